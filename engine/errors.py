@@ -1,0 +1,28 @@
+"""What a caller may want to catch; misuse is a plain ValueError, TypeError or IndexError.
+
+Each class is also a builtin, so that code which knows nothing of this package can catch it too.
+"""
+
+
+class FewframesError(Exception):
+    """Base of every error of this package."""
+
+
+class UnreadableMediaError(FewframesError, OSError):
+    """The file is missing, is not a video, or holds no video stream that can be decoded."""
+
+
+class DamagedFrameError(FewframesError, ValueError):
+    """A wanted frame cannot be decoded, or a decode anomaly may have touched it."""
+
+
+class StaleIndexError(FewframesError, ValueError):
+    """A stored timeline or index was built from another file than the one at hand."""
+
+
+class CorruptStoreError(FewframesError, ValueError):
+    """A store's files do not agree with what was committed."""
+
+
+class MissingBackendError(FewframesError, ImportError):
+    """An optional library is needed and is not installed."""

@@ -1,0 +1,86 @@
+"""FrameTable: what is known about each scanned frame of one video, without its pixels.
+
+Selection reads nothing else: it is a pure function of these arrays.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import numpy as np
+
+from fewframes.arrays import F32, F64, I64, Mask
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class FrameTable:
+    """The scanned frames of one video in presentation order.
+
+    >>> from fractions import Fraction
+    >>> table = FrameTable.from_seconds([0.0, 0.5, 1.0])
+    >>> table
+    FrameTable(3 frames, 0.00 s to 1.00 s, signals: none, signatures: none)
+    """
+
+    frame_numbers: I64
+    """Position of each frame in the video's timeline, ``[n] i64``, strictly increasing."""
+    pts: I64
+    """Presentation times in ticks of ``time_base``, ``[n] i64``."""
+    time_base: Fraction
+    """Seconds per tick."""
+    start_pts: int
+    """The pts of the first frame the video shows; ``seconds`` counts from it."""
+    is_keyframe: Mask
+    """Whether a decoder can start at the frame, ``[n] bool``."""
+    signals: Mapping[str, F32] = field(default_factory=dict)
+    """Named per-frame measurements, each ``[n] f32``."""
+    signatures: F32 | None = None
+    """Unit-length descriptions of the pictures, ``[n, d] f32``, or None where none were computed."""
+
+    def __post_init__(self) -> None:
+        """Check that every column has one value a frame."""
+        n = len(self.frame_numbers)
+        for name, column in self._columns().items():
+            if len(column) != n:
+                raise ValueError(f"{name} has {len(column)} rows, but frame_numbers has {n}")
+
+    def __len__(self) -> int:
+        return len(self.frame_numbers)
+
+    def __repr__(self) -> str:
+        span = f"{self.seconds[0]:.2f} s to {self.seconds[-1]:.2f} s" if len(self) else "empty"
+        names = ", ".join(self.signals) or "none"
+        shape = "none" if self.signatures is None else f"{list(self.signatures.shape)} f32"
+        return f"FrameTable({len(self)} frames, {span}, signals: {names}, signatures: {shape})"
+
+    @property
+    def seconds(self) -> F64:
+        """Times from the first shown frame of the video, ``[n] f64``."""
+        return (self.pts - self.start_pts) * float(self.time_base)
+
+    @classmethod
+    def from_seconds(cls, seconds: "list[float] | F64", **columns: object) -> "FrameTable":
+        """Makes a table of frames 0…n-1 at these times (milliseconds are exact).
+
+        >>> FrameTable.from_seconds([0.0, 0.5]).seconds.tolist()
+        [0.0, 0.5]
+        """
+        pts = np.rint(np.asarray(seconds, dtype=np.float64) * 1000).astype(np.int64)
+        base = {
+            "frame_numbers": np.arange(len(pts)),
+            "pts": pts,
+            "time_base": Fraction(1, 1000),
+            "start_pts": int(pts[0]) if len(pts) else 0,
+            "is_keyframe": np.arange(len(pts)) == 0,
+        }
+        return cls(**{**base, **columns})  # type: ignore[arg-type]
+
+    def _columns(self) -> dict[str, F32 | I64 | Mask]:
+        columns: dict[str, F32 | I64 | Mask] = {
+            "pts": self.pts,
+            "is_keyframe": self.is_keyframe,
+            **self.signals,
+        }
+        if self.signatures is not None:
+            columns["signatures"] = self.signatures
+        return columns

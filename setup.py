@@ -1,0 +1,20 @@
+"""Where each top-level folder lands in the import package; all else is in pyproject.toml."""
+
+from setuptools import find_packages, setup
+
+FOLDERS = {
+    "fewframes": "engine",
+    "fewframes.kernels": "kernels",
+    "fewframes.bindings": "bindings",
+    "fewframes.bench": "bench",
+}
+
+setup(
+    package_dir=FOLDERS,
+    packages=[*FOLDERS]
+    + [
+        f"{name}.{sub}"
+        for name, folder in FOLDERS.items()
+        for sub in find_packages(folder, exclude=["suite*", "results*"])
+    ],
+)
