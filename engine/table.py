@@ -35,7 +35,7 @@ class FrameTable:
     signals: Mapping[str, F32] = field(default_factory=dict)
     """Named per-frame measurements, each ``[n] f32``."""
     signatures: F32 | None = None
-    """Unit-length descriptions of the pictures, ``[n, d] f32``, or None where none were computed."""
+    """Unit-length descriptions of the pictures, ``[n, d] f32``; None where none were computed."""
 
     def __post_init__(self) -> None:
         """Check that every column has one value a frame."""
@@ -56,7 +56,8 @@ class FrameTable:
     @property
     def seconds(self) -> F64:
         """Times from the first shown frame of the video, ``[n] f64``."""
-        return (self.pts - self.start_pts) * float(self.time_base)
+        ticks: F64 = (self.pts - self.start_pts).astype(np.float64)
+        return ticks * float(self.time_base)
 
     @classmethod
     def from_seconds(cls, seconds: "list[float] | F64", **columns: object) -> "FrameTable":

@@ -1,1 +1,48 @@
-"""Package."""
+"""The numerical loops: one page each holds a meaning in NumPy and a body of loops per device.
+
+To add a kernel: write `kernels/<name>.py` with `@Kernel` on the NumPy reference (its docstring is
+the meaning, with an example), `@<name>.check` where arguments can be wrong, and `@<name>.cpu` on
+one self-contained function of loops; name it in this file; and give it a row in ARGUMENTS of
+`tests/test_kernels.py` and in SIZES of `bench/suite/bench_kernels.py`.
+Importing this package does not import Numba; the first call of a kernel does.
+"""
+
+from typing import Any
+
+from fewframes.kernels.change import grid_change
+from fewframes.kernels.dhash import dhash64, hamming64
+from fewframes.kernels.farthest import farthest_first
+from fewframes.kernels.grid import block_means
+from fewframes.kernels.kernel import Kernel
+from fewframes.kernels.sharpness import sharpness
+from fewframes.kernels.signature import signature
+from fewframes.kernels.ycc import matrix_between, ycc_matrix
+
+__all__ = [
+    "KERNELS",
+    "Kernel",
+    "block_means",
+    "dhash64",
+    "farthest_first",
+    "grid_change",
+    "hamming64",
+    "matrix_between",
+    "sharpness",
+    "signature",
+    "ycc_matrix",
+]
+
+KERNELS: dict[str, Kernel[..., Any]] = {
+    kernel.__name__: kernel
+    for kernel in (
+        block_means,
+        dhash64,
+        farthest_first,
+        grid_change,
+        hamming64,
+        sharpness,
+        signature,
+        ycc_matrix,
+    )
+}
+"""Every kernel by name: tests and benchmarks run over this table."""

@@ -1,0 +1,250 @@
+"""PyAV: which packets does a video file hold? Opens files and reads timelines without decoding.
+
+Foreign errors become `UnreadableMediaError` here, FFmpeg's own log is kept quiet and read for what
+it says of damage.
+"""
+
+import logging
+import threading
+from array import array
+from fractions import Fraction
+from math import atan2, degrees
+from pathlib import Path
+from typing import Any
+
+import av
+import av.logging
+import numpy as np
+from av.container import InputContainer
+from av.sidedata.sidedata import Type as SideData
+from av.stream import Disposition
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from fewframes.arrays import I64
+from fewframes.bitstream import packet_parser
+from fewframes.errors import UnreadableMediaError
+from fewframes.timeline import NO_PTS, Packets, Source, StreamInfo
+
+VERSIONS = f"av {av.__version__}, ffmpeg {av.ffmpeg_version_info}"
+"""What a stored timeline depends on."""
+
+COLOUR_SPACES = {
+    0: "rgb",
+    1: "bt709",
+    4: "fcc",
+    5: "bt470bg",
+    6: "smpte170m",
+    7: "smpte240m",
+    8: "ycgco",
+    9: "bt2020nc",
+    10: "bt2020c",
+}
+"""Names of the matrix coefficients of Rec. ITU-T H.273, table 4."""
+COLOUR_RANGES = {1: "limited", 2: "full"}
+
+
+class _Complaints(logging.Handler):
+    """Keeps what FFmpeg logs as an error, by thread, so that it is neither lost nor printed."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.local = threading.local()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Files a message under the thread that decodes."""
+        self.mine().append(f"{record.name.removeprefix('libav.')}: {record.getMessage().strip()}")
+
+    def mine(self) -> list[str]:
+        """The messages of this thread since they were last cleared."""
+        if not hasattr(self.local, "messages"):
+            self.local.messages = []
+        return self.local.messages  # type: ignore[no-any-return]
+
+
+_complaints = _Complaints()
+logging.getLogger("libav").addHandler(_complaints)
+
+
+def complaints() -> list[str]:
+    """Gives the list that FFmpeg's errors on this thread are appended to; clear it when read."""
+    if av.logging.get_level() is None:
+        av.logging.set_level(av.logging.ERROR)
+    return _complaints.mine()
+
+
+def open_container(path: Path) -> InputContainer:
+    """Opens a media file, or raises `UnreadableMediaError` in one sentence."""
+    if not path.exists():
+        raise UnreadableMediaError(f"{str(path)!r} does not exist; check the path")
+    if path.is_dir():
+        raise UnreadableMediaError(f"{str(path)!r} is a folder; pass a video file")
+    if path.stat().st_size == 0:
+        raise UnreadableMediaError(f"{path.name!r} is empty (0 bytes)")
+    try:
+        return av.open(str(path), metadata_errors="replace")
+    except (av.error.FFmpegError, OSError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UnreadableMediaError(
+            f"{path.name!r} is not a video that FFmpeg can read: {reason}"
+        ) from error
+
+
+def choose_stream(container: InputContainer, path: Path, index: int | None = None) -> VideoStream:
+    """Picks a video stream: the one asked for, else the default one, else the largest.
+
+    Attached pictures (cover art) are never picked unless asked for by index.
+    """
+    streams = [s for s in container.streams.video if index is None or s.index == index]
+    if not streams and index is not None:
+        known = ", ".join(str(s.index) for s in container.streams.video) or "none"
+        raise UnreadableMediaError(
+            f"{path.name!r} has no video stream {index}; its video streams: {known}"
+        )
+    films = [s for s in streams if index is not None or not is_cover(s)]
+    if not films:
+        found = "only an attached picture" if streams else "none"
+        raise UnreadableMediaError(f"{path.name!r} has no video stream (found {found})")
+    readable = [s for s in films if s.codec_context is not None]
+    if not readable:
+        raise UnreadableMediaError(
+            f"{path.name!r} is coded in a way that {VERSIONS} has no decoder for"
+        )
+    return max(readable, key=lambda s: (is_default(s), s.width * s.height, -s.index))
+
+
+def is_cover(stream: VideoStream) -> bool:
+    """Whether a stream is an attached picture."""
+    return bool(stream.disposition & Disposition.attached_pic)
+
+
+def is_default(stream: VideoStream) -> bool:
+    """Whether the container marks a stream as the one to show."""
+    return bool(stream.disposition & Disposition.default)
+
+
+def read_packets(
+    source: Source, index: int | None
+) -> tuple[StreamInfo, Packets, I64, list[str], bool]:
+    """Demuxes one video stream from end to end.
+
+    Returns the stream, its packets, their durations in ticks ``[p] i64``, what is wrong with the
+    file as sentences, and whether the decoder puts pictures in another order than it gets them.
+    """
+    log = complaints()
+    log.clear()
+    with open_container(source.path) as container:
+        stream = choose_stream(container, source.path, index)
+        packets, durations, error = _demux(container, stream)
+        is_film = container.format.name.startswith("mov")
+        listed = len(stream.index_entries) if is_film else 0
+        reorders = bool(stream.codec_context.reorder_depth)
+        info = describe(container, stream, _first_picture(source.path, stream.index))
+    damage = [] if error is None else [f"reading stops: {error}"]
+    if listed > len(packets):
+        damage.append(f"ends early: {len(packets)} of {listed} listed frames are there")
+    damage += sorted(set(log))
+    log.clear()
+    return info, packets, durations, damage, reorders
+
+
+def _demux(
+    container: InputContainer, stream: VideoStream
+) -> tuple[Packets, I64, av.error.FFmpegError | None]:
+    parse = packet_parser(stream.codec_context.name, bytes(stream.codec_context.extradata or b""))
+    columns = [array("q") for _ in range(6)]
+    flags = bytearray()
+    append = [column.append for column in columns]
+    error = None
+    try:
+        for packet in container.demux(stream):
+            size = packet.size
+            if size == 0:
+                continue
+            kind = parse(memoryview(packet))
+            pts, dts = packet.pts, packet.dts
+            values = (
+                NO_PTS if pts is None else pts,
+                NO_PTS if dts is None else dts,
+                size,
+                -1 if packet.pos is None else packet.pos,
+                kind.layer,
+                packet.duration or 0,
+            )
+            for put, value in zip(append, values, strict=True):
+                put(value)
+            flags.append(
+                (packet.is_keyframe and kind.can_start)
+                | kind.is_unreferenced << 1
+                | (kind.is_shown and not packet.is_discard) << 2
+                | packet.is_corrupt << 3
+            )
+    except av.error.FFmpegError as problem:
+        error = problem
+    pts, dts, size, position, layer, duration = (np.array(c, np.int64) for c in columns)
+    bits = np.frombuffer(bytes(flags), np.uint8)
+    top_layer = layer.max(initial=0)
+    packets = Packets(
+        pts=pts,
+        dts=dts,
+        size_bytes=size,
+        position=position,
+        can_start=bits & 1 != 0,
+        is_droppable=(bits & 2 != 0) & (layer == top_layer),
+        is_frame=bits & 4 != 0,
+        is_corrupt=bits & 8 != 0,
+    )
+    return packets, duration, error
+
+
+def _first_picture(path: Path, index: int) -> VideoFrame | None:
+    """Decodes the first picture, where the display matrix and the true pixel format are."""
+    with open_container(path) as container:
+        stream = container.streams[index]
+        stream.codec_context.thread_count = 1
+        try:
+            return next(iter(container.decode(stream)), None)  # type: ignore[arg-type]
+        except av.error.FFmpegError:
+            return None
+
+
+def describe(
+    container: InputContainer, stream: VideoStream, picture: VideoFrame | None
+) -> StreamInfo:
+    """Gathers what header and first picture say of a stream."""
+    context = stream.codec_context
+    rotation, is_mirrored = (0, False) if picture is None else orientation(picture)
+    pixels: Any = picture or context
+    return StreamInfo(
+        index=stream.index,
+        container=container.format.name.split(",")[0],
+        codec=context.codec.canonical_name,
+        width=pixels.width,
+        height=pixels.height,
+        pixel_format=picture.format.name if picture else str(context.pix_fmt),
+        time_base=Fraction(stream.time_base or Fraction(1, 1)),
+        pixel_aspect=Fraction(stream.sample_aspect_ratio or 1),
+        rotation=rotation,
+        is_mirrored=is_mirrored,
+        colour_space=COLOUR_SPACES.get(int(pixels.colorspace), "unspecified"),
+        colour_range=COLOUR_RANGES.get(int(pixels.color_range), "unspecified"),
+        header_frames=stream.frames,
+    )
+
+
+def orientation(picture: VideoFrame) -> tuple[int, bool]:
+    """Reads the display matrix: degrees to turn clockwise, and whether to flip left to right first.
+
+    The matrix maps x to (a, b) and y to (c, d) in 16.16 fixed point (ISO/IEC 14496-12, 6.2.2).
+    """
+    try:
+        data = next((d for d in picture.side_data if d.type == SideData.DISPLAYMATRIX), None)
+    except ValueError:  # PyAV has no name for some other side data of this picture
+        return -picture.rotation % 360, False
+    if data is None:
+        return 0, False
+    matrix = np.frombuffer(bytes(data), "<i4").astype(np.int64)
+    a, b, c, d = int(matrix[0]), int(matrix[1]), int(matrix[3]), int(matrix[4])
+    is_mirrored = a * d - b * c < 0
+    sign = -1 if is_mirrored else 1
+    return round(degrees(atan2(sign * b, sign * a)) / 90) * 90 % 360, is_mirrored

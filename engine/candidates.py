@@ -1,0 +1,67 @@
+"""Candidates and Picks: what a policy is given, and what it gives back."""
+
+from dataclasses import dataclass
+
+from fewframes.arrays import F32, F64, I64, Mask
+
+ROUNDING_SECONDS = 1e-9
+"""Times closer than this are the same: 3 x 0.1 s and 0.3 s differ by less, no two frames do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Candidates:
+    """What a policy sees: the frames it may pick, in order of time, and the caller's wishes.
+
+    >>> import numpy as np
+    >>> Candidates(seconds=np.array([0.0, 0.5]), is_keyframe=np.array([True, False])).coverage
+    0.5
+    """
+
+    seconds: F64
+    """Times, ``[n] f64``, not decreasing."""
+    is_keyframe: Mask
+    """Whether a decoder can start at the frame, ``[n] bool``."""
+    signatures: F32 | None = None
+    """Finite descriptions, ``[n, d] f32``; never None for a policy that needs pictures."""
+    relevance: F64 | None = None
+    """The caller's score of each frame, ``[n] f64``, as given: any scale, NaN allowed."""
+    coverage: float = 0.5
+    """Share of the budget, 0 to 1, that is to guarantee coverage of time."""
+
+    def __repr__(self) -> str:
+        shape = "none" if self.signatures is None else f"{list(self.signatures.shape)} f32"
+        return f"Candidates({len(self)} frames, signatures: {shape})"
+
+    def __len__(self) -> int:
+        return len(self.seconds)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picks:
+    """What a policy returns, in any order.
+
+    >>> import numpy as np
+    >>> Picks(np.array([4, 0]), np.zeros(2, np.float32), ("novelty", "coverage")).reasons
+    ('novelty', 'coverage')
+    """
+
+    rows: I64
+    """Positions among the candidates, ``[k] i64``, all different."""
+    scores: F32
+    """What the policy thought of each, ``[k] f32``."""
+    reasons: tuple[str, ...]
+    """Why each was taken, k short words."""
+
+
+def signatures_of(candidates: Candidates) -> F32:
+    """Returns the signatures, ``[n, d] f32``, or raises ValueError where there are none.
+
+    >>> import numpy as np
+    >>> frames = Candidates(seconds=np.zeros(1), is_keyframe=np.ones(1, bool),
+    ...                     signatures=np.ones((1, 2), np.float32))
+    >>> signatures_of(frames).shape
+    (1, 2)
+    """
+    if candidates.signatures is None:
+        raise ValueError("these candidates have no signatures; scan the video to compute them")
+    return candidates.signatures

@@ -1,0 +1,122 @@
+"""FrameBatch: decoded frames with their exact times, ready to hand to a model."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from fewframes.arrays import F32, F64, I64, U8, Mask, Samples
+from fewframes.errors import MissingBackendError
+
+if TYPE_CHECKING:
+    import torch
+
+Format = Literal["rgb", "yuv", "jpeg"]
+"""``rgb``: u8, display orientation. ``yuv``: the decoder's own planes, untouched. ``jpeg``: full
+range BT.601 4:2:0 planes u8 in display orientation, what a JPEG encoder takes."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class FrameBatch:
+    """Frames of one video, in the order they were asked for.
+
+    >>> batch = example_batch()
+    >>> batch
+    FrameBatch([2, 4, 6, 3] u8 rgb of 'example', frames 0 to 30, 0.00 s to 1.00 s)
+    >>> np.from_dlpack(batch).shape
+    (2, 4, 6, 3)
+    """
+
+    planes: tuple[Samples, ...]
+    """One ``[n, h, w, 3] u8`` array for rgb; three planes ``[n, h, w]`` for the YUV formats."""
+    format: Format
+    frame_numbers: I64
+    """Position of each frame in the video's timeline, ``[n] i64``."""
+    pts: I64
+    """Presentation times in ticks, ``[n] i64``."""
+    time_base: Fraction
+    """Seconds per tick."""
+    start_pts: int
+    """The pts of the first frame the video shows; ``seconds`` counts from it."""
+    source: str
+    """Name or id of the video."""
+    scores: F32 | None = None
+    """What the selecting policy thought of each frame, ``[n] f32``, or None."""
+    is_damaged: Mask | None = None
+    """Frames that a decode anomaly may have touched, ``[n] bool``; None means none."""
+    report: Mapping[str, Any] = field(default_factory=dict)
+    """What the batch cost: pictures predicted and decoded, runs, fallbacks."""
+
+    def __len__(self) -> int:
+        return len(self.frame_numbers)
+
+    def __repr__(self) -> str:
+        shape = ", ".join(map(str, self.planes[0].shape)) if self.planes else "0"
+        kind = "u8" if not self.planes or self.planes[0].dtype == np.uint8 else "u16"
+        if not len(self):
+            return f"FrameBatch([{shape}] {kind} {self.format} of {self.source!r}, no frames)"
+        return (
+            f"FrameBatch([{shape}] {kind} {self.format} of {self.source!r}, "
+            f"frames {self.frame_numbers[0]} to {self.frame_numbers[-1]}, "
+            f"{self.seconds[0]:.2f} s to {self.seconds[-1]:.2f} s)"
+        )
+
+    @property
+    def frames(self) -> U8:
+        """The pixels, ``[n, h, w, 3] u8`` RGB."""
+        if self.format != "rgb":
+            raise ValueError(f"format={self.format!r} has planes, not frames; read with 'rgb'")
+        return self.planes[0]
+
+    @property
+    def seconds(self) -> F64:
+        """Time of each frame since the first one of the video, ``[n] f64``."""
+        return (self.pts - self.start_pts) * float(self.time_base)
+
+    def __dlpack__(self, **options: Any) -> Any:  # noqa: ANN401 (the protocol's own types)
+        """Hands the pixels to any array library without a copy."""
+        return self.frames.__dlpack__(**options)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        """Says where the pixels are, as the DLPack protocol wants it."""
+        return self.frames.__dlpack_device__()
+
+    def torch(self) -> "torch.Tensor":
+        """Gives the pixels as a ``[n, h, w, 3] u8`` tensor that shares their memory."""
+        try:
+            import torch
+        except ImportError as error:
+            raise MissingBackendError(
+                ".torch() needs PyTorch, which is not installed; pip install 'fewframes[torch]'"
+            ) from error
+        return torch.from_numpy(self.frames)
+
+    def jpeg(self, *, quality: int = 90) -> list[bytes]:
+        """Encodes each frame as a JPEG file (4:2:0).
+
+        >>> example_batch().jpeg()[0][:3]
+        b'\\xff\\xd8\\xff'
+        """
+        from simplejpeg import encode_jpeg
+
+        return [
+            encode_jpeg(np.ascontiguousarray(frame), quality=quality, colorsubsampling="420")
+            for frame in self.frames
+        ]
+
+    def __iter__(self) -> Iterator[U8]:
+        """Goes over the pixels, ``[h, w, 3] u8`` each."""
+        return iter(self.frames)
+
+
+def example_batch() -> FrameBatch:
+    """Makes a batch of two tiny grey frames, for examples and tests.
+
+    >>> example_batch().seconds.tolist()
+    [0.0, 1.0]
+    """
+    pixels = np.full((2, 4, 6, 3), 128, np.uint8)
+    numbers = np.array([0, 30])
+    return FrameBatch((pixels,), "rgb", numbers, numbers * 512, Fraction(1, 15360), 0, "example")

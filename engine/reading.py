@@ -1,0 +1,175 @@
+"""read: exactly the frames asked for, from a file, in the order asked for."""
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from fewframes.arrays import I64, Mask, Samples
+from fewframes.decoding import DecodeReport, decoder
+from fewframes.errors import DamagedFrameError
+from fewframes.frames import Format, FrameBatch
+from fewframes.plan import DecodePlan, Run, plan_frames
+from fewframes.probing import probe
+from fewframes.sizes import Size, output_size
+from fewframes.timeline import Timeline
+
+
+def read(
+    path: str | Path | Timeline,
+    *,
+    frames: npt.ArrayLike | None = None,
+    seconds: npt.ArrayLike | None = None,
+    size: Size = None,
+    format: Format = "rgb",  # noqa: A002 (what every decoder library calls it)
+    workers: int | None = None,
+    allow_damaged: bool = False,
+    stream: int | None = None,
+) -> FrameBatch:
+    """Reads exact frames of a video file, in the order asked for, repeats allowed.
+
+    Pass either ``frames`` (numbers from 0, in presentation order) or ``seconds`` (the frame on
+    screen at each time). ``size`` is the longer side (aspect kept, never enlarged) or an exact
+    ``(height, width)``; None keeps the picture's own. ``format="yuv"`` gives the decoder's planes
+    at their own depth, before rotation. ``workers`` decodes runs of the plan on so many threads
+    (default: one a core). ``path`` may be a `Timeline` that is already there.
+
+    Raises IndexError for a frame or time outside the video, `DamagedFrameError` for a frame that
+    cannot be decoded or that a decode anomaly may have touched (``allow_damaged=True`` gives the
+    latter, marked), and `UnreadableMediaError` for what is not a video.
+
+    >>> import fewframes as ff
+    >>> ff.read("film.mp4", frames=[7, 3, 7])
+    FrameBatch([3, 240, 320, 3] u8 rgb of 'film.mp4', frames 7 to 7, 0.28 s to 0.28 s)
+    """
+    timeline = path if isinstance(path, Timeline) else probe(path, stream=stream)
+    if (frames is None) == (seconds is None):
+        raise ValueError("read needs either frames=[…] or seconds=[…]; pass one of the two")
+    if format not in ("rgb", "yuv"):
+        raise ValueError(f"format={format!r} is not known; formats: rgb, yuv")
+    if format == "yuv" and size is not None:
+        raise ValueError(
+            f"size={size!r} does not go with format='yuv', which gives planes as decoded"
+        )
+    asked = timeline.frame_at(seconds) if frames is None else timeline.check_numbers(frames)
+    plan = plan_frames(timeline, asked)
+    collected = _Collected(plan, timeline)
+    report = _decode(timeline, plan, collected, format, output_size(timeline.stream, size), workers)
+    collected.check(allow_damaged=allow_damaged)
+    return collected.batch(asked, format, report)
+
+
+class _Collected:
+    """One array for each plane, filled as frames come; duplicates are made at the end."""
+
+    def __init__(self, plan: DecodePlan, timeline: Timeline) -> None:
+        self.plan, self.timeline = plan, timeline
+        count = len(plan.frame_numbers)
+        self.planes: tuple[Samples, ...] = ()
+        self.is_there: Mask = np.zeros(count, bool)
+        self.is_damaged: Mask = np.zeros(count, bool)
+
+    def put(self, batch: FrameBatch) -> None:
+        """Copies frames to their places (each place is written once, by one thread)."""
+        at = np.searchsorted(self.plan.frame_numbers, batch.frame_numbers)
+        if not self.planes:
+            count = len(self.plan.frame_numbers)
+            self.planes = tuple(np.empty((count, *p.shape[1:]), p.dtype) for p in batch.planes)
+        for target, plane in zip(self.planes, batch.planes, strict=True):
+            if target.shape[1:] != plane.shape[1:]:
+                raise DamagedFrameError(
+                    f"frame {batch.frame_numbers[0]} of {batch.source!r} is {plane.shape[2]}x"
+                    f"{plane.shape[1]}, others are {target.shape[2]}x{target.shape[1]}; pass size="
+                )
+            target[at] = plane
+        self.is_there[at] = True
+        if batch.is_damaged is not None:
+            self.is_damaged[at] = batch.is_damaged
+
+    def check(self, *, allow_damaged: bool) -> None:
+        """Refuses a result with a hole, or with a frame that may be damaged."""
+        bad = ~self.is_there if allow_damaged else ~self.is_there | self.is_damaged
+        if not bad.any():
+            return
+        first = int(np.flatnonzero(bad)[0])
+        number = int(self.plan.frame_numbers[first])
+        what = "may be damaged; allow_damaged=True gives it, marked"
+        if not self.is_there[first]:
+            what = "cannot be decoded"
+        raise DamagedFrameError(
+            f"frame {number} ({self.timeline.seconds[number]:.3f} s) of "
+            f"{self.timeline.source.name!r} {what} ({bad.sum()} of {len(bad)} frames asked for)"
+        )
+
+    def batch(self, asked: I64, format: Format, report: DecodeReport) -> FrameBatch:  # noqa: A002
+        """Puts the frames in the order asked for."""
+        plan, timeline = self.plan, self.timeline
+        planes, damaged = self.planes, self.is_damaged
+        if not np.array_equal(asked, plan.frame_numbers):
+            at = np.searchsorted(plan.frame_numbers, asked)
+            planes, damaged = tuple(plane[at] for plane in planes), damaged[at]
+        return FrameBatch(
+            planes or (np.empty((0, 0, 0, 3), np.uint8),),
+            format,
+            asked,
+            timeline.pts[asked],
+            timeline.time_base,
+            timeline.start_pts,
+            timeline.source.name,
+            is_damaged=damaged if damaged.any() else None,
+            report={"pictures_planned": plan.pictures, **report.summary()},
+        )
+
+
+def _decode(
+    timeline: Timeline,
+    plan: DecodePlan,
+    collected: _Collected,
+    format: Format,  # noqa: A002
+    size: tuple[int, int] | None,
+    workers: int | None,
+) -> DecodeReport:
+    """Decodes the runs of a plan, on threads where there is enough to share out."""
+    count = _worker_count(workers, plan)
+    reports = [DecodeReport() for _ in range(count)]
+
+    def work(runs: Sequence[Run], report: DecodeReport) -> None:
+        frames = decoder()(timeline, runs, format=format, size=size, report=report)
+        for batch in frames:
+            collected.put(batch)
+
+    first, *rest = shares(plan.runs, count) if plan.runs else [()]
+    with ThreadPoolExecutor(max(1, len(rest))) as pool:
+        others = [pool.submit(work, runs, reports[i + 1]) for i, runs in enumerate(rest)]
+        work(first, reports[0])
+        for other in others:
+            other.result()
+    total = reports[0]
+    for report in reports[1:]:
+        total.add(report)
+    return total
+
+
+def _worker_count(workers: int | None, plan: DecodePlan) -> int:
+    if workers is not None and workers < 1:
+        raise ValueError(f"workers={workers} decodes nothing; pass workers >= 1")
+    return max(1, min(workers or os.cpu_count() or 1, len(plan.runs)))
+
+
+def shares(runs: Sequence[Run], count: int) -> list[Sequence[Run]]:
+    """Cuts runs into ``count`` neighbouring groups of about equal cost.
+
+    >>> from fewframes.plan import Run
+    >>> runs = [Run(np.arange(n), np.array([0])) for n in (4, 1, 1, 2)]
+    >>> [[len(run.feed) for run in share] for share in shares(runs, 2)]
+    [[4], [1, 1, 2]]
+    """
+    cost = np.cumsum([len(run.feed) for run in runs])
+    limits = cost[-1] * np.arange(1, count) / count
+    cuts = np.searchsorted(cost, limits, side="right") if count > 1 else np.empty(0, int)
+    cuts = np.clip(cuts, np.arange(1, count), len(runs) - count + np.arange(1, count))
+    edges = [0, *cuts.tolist(), len(runs)]
+    return [runs[a:b] for a, b in zip(edges, edges[1:], strict=False)]

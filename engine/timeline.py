@@ -1,0 +1,264 @@
+"""Timeline: which frames does a correct player show, and when?
+
+It is read from packets alone, so it is a prediction until a full decode has verified it:
+
+1. `Packets` are kept in decode order, as the demuxer gives them.
+2. Packets that are shown (not discarded by an edit list, not hidden references) are frames.
+3. Frames are put in presentation order by pts; frame number = position in that order.
+"""
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from fewframes.arrays import F64, I64, Mask
+
+NO_PTS = np.iinfo(np.int64).min
+"""Stands for a missing time stamp (FFmpeg's AV_NOPTS_VALUE)."""
+
+State = Literal["predicted", "verified"]
+Timing = Literal["pts", "decoded"]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Which file a timeline was read from; a change of any field makes it stale."""
+
+    path: Path
+    """Where the file is now (never stored)."""
+    size_bytes: int
+    mtime_ns: int
+    edges_xxh3: str
+    """xxh3-128 of the first and the last MiB."""
+
+    @property
+    def name(self) -> str:
+        """The file's name without its folder, as messages show it."""
+        return self.path.name
+
+
+@dataclass(frozen=True, slots=True)
+class StreamInfo:
+    """What the container and the codec header say of one video stream."""
+
+    index: int
+    """Position of the stream in the container."""
+    container: str
+    codec: str
+    width: int
+    height: int
+    """Size of the coded picture in samples, before rotation."""
+    pixel_format: str
+    time_base: Fraction
+    """Seconds per tick of every pts."""
+    pixel_aspect: Fraction
+    """Width of a sample divided by its height; 1 where unknown."""
+    rotation: int
+    """Degrees to turn the picture clockwise for display: 0, 90, 180 or 270."""
+    is_mirrored: bool
+    """Whether the picture is flipped left to right before it is turned."""
+    colour_space: str
+    colour_range: str
+    header_frames: int
+    """Frames the header claims; 0 where it says nothing. Never trusted."""
+
+    @property
+    def display_size(self) -> tuple[int, int]:
+        """Height and width in samples as shown, after rotation."""
+        turned = self.rotation in (90, 270)
+        return (self.width, self.height) if turned else (self.height, self.width)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Packets:
+    """The packets of one video stream in decode order, each column ``[p]``."""
+
+    pts: I64
+    """Presentation time in ticks, or `NO_PTS`."""
+    dts: I64
+    """Decode time in ticks, or `NO_PTS`."""
+    size_bytes: I64
+    position: I64
+    """Byte offset in the file, -1 where the demuxer does not say."""
+    can_start: Mask
+    """A decoder can start here and decode everything after it in presentation order."""
+    is_droppable: Mask
+    """No other picture needs this one: unwanted, it may be kept from the decoder."""
+    is_frame: Mask
+    """A player shows it: not discarded by an edit list, not a hidden reference."""
+    is_corrupt: Mask
+    """The demuxer says that bytes are missing."""
+
+    def __len__(self) -> int:
+        return len(self.pts)
+
+    def __repr__(self) -> str:
+        return (
+            f"Packets({len(self)}: {int(self.is_frame.sum())} frames, "
+            f"{int(self.can_start.sum())} keyframes, {int(self.is_droppable.sum())} droppable)"
+        )
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Timeline:
+    """The frames of one video in presentation order, with their exact times.
+
+    >>> timeline = example_timeline()
+    >>> timeline
+    Timeline('example.mp4': 4 frames, 0.00 s to 0.16 s, h264 640x360, predicted)
+    >>> timeline.seconds.tolist()
+    [0.0, 0.04, 0.08, 0.12]
+    >>> timeline.frame_at([0.05, 0.08])
+    array([1, 2])
+    """
+
+    source: Source
+    stream: StreamInfo
+    packets: Packets
+    order: I64
+    """Decode position (a row of ``packets``) of each frame, ``[n] i64``."""
+    pts: I64
+    """Presentation time of each frame in ticks, ``[n] i64``, strictly increasing."""
+    duration_pts: int
+    """How long the last frame is shown, in ticks."""
+    timing: Timing = "pts"
+    """Whether times are the container's ``pts``, or had to be taken from a full decode."""
+    state: State = "predicted"
+    damage: tuple[str, ...] = ()
+    """What is wrong with the file, in sentences; empty for a clean one."""
+    undecodable: I64 = field(default_factory=lambda: np.empty(0, np.int64))
+    """Numbers of the frames that a full decode did not give, ``[m] i64``."""
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    def __repr__(self) -> str:
+        stream = self.stream
+        return (
+            f"Timeline({self.source.name!r}: {len(self)} frames, "
+            f"0.00 s to {self.duration_seconds:.2f} s, "
+            f"{stream.codec} {stream.width}x{stream.height}, {self.state}"
+            f"{', damaged' if self.damage else ''})"
+        )
+
+    @property
+    def time_base(self) -> Fraction:
+        """Seconds per tick."""
+        return self.stream.time_base
+
+    @property
+    def start_pts(self) -> int:
+        """The pts of the first shown frame, where seconds count from."""
+        return int(self.pts[0]) if len(self) else 0
+
+    @property
+    def seconds(self) -> F64:
+        """Time of each frame since the first one, ``[n] f64``."""
+        return (self.pts - self.start_pts) * float(self.time_base)
+
+    @property
+    def duration_seconds(self) -> float:
+        """From the first frame to the end of the last one."""
+        if not len(self):
+            return 0.0
+        return float((int(self.pts[-1]) + self.duration_pts - self.start_pts) * self.time_base)
+
+    @property
+    def is_keyframe(self) -> Mask:
+        """Whether decoding can start at each frame, ``[n] bool``."""
+        return self.packets.can_start[self.order]
+
+    @property
+    def packet_times(self) -> I64:
+        """Presentation time of every packet in ticks, ``[p] i64``, `NO_PTS` where none is known."""
+        times = self.packets.pts.copy()
+        times[self.order] = self.pts
+        return times
+
+    @property
+    def gop(self) -> I64:
+        """Number of the GOP that each frame is coded in, ``[n] i64``, in decode order from 0."""
+        return np.maximum(np.cumsum(self.packets.can_start) - 1, 0)[self.order]
+
+    @property
+    def frame_rate(self) -> float:
+        """Mean frames per second."""
+        return len(self) / self.duration_seconds if self.duration_seconds else 0.0
+
+    def check_numbers(self, numbers: npt.ArrayLike) -> I64:
+        """Gives frame numbers as an array, or an IndexError that says the range.
+
+        >>> example_timeline().check_numbers([0, 4])
+        Traceback (most recent call last):
+        IndexError: frame 4 of 'example.mp4' is asked for, but it has frames 0 to 3 (0.16 s)
+        """
+        wanted = np.atleast_1d(np.asarray(numbers))
+        if wanted.size and not np.issubdtype(wanted.dtype, np.integer):
+            raise TypeError(
+                f"frames must be whole numbers, got {wanted.dtype}; for times, seconds="
+            )
+        wanted = wanted.astype(np.int64)
+        outside = wanted[(wanted < 0) | (wanted >= len(self))]
+        if outside.size:
+            raise IndexError(
+                f"frame {outside[0]} of {self.source.name!r} is asked for, but it has frames "
+                f"0 to {len(self) - 1} ({self.duration_seconds:.2f} s)"
+            )
+        return wanted
+
+    def frame_at(self, seconds: npt.ArrayLike) -> I64:
+        """Gives the number of the frame on screen at each time, ``[k] f64 -> [k] i64``.
+
+        It is the last frame shown at or before the time; a time within a nanosecond of a frame's
+        own belongs to that frame. An IndexError says the range for any time before 0 or after the
+        end of the last frame.
+        """
+        times = np.atleast_1d(np.asarray(seconds, dtype=np.float64))
+        outside = times[~((times >= 0) & (times <= self.duration_seconds))]
+        if outside.size:
+            raise IndexError(
+                f"time {outside[0]} s of {self.source.name!r} is asked for, but it is shown "
+                f"from 0 to {self.duration_seconds:.3f} s"
+            )
+        return np.searchsorted(self.seconds, times + 1e-9, side="right") - 1
+
+
+def example_timeline() -> Timeline:
+    """Makes the timeline of four frames coded I P B B, for examples and tests.
+
+    >>> example_timeline().packets
+    Packets(4: 4 frames, 1 keyframes, 2 droppable)
+    """
+    flags = np.array([True, False, False, False])
+    packets = Packets(
+        pts=np.array([0, 3, 1, 2]),
+        dts=np.array([-1, 0, 1, 2]),
+        size_bytes=np.array([900, 300, 80, 70]),
+        position=np.array([48, 948, 1248, 1328]),
+        can_start=flags,
+        is_droppable=np.array([False, False, True, True]),
+        is_frame=np.ones(4, bool),
+        is_corrupt=np.zeros(4, bool),
+    )
+    stream = StreamInfo(
+        index=0,
+        container="mov",
+        codec="h264",
+        width=640,
+        height=360,
+        pixel_format="yuv420p",
+        time_base=Fraction(1, 25),
+        pixel_aspect=Fraction(1),
+        rotation=0,
+        is_mirrored=False,
+        colour_space="unspecified",
+        colour_range="unspecified",
+        header_frames=4,
+    )
+    source = Source(Path("example.mp4"), size_bytes=1398, mtime_ns=0, edges_xxh3="")
+    order = np.array([0, 2, 3, 1])
+    return Timeline(source, stream, packets, order, packets.pts[order], duration_pts=1)

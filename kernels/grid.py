@@ -1,0 +1,58 @@
+"""How bright is each block of a plane? The grid that every other signal is read from."""
+
+import numpy as np
+from fewframes.kernels.kernel import F32, U8, Kernel, require
+
+
+@Kernel
+def block_means(plane: U8, block: int = 8) -> F32:
+    """Mean of every tile of block x block samples, `[h, w] u8 -> [rows, cols] f32`, levels 0..255.
+
+    `rows` is h / block rounded up, `cols` likewise; a tile on the lower or right edge averages the
+    samples it covers. Sums are whole numbers, so every device gives the same bits.
+
+    Raises:
+        TypeError: The plane is not `[h, w] u8`.
+        ValueError: `block` is not from 1 to 4096.
+
+    >>> block_means(np.array([[0, 2, 9], [4, 6, 11]], np.uint8), block=2)
+    array([[ 3., 10.]], dtype=float32)
+    """
+    tops, lefts = (np.arange(0, size, block) for size in plane.shape)
+    if plane.size == 0:
+        return np.zeros((len(tops), len(lefts)), np.float32)
+    sums = np.add.reduceat(np.add.reduceat(plane, tops, axis=0, dtype=np.int64), lefts, axis=1)
+    heights, widths = (
+        np.diff(np.append(starts, size))
+        for starts, size in zip((tops, lefts), plane.shape, strict=True)
+    )
+    means: F32 = (sums / np.outer(heights, widths)).astype(np.float32)
+    return means
+
+
+@block_means.check
+def _is_tileable(plane: U8, block: int) -> None:
+    require("plane", plane, "[h, w] u8")
+    if not 1 <= block <= 4096:
+        raise ValueError(f"block={block} cannot tile a plane; pass block from 1 to 4096")
+
+
+@block_means.cpu
+def _block_means_cpu(plane: U8, block: int) -> F32:
+    h, w = plane.shape
+    rows, cols = -(-h // block), -(-w // block)
+    out = np.empty((rows, cols), np.float32)
+    column_sums = np.empty(w, np.uint32)
+    for row in range(rows):
+        top, bottom = row * block, min(h, (row + 1) * block)
+        column_sums[:] = 0
+        for y in range(top, bottom):  # contiguous, so that it becomes vector adds
+            for x in range(w):
+                column_sums[x] += plane[y, x]
+        for col in range(cols):
+            left, right = col * block, min(w, (col + 1) * block)
+            total = np.uint64(0)
+            for x in range(left, right):
+                total += np.uint64(column_sums[x])
+            out[row, col] = total / ((bottom - top) * (right - left))
+    return out

@@ -1,0 +1,291 @@
+"""Every kernel gives on every device what its NumPy reference says, and refuses misuse."""
+
+import subprocess
+import sys
+
+import fewframes.kernels as kernels
+import numpy as np
+import pytest
+from fewframes.kernels import KERNELS
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+SEEDS = st.integers(0, 2**32 - 1)
+SIDES = st.integers(1, 40)
+
+
+def laid_out(array, layout):
+    """The same values, either packed or as a read-only view of a wider buffer."""
+    if layout == "packed":
+        return array
+    wider = np.full((array.shape[0], array.shape[1] + 3), 77, array.dtype)
+    wider[:, : array.shape[1]] = array
+    wider.flags.writeable = False
+    return wider[:, : array.shape[1]]
+
+
+@st.composite
+def planes(draw, count=1):
+    """Planes of noise at any contrast, `count` of one shape and layout."""
+    rng = np.random.default_rng(draw(SEEDS))
+    shape, layout = (draw(SIDES), draw(SIDES)), draw(st.sampled_from(["packed", "view"]))
+    contrast = draw(st.sampled_from([1, 2, 256]))
+    return [
+        laid_out(rng.integers(256 - contrast, 256, shape, np.uint8), layout) for _ in range(count)
+    ]
+
+
+@st.composite
+def grids(draw, count=1, *, of_one_shape=True):
+    """Grids as `block_means` makes them, flat ones among them."""
+    rng = np.random.default_rng(draw(SEEDS))
+    layout, contrast = draw(st.sampled_from(["packed", "view"])), draw(st.sampled_from([1, 256]))
+    shapes = [(draw(SIDES), draw(SIDES)) for _ in range(1 if of_one_shape else count)]
+    tile = draw(st.sampled_from([1, 25, 64]))
+    made = []
+    for i in range(count):
+        levels = 100 + rng.integers(0, contrast, shapes[i % len(shapes)]) * tile // 2 / tile
+        made.append(laid_out(levels.astype(np.float32), layout))
+    return made
+
+
+@st.composite
+def hashes(draw):
+    rng = np.random.default_rng(draw(SEEDS))
+    return [rng.integers(0, 2**64, draw(st.integers(0, 9)), np.uint64) for _ in range(2)]
+
+
+@st.composite
+def points_to_pick(draw):
+    """Rows with copies, not-a-numbers and infinities; some of them taken already."""
+    rng = np.random.default_rng(draw(SEEDS))
+    n, d = draw(st.integers(0, 30)), draw(st.integers(0, 20))
+    points = rng.standard_normal((n, d)).astype(np.float32)
+    points = points.round(draw(st.sampled_from([0, 6])))
+    if n > 3 and draw(st.booleans()):
+        points[n // 2 :] = points[0]
+        points[0:1] = np.nan
+        points[1:2, ::2] = np.inf
+    chosen = rng.permutation(n)[: draw(st.integers(0, n))]
+    return [laid_out(points, "packed"), draw(st.integers(0, n - len(chosen))), chosen]
+
+
+@st.composite
+def planes_to_recode(draw):
+    (luma,) = draw(planes())
+    rng = np.random.default_rng(draw(SEEDS))
+    h, w = luma.shape
+    layout = "packed" if luma.flags.writeable else "view"
+    blue, red = (
+        laid_out(rng.integers(0, 256, (-(-h // 2), -(-w // 2)), np.uint8), layout) for _ in range(2)
+    )
+    names = st.sampled_from(["bt601", "bt709", "bt2020", "smpte240m", "fcc"])
+    return [luma, blue, red, kernels.matrix_between(draw(names), draw(names))]
+
+
+ARGUMENTS = {
+    "block_means": st.tuples(planes(), st.integers(1, 45)).map(lambda drawn: [*drawn[0], drawn[1]]),
+    "dhash64": grids(),
+    "farthest_first": points_to_pick(),
+    "grid_change": grids(2).map(lambda pair: [*pair, 4.0]),
+    "hamming64": hashes(),
+    "sharpness": planes(),
+    "signature": grids(3, of_one_shape=False),
+    "ycc_matrix": planes_to_recode(),
+}
+TO_DEVICE = {"cpu": lambda array: array}
+TO_HOST = {"cpu": lambda array: array}
+
+
+@pytest.fixture(params=TO_DEVICE)
+def device(request):
+    return request.param
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_kernel_gives_what_its_reference_says(name, device):
+    kernel = KERNELS[name]
+
+    @settings(
+        derandomize=True,
+        deadline=None,
+        max_examples=60,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(ARGUMENTS[name])
+    def agrees(arguments):
+        there = [TO_DEVICE[device](a) if isinstance(a, np.ndarray) else a for a in arguments]
+        got, wanted = kernel(*there), kernel.reference(*arguments)
+        assert type(got) is type(wanted)
+        several = isinstance(wanted, tuple)
+        for one, other in zip(*((got, wanted) if several else ([got], [wanted])), strict=True):
+            same(TO_HOST[device](one), other)
+
+    agrees()
+
+
+def same(got, wanted):
+    """Equal in type, shape and values: whole numbers to the bit, others to 1e-5."""
+    got, wanted = np.asarray(got), np.asarray(wanted)
+    assert (got.dtype, got.shape) == (wanted.dtype, wanted.shape)
+    if wanted.dtype.kind == "f":
+        np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-6)
+    else:
+        np.testing.assert_array_equal(got, wanted)
+
+
+@pytest.mark.parametrize("layout", ["packed", "view"])
+@pytest.mark.parametrize("is_writeable", [True, False])
+def test_planes_in_every_layout_give_the_same(layout, is_writeable):
+    plane = np.random.default_rng(3).integers(0, 256, (17, 23), np.uint8)
+    buffer = np.full((17, 32), 9, np.uint8)
+    buffer[:, :23] = plane
+    given_plane = buffer[:, :23] if layout == "view" else plane.copy()
+    given_plane.flags.writeable = is_writeable
+    assert kernels.sharpness(given_plane) == kernels.sharpness.reference(plane)
+
+
+@pytest.mark.parametrize("shape", [(0, 0), (0, 5), (5, 0), (1, 1), (2, 9), (9, 2)])
+def test_planes_without_interior_have_no_sharpness_and_still_a_grid(shape):
+    plane = np.full(shape, 200, np.uint8)
+    assert kernels.sharpness(plane) == kernels.sharpness.reference(plane) == 0.0
+    grid = kernels.block_means(plane, block=4)
+    assert grid.shape == (-(-shape[0] // 4), -(-shape[1] // 4))
+    same(grid, kernels.block_means.reference(plane, block=4))
+
+
+def test_importing_the_kernels_does_not_import_numba():
+    code = "import sys, fewframes.kernels; sys.exit('numba' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_rows_are_picked_once_each_even_when_all_are_alike():
+    points = np.ones((6, 3), np.float32)
+    rows, gaps = kernels.farthest_first(points, 4, np.array([1]))
+    assert rows.tolist() == [0, 2, 3, 4]
+    assert gaps.tolist() == [0, 0, 0, 0]
+
+
+def test_rows_with_nan_count_as_zero_and_are_picked_once():
+    points = np.array([[3, 4], [np.nan, np.nan], [0, 0], [np.nan, 4]], np.float32)
+    rows, gaps = kernels.farthest_first(points, 3, np.array([1]))
+    assert rows.tolist() == [0, 3, 2]
+    assert gaps.tolist() == [5, 3, 0]
+
+
+def test_the_first_of_all_picks_is_far_from_the_mean_and_gaps_never_grow():
+    points = np.random.default_rng(5).standard_normal((40, 4)).astype(np.float32)
+    points[17] = 50
+    rows, gaps = kernels.farthest_first(points, 40, np.empty(0, np.int64))
+    assert rows[0] == 17
+    assert gaps[0] == np.inf
+    assert sorted(rows.tolist()) == list(range(40))
+    assert (np.diff(gaps[1:]) <= 0).all()
+
+
+def test_the_hash_of_a_flat_grid_has_no_bit_whatever_its_level():
+    for level in np.linspace(0, 255, 40, dtype=np.float32):
+        assert kernels.dhash64(np.full((13, 31), level)) == 0
+
+
+def test_the_signature_sees_colour_and_keeps_the_empty_picture_zero():
+    grey = np.full((5, 7), 128, np.float32)
+    assert not kernels.signature(grey, grey, grey).any()
+    bluish = kernels.signature(grey, grey + 9, grey)
+    reddish = kernels.signature(grey, grey, grey + 9)
+    assert np.linalg.norm(bluish) == pytest.approx(1, abs=1e-6)
+    assert bluish @ reddish == 0
+
+
+def test_recoding_to_another_matrix_and_back_keeps_the_picture():
+    rng = np.random.default_rng(8)
+    luma, blue, red = (
+        rng.integers(100, 156, shape, np.uint8) for shape in ((9, 11), (5, 6), (5, 6))
+    )
+    there = kernels.ycc_matrix(luma, blue, red, kernels.matrix_between("bt709", "bt601"))
+    back = kernels.ycc_matrix(*there, kernels.matrix_between("bt601", "bt709"))
+    for plane, original in zip(back, (luma, blue, red), strict=True):
+        assert np.abs(plane.astype(int) - original).max() <= 1
+
+
+def test_primary_colours_land_where_the_target_matrix_puts_them():
+    # pure red in full-range BT.709 and BT.601: Y = 255 Kr, Cb and Cr from their definitions
+    luma, blue, red = (np.array([[level]], np.uint8) for level in (54, 99, 255))
+    y, cb, cr = kernels.ycc_matrix(luma, blue, red, kernels.matrix_between("bt709", "bt601"))
+    assert [int(y[0, 0]), int(cb[0, 0]), int(cr[0, 0])] == pytest.approx([76, 85, 255], abs=1)
+
+
+class OnGpu:
+    """Looks like an array on a GPU."""
+
+    __cuda_array_interface__ = None
+
+
+U8, F32 = np.zeros((4, 6), np.uint8), np.zeros((4, 6), np.float32)
+NONE = np.empty(0, np.int64)
+REFUSED = [
+    (
+        lambda: kernels.block_means(OnGpu()),
+        TypeError,
+        "block_means has no GPU body; got an array on a GPU; copy it with cupy.asnumpy(...)",
+    ),
+    (
+        lambda: kernels.sharpness(F32),
+        TypeError,
+        "plane must be [h, w] u8, got [4, 6] float32; pass a 2-D array of uint8",
+    ),
+    (
+        lambda: kernels.sharpness([1, 2]),
+        TypeError,
+        "plane must be [h, w] u8, got list; pass a 2-D array of uint8",
+    ),
+    (
+        lambda: kernels.block_means(U8, block=0),
+        ValueError,
+        "block=0 cannot tile a plane; pass block from 1 to 4096",
+    ),
+    (
+        lambda: kernels.grid_change(F32, F32[:2], 1.0),
+        ValueError,
+        "grid is [4, 6] and reference [2, 6]; pass two grids of one shape with at least one cell",
+    ),
+    (
+        lambda: kernels.farthest_first(F32, 4, np.array([2])),
+        ValueError,
+        "count=4 rows cannot be picked: 4 rows, 1 already chosen; pass count from 0 to 3",
+    ),
+    (
+        lambda: kernels.farthest_first(F32, 1, np.array([4])),
+        ValueError,
+        "chosen has rows from 4 to 4, but signatures has 4 rows; pass row numbers from 0 to 3",
+    ),
+    (
+        lambda: kernels.ycc_matrix(U8, U8, U8, np.eye(3, dtype=np.float32)),
+        ValueError,
+        "luma is [4, 6], blue [4, 6], red [4, 6]; pass 4:2:0 chroma planes [2, 3]",
+    ),
+    (
+        lambda: kernels.ycc_matrix(U8, U8[:2, :3], U8[:2, :3], np.ones((3, 3), np.float32)),
+        ValueError,
+        "coefficients[1:, 0]=[1.0, 1.0] would colour grey by its luma; "
+        "pass 0, as matrix_between does",
+    ),
+    (
+        lambda: kernels.matrix_between("bt601", "rgb"),
+        ValueError,
+        "target='rgb' is not a known matrix; pass one of bt601, bt709, bt2020, smpte240m, fcc",
+    ),
+]
+
+
+@pytest.mark.parametrize(("call", "error", "text"), REFUSED)
+def test_misuse_is_refused_with_the_rule_and_the_cure(call, error, text):
+    with pytest.raises(error) as caught:
+        call()
+    assert str(caught.value) == text
+
+
+def test_the_reference_refuses_what_the_kernel_refuses():
+    with pytest.raises(ValueError, match="count=9 rows cannot be picked"):
+        kernels.farthest_first.reference(F32, 9, NONE)
