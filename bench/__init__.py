@@ -1,1 +1,1 @@
-"""Package."""
+"""What measures: the demo, and benchmarks of whole jobs beside their peers."""

@@ -70,6 +70,7 @@ def complaints() -> list[str]:
     """Gives the list that FFmpeg's errors on this thread are appended to; clear it when read."""
     if av.logging.get_level() is None:
         av.logging.set_level(av.logging.ERROR)
+        av.logging.set_skip_repeated(False)
     return _complaints.mine()
 
 

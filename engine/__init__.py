@@ -1,9 +1,32 @@
-"""fewframes indexes long video once and hands any multimodal model the frames that matter."""
+"""fewframes indexes long video once and hands any multimodal model the few frames that matter.
 
+>>> import fewframes as ff
+>>> ff.sample("film.mp4", budget=8).seconds.shape
+(8,)
+"""
+
+from fewframes.corpus import index
 from fewframes.frames import FrameBatch
 from fewframes.probing import probe
 from fewframes.reading import read
+from fewframes.sampling import sample
+from fewframes.selection import Selection, select
+from fewframes.store import Store
+from fewframes.store import open_store as open  # noqa: A004 (said as ff.open)
+from fewframes.table import FrameTable
 from fewframes.timeline import Timeline
 
-__all__ = ["FrameBatch", "Timeline", "probe", "read"]
+__all__ = [
+    "FrameBatch",
+    "FrameTable",
+    "Selection",
+    "Store",
+    "Timeline",
+    "index",
+    "open",
+    "probe",
+    "read",
+    "sample",
+    "select",
+]
 __version__ = "0.1.0"

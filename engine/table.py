@@ -9,7 +9,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from fewframes.arrays import F32, F64, I64, Mask
+from fewframes.arrays import F32, F64, I64, Mask, Samples
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -32,8 +32,8 @@ class FrameTable:
     """The pts of the first frame the video shows; ``seconds`` counts from it."""
     is_keyframe: Mask
     """Whether a decoder can start at the frame, ``[n] bool``."""
-    signals: Mapping[str, F32] = field(default_factory=dict)
-    """Named per-frame measurements, each ``[n] f32``."""
+    signals: Mapping[str, Samples] = field(default_factory=dict)
+    """Named per-frame measurements, each ``[n]`` numbers (f32; hashes u64)."""
     signatures: F32 | None = None
     """Unit-length descriptions of the pictures, ``[n, d] f32``; None where none were computed."""
 
@@ -76,8 +76,8 @@ class FrameTable:
         }
         return cls(**{**base, **columns})  # type: ignore[arg-type]
 
-    def _columns(self) -> dict[str, F32 | I64 | Mask]:
-        columns: dict[str, F32 | I64 | Mask] = {
+    def _columns(self) -> dict[str, Samples]:
+        columns: dict[str, Samples] = {
             "pts": self.pts,
             "is_keyframe": self.is_keyframe,
             **self.signals,

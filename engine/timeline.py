@@ -179,6 +179,11 @@ class Timeline:
         times[self.order] = self.pts
         return times
 
+    def packet_seconds(self, row: int) -> float:
+        """When the picture of a packet is shown, in seconds; 0 where that is not known."""
+        time = int(self.packet_times[row])
+        return 0.0 if time == NO_PTS else float((time - self.start_pts) * self.time_base)
+
     @property
     def gop(self) -> I64:
         """Number of the GOP that each frame is coded in, ``[n] i64``, in decode order from 0."""

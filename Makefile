@@ -1,0 +1,42 @@
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV ?= .venv
+PY := $(VENV)/bin/python
+
+help: ## list what can be done
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: $(VENV)/.ready ## make .venv with the package (editable) and the tools
+
+$(VENV)/.ready: pyproject.toml setup.py
+	$(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --upgrade pip
+	$(PY) -m pip install --quiet --editable . --group dev
+	@touch $@
+
+demo: setup ## a generated film, 16 adaptive frames of it, a contact sheet and a JSON in demo/
+	$(PY) -m fewframes.bench.demo --out demo
+
+test: setup ## all tests
+	$(PY) -m pytest
+
+lint: setup ## ruff, format and rules
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+
+types: setup build/links ## mypy --strict, under the package's import name
+	$(PY) -m mypy
+
+build/links: ## a folder named after the package, for tools that read files and not import hooks
+	@rm -rf $@ && mkdir -p $@/fewframes
+	@ln -s $(CURDIR)/engine/* $@/fewframes/
+	@ln -s $(CURDIR)/kernels $(CURDIR)/bindings $(CURDIR)/bench $@/fewframes/
+
+bench: setup ## kernels and whole jobs beside their peers, on FILM=… (default: a generated film)
+	$(PY) -m pip install --quiet --group peers
+	$(PY) -m pytest bench/suite --benchmark-enable --benchmark-only
+	$(PY) -m fewframes.bench.throughput $(FILM)
+
+check: lint types test ## what has to pass before a commit
+
+.PHONY: help setup demo test lint types build/links bench check

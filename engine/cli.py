@@ -1,0 +1,222 @@
+"""The command line: probe, index, ls, info, sample.
+
+Exit status: 0 done, 1 failed, 2 wrong usage, 3 done with damaged or failed films (listed).
+"""
+
+import json
+import sys
+from collections.abc import Callable, Iterable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+import fewframes
+from fewframes.errors import FewframesError
+from fewframes.sizes import parse_size
+
+STORE_MARK = "fewframes-store.json"
+
+
+def plainly(command: Callable[..., None]) -> Callable[..., None]:
+    """Turns an expected error into one sentence and exit status 1."""
+
+    @wraps(command)
+    def run(*args: Any, **options: Any) -> None:  # noqa: ANN401
+        try:
+            command(*args, **options)
+        except KeyError as error:
+            raise click.ClickException(str(error.args[0])) from error
+        except (FewframesError, ValueError, IndexError, OSError) as error:
+            raise click.ClickException(str(error)) from error
+
+    return run
+
+
+class SizeType(click.ParamType):
+    """448, or 252x448."""
+
+    name = "SIZE"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None  # noqa: ANN401
+    ) -> int | tuple[int, int] | None:
+        """Reads a size, or says what a size is."""
+        try:
+            return parse_size(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class RateType(click.ParamType):
+    """Frames a second, or ``all``."""
+
+    name = "FPS"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None  # noqa: ANN401
+    ) -> float | None:
+        """Reads a rate; ``all`` is None."""
+        if value is None or str(value).lower() == "all":
+            return None
+        try:
+            return float(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a number of frames a second, nor 'all'", param, ctx)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(fewframes.__version__, prog_name="fewframes")
+def main() -> None:
+    """Index long video once; get the few frames that matter, with their exact times."""
+    if sys.platform == "win32":
+        raise click.ClickException("fewframes does not run on Windows; use Linux, macOS or WSL")
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--stream", type=int, help="Index of the video stream in the container.")
+@click.option("--verify", is_flag=True, help="Decode everything once and correct the prediction.")
+@plainly
+def probe(file: Path, as_json: bool, stream: int | None, verify: bool) -> None:  # noqa: FBT001
+    """Says what a video file holds, from its packets alone."""
+    from fewframes.describing import timeline_facts
+
+    facts = timeline_facts(fewframes.probe(file, stream=stream, verify=verify))
+    show(facts, as_json=as_json)
+
+
+@main.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("-o", "--output", "store", required=True, type=click.Path(path_type=Path))
+@click.option("--fps", type=RateType(), default=2.0, show_default=True, help="Or 'all'.")
+@click.option("--size", type=SizeType(), default=448, show_default=True, help="Longer side, or HxW.")
+@click.option("--quality", type=click.IntRange(1, 100), default=90, show_default=True)
+@click.option("--dedup", type=float, default=2.0, show_default=True, help="Levels; 0 stores all.")
+@click.option("--id", "video_id", help="Id of the video, where one file is given.")
+@click.option("--stream", type=int, help="Index of the video stream in the container.")
+@click.option("--strict", is_flag=True, help="Refuse films that do not decode completely.")
+@click.option("--quiet", is_flag=True, help="Say nothing but errors.")
+@plainly
+def index(  # noqa: PLR0913 (one argument an option)
+    paths: tuple[Path, ...],
+    store: Path,
+    video_id: str | None,
+    quiet: bool,  # noqa: FBT001
+    **options: Any,  # noqa: ANN401
+) -> None:
+    """Indexes films, and all films below folders, into STORE. Run it again to go on."""
+    from fewframes.progress import Reporter
+
+    if video_id and len(paths) != 1:
+        raise click.UsageError("--id names one video; pass one file")
+    ids = {paths[0]: video_id} if video_id else None
+    with Reporter(quiet=quiet) as reporter:
+        report = fewframes.index(list(paths), store, ids=ids, progress=reporter, **options)
+        reporter.finish(report)
+    sys.exit(report.exit_status)
+
+
+@main.command()
+@click.argument("store", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@plainly
+def ls(store: Path, as_json: bool) -> None:  # noqa: FBT001
+    """Lists the videos of a store."""
+    from fewframes.describing import video_line
+
+    videos = fewframes.open(store)
+    for video in videos.values():
+        facts = video_line(video)
+        click.echo(json.dumps(facts) if as_json else "  ".join(str(v) for v in facts.values()))
+
+
+@main.command()
+@click.argument("store", type=click.Path(path_type=Path))
+@click.argument("video", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@plainly
+def info(store: Path, video: str | None, as_json: bool) -> None:  # noqa: FBT001
+    """Says all that a store knows of one video."""
+    from fewframes.describing import video_facts
+
+    show(video_facts(the_video(fewframes.open(store), video)), as_json=as_json)
+
+
+@main.command()
+@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("video", required=False)
+@click.option("-k", "--budget", type=int, default=16, show_default=True, help="How many frames.")
+@click.option("--policy", default="adaptive", show_default=True)
+@click.option("--start", type=float, help="First second of the span.")
+@click.option("--end", type=float, help="Last second of the span.")
+@click.option("--min-gap", "min_gap_seconds", type=float, default=0.0, help="Seconds between frames.")
+@click.option("--coverage", type=float, default=0.5, show_default=True, help="Share of the budget.")
+@click.option("--fps", type=float, help="Rate of the policy 'fps'.")
+@click.option("--scan-fps", type=RateType(), default=2.0, help="Scan of a file; or 'all'.")
+@click.option("--size", type=SizeType(), help="Longer side, or HxW, of frames from a file.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--out", type=click.Path(path_type=Path), help="Write JPEGs and frames.json here.")
+@plainly
+def sample(  # noqa: PLR0913 (one argument an option)
+    source: Path,
+    video: str | None,
+    start: float | None,
+    end: float | None,
+    scan_fps: float | None,
+    size: Any,  # noqa: ANN401
+    as_json: bool,  # noqa: FBT001
+    out: Path | None,
+    **options: Any,  # noqa: ANN401
+) -> None:
+    """Picks frames of a video in a STORE, or of a video file, by a policy."""
+    from fewframes.describing import sample_facts, write_sample
+
+    span = None if start is None and end is None else (start, end)
+    if (source / STORE_MARK).is_file():
+        batch = the_video(fewframes.open(source), video).sample(span=span, **options)
+    elif video is not None:
+        raise click.UsageError(f"{str(source)!r} is not a store, so VIDEO {video!r} means nothing")
+    else:
+        batch = fewframes.sample(source, span=span, scan_fps=scan_fps, size=size, **options)
+    facts = sample_facts(batch)
+    if out is not None:
+        write_sample(batch, facts, out)
+    if as_json:
+        click.echo(json.dumps(facts))
+    else:
+        show_frames(facts["frames"])
+
+
+def the_video(store: Any, video: str | None) -> Any:  # noqa: ANN401 (a Store, loaded lazily)
+    """Gives the video asked for, or the only one there is."""
+    if video is not None:
+        return store[video]
+    if len(store) != 1:
+        raise click.UsageError(f"the store has {len(store)} videos; name one ('fewframes ls')")
+    return next(iter(store.values()))
+
+
+def show(facts: dict[str, Any], *, as_json: bool) -> None:
+    """Prints facts as JSON, or one a line."""
+    if as_json:
+        click.echo(json.dumps(facts))
+        return
+    width = max(map(len, facts))
+    for name, value in facts.items():
+        lines = value if isinstance(value, list) else [value]
+        for i, line in enumerate(lines or ["none"]):
+            click.echo(f"{name.replace('_', ' ') if i == 0 else '':<{width}}  {line}")
+
+
+def show_frames(frames: Iterable[dict[str, Any]]) -> None:
+    """Prints chosen frames as a table."""
+    click.echo(f"{'frame':>8}  {'seconds':>10}  {'score':>8}")
+    for row in frames:
+        click.echo(f"{row['frame']:>8}  {row['seconds']:>10.3f}  {row['score']:>8.4f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""Commit: what was published of one video, and is every byte of it still so?
+
+``commit.json`` holds the facts of a group, the size and xxh3-128 of each of its files, and the
+xxh3-128 of itself.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fewframes.errors import CorruptStoreError
+from fewframes.recipes import canonical_json
+
+COMMIT = "commit.json"
+BLOCK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Commit:
+    """The commit record of one group."""
+
+    folder: Path
+    """Where the group is."""
+    facts: dict[str, Any]
+    """Id, recipe, source, stream, times, counts, status and damage, as plain values."""
+    files: dict[str, tuple[int, str]]
+    """Bytes and xxh3-128 of each file, by its path below the folder."""
+
+    def __repr__(self) -> str:
+        return f"Commit({self.facts['id']!r}, {self.facts['created']}, {len(self.files)} files)"
+
+    @property
+    def age_order(self) -> tuple[str, str]:
+        """Sorts the groups of a video; the newest is last."""
+        return self.facts["created"], self.folder.name
+
+    def bytes_of(self, path: str) -> bytes:
+        """Reads one file of the group, ``path`` below its folder, and checks its digest.
+
+        Raises:
+            CorruptStoreError: It is missing, or is not what was published.
+        """
+        import xxhash
+
+        try:
+            size, digest = self.files[path]
+            data = (self.folder / path).read_bytes()
+        except (KeyError, OSError) as error:
+            raise CorruptStoreError(f"{path} of video {self.facts['id']!r} is missing") from error
+        if len(data) != size or xxhash.xxh3_128_hexdigest(data) != digest:
+            raise CorruptStoreError(f"{path} of video {self.facts['id']!r} is damaged")
+        return data
+
+
+def write_commit(
+    folder: Path, facts: Mapping[str, Any], known: Mapping[str, tuple[int, str]]
+) -> None:
+    """Writes the record of a finished group; files whose digests are ``known`` are not read."""
+    import xxhash
+
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    names = [path.relative_to(folder).as_posix() for path in paths]
+    files = []
+    for path, name in zip(paths, names, strict=True):
+        size, digest = known.get(name) or (path.stat().st_size, digest_file(path))
+        files.append({"path": name, "size": size, "xxh3": digest})
+    record = {**facts, "files": files}
+    record["xxh3"] = xxhash.xxh3_128_hexdigest(canonical_json(record))
+    (folder / COMMIT).write_text(json.dumps(record, indent=1) + "\n", encoding="ascii")
+
+
+def read_commit(folder: Path) -> Commit:
+    """Reads and checks the record of a group.
+
+    Raises:
+        CorruptStoreError: It is missing or damaged.
+    """
+    import xxhash
+
+    name = f"{folder.parent.name}/{folder.name}/{COMMIT}"
+    try:
+        record = json.loads((folder / COMMIT).read_bytes())
+        digest = record.pop("xxh3")
+    except OSError as error:
+        raise CorruptStoreError(f"{name} is missing") from error
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        raise CorruptStoreError(f"{name} is damaged") from error
+    if xxhash.xxh3_128_hexdigest(canonical_json(record)) != digest:
+        raise CorruptStoreError(f"{name} is damaged (wrong checksum)")
+    files = {file["path"]: (file["size"], file["xxh3"]) for file in record.pop("files")}
+    return Commit(folder, record, files)
+
+
+def digest_file(path: Path) -> str:
+    """Gives the xxh3-128 of a whole file as hexadecimal digits."""
+    import xxhash
+
+    digest = xxhash.xxh3_128()
+    with path.open("rb") as file:
+        while block := file.read(BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()

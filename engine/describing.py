@@ -1,0 +1,95 @@
+"""Timelines, videos and samples as plain facts, for JSON and for people."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fewframes.frames import FrameBatch
+from fewframes.timeline import Timeline
+
+if TYPE_CHECKING:
+    from fewframes.store import Video
+
+
+def timeline_facts(timeline: Timeline) -> dict[str, Any]:
+    """Says what a file holds.
+
+    >>> from fewframes.timeline import example_timeline
+    >>> timeline_facts(example_timeline())["frames"]
+    4
+    """
+    stream, packets = timeline.stream, timeline.packets
+    height, width = stream.display_size
+    return {
+        "file": timeline.source.name,
+        "container": stream.container,
+        "codec": stream.codec,
+        "width": width,
+        "height": height,
+        "rotation": stream.rotation,
+        "is_mirrored": stream.is_mirrored,
+        "pixel_format": stream.pixel_format,
+        "pixel_aspect": str(stream.pixel_aspect),
+        "colour_space": stream.colour_space,
+        "colour_range": stream.colour_range,
+        "stream": stream.index,
+        "frames": len(timeline),
+        "header_frames": stream.header_frames,
+        "keyframes": int(packets.can_start.sum()),
+        "droppable_pictures": int(packets.is_droppable.sum()),
+        "time_base": str(timeline.time_base),
+        "start_pts": timeline.start_pts,
+        "duration_seconds": timeline.duration_seconds,
+        "frame_rate": round(timeline.frame_rate, 6),
+        "timing": timeline.timing,
+        "state": timeline.state,
+        "damage": list(timeline.damage),
+        "undecodable": timeline.undecodable.tolist(),
+    }
+
+
+def video_line(video: "Video") -> dict[str, Any]:
+    """Says of a stored video what a list shows."""
+    return {
+        "id": video.id,
+        "status": video.status,
+        "rows": len(video.table),
+        "stored": int(video.slots.max()) + 1,
+        "duration_seconds": round(video.duration_seconds, 3),
+        "size": "x".join(map(str, video.frame_size)),
+    }
+
+
+def video_facts(video: "Video") -> dict[str, Any]:
+    """Says all that a store knows of a video."""
+    hidden = {"files", "xxh3"}
+    return {**video_line(video), **{k: v for k, v in video.facts.items() if k not in hidden}}
+
+
+def sample_facts(batch: FrameBatch) -> dict[str, Any]:
+    """Says which frames were chosen, in order of time.
+
+    >>> from fewframes.frames import example_batch
+    >>> sample_facts(example_batch())["frames"][1]
+    {'frame': 30, 'pts': 15360, 'seconds': 1.0, 'score': 0.0}
+    """
+    scores = [0.0] * len(batch) if batch.scores is None else batch.scores.tolist()
+    rows = zip(batch.frame_numbers.tolist(), batch.pts.tolist(), batch.seconds, scores, strict=True)
+    return {
+        "video": batch.source,
+        "policy": batch.report.get("policy"),
+        "budget": batch.report.get("budget"),
+        "frames": [
+            {"frame": number, "pts": pts, "seconds": round(float(seconds), 6), "score": score}
+            for number, pts, seconds, score in rows
+        ],
+    }
+
+
+def write_sample(batch: FrameBatch, facts: dict[str, Any], folder: Path) -> None:
+    """Writes each frame as a JPEG named by number and time, and the facts as frames.json."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for row, jpeg in zip(facts["frames"], batch.jpeg(), strict=True):
+        row["file"] = f"{row['frame']:08d}_{row['seconds']:.3f}s.jpg"
+        (folder / row["file"]).write_bytes(jpeg)
+    (folder / "frames.json").write_text(json.dumps(facts, indent=1) + "\n")

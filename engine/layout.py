@@ -1,0 +1,110 @@
+"""Layout: where does what lie in a store?
+
+::
+
+    STORE/fewframes-store.json            says that this folder is a store, and its version
+    STORE/videos/<quoted id>/<key>/       one immutable group for a video, its recipe and its source
+    STORE/.attempts/<uuid>/               unfinished work, and what is about to be removed
+
+A group appears under ``videos`` complete, by one rename, and never changes.
+"""
+
+import json
+import uuid
+from pathlib import Path
+from urllib.parse import quote, unquote_to_bytes
+
+from fewframes.errors import CorruptStoreError
+from fewframes.recipes import FORMAT_VERSION
+
+MARK = "fewframes-store.json"
+FORMAT = "fewframes store"
+LONGEST_NAME = 255
+"""Bytes that file systems take for the name of a folder."""
+
+
+def create_store(store: Path) -> None:
+    """Makes a folder a store; one that is a store already is left as it is.
+
+    Raises:
+        ValueError: The folder holds other things, or a store of a newer version.
+    """
+    if (store / MARK).exists():
+        check_store(store)
+        return
+    store.mkdir(parents=True, exist_ok=True)
+    others = sorted({entry.name for entry in store.iterdir()} - {MARK, "videos", ".attempts"})
+    if others:
+        raise ValueError(
+            f"{store.name!r} is no store and holds other files ({others[0]!r}); pass a new folder"
+        )
+    (store / "videos").mkdir(exist_ok=True)
+    (store / ".attempts").mkdir(exist_ok=True)
+    draft = store / ".attempts" / f"{uuid.uuid4().hex}.mark"
+    draft.write_text(json.dumps({"format": FORMAT, "version": FORMAT_VERSION}) + "\n")
+    draft.replace(store / MARK)
+
+
+def check_store(store: Path) -> None:
+    """Refuses what is no store, or one of a newer version.
+
+    Raises:
+        FileNotFoundError: The folder is not there, or is no store.
+        ValueError: A newer version of fewframes has written the store.
+        CorruptStoreError: The file that marks it as a store is damaged.
+    """
+    try:
+        mark = json.loads((store / MARK).read_bytes())
+        version = int(mark["version"]) if mark["format"] == FORMAT else 0
+    except (FileNotFoundError, NotADirectoryError):
+        raise FileNotFoundError(
+            f"{store.name!r} is not a store (it has no {MARK}); make one with 'fewframes index'"
+        ) from None
+    except (ValueError, TypeError, KeyError) as error:
+        raise CorruptStoreError(f"{store.name}/{MARK} is damaged") from error
+    if version > FORMAT_VERSION:
+        raise ValueError(
+            f"store {store.name!r} has format version {version}, but this fewframes reads up to "
+            f"{FORMAT_VERSION}; pip install -U fewframes"
+        )
+    if version < 1:
+        raise CorruptStoreError(f"{store.name}/{MARK} does not say '{FORMAT}'")
+
+
+def folder_name(video_id: str) -> str:
+    """Gives the name of a video's folder: its id, percent-quoted.
+
+    >>> folder_name("day 1/case_07"), folder_name("..")
+    ('day%201%2Fcase_07', '%2E.')
+    >>> folder_name("")
+    Traceback (most recent call last):
+    ValueError: a video id must not be empty
+    """
+    if not video_id:
+        raise ValueError("a video id must not be empty")
+    name = quote(video_id.encode("utf-8", "surrogateescape"), safe="")
+    name = f"%2E{name[1:]}" if name.startswith(".") else name
+    if len(name) > LONGEST_NAME:
+        raise ValueError(
+            f"video id {video_id!r} takes {len(name)} bytes as a quoted folder name, but "
+            f"{LONGEST_NAME} is the most; give it a shorter id"
+        )
+    return name
+
+
+def video_id_of(name: str) -> str:
+    """Gives the id of a video from the name of its folder.
+
+    >>> video_id_of("day%201%2Fcase_07")
+    'day 1/case_07'
+    """
+    return unquote_to_bytes(name).decode("utf-8", "surrogateescape")
+
+
+def groups_of(store: Path, video_id: str) -> list[Path]:
+    """Lists the groups of a video, one a recipe and source; empty where there is none."""
+    try:
+        folder = store / "videos" / folder_name(video_id)
+        return sorted(path for path in folder.iterdir() if path.is_dir())
+    except (FileNotFoundError, ValueError):
+        return []

@@ -1,0 +1,127 @@
+"""Indexing one film: the whole flow on one page.
+
+probe ─▶ frames at a rate ─▶ plan ─▶ decode ─▶ signals ─▶ JPEG ─▶ table ─▶ publish
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from fewframes.arrays import I64, U8
+from fewframes.decoding import DecodeReport
+from fewframes.errors import DamagedFrameError, UnreadableMediaError
+from fewframes.probing import identify, probe
+from fewframes.publishing import VideoWriter, find_same_source
+from fewframes.recipes import Recipe
+from fewframes.scanning import frames_at_rate, scan
+from fewframes.sizes import output_size, parse_size
+from fewframes.table import FrameTable
+from fewframes.timeline import Timeline
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one film."""
+
+    video_id: str
+    status: str
+    """``ok``, ``damaged`` (indexed where it decodes), ``done`` (was there before) or ``failed``."""
+    reason: str = ""
+    """A sentence, for damaged and failed films."""
+    rows: int = 0
+    """Scanned frames."""
+    stored: int = 0
+    """Pictures stored; the other rows repeat one of them."""
+    film_seconds: float = 0.0
+    pictures: int = 0
+    """Pictures that were decoded."""
+
+
+def index_film(
+    path: Path,
+    store: Path,
+    *,
+    video_id: str,
+    recipe: Recipe,
+    is_strict: bool = False,
+    stream: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Outcome:
+    """Indexes one film into a store, unless the store has it already under the same recipe.
+
+    ``progress`` is told frames done and frames in all. Raises `UnreadableMediaError` where nothing
+    can be decoded, and with ``is_strict`` `DamagedFrameError` where not everything can.
+    """
+    if find_same_source(store, video_id, recipe, identify(path)) is not None:
+        return Outcome(video_id, "done")
+    timeline = probe(path, stream=stream)
+    numbers = frames_at_rate(timeline, recipe.fps)
+    size = output_size(timeline.stream, None if recipe.size == "native" else recipe.size)
+    height, width = size or timeline.stream.display_size
+    with VideoWriter(store, video_id=video_id, recipe=recipe, height=height, width=width) as out:
+        encode = jpeg_encoder(recipe.quality)
+        rows, report = scan(
+            timeline,
+            numbers,
+            size=size,
+            dedup=recipe.dedup,
+            keep=lambda *planes: out.append(encode(*planes)),
+            progress=(lambda done: progress(done, len(numbers))) if progress else None,
+        )
+        table, slots = rows.table(timeline)
+        reason = _damage(timeline, numbers, table, report)
+        if not len(table):
+            raise UnreadableMediaError(f"no frame of {path.name!r} can be decoded; {reason}")
+        if reason and is_strict:
+            raise DamagedFrameError(f"{path.name!r} is damaged, which strict refuses: {reason}")
+        out.commit(
+            table,
+            slots=slots,
+            gop=timeline.gop[table.frame_numbers],
+            timeline=timeline,
+            status="damaged" if reason else "ok",
+            bad_ranges=bad_ranges(numbers, table.frame_numbers),
+            reason=reason,
+        )
+    status = "damaged" if reason else "ok"
+    stored = int(slots.max()) + 1
+    seconds = timeline.duration_seconds
+    return Outcome(video_id, status, reason, len(table), stored, seconds, report.pictures)
+
+
+def jpeg_encoder(quality: int) -> Callable[[U8, U8, U8], bytes]:
+    """Gives a function from full-range BT.601 4:2:0 planes to a JPEG file."""
+    from simplejpeg import encode_jpeg_yuv_planes
+
+    def encode(luma: U8, blue: U8, red: U8) -> bytes:
+        jpeg: bytes = encode_jpeg_yuv_planes(luma, blue, red, quality=quality)
+        return jpeg
+
+    return encode
+
+
+def bad_ranges(wanted: I64, there: I64) -> list[list[int]]:
+    """Gives the stretches of wanted frames that are not there, as first and last frame number.
+
+    >>> bad_ranges(np.array([0, 5, 10, 15, 20]), np.array([0, 15]))
+    [[5, 10], [20, 20]]
+    """
+    is_missing = ~np.isin(wanted, there)
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], is_missing, [False]]).astype(int)))
+    pairs = edges.reshape(-1, 2)
+    return [[int(wanted[first]), int(wanted[end - 1])] for first, end in pairs]
+
+
+def _damage(timeline: Timeline, numbers: I64, table: FrameTable, report: DecodeReport) -> str:
+    """Says in one sentence what is wrong with a film, or nothing."""
+    parts = list(timeline.damage)
+    lost = len(numbers) - len(table)
+    if lost:
+        parts.append(f"{lost} of {len(numbers)} scanned frames do not decode cleanly")
+    if report.anomalies:
+        row, words = report.anomalies[0]
+        time = timeline.packet_seconds(row)
+        parts.append(f"{len(report.anomalies)} decode errors, the first near {time:.2f} s: {words}")
+    return "; ".join(parts)

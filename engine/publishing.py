@@ -1,0 +1,240 @@
+"""Publishing: how one film becomes a video of a store, wholly or not at all.
+
+1. Pictures and rows are written into an attempt that nobody sees.
+2. `VideoWriter.commit` adds the record with every file's digest and flushes all to the disk.
+3. One rename puts the group in its place. Where another process was first, its group stands.
+4. Older groups of the same id and recipe, made of another source, are removed.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
+from datetime import UTC, datetime
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from fewframes.attempts import Attempt, remove, sweep
+from fewframes.commits import Commit, digest_file, read_commit, write_commit
+from fewframes.errors import CorruptStoreError, StaleIndexError
+from fewframes.layout import create_store, folder_name, groups_of
+from fewframes.recipes import Recipe
+from fewframes.rows import StoredRows, write_rows
+from fewframes.shards import ShardWriter
+from fewframes.table import FrameTable
+from fewframes.timeline import Source, Timeline
+
+STATUSES = ("ok", "damaged")
+
+
+class VideoWriter:
+    """Writes one video into a store; leaving the ``with`` without a commit leaves no trace.
+
+    The store is made if it is not there; what killed processes have left in it is removed.
+    """
+
+    def __init__(
+        self, store: Path, *, video_id: str, recipe: Recipe, height: int, width: int
+    ) -> None:
+        self._place = store / "videos" / folder_name(video_id)
+        self._store, self._id, self._recipe = store, video_id, recipe
+        self._size = (height, width)
+        self._closing = ExitStack()
+
+    def __enter__(self) -> Self:
+        """Starts the attempt."""
+        create_store(self._store)
+        sweep(self._store)
+        self._attempt = self._closing.enter_context(Attempt(self._store))
+        self._shards = ShardWriter(
+            self._attempt.folder / "frames", *self._size, self._recipe.quality
+        )
+        self._closing.callback(self._shards.abandon)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Removes the attempt, if it was not published."""
+        self._closing.close()
+
+    def append(self, jpeg: bytes) -> int:
+        """Stores one picture, a JPEG file of the writer's size; gives its slot.
+
+        Raises:
+            ValueError: It is no JPEG, or one of another size.
+        """
+        return self._shards.append(jpeg)
+
+    def commit(
+        self,
+        table: FrameTable,
+        *,
+        slots: npt.ArrayLike,
+        gop: npt.ArrayLike,
+        timeline: Timeline,
+        is_damaged: npt.ArrayLike | None = None,
+        source_digest: str | None = None,
+        status: str = "ok",
+        bad_ranges: Sequence[Sequence[int]] = (),
+        reason: str = "",
+    ) -> Path:
+        """Publishes the video; gives the folder of the group that stands.
+
+        That is another one's group, where another process published the same first.
+
+        Args:
+            table: The scanned frames, ``n`` rows.
+            slots: What `append` gave for the picture of each row, ``[n]``.
+            gop: Number of the GOP of each row, ``[n]``.
+            timeline: The timeline of the film; says what the source is.
+            is_damaged: Rows a decode anomaly may have touched, ``[n] bool``; None for none.
+            source_digest: xxh3-128 of the whole file; None reads the file for it.
+            status: "ok", or "damaged" where not all of the film could be decoded.
+            bad_ranges: First and last frame number of each stretch that could not be decoded.
+            reason: One sentence on the damage.
+
+        Raises:
+            ValueError: The columns do not fit each other, or a slot was never written.
+            StaleIndexError: The film has changed since its timeline was read.
+        """
+        count = len(table)
+        rows = StoredRows(
+            table,
+            _checked_slots(slots, self._shards.slots),
+            np.asarray(gop, np.int64),
+            np.zeros(count, bool) if is_damaged is None else np.asarray(is_damaged, bool),
+        )
+        if status not in STATUSES:
+            raise ValueError(f"status={status!r} is unknown; pass one of {', '.join(STATUSES)}")
+        digest = source_digest or _digest_of(timeline.source)
+        damage = dict.fromkeys([*timeline.damage, *([reason] if reason else [])])
+        outcome = {
+            "status": status,
+            "damage": list(damage),
+            "bad_ranges": [[int(first), int(last)] for first, last in bad_ranges],
+        }
+        self._finish(rows, {**self._facts(timeline, rows, digest), **outcome})
+        return self._publish(self._recipe.key(digest))
+
+    def _facts(self, timeline: Timeline, rows: StoredRows, digest: str) -> dict[str, Any]:
+        return {
+            "id": self._id,
+            "created": datetime.now(UTC).isoformat(timespec="microseconds"),
+            "recipe": self._recipe.to_dict(),
+            "frame_size": list(self._size),
+            "counts": {
+                "frames": len(timeline),
+                "rows": len(rows.table),
+                "stored": self._shards.slots,
+            },
+            "source": _source_facts(timeline.source, digest),
+            **_timeline_facts(timeline, rows.table),
+        }
+
+    def _finish(self, rows: StoredRows, facts: dict[str, Any]) -> None:
+        """Writes everything beside the pictures; the commit record last."""
+        folder = self._attempt.folder
+        self._shards.close()
+        write_rows(folder, rows)
+        group = {"zarr_format": 3, "node_type": "group", "attributes": {"fewframes": facts}}
+        (folder / "zarr.json").write_text(json.dumps(group, indent=1) + "\n", encoding="ascii")
+        shards = {f"frames/{path}": fact for path, fact in self._shards.digests.items()}
+        write_commit(folder, facts, shards)
+
+    def _publish(self, key: str) -> Path:
+        final = self._place / key
+        while not self._attempt.publish(final):
+            if find_published(self._store, self._id, key) is not None:
+                return final
+            remove(self._store, final)  # a damaged group is worth less than a whole one
+        _remove_superseded(self._store, read_commit(final))
+        return final
+
+
+def find_published(store: Path, video_id: str, key: str) -> Path | None:
+    """Gives the folder of a published group with an intact commit record, or None."""
+    folder = store / "videos" / folder_name(video_id) / key
+    try:
+        return read_commit(folder).folder
+    except CorruptStoreError:
+        return None
+
+
+def find_same_source(store: Path, video_id: str, recipe: Recipe, source: Source) -> Path | None:
+    """Gives the group made of this very file under this recipe, or None.
+
+    A file of the same size and edges but another time of change is read whole to be compared.
+    """
+    for commit in _intact(store, video_id):
+        known = commit.facts["source"]
+        is_alike = (known["size_bytes"], known["edges_xxh3"]) == (
+            source.size_bytes,
+            source.edges_xxh3,
+        )
+        if not is_alike or commit.facts["recipe"] != recipe.to_dict():
+            continue
+        if known["mtime_ns"] == source.mtime_ns or known["digest"] == digest_file(source.path):
+            return commit.folder
+    return None
+
+
+def _intact(store: Path, video_id: str) -> Iterator[Commit]:
+    """The groups of a video whose records can be read."""
+    for group in groups_of(store, video_id):
+        try:
+            yield read_commit(group)
+        except CorruptStoreError:
+            continue
+
+
+def _remove_superseded(store: Path, newest: Commit) -> None:
+    """Removes older groups of the recipe; of two writers, only the newer one removes the other."""
+    for other in _intact(store, newest.facts["id"]):
+        is_same = other.facts["recipe"] == newest.facts["recipe"]
+        if is_same and other.age_order < newest.age_order:
+            remove(store, other.folder)
+
+
+def _checked_slots(slots: npt.ArrayLike, stored: int) -> npt.NDArray[np.int32]:
+    given = np.asarray(slots, np.int64)
+    outside = given[(given < 0) | (given >= stored)]
+    if outside.size:
+        raise ValueError(f"slot {outside[0]} was never written; {stored} pictures were appended")
+    return given.astype(np.int32)
+
+
+def _digest_of(source: Source) -> str:
+    digest, stat = digest_file(source.path), source.path.stat()
+    if (stat.st_size, stat.st_mtime_ns) != (source.size_bytes, source.mtime_ns):
+        raise StaleIndexError(f"{source.name!r} changed while it was indexed; index it again")
+    return digest
+
+
+def _source_facts(source: Source, digest: str) -> dict[str, Any]:
+    return {
+        "name": source.name,
+        "size_bytes": source.size_bytes,
+        "mtime_ns": source.mtime_ns,
+        "edges_xxh3": source.edges_xxh3,
+        "digest": digest,
+    }
+
+
+def _timeline_facts(timeline: Timeline, table: FrameTable) -> dict[str, Any]:
+    stream = {
+        name: str(value) if isinstance(value, Fraction) else value
+        for name, value in asdict(timeline.stream).items()
+    }
+    end = int(timeline.pts[-1]) + timeline.duration_pts if len(timeline) else table.start_pts
+    return {
+        "stream": stream,
+        "time_base": f"{table.time_base.numerator}/{table.time_base.denominator}",
+        "start_pts": table.start_pts,
+        "duration_pts": timeline.duration_pts,
+        "end_pts": end,
+        "timing": timeline.timing,
+        "state": timeline.state,
+    }

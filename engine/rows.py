@@ -1,0 +1,130 @@
+"""StoredRows: the table of one video on disk, one row a scanned frame.
+
+``frames.parquet`` holds every column but the signatures, which are a Zarr v3 array of one plain
+chunk beside it, ``signatures``. Both are written whole and read whole.
+"""
+
+import json
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from fewframes.arrays import F32, I32, I64, Mask, Samples
+from fewframes.commits import Commit
+from fewframes.errors import CorruptStoreError
+from fewframes.table import FrameTable
+
+PARQUET = "frames.parquet"
+SIGNATURES = "signatures"
+OWN_COLUMNS = ("frame_number", "pts", "is_keyframe", "gop", "slot", "is_damaged")
+
+
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class StoredRows:
+    """The scanned frames of a stored video."""
+
+    table: FrameTable
+    slots: I32
+    """Where the picture of each row is, ``[n] i32``; repeats share one."""
+    gop: I64
+    """Number of the GOP that each frame is coded in, ``[n] i64``."""
+    is_damaged: Mask
+    """Frames that a decode anomaly may have touched, ``[n] bool``."""
+
+    def __post_init__(self) -> None:
+        """Checks that every column has one value a row, and that names do not clash."""
+        for name in ("slots", "gop", "is_damaged"):
+            if len(getattr(self, name)) != len(self.table):
+                raise ValueError(
+                    f"{name} has {len(getattr(self, name))} rows, but the table {len(self.table)}"
+                )
+        clash = set(OWN_COLUMNS) & set(self.table.signals)
+        if clash:
+            raise ValueError(f"a signal must not be called {min(clash)!r}; rename it")
+
+    def __repr__(self) -> str:
+        return f"StoredRows({len(self.table)} rows, {len(np.unique(self.slots))} pictures)"
+
+
+def write_rows(folder: Path, rows: StoredRows) -> None:
+    """Writes the table, and the signatures where there are any, into a folder."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = rows.table
+    columns: dict[str, Samples] = {
+        "frame_number": table.frame_numbers.astype(np.int64),
+        "pts": table.pts.astype(np.int64),
+        "is_keyframe": table.is_keyframe.astype(np.bool_),
+        "gop": rows.gop.astype(np.int64),
+        "slot": rows.slots.astype(np.int32),
+        **{name: _signal(values) for name, values in table.signals.items()},
+        "is_damaged": rows.is_damaged.astype(np.bool_),
+    }
+    pq.write_table(
+        pa.table(columns), folder / PARQUET, compression="zstd", write_page_checksum=True
+    )
+    if table.signatures is not None and table.signatures.size:
+        _write_signatures(folder / SIGNATURES, table.signatures)
+
+
+def read_rows(commit: Commit) -> StoredRows:
+    """Reads the rows of a published video; every byte is checked against the commit.
+
+    Raises:
+        CorruptStoreError: A file is missing, or is not what was published.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    stored = pq.read_table(pa.BufferReader(commit.bytes_of(PARQUET)))
+    columns = {name: stored[name].to_numpy() for name in stored.column_names}
+    facts = commit.facts
+    table = FrameTable(
+        columns["frame_number"],
+        columns["pts"],
+        Fraction(facts["time_base"]),
+        facts["start_pts"],
+        columns["is_keyframe"],
+        {name: values for name, values in columns.items() if name not in OWN_COLUMNS},
+        _read_signatures(commit, len(stored)),
+    )
+    return StoredRows(table, columns["slot"], columns["gop"], columns["is_damaged"])
+
+
+def _signal(values: Samples) -> Samples:
+    """Hashes stay 64 bits wide, everything else is f32."""
+    return values.astype(np.uint64 if values.dtype == np.uint64 else np.float32)
+
+
+def _write_signatures(folder: Path, signatures: F32) -> None:
+    (folder / "c" / "0").mkdir(parents=True)
+    (folder / "c" / "0" / "0").write_bytes(signatures.astype("<f4").tobytes())
+    shape = list(signatures.shape)
+    metadata = {
+        "zarr_format": 3,
+        "node_type": "array",
+        "shape": shape,
+        "data_type": "float32",
+        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": shape}},
+        "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
+        "fill_value": 0.0,
+        "codecs": [{"name": "bytes", "configuration": {"endian": "little"}}],
+        "dimension_names": ["row", "dimension"],
+        "attributes": {},
+    }
+    (folder / "zarr.json").write_text(json.dumps(metadata, indent=1) + "\n", encoding="ascii")
+
+
+def _read_signatures(commit: Commit, count: int) -> F32 | None:
+    if f"{SIGNATURES}/zarr.json" not in commit.files:
+        return None
+    shape = json.loads(commit.bytes_of(f"{SIGNATURES}/zarr.json"))["shape"]
+    if shape[0] != count:
+        raise CorruptStoreError(
+            f"video {commit.facts['id']!r} has {count} rows, but {shape[0]} signatures"
+        )
+    values = np.frombuffer(commit.bytes_of(f"{SIGNATURES}/c/0/0"), "<f4")
+    return values.astype(np.float32).reshape(shape)

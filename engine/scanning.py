@@ -1,0 +1,157 @@
+"""Scanning: from a timeline to the measured table of its frames at a rate, in one decode.
+
+decode ─▶ signals ─▶ rows; one thread decodes ahead, the only thread there is.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from queue import Queue
+from threading import Thread
+from typing import TypeVar
+
+import numpy as np
+
+from fewframes.arrays import I64, U8
+from fewframes.decoding import DecodeReport, decoder
+from fewframes.plan import plan_frames
+from fewframes.signals import SIGNALS, Measured, SignalPass
+from fewframes.table import FrameTable
+from fewframes.timeline import Timeline
+
+T = TypeVar("T")
+AHEAD = 4
+"""Batches that the decoder may be ahead."""
+
+
+def frames_at_rate(
+    timeline: Timeline,
+    fps: float | None,
+    *,
+    start_seconds: float | None = None,
+    end_seconds: float | None = None,
+) -> I64:
+    """Gives the frames on screen every 1/fps seconds from the first frame on, each once.
+
+    ``fps=None`` gives every frame. Both ends, if given, are included.
+
+    >>> from fewframes.timeline import example_timeline
+    >>> frames_at_rate(example_timeline(), 12.5)
+    array([0, 2])
+    """
+    if fps is not None and not fps > 0:
+        raise ValueError(f"fps={fps} scans nothing; pass fps > 0, or None for every frame")
+    numbers = np.arange(len(timeline))
+    if fps is not None:
+        times = np.arange(0, timeline.seconds[-1] + 1e-9, 1 / fps)
+        numbers = np.unique(timeline.frame_at(times))
+    seconds = timeline.seconds[numbers]
+    low = -np.inf if start_seconds is None else start_seconds
+    high = np.inf if end_seconds is None else end_seconds
+    return numbers[(seconds >= low) & (seconds <= high)]
+
+
+@dataclass(slots=True)
+class Rows:
+    """Rows of the table as they are measured."""
+
+    numbers: list[int] = field(default_factory=list)
+    slots: list[int] = field(default_factory=list)
+    measured: list[Measured] = field(default_factory=list)
+
+    def table(self, timeline: Timeline) -> tuple[FrameTable, I64]:
+        """Puts the rows in presentation order; gives the table and each row's slot."""
+        order = np.argsort(np.array(self.numbers, np.int64), kind="stable")
+        numbers = np.array(self.numbers, np.int64)[order]
+        rows = [self.measured[i] for i in order]
+        signals = {
+            name: np.array(
+                [row.values[name] for row in rows], np.uint64 if name == "dhash64" else np.float32
+            )
+            for name in SIGNALS
+        }
+        table = FrameTable(
+            numbers,
+            timeline.pts[numbers],
+            timeline.time_base,
+            timeline.start_pts,
+            timeline.is_keyframe[numbers],
+            signals,
+            np.array([row.signature for row in rows], np.float32).reshape(len(rows), -1),
+        )
+        return table, np.array(self.slots, np.int64)[order]
+
+
+def scan(
+    timeline: Timeline,
+    numbers: I64,
+    *,
+    size: tuple[int, int] | None,
+    dedup: float,
+    keep: Callable[[U8, U8, U8], int] | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> tuple[Rows, DecodeReport]:
+    """Decodes and measures frames; ``keep`` is given the planes of each that is no repeat.
+
+    ``keep`` returns the slot it stored the picture in. ``progress`` is told how many frames are
+    done. Frames that cannot be decoded, or that an anomaly may have touched, give no row.
+    """
+    rows, report, measure = Rows(), DecodeReport(), SignalPass(dedup)
+    runs = plan_frames(timeline, numbers).runs
+    batches = decoder()(timeline, runs, format="jpeg", size=size, report=report)
+    slot = -1
+    for batch in prefetch(batches, AHEAD):
+        for at, number in enumerate(batch.frame_numbers.tolist()):
+            if batch.is_damaged is not None and batch.is_damaged[at]:
+                continue
+            luma, blue, red = (np.ascontiguousarray(plane[at]) for plane in batch.planes)
+            measured = measure(luma, blue, red)
+            if not measured.is_repeat:
+                slot = slot + 1 if keep is None else keep(luma, blue, red)
+            rows.numbers.append(number)
+            rows.slots.append(slot)
+            rows.measured.append(measured)
+        if progress:
+            progress(len(rows.numbers))
+    return rows, report
+
+
+def prefetch(items: Iterable[T], ahead: int) -> Iterator[T]:
+    """Runs an iterator on a thread of its own, at most ``ahead`` items early.
+
+    >>> list(prefetch(range(3), ahead=2))
+    [0, 1, 2]
+    """
+    queue: Queue[tuple[T | None, BaseException | None]] = Queue(ahead)
+    is_closed = False
+
+    def run() -> None:
+        error: BaseException | None = None
+        iterator = iter(items)
+        try:
+            for item in iterator:
+                if is_closed:
+                    break
+                queue.put((item, None))
+        except BaseException as problem:  # noqa: BLE001 (raised again on the consumer's thread)
+            error = problem
+        finally:
+            if hasattr(iterator, "close"):
+                iterator.close()
+            queue.put((None, error or StopIteration()))
+
+    worker = Thread(target=run, name="fewframes-decode", daemon=True)
+    worker.start()
+    try:
+        while True:
+            item, error = queue.get()
+            if isinstance(error, StopIteration):
+                return
+            if error is not None:
+                raise error
+            yield item  # type: ignore[misc]
+    finally:
+        is_closed = True
+        while worker.is_alive():
+            while not queue.empty():
+                queue.get()
+            worker.join(0.01)

@@ -1,0 +1,92 @@
+"""Store: a folder of indexed videos, read lazily.
+
+Opening a store reads one small file. A video's record is read when the video is asked for.
+"""
+
+import difflib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from fewframes.commits import Commit, read_commit
+from fewframes.errors import CorruptStoreError
+from fewframes.layout import check_store, create_store, groups_of, video_id_of
+from fewframes.video import Video
+
+__all__ = ["Store", "Video", "create_store", "open_store"]
+
+
+def open_store(path: str | Path) -> "Store":
+    """Opens a store folder for reading.
+
+    Raises:
+        FileNotFoundError: The folder is not there, or is no store.
+        ValueError: A newer version of fewframes has written it.
+
+    >>> import fewframes as ff
+    >>> ff.open("corpus.zarr")["film"].read(seconds=[2.2]).seconds.tolist()
+    [2.0]
+    """
+    return Store(Path(path))
+
+
+class Store(Mapping[str, Video]):
+    """The videos of a store folder by id; what is published later is seen without reopening.
+
+    >>> import fewframes as ff
+    >>> store = ff.open("corpus.zarr")
+    >>> "film" in store, list(store)
+    (True, ['film'])
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path.absolute()
+        check_store(self._path)
+
+    def __repr__(self) -> str:
+        count = len(self)
+        return f"Store({self._path.name!r}: {count} video{'' if count == 1 else 's'})"
+
+    def __len__(self) -> int:
+        return len(self._ids())
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._ids())
+
+    def __contains__(self, video_id: object) -> bool:
+        return isinstance(video_id, str) and bool(groups_of(self._path, video_id))
+
+    def __getitem__(self, video_id: str) -> Video:
+        """Gives a video; of several groups the newest.
+
+        Raises:
+            KeyError: There is none of that id; lists near ones.
+            CorruptStoreError: Its commit record is damaged.
+        """
+        # A group that vanishes between listing and reading has a successor: list once more.
+        commits = self._commits(video_id) or self._commits(video_id)
+        if not commits:
+            raise KeyError(self._missing(video_id))
+        return Video(max(commits, key=lambda commit: commit.age_order))
+
+    def _commits(self, video_id: str) -> list[Commit]:
+        commits = []
+        for group in groups_of(self._path, video_id):
+            try:
+                commits.append(read_commit(group))
+            except CorruptStoreError:
+                if group.exists():
+                    raise
+        return commits
+
+    def _ids(self) -> list[str]:
+        """Ids of the videos that have been published, sorted."""
+        folder = self._path / "videos"
+        names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
+        ids = [video_id_of(name) for name in names]
+        return sorted(video_id for video_id in ids if groups_of(self._path, video_id))
+
+    def _missing(self, video_id: str) -> str:
+        ids = self._ids()
+        near = difflib.get_close_matches(video_id, ids, n=3) or ids[:3]
+        hint = f"; near: {', '.join(map(repr, near))}" if near else "; it is empty"
+        return f"no video {video_id!r} in {self._path.name!r}{hint}"

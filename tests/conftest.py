@@ -1,0 +1,76 @@
+"""Films for the tests: made by recipe, or real footage where its folder is there."""
+
+import csv
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from fewframes.bench.films import RECIPES, write_film
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))  # so that tests can import oracle
+
+NO_FOOTAGE = "no real footage: set FEWFRAMES_FOOTAGE to its folder, or put it at ../shared/videos"
+DAMAGED = ("broken", "derived_trunc", "derived_bitflips", "derived_empty", "derived_text")
+MOST_FRAMES = 5000
+"""Footage longer than this is read with FEWFRAMES_ALL=1 only: the oracle decodes all of it."""
+
+
+def footage_folder() -> Path | None:
+    chosen = os.environ.get("FEWFRAMES_FOOTAGE")
+    folder = Path(chosen) if chosen else HERE.parent / "../shared/videos"
+    return folder.resolve() if (folder / "MANIFEST.tsv").is_file() else None
+
+
+def sound_footage() -> list[str]:
+    """Names of the files that decode without an error, up to 1920 samples wide."""
+    folder = footage_folder()
+    if folder is None:
+        return []
+    with (folder / "MANIFEST.tsv").open(newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    films = [row for row in rows if row["decode_errors"] == "0"]
+    films = [row for row in films if not row["file"].startswith(DAMAGED)]
+    films = [row for row in films if int(row["size"].split("x")[0]) <= 1920]
+    if os.environ.get("FEWFRAMES_ALL") != "1":
+        films = [row for row in films if int(row["decoded_frames"]) <= MOST_FRAMES]
+    return [row["file"] for row in films]
+
+
+def pytest_generate_tests(metafunc):
+    """Gives every test that takes ``footage_file`` the names of the sound files."""
+    if "footage_file" in metafunc.fixturenames:
+        names = sound_footage() or [pytest.param("none", marks=pytest.mark.skip(NO_FOOTAGE))]
+        metafunc.parametrize("footage_file", names)
+
+
+@pytest.fixture(scope="session")
+def footage() -> Path:
+    """The folder of real footage."""
+    folder = footage_folder()
+    if folder is None:
+        pytest.skip(NO_FOOTAGE)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def films(tmp_path_factory):
+    """Gives the path of a film by the name of its recipe; each is made once."""
+    folder = tmp_path_factory.mktemp("films")
+
+    def film(name: str) -> Path:
+        path = folder / f"{name}{RECIPES[name].suffix}"
+        if not path.exists():
+            write_film(path, RECIPES[name])
+        return path
+
+    return film
+
+
+@pytest.fixture(scope="session", autouse=True)
+def timelines_stay_in_tmp(tmp_path_factory):
+    """Keeps the user's cache folder out of the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FEWFRAMES_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield

@@ -1,0 +1,196 @@
+"""Every frame, however it is reached, is the one that a sequential decode by ffmpeg gives."""
+
+import fewframes
+import numpy as np
+import pytest
+from fewframes.bench.films import RECIPES, read_number
+from fewframes.decoding import DECODERS, DecodeReport, decoder
+from fewframes.plan import plan_frames
+from oracle import first_grey, luma_md5, sequential
+
+ALL = list(RECIPES)
+ACCESS = ["sequential", "backward", "strided", "random", "repeated"]
+
+
+def access(pattern: str, count: int) -> np.ndarray:
+    """Frame numbers of a film of ``count`` frames, in the order in which they are asked for."""
+    rng = np.random.default_rng(count)
+    return {
+        "sequential": np.arange(count),
+        "backward": np.arange(count)[::-1],
+        "strided": np.arange(count // 2 % 7, count, 7),
+        "random": rng.permutation(count)[: max(1, count // 3)],
+        "repeated": np.repeat(rng.integers(0, count, max(1, count // 10)), 3),
+    }[pattern]
+
+
+class DecoderTests:
+    """What every decoder promises; a new one is a subclass with its name."""
+
+    decoder = ""
+
+    @pytest.fixture(autouse=True)
+    def read_with_this_decoder(self, monkeypatch):
+        monkeypatch.setitem(DECODERS, "ffmpeg", DECODERS[self.decoder])
+
+    @pytest.mark.parametrize("recipe", ALL)
+    def test_the_timeline_has_every_frame_at_its_time(self, films, recipe):
+        timeline, film = fewframes.probe(films(recipe)), RECIPES[recipe]
+        assert timeline.pts.tolist() == [pts for pts, _ in sequential(films(recipe))]
+        assert len(timeline) == film.frames
+        np.testing.assert_allclose(timeline.seconds, film.seconds, atol=1e-9)
+
+    @pytest.mark.parametrize("workers", [1, 3])
+    @pytest.mark.parametrize("pattern", ACCESS)
+    @pytest.mark.parametrize("recipe", ALL)
+    def test_frames_are_those_of_a_sequential_decode(self, films, recipe, pattern, workers):
+        truth = sequential(films(recipe))
+        numbers = access(pattern, len(truth))
+        batch = fewframes.read(films(recipe), frames=numbers, format="yuv", workers=workers)
+        assert batch.frame_numbers.tolist() == numbers.tolist()
+        assert batch.pts.tolist() == [truth[n][0] for n in numbers]
+        assert luma_md5(batch) == [truth[n][1] for n in numbers]
+        assert batch.is_damaged is None
+
+    @pytest.mark.parametrize("pattern", ACCESS)
+    @pytest.mark.parametrize("recipe", ALL)
+    def test_the_cost_is_what_the_plan_said(self, films, recipe, pattern):
+        timeline = fewframes.probe(films(recipe))
+        numbers = access(pattern, len(timeline))
+        report = fewframes.read(timeline, frames=numbers, format="yuv").report
+        assert report["pictures"] == plan_frames(timeline, numbers).pictures
+        for fault in ("retries", "linear", "missing", "anomalies"):
+            assert report[fault] == 0, fault
+
+    @pytest.mark.parametrize("recipe", ALL)
+    def test_single_frames_at_and_after_every_keyframe(self, films, recipe):
+        timeline, truth = fewframes.probe(films(recipe)), sequential(films(recipe))
+        keys = np.flatnonzero(timeline.is_keyframe)
+        for number in np.unique(keys[:, None] + [-1, 0, 1, 2, 3]):
+            if 0 <= number < len(timeline):
+                batch = fewframes.read(timeline, frames=number, format="yuv")
+                assert luma_md5(batch) == [truth[number][1]], number
+                assert batch.report["retries"] == 0, number
+
+    @pytest.mark.parametrize("recipe", ALL)
+    def test_rgb_frames_show_their_own_number(self, films, recipe):
+        numbers = access("random", RECIPES[recipe].frames)
+        batch = fewframes.read(films(recipe), frames=numbers)
+        coded = np.rot90(batch.frames, k=RECIPES[recipe].rotation // 90, axes=(1, 2))
+        assert [read_number(frame) for frame in coded] == numbers.tolist()
+
+    @pytest.mark.parametrize("recipe", ALL)
+    def test_a_frame_is_found_by_its_own_time(self, films, recipe):
+        timeline = fewframes.probe(films(recipe))
+        numbers = access("backward", len(timeline))
+        seconds = fewframes.read(timeline, frames=numbers, format="yuv").seconds
+        assert timeline.frame_at(seconds).tolist() == numbers.tolist()
+
+    @pytest.mark.parametrize("recipe", ["x264_uneven", "x264_late_start", "vp9"])
+    def test_seconds_give_the_frame_on_screen(self, films, recipe):
+        film = RECIPES[recipe]
+        middles = (film.seconds[:-1] + film.seconds[1:]) / 2
+        batch = fewframes.read(films(recipe), seconds=middles[::-5])
+        assert batch.frame_numbers.tolist() == list(range(film.frames - 1))[::-5]
+        assert [read_number(frame) for frame in batch] == batch.frame_numbers.tolist()
+
+    @pytest.mark.parametrize("recipe", ALL)
+    def test_the_decoder_gives_each_wanted_frame_once(self, films, recipe):
+        timeline = fewframes.probe(films(recipe))
+        plan, report = plan_frames(timeline, access("random", len(timeline))), DecodeReport()
+        how = {"format": "yuv", "size": None, "report": report}
+        given = [b.frame_numbers for b in decoder(self.decoder)(timeline, plan.runs, **how)]
+        assert sorted(np.concatenate(given)) == plan.frame_numbers.tolist()
+        assert (report.pictures, report.runs) == (plan.pictures, len(plan.runs))
+
+    def test_a_decoder_may_be_left_early(self, films):
+        timeline, report = fewframes.probe(films("x264_pyramid")), DecodeReport()
+        runs = plan_frames(timeline, range(60)).runs
+        how = {"format": "rgb", "size": None, "report": report}
+        frames = decoder(self.decoder)(timeline, runs, **how)
+        assert next(frames).frame_numbers.tolist() == [0]
+        frames.close()
+        assert report.pictures < 60
+
+    @pytest.mark.parametrize("format", ["rgb", "yuv"])
+    def test_no_frames_is_an_empty_batch(self, films, format):
+        batch = fewframes.read(films("x264_pyramid"), frames=[], format=format)
+        assert len(batch) == len(batch.planes[0]) == len(batch.seconds) == 0
+
+
+class TestFfmpeg(DecoderTests):
+    decoder = "ffmpeg"
+
+
+@pytest.mark.parametrize(
+    ("recipe", "size", "shape"),
+    [
+        ("x264_pyramid", None, (144, 256)),
+        ("x264_pyramid", 128, (72, 128)),
+        ("x264_pyramid", 9999, (144, 256)),
+        ("x264_pyramid", (90, 160), (90, 160)),
+        ("x264_pyramid", "288x512", (288, 512)),
+        ("x264_turned", None, (256, 144)),
+        ("x264_turned", 128, (128, 72)),
+        ("x264_turned", (200, 120), (200, 120)),
+        ("x264_odd_444", None, (121, 161)),
+        ("x264_10bit", 128, (72, 128)),
+    ],
+)
+def test_frames_come_at_the_size_asked_for(films, recipe, size, shape):
+    batch = fewframes.read(films(recipe), frames=[40, 3], size=size)
+    assert batch.frames.shape == (2, *shape, 3)
+    assert batch.frames.dtype == np.uint8
+    coded = np.rot90(batch.frames, k=RECIPES[recipe].rotation // 90, axes=(1, 2))
+    assert [read_number(frame) for frame in coded] == [40, 3]
+
+
+def test_a_turned_film_is_shown_as_ffmpeg_shows_it(films):
+    shown = first_grey(films("x264_turned"), 256, 144).astype(float)
+    ours = fewframes.read(films("x264_turned"), frames=[0]).frames[0]
+    luma = 16 + ours @ np.array([65.481, 128.553, 24.966]) / 255  # Rec. ITU-R BT.601
+    assert np.abs(luma - shown).mean() < 3
+
+
+def test_planes_are_as_decoded(films):
+    deep = fewframes.read(films("x264_10bit"), frames=[5], format="yuv")
+    assert [p.shape for p in deep.planes] == [(1, 144, 256), (1, 72, 128), (1, 72, 128)]
+    assert deep.planes[0].dtype == np.uint16
+    assert 255 < deep.planes[0].max() < 1024
+    full = fewframes.read(films("x264_odd_444"), frames=[5], format="yuv")
+    assert {p.shape for p in full.planes} == {(1, 121, 161)}
+    turned = fewframes.read(films("x264_turned"), frames=[5], format="yuv")
+    assert turned.planes[0].shape == (1, 144, 256)
+
+
+@pytest.mark.parametrize("number", [-1, 90, 10**6])
+def test_a_number_outside_the_film_is_refused_with_the_range(films, number):
+    with pytest.raises(IndexError, match=rf"frame {number} of 'x264_pyramid.mp4' .*0 to 89"):
+        fewframes.read(films("x264_pyramid"), frames=[3, number])
+
+
+@pytest.mark.parametrize("seconds", [-0.001, 3.601, float("nan"), float("inf")])
+def test_a_time_outside_the_film_is_refused_with_the_range(films, seconds):
+    with pytest.raises(IndexError, match=r"x264_pyramid.mp4' .* from 0 to 3.600 s"):
+        fewframes.read(films("x264_pyramid"), seconds=[1.0, seconds])
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        ({}, "either frames="),
+        ({"frames": [1], "seconds": [1.0]}, "either frames="),
+        ({"frames": [1], "format": "bgr"}, "format='bgr'"),
+        ({"frames": [1], "format": "yuv", "size": 64}, "size=64"),
+        ({"frames": [1], "size": 0}, "size=0"),
+        ({"frames": [1], "workers": 0}, "workers=0"),
+    ],
+)
+def test_misuse_is_a_sentence(films, how, says):
+    with pytest.raises(ValueError, match=says):
+        fewframes.read(films("x264_pyramid"), **how)
+
+
+def test_fractions_are_no_frame_numbers(films):
+    with pytest.raises(TypeError, match="seconds="):
+        fewframes.read(films("x264_pyramid"), frames=[1.5])

@@ -1,0 +1,84 @@
+"""Every example that is shown, runs: doctests, and the README's Python and shell blocks."""
+
+import contextlib
+import doctest
+import importlib
+import pkgutil
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from fewframes.bench.films import Film, write_film
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("fewframes", "fewframes.kernels", "fewframes.bindings", "fewframes.bench")
+FILM = Film(frames=250, size=(240, 320), options={"g": "50", "bf": "2"})
+
+
+def modules() -> list[str]:
+    """Every module of the package, by its import name."""
+    names = list(PACKAGES)
+    for package in PACKAGES:
+        folder = importlib.import_module(package).__path__
+        names += [f"{package}.{m.name}" for m in pkgutil.iter_modules(folder) if not m.ispkg]
+    return sorted({name for name in names if not name.endswith("__main__")})
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory):
+    """A folder as the examples expect it: film.mp4, videos/, and a store of film.mp4."""
+    import fewframes as ff
+
+    folder = tmp_path_factory.mktemp("workplace")
+    write_film(folder / "film.mp4", FILM)
+    (folder / "videos").mkdir()
+    shutil.copy(folder / "film.mp4", folder / "videos" / "case_07.mp4")
+    ff.index(folder / "film.mp4", folder / "corpus.zarr", size=160)
+    return folder
+
+
+@pytest.mark.parametrize("name", modules())
+def test_docstring_examples_run(name, workplace):
+    flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEPTION_DETAIL
+    with contextlib.chdir(workplace), np.printoptions(legacy=False):
+        result = doctest.testmod(importlib.import_module(name), optionflags=flags)
+    assert result.failed == 0
+
+
+@pytest.mark.parametrize("name", modules())
+def test_every_module_says_what_it_is(name):
+    assert importlib.import_module(name).__doc__
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+
+
+def test_the_readme_s_commands_and_python_run_in_its_own_order(workplace):
+    from fewframes.cli import main
+
+    shutil.rmtree(workplace / "corpus.zarr")
+    with contextlib.chdir(workplace):
+        for line in "".join(blocks("bash")).splitlines():
+            name, *arguments = shlex.split(line, comments=True)
+            assert name == "fewframes"
+            result = CliRunner().invoke(main, arguments, catch_exceptions=False)
+            assert result.exit_code == 0, f"{line}: {result.output}"
+        for block in blocks("python"):
+            exec(compile(block, "README.md", "exec"), {})  # noqa: S102
+    import fewframes as ff
+
+    ff.index(workplace / "film.mp4", workplace / "corpus.zarr", size=160)
+
+
+def test_every_command_and_option_has_help():
+    from fewframes.cli import main
+
+    readme = (ROOT / "README.md").read_text()
+    for name, command in main.commands.items():
+        assert command.help
+        assert f"fewframes {name}" in readme
