@@ -1,8 +1,8 @@
 """The main job on a film made on the spot: ``python -m fewframes.bench.demo --out demo``.
 
 1. A procedure-like film is generated: minutes of drifting tissue, six short planted events.
-2. It is indexed, and 16 frames are chosen by ``adaptive`` and by ``uniform``, which see only the film.
-3. The planted times are then used to count what each policy caught. All seeds are shown, losses too.
+2. It is indexed, and 16 frames are chosen by ``adaptive`` and ``uniform``, which see the film only.
+3. The planted times then tell what each policy caught. All seeds are shown, losses too.
 """
 
 import json

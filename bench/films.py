@@ -109,7 +109,9 @@ RECIPES: dict[str, Film] = {
         options={"g": "30", "deadline": "realtime", "cpu-used": "5", "auto-alt-ref": "1"},
     ),
     "av1": Film(
-        codec="libsvtav1", frames=70, options={"preset": "8", "crf": "24", "svtav1-params": "keyint=31:lp=1"}
+        codec="libsvtav1",
+        frames=70,
+        options={"preset": "8", "crf": "24", "svtav1-params": "keyint=31:lp=1"},
     ),
     "mpeg4_avi": Film(codec="mpeg4", suffix=".avi", ticks=1, options={"g": "15", "bf": "2"}),
     "mjpeg": Film(codec="mjpeg", suffix=".mov", pixel_format="yuvj420p", frames=25),

@@ -1,4 +1,4 @@
-"""The jobs that benchmarks run, each in a process of its own: ``python -m fewframes.bench.jobs JOB …``.
+"""The jobs that benchmarks run, each in a process: ``python -m fewframes.bench.jobs JOB …``.
 
 Every job prints one JSON object. A peer runs in the fastest setting its documentation gives.
 """
@@ -28,7 +28,7 @@ def ours(film: str, count: int, budget: int) -> dict[str, Any]:
 
 
 def ours_parallel(film: str, count: int, budget: int) -> dict[str, Any]:
-    """fewframes as it comes, one thread a core."""
+    """Fewframes as it comes, one thread a core."""
     import fewframes as ff
 
     batch = ff.read(film, frames=spread(count, budget))
@@ -66,7 +66,7 @@ def torchcodec(film: str, count: int, budget: int) -> dict[str, Any]:
 
 
 def index(film: str, store: str, fps: float) -> dict[str, Any]:
-    """fewframes' command line, as a user runs it."""
+    """Fewframes' command line, as a user runs it."""
     import shutil
 
     from fewframes.cli import main

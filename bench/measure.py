@@ -64,7 +64,9 @@ def interleave(cases: Mapping[str, Sequence[str]], rounds: int) -> dict[str, dic
                 runs[name].append(run_cold(arguments))
             except RuntimeError as error:
                 broken[name] = str(error).strip().splitlines()[-1][:200]
-    return {name: {"error": broken[name]} if name in broken else _medians(r) for name, r in runs.items()}
+    return {
+        name: {"error": broken[name]} if name in broken else _medians(r) for name, r in runs.items()
+    }
 
 
 def _medians(runs: Sequence[Run]) -> dict[str, Any]:

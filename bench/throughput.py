@@ -89,7 +89,9 @@ def measure_index(film: Path, fps: float, rounds: int) -> dict[str, Any]:
 @click.option("--fps", default=2.0, show_default=True)
 @click.option("--rounds", default=5, show_default=True)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Where the JSON goes.")
-def main(films: tuple[Path, ...], budget: int, fps: float, rounds: int, output: Path | None) -> None:
+def main(
+    films: tuple[Path, ...], budget: int, fps: float, rounds: int, output: Path | None
+) -> None:
     """Measures FILMS, or a generated film where none is given."""
     with tempfile.TemporaryDirectory() as folder:
         if not films:

@@ -16,7 +16,6 @@ import av
 import av.logging
 import numpy as np
 from av.container import InputContainer
-from av.sidedata.sidedata import Type as SideData
 from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
@@ -152,28 +151,21 @@ def read_packets(
 def _demux(
     container: InputContainer, stream: VideoStream
 ) -> tuple[Packets, I64, av.error.FFmpegError | None]:
+    """Reads every packet; a file that breaks off gives what is there, and the error."""
     parse = packet_parser(stream.codec_context.name, bytes(stream.codec_context.extradata or b""))
-    columns = [array("q") for _ in range(6)]
-    flags = bytearray()
-    append = [column.append for column in columns]
-    error = None
+    numbers, flags, error = array("q"), bytearray(), None
     try:
         for packet in container.demux(stream):
-            size = packet.size
-            if size == 0:
+            if packet.size == 0:
                 continue
             kind = parse(memoryview(packet))
-            pts, dts = packet.pts, packet.dts
-            values = (
-                NO_PTS if pts is None else pts,
-                NO_PTS if dts is None else dts,
-                size,
-                -1 if packet.pos is None else packet.pos,
-                kind.layer,
-                packet.duration or 0,
-            )
-            for put, value in zip(append, values, strict=True):
-                put(value)
+            pts, dts, position = packet.pts, packet.dts, packet.pos
+            numbers.append(NO_PTS if pts is None else pts)
+            numbers.append(NO_PTS if dts is None else dts)
+            numbers.append(packet.size)
+            numbers.append(-1 if position is None else position)
+            numbers.append(packet.duration or 0)
+            numbers.append(kind.layer)
             flags.append(
                 (packet.is_keyframe and kind.can_start)
                 | kind.is_unreferenced << 1
@@ -182,29 +174,34 @@ def _demux(
             )
     except av.error.FFmpegError as problem:
         error = problem
-    pts, dts, size, position, layer, duration = (np.array(c, np.int64) for c in columns)
+    packets, durations = _columns(numbers, flags)
+    return packets, durations, error
+
+
+def _columns(numbers: "array[int]", flags: bytearray) -> tuple[Packets, I64]:
+    table = np.array(numbers, np.int64).reshape(-1, 6)
+    pts, dts, size, position, duration, layer = np.ascontiguousarray(table.T)
     bits = np.frombuffer(bytes(flags), np.uint8)
-    top_layer = layer.max(initial=0)
     packets = Packets(
         pts=pts,
         dts=dts,
         size_bytes=size,
         position=position,
         can_start=bits & 1 != 0,
-        is_droppable=(bits & 2 != 0) & (layer == top_layer),
+        is_droppable=(bits & 2 != 0) & (layer == layer.max(initial=0)),
         is_frame=bits & 4 != 0,
         is_corrupt=bits & 8 != 0,
     )
-    return packets, duration, error
+    return packets, duration
 
 
 def _first_picture(path: Path, index: int) -> VideoFrame | None:
     """Decodes the first picture, where the display matrix and the true pixel format are."""
     with open_container(path) as container:
-        stream = container.streams[index]
+        stream = choose_stream(container, path, index)
         stream.codec_context.thread_count = 1
         try:
-            return next(iter(container.decode(stream)), None)  # type: ignore[arg-type]
+            return next(iter(container.decode(stream)), None)
         except av.error.FFmpegError:
             return None
 
@@ -239,7 +236,7 @@ def orientation(picture: VideoFrame) -> tuple[int, bool]:
     The matrix maps x to (a, b) and y to (c, d) in 16.16 fixed point (ISO/IEC 14496-12, 6.2.2).
     """
     try:
-        data = next((d for d in picture.side_data if d.type == SideData.DISPLAYMATRIX), None)
+        data: Any = picture.side_data.get("DISPLAYMATRIX")
     except ValueError:  # PyAV has no name for some other side data of this picture
         return -picture.rotation % 360, False
     if data is None:

@@ -1,4 +1,4 @@
-"""PyAV: a decoded picture as arrays, by format. Scaling and colour are swscale's, explicitly told."""
+"""PyAV: a decoded picture as arrays; scaling and colour are swscale's, explicitly told."""
 
 from dataclasses import dataclass, field
 
@@ -7,7 +7,7 @@ from av.video.frame import VideoFrame
 from av.video.plane import VideoPlane
 from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 
-from fewframes.arrays import Samples
+from fewframes.arrays import U8, Samples
 from fewframes.frames import Format
 from fewframes.timeline import StreamInfo
 
@@ -66,9 +66,8 @@ class Pixels:
 
     def _rgb(self, picture: VideoFrame) -> Samples:
         scaled = self._scaled(picture, "rgb24")
-        plane = scaled.planes[0]
-        rows = np.frombuffer(plane, np.uint8).reshape(scaled.height, plane.line_size)
-        return rows[:, : scaled.width * 3].reshape(scaled.height, scaled.width, 3)
+        plane = rows_of(scaled.planes[0])
+        return plane[:, : scaled.width * 3].reshape(scaled.height, scaled.width, 3)
 
     def _jpeg(self, picture: VideoFrame) -> tuple[Samples, ...]:
         planes = tuple(_samples(plane, 1) for plane in self._scaled(picture, "yuv420p").planes)
@@ -77,8 +76,8 @@ class Pixels:
             return planes
         from fewframes.kernels import matrix_between, ycc_matrix
 
-        planes = tuple(map(np.ascontiguousarray, planes))
-        return tuple(ycc_matrix(*planes, matrix_between(matrix, "bt601")))
+        luma, blue, red = map(np.ascontiguousarray, planes)
+        return ycc_matrix(luma, blue, red, matrix_between(matrix, "bt601"))
 
     def _native(self, picture: VideoFrame) -> tuple[Samples, ...]:
         layout = picture.format
@@ -99,5 +98,10 @@ class Pixels:
 
 def _samples(plane: VideoPlane, width_bytes: int) -> Samples:
     """A plane as ``[h, w]`` without its padding, sharing the decoder's memory."""
-    rows = np.frombuffer(plane, np.uint8).reshape(plane.height, -1)
-    return rows[:, : plane.width * width_bytes].view(np.uint8 if width_bytes == 1 else "<u2")
+    samples = rows_of(plane)[:, : plane.width * width_bytes]
+    return samples if width_bytes == 1 else samples.view("<u2")
+
+
+def rows_of(plane: VideoPlane) -> U8:
+    """The bytes of a plane, row by row, with the padding."""
+    return np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, -1)

@@ -12,7 +12,7 @@ from fewframes.reading import read
 from fewframes.sampling import sample
 from fewframes.selection import Selection, select
 from fewframes.store import Store
-from fewframes.store import open_store as open  # noqa: A004 (said as ff.open)
+from fewframes.store import open_store as open
 from fewframes.table import FrameTable
 from fewframes.timeline import Timeline
 

@@ -1,4 +1,4 @@
-"""What one compressed packet says about itself: may it be dropped, can decoding start at it, is it shown?
+"""What a packet says about itself: may it be dropped, can decoding start at it, is it shown?
 
 Only headers are read. A parser is chosen once a stream, by codec and extradata, and gives a
 `PacketKind` for each packet:
@@ -164,7 +164,7 @@ def _vp9_frames(data: Buffer) -> Iterator[int]:
 
 
 def _vp9_frame_is_shown(first: int) -> bool:
-    """frame_marker (2 bits), profile (2, and a reserved bit in profile 3), show_existing_frame, frame_type, show_frame."""
+    """After frame_marker and profile: show_existing_frame, frame_type, show_frame, a bit each."""
     at = 2 if first & 0x30 == 0x30 else 3
     show_existing, show = (first >> at) & 1, (first >> (at - 2)) & 1
     return bool(show_existing or show)

@@ -34,36 +34,22 @@ def plainly(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-class SizeType(click.ParamType):
-    """448, or 252x448."""
-
-    name = "SIZE"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None  # noqa: ANN401
-    ) -> int | tuple[int, int] | None:
-        """Reads a size, or says what a size is."""
-        try:
-            return parse_size(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
+def read_size(
+    _context: click.Context, _option: click.Parameter, words: str | None
+) -> int | tuple[int, int] | None:
+    """Reads 448 or 252x448, or says what a size is."""
+    try:
+        return parse_size(words)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
 
 
-class RateType(click.ParamType):
-    """Frames a second, or ``all``."""
-
-    name = "FPS"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None  # noqa: ANN401
-    ) -> float | None:
-        """Reads a rate; ``all`` is None."""
-        if value is None or str(value).lower() == "all":
-            return None
-        try:
-            return float(value)
-        except ValueError:
-            self.fail(f"{value!r} is not a number of frames a second, nor 'all'", param, ctx)
+def read_rate(_context: click.Context, _option: click.Parameter, words: str) -> float | None:
+    """Reads frames a second; ``all`` is None."""
+    try:
+        return None if words.lower() == "all" else float(words)
+    except ValueError as error:
+        raise click.BadParameter(f"{words!r} is no rate; pass a number, or 'all'") from error
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -80,7 +66,7 @@ def main() -> None:
 @click.option("--stream", type=int, help="Index of the video stream in the container.")
 @click.option("--verify", is_flag=True, help="Decode everything once and correct the prediction.")
 @plainly
-def probe(file: Path, as_json: bool, stream: int | None, verify: bool) -> None:  # noqa: FBT001
+def probe(file: Path, as_json: bool, stream: int | None, verify: bool) -> None:
     """Says what a video file holds, from its packets alone."""
     from fewframes.describing import timeline_facts
 
@@ -91,8 +77,10 @@ def probe(file: Path, as_json: bool, stream: int | None, verify: bool) -> None: 
 @main.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("-o", "--output", "store", required=True, type=click.Path(path_type=Path))
-@click.option("--fps", type=RateType(), default=2.0, show_default=True, help="Or 'all'.")
-@click.option("--size", type=SizeType(), default=448, show_default=True, help="Longer side, or HxW.")
+@click.option("--fps", callback=read_rate, default="2", show_default=True, help="Or 'all'.")
+@click.option(
+    "--size", callback=read_size, default="448", show_default=True, help="Longer side, or HxW."
+)
 @click.option("--quality", type=click.IntRange(1, 100), default=90, show_default=True)
 @click.option("--dedup", type=float, default=2.0, show_default=True, help="Levels; 0 stores all.")
 @click.option("--id", "video_id", help="Id of the video, where one file is given.")
@@ -100,11 +88,11 @@ def probe(file: Path, as_json: bool, stream: int | None, verify: bool) -> None: 
 @click.option("--strict", is_flag=True, help="Refuse films that do not decode completely.")
 @click.option("--quiet", is_flag=True, help="Say nothing but errors.")
 @plainly
-def index(  # noqa: PLR0913 (one argument an option)
+def index(
     paths: tuple[Path, ...],
     store: Path,
     video_id: str | None,
-    quiet: bool,  # noqa: FBT001
+    quiet: bool,
     **options: Any,  # noqa: ANN401
 ) -> None:
     """Indexes films, and all films below folders, into STORE. Run it again to go on."""
@@ -123,7 +111,7 @@ def index(  # noqa: PLR0913 (one argument an option)
 @click.argument("store", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 @plainly
-def ls(store: Path, as_json: bool) -> None:  # noqa: FBT001
+def ls(store: Path, as_json: bool) -> None:
     """Lists the videos of a store."""
     from fewframes.describing import video_line
 
@@ -138,7 +126,7 @@ def ls(store: Path, as_json: bool) -> None:  # noqa: FBT001
 @click.argument("video", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @plainly
-def info(store: Path, video: str | None, as_json: bool) -> None:  # noqa: FBT001
+def info(store: Path, video: str | None, as_json: bool) -> None:
     """Says all that a store knows of one video."""
     from fewframes.describing import video_facts
 
@@ -152,22 +140,24 @@ def info(store: Path, video: str | None, as_json: bool) -> None:  # noqa: FBT001
 @click.option("--policy", default="adaptive", show_default=True)
 @click.option("--start", type=float, help="First second of the span.")
 @click.option("--end", type=float, help="Last second of the span.")
-@click.option("--min-gap", "min_gap_seconds", type=float, default=0.0, help="Seconds between frames.")
+@click.option(
+    "--min-gap", "min_gap_seconds", type=float, default=0.0, help="Seconds between frames."
+)
 @click.option("--coverage", type=float, default=0.5, show_default=True, help="Share of the budget.")
 @click.option("--fps", type=float, help="Rate of the policy 'fps'.")
-@click.option("--scan-fps", type=RateType(), default=2.0, help="Scan of a file; or 'all'.")
-@click.option("--size", type=SizeType(), help="Longer side, or HxW, of frames from a file.")
+@click.option("--scan-fps", callback=read_rate, default="2", help="Scan of a file; or 'all'.")
+@click.option("--size", callback=read_size, help="Longer side, or HxW, of frames from a file.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write JPEGs and frames.json here.")
 @plainly
-def sample(  # noqa: PLR0913 (one argument an option)
+def sample(
     source: Path,
     video: str | None,
     start: float | None,
     end: float | None,
     scan_fps: float | None,
     size: Any,  # noqa: ANN401
-    as_json: bool,  # noqa: FBT001
+    as_json: bool,
     out: Path | None,
     **options: Any,  # noqa: ANN401
 ) -> None:

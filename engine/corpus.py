@@ -8,16 +8,21 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from fewframes.errors import FewframesError, UnreadableMediaError
+from fewframes.layout import create_store
 from fewframes.pipeline import Outcome, index_film
 from fewframes.recipes import Recipe
 from fewframes.sizes import Size, parse_size
-from fewframes.layout import create_store
 
 SUFFIXES = frozenset(
-    ".mp4 .m4v .mov .mkv .webm .avi .ts .m2ts .mts .mpg .mpeg .vob .flv .wmv .asf .3gp .3g2 .ogv"
-    " .ogg .mxf .h264 .264 .h265 .hevc .y4m .ivf .dv .mjpeg".split()
+    f".{name}"
+    for names in (
+        "mp4 m4v mov mkv webm avi ts m2ts mts mpg mpeg vob flv wmv asf 3gp 3g2",
+        "ogv ogg mxf h264 264 h265 hevc y4m ivf dv mjpeg",
+    )
+    for name in names.split()
 )
 """What a folder is searched for; a file that is named is taken whatever it is called."""
 
@@ -71,7 +76,7 @@ def index(
     size: Size = 448,
     quality: int = 90,
     dedup: float = 2.0,
-    ids: Mapping[str | Path, str] | None = None,
+    ids: Mapping[Any, str] | None = None,
     strict: bool = False,
     stream: int | None = None,
     progress: Callable[[Progress], None] | None = None,
@@ -97,7 +102,8 @@ def index(
     films = find_films([Path(path) for path in many], ids)
     recipe = Recipe(fps=fps, size=_size_words(size), quality=quality, dedup=dedup)
     create_store(Path(store))
-    started, outcomes = time.monotonic(), []
+    started = time.monotonic()
+    outcomes: list[Outcome] = []
     for video_id, path in films.items():
         tell = _teller(progress, video_id, len(outcomes), len(films))
         try:
@@ -119,7 +125,7 @@ def index(
     return IndexReport(tuple(outcomes), time.monotonic() - started)
 
 
-def find_films(paths: Sequence[Path], ids: Mapping[str | Path, str] | None = None) -> dict[str, Path]:
+def find_films(paths: Sequence[Path], ids: Mapping[Any, str] | None = None) -> dict[str, Path]:
     """Lists films by id: the path below the given folder without its suffix.
 
     Films whose ids would clash keep their suffixes, and get ``~2``, ``~3`` … if that is not enough.

@@ -66,7 +66,7 @@ class Decoder(Protocol):
         timeline: Timeline,
         runs: Sequence[Run],
         *,
-        format: Format,  # noqa: A002
+        format: Format,
         size: tuple[int, int] | None,
         report: DecodeReport,
     ) -> Iterator[FrameBatch]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fewframes.frames import FrameBatch
-from fewframes.timeline import Timeline
+from fewframes.timeline import StreamInfo, Timeline
 
 if TYPE_CHECKING:
     from fewframes.store import Video
@@ -18,10 +18,34 @@ def timeline_facts(timeline: Timeline) -> dict[str, Any]:
     >>> timeline_facts(example_timeline())["frames"]
     4
     """
-    stream, packets = timeline.stream, timeline.packets
-    height, width = stream.display_size
+    packets = timeline.packets
     return {
         "file": timeline.source.name,
+        **stream_facts(timeline.stream),
+        "frames": len(timeline),
+        "header_frames": timeline.stream.header_frames,
+        "keyframes": int(packets.can_start.sum()),
+        "droppable_pictures": int(packets.is_droppable.sum()),
+        "time_base": str(timeline.time_base),
+        "start_pts": timeline.start_pts,
+        "duration_seconds": timeline.duration_seconds,
+        "frame_rate": round(timeline.frame_rate, 6),
+        "timing": timeline.timing,
+        "state": timeline.state,
+        "damage": list(timeline.damage),
+        "undecodable": timeline.undecodable.tolist(),
+    }
+
+
+def stream_facts(stream: StreamInfo) -> dict[str, Any]:
+    """Says what a stream's pictures are like, as shown.
+
+    >>> from fewframes.timeline import example_timeline
+    >>> stream_facts(example_timeline().stream)["codec"]
+    'h264'
+    """
+    height, width = stream.display_size
+    return {
         "container": stream.container,
         "codec": stream.codec,
         "width": width,
@@ -33,18 +57,6 @@ def timeline_facts(timeline: Timeline) -> dict[str, Any]:
         "colour_space": stream.colour_space,
         "colour_range": stream.colour_range,
         "stream": stream.index,
-        "frames": len(timeline),
-        "header_frames": stream.header_frames,
-        "keyframes": int(packets.can_start.sum()),
-        "droppable_pictures": int(packets.is_droppable.sum()),
-        "time_base": str(timeline.time_base),
-        "start_pts": timeline.start_pts,
-        "duration_seconds": timeline.duration_seconds,
-        "frame_rate": round(timeline.frame_rate, 6),
-        "timing": timeline.timing,
-        "state": timeline.state,
-        "damage": list(timeline.damage),
-        "undecodable": timeline.undecodable.tolist(),
     }
 
 

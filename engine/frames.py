@@ -73,7 +73,8 @@ class FrameBatch:
     @property
     def seconds(self) -> F64:
         """Time of each frame since the first one of the video, ``[n] f64``."""
-        return (self.pts - self.start_pts) * float(self.time_base)
+        ticks: F64 = (self.pts - self.start_pts).astype(np.float64)
+        return ticks * float(self.time_base)
 
     def __dlpack__(self, **options: Any) -> Any:  # noqa: ANN401 (the protocol's own types)
         """Hands the pixels to any array library without a copy."""
@@ -96,8 +97,8 @@ class FrameBatch:
     def jpeg(self, *, quality: int = 90) -> list[bytes]:
         """Encodes each frame as a JPEG file (4:2:0).
 
-        >>> example_batch().jpeg()[0][:3]
-        b'\\xff\\xd8\\xff'
+        >>> example_batch().jpeg()[0][6:10]
+        b'JFIF'
         """
         from simplejpeg import encode_jpeg
 

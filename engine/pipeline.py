@@ -16,7 +16,7 @@ from fewframes.probing import identify, probe
 from fewframes.publishing import VideoWriter, find_same_source
 from fewframes.recipes import Recipe
 from fewframes.scanning import frames_at_rate, scan
-from fewframes.sizes import output_size, parse_size
+from fewframes.sizes import output_size
 from fewframes.table import FrameTable
 from fewframes.timeline import Timeline
 
@@ -71,24 +71,40 @@ def index_film(
             progress=(lambda done: progress(done, len(numbers))) if progress else None,
         )
         table, slots = rows.table(timeline)
-        reason = _damage(timeline, numbers, table, report)
-        if not len(table):
-            raise UnreadableMediaError(f"no frame of {path.name!r} can be decoded; {reason}")
-        if reason and is_strict:
-            raise DamagedFrameError(f"{path.name!r} is damaged, which strict refuses: {reason}")
-        out.commit(
-            table,
-            slots=slots,
-            gop=timeline.gop[table.frame_numbers],
-            timeline=timeline,
-            status="damaged" if reason else "ok",
-            bad_ranges=bad_ranges(numbers, table.frame_numbers),
-            reason=reason,
-        )
-    status = "damaged" if reason else "ok"
+        reason = what_is_wrong(timeline, numbers, table, report)
+        check_usable(path.name, table, reason, is_strict=is_strict)
+        publish(out, timeline, numbers, table, slots, reason)
+    seconds, status = timeline.duration_seconds, "damaged" if reason else "ok"
     stored = int(slots.max()) + 1
-    seconds = timeline.duration_seconds
     return Outcome(video_id, status, reason, len(table), stored, seconds, report.pictures)
+
+
+def publish(
+    out: VideoWriter,
+    timeline: Timeline,
+    numbers: I64,
+    table: FrameTable,
+    slots: I64,
+    reason: str,
+) -> None:
+    """Commits what was scanned, with the ranges that are missing."""
+    out.commit(
+        table,
+        slots=slots,
+        gop=timeline.gop[table.frame_numbers],
+        timeline=timeline,
+        status="damaged" if reason else "ok",
+        bad_ranges=bad_ranges(numbers, table.frame_numbers),
+        reason=reason,
+    )
+
+
+def check_usable(name: str, table: FrameTable, reason: str, *, is_strict: bool) -> None:
+    """Refuses a film of which nothing decodes, and with ``is_strict`` a damaged one."""
+    if not len(table):
+        raise UnreadableMediaError(f"no frame of {name!r} can be decoded; {reason}")
+    if reason and is_strict:
+        raise DamagedFrameError(f"{name!r} is damaged, which strict refuses: {reason}")
 
 
 def jpeg_encoder(quality: int) -> Callable[[U8, U8, U8], bytes]:
@@ -114,7 +130,7 @@ def bad_ranges(wanted: I64, there: I64) -> list[list[int]]:
     return [[int(wanted[first]), int(wanted[end - 1])] for first, end in pairs]
 
 
-def _damage(timeline: Timeline, numbers: I64, table: FrameTable, report: DecodeReport) -> str:
+def what_is_wrong(timeline: Timeline, numbers: I64, table: FrameTable, report: DecodeReport) -> str:
     """Says in one sentence what is wrong with a film, or nothing."""
     parts = list(timeline.damage)
     lost = len(numbers) - len(table)

@@ -67,11 +67,10 @@ def read_timeline(source: Source, stream: int | None = None, *, verify: bool = F
     info, packets, durations, damage, reorders = read_packets(source, stream)
     if not packets.is_frame.any():
         raise UnreadableMediaError(f"{source.name!r} has a video stream without a single frame")
-    if verify or not _can_predict(source, info, packets, reorders=reorders):
-        return _decoded_timeline(source, info, packets, durations, damage, reorders=reorders)
-    rows = np.flatnonzero(packets.is_frame)
-    order = rows[np.argsort(packets.pts[rows], kind="stable")]
-    pts = packets.pts[order]
+    is_trusted = _can_predict(source, info, packets, reorders=reorders)
+    if verify or not is_trusted:
+        return _decoded_timeline(source, info, packets, durations, damage, is_trusted=is_trusted)
+    order, pts = _by_pts(packets)
     last = _last_duration(pts, int(durations[order[-1]]))
     return Timeline(source, info, packets, order, pts, last, damage=tuple(damage))
 
@@ -96,22 +95,18 @@ def _decoded_timeline(
     durations: I64,
     damage: list[str],
     *,
-    reorders: bool,
+    is_trusted: bool,
 ) -> Timeline:
-    """Takes the order, and the times where pts are no good, from a decode of the whole file."""
+    """Verifies a timeline by decoding the whole file; takes its order where pts are no good."""
     from fewframes.bindings.ffmpeg_decode import presentation
 
     rows, dts = presentation(source.path, info.index)
-    trusted = _can_predict(source, info, packets, reorders=reorders)
-    frames = np.flatnonzero(packets.is_frame)
-    if trusted:
-        order = frames[np.argsort(packets.pts[frames], kind="stable")]
-        pts = packets.pts[order]
+    if is_trusted:
+        order, pts = _by_pts(packets)
     else:
-        order = rows
-        step = _last_duration(packets.pts[packets.pts != NO_PTS], int(np.median(durations)))
         shown = dts if info.container == "avi" else packets.pts[rows]  # AVI stores no pts
-        pts = best_effort_times(shown, dts, step)
+        step = _last_duration(packets.pts[packets.pts != NO_PTS], int(np.median(durations)))
+        order, pts = rows, best_effort_times(shown, dts, step)
     missing = np.flatnonzero(~np.isin(order, rows))
     if missing.size:
         damage = [*damage, f"{missing.size} of {len(order)} frames cannot be decoded"]
@@ -122,11 +117,18 @@ def _decoded_timeline(
         order,
         pts,
         _last_duration(pts, int(durations[order[-1]])) if len(order) else 0,
-        timing="pts" if trusted else "decoded",
+        timing="pts" if is_trusted else "decoded",
         state="verified",
         damage=tuple(damage),
         undecodable=missing,
     )
+
+
+def _by_pts(packets: Packets) -> tuple[I64, I64]:
+    """The packets of frames in order of pts, and their pts."""
+    rows = np.flatnonzero(packets.is_frame)
+    order = rows[np.argsort(packets.pts[rows], kind="stable")]
+    return order, packets.pts[order]
 
 
 def best_effort_times(pts: I64, dts: I64, step: int) -> I64:
@@ -138,7 +140,8 @@ def best_effort_times(pts: I64, dts: I64, step: int) -> I64:
     >>> best_effort_times(np.array([0, 30, 20, 40]), np.array([0, 10, 20, 30]), 10).tolist()
     [0, 30, 40, 50]
     """
-    times, last_pts, last_dts, pts_faults, dts_faults = [], NO_PTS, NO_PTS, 0, 0
+    times: list[int] = []
+    last_pts, last_dts, pts_faults, dts_faults = NO_PTS, NO_PTS, 0, 0
     for shown, decoded in zip(pts.tolist(), dts.tolist(), strict=True):
         if decoded != NO_PTS:
             dts_faults += decoded <= last_dts

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ def read(
     frames: npt.ArrayLike | None = None,
     seconds: npt.ArrayLike | None = None,
     size: Size = None,
-    format: Format = "rgb",  # noqa: A002 (what every decoder library calls it)
+    format: Format = "rgb",
     workers: int | None = None,
     allow_damaged: bool = False,
     stream: int | None = None,
@@ -46,15 +47,18 @@ def read(
     FrameBatch([3, 240, 320, 3] u8 rgb of 'film.mp4', frames 7 to 7, 0.28 s to 0.28 s)
     """
     timeline = path if isinstance(path, Timeline) else probe(path, stream=stream)
-    if (frames is None) == (seconds is None):
-        raise ValueError("read needs either frames=[…] or seconds=[…]; pass one of the two")
     if format not in ("rgb", "yuv"):
         raise ValueError(f"format={format!r} is not known; formats: rgb, yuv")
     if format == "yuv" and size is not None:
         raise ValueError(
             f"size={size!r} does not go with format='yuv', which gives planes as decoded"
         )
-    asked = timeline.frame_at(seconds) if frames is None else timeline.check_numbers(frames)
+    if frames is not None and seconds is None:
+        asked = timeline.check_numbers(frames)
+    elif seconds is not None and frames is None:
+        asked = timeline.frame_at(seconds)
+    else:
+        raise ValueError("read needs either frames=[…] or seconds=[…]; pass one of the two")
     plan = plan_frames(timeline, asked)
     collected = _Collected(plan, timeline)
     report = _decode(timeline, plan, collected, format, output_size(timeline.stream, size), workers)
@@ -104,7 +108,7 @@ class _Collected:
             f"{self.timeline.source.name!r} {what} ({bad.sum()} of {len(bad)} frames asked for)"
         )
 
-    def batch(self, asked: I64, format: Format, report: DecodeReport) -> FrameBatch:  # noqa: A002
+    def batch(self, asked: I64, format: Format, report: DecodeReport) -> FrameBatch:
         """Puts the frames in the order asked for."""
         plan, timeline = self.plan, self.timeline
         planes, damaged = self.planes, self.is_damaged
@@ -128,7 +132,7 @@ def _decode(
     timeline: Timeline,
     plan: DecodePlan,
     collected: _Collected,
-    format: Format,  # noqa: A002
+    format: Format,
     size: tuple[int, int] | None,
     workers: int | None,
 ) -> DecodeReport:
@@ -172,4 +176,4 @@ def shares(runs: Sequence[Run], count: int) -> list[Sequence[Run]]:
     cuts = np.searchsorted(cost, limits, side="right") if count > 1 else np.empty(0, int)
     cuts = np.clip(cuts, np.arange(1, count), len(runs) - count + np.arange(1, count))
     edges = [0, *cuts.tolist(), len(runs)]
-    return [runs[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    return [runs[a:b] for a, b in pairwise(edges)]

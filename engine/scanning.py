@@ -4,23 +4,23 @@ decode ─▶ signals ─▶ rows; one thread decodes ahead, the only thread the
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from queue import Queue
-from threading import Thread
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 
 from fewframes.arrays import I64, U8
 from fewframes.decoding import DecodeReport, decoder
+from fewframes.frames import FrameBatch
 from fewframes.plan import plan_frames
 from fewframes.signals import SIGNALS, Measured, SignalPass
 from fewframes.table import FrameTable
 from fewframes.timeline import Timeline
 
 T = TypeVar("T")
-AHEAD = 4
-"""Batches that the decoder may be ahead."""
+Keep: TypeAlias = Callable[[U8, U8, U8], int]
+"""Stores the planes of a picture and gives its slot."""
 
 
 def frames_at_rate(
@@ -54,9 +54,25 @@ def frames_at_rate(
 class Rows:
     """Rows of the table as they are measured."""
 
+    measure: SignalPass
+    keep: Keep | None
     numbers: list[int] = field(default_factory=list)
     slots: list[int] = field(default_factory=list)
     measured: list[Measured] = field(default_factory=list)
+
+    def add(self, batch: FrameBatch) -> None:
+        """Measures the frames of a batch, and keeps those that are no repeats."""
+        for at, number in enumerate(batch.frame_numbers.tolist()):
+            if batch.is_damaged is not None and batch.is_damaged[at]:
+                continue
+            luma, blue, red = (np.ascontiguousarray(plane[at]) for plane in batch.planes)
+            measured = self.measure(luma, blue, red)
+            slot = self.slots[-1] if self.slots else -1
+            if not measured.is_repeat:
+                slot = self.keep(luma, blue, red) if self.keep else slot + 1
+            self.numbers.append(number)
+            self.slots.append(slot)
+            self.measured.append(measured)
 
     def table(self, timeline: Timeline) -> tuple[FrameTable, I64]:
         """Puts the rows in presentation order; gives the table and each row's slot."""
@@ -87,7 +103,7 @@ def scan(
     *,
     size: tuple[int, int] | None,
     dedup: float,
-    keep: Callable[[U8, U8, U8], int] | None = None,
+    keep: Keep | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> tuple[Rows, DecodeReport]:
     """Decodes and measures frames; ``keep`` is given the planes of each that is no repeat.
@@ -95,63 +111,27 @@ def scan(
     ``keep`` returns the slot it stored the picture in. ``progress`` is told how many frames are
     done. Frames that cannot be decoded, or that an anomaly may have touched, give no row.
     """
-    rows, report, measure = Rows(), DecodeReport(), SignalPass(dedup)
+    rows, report = Rows(SignalPass(dedup), keep), DecodeReport()
     runs = plan_frames(timeline, numbers).runs
-    batches = decoder()(timeline, runs, format="jpeg", size=size, report=report)
-    slot = -1
-    for batch in prefetch(batches, AHEAD):
-        for at, number in enumerate(batch.frame_numbers.tolist()):
-            if batch.is_damaged is not None and batch.is_damaged[at]:
-                continue
-            luma, blue, red = (np.ascontiguousarray(plane[at]) for plane in batch.planes)
-            measured = measure(luma, blue, red)
-            if not measured.is_repeat:
-                slot = slot + 1 if keep is None else keep(luma, blue, red)
-            rows.numbers.append(number)
-            rows.slots.append(slot)
-            rows.measured.append(measured)
+    for batch in prefetch(decoder()(timeline, runs, format="jpeg", size=size, report=report)):
+        rows.add(batch)
         if progress:
             progress(len(rows.numbers))
     return rows, report
 
 
-def prefetch(items: Iterable[T], ahead: int) -> Iterator[T]:
-    """Runs an iterator on a thread of its own, at most ``ahead`` items early.
+def prefetch(items: Iterable[T]) -> Iterator[T]:
+    """Runs an iterator on a thread of its own, one item early.
 
-    >>> list(prefetch(range(3), ahead=2))
+    >>> list(prefetch(range(3)))
     [0, 1, 2]
     """
-    queue: Queue[tuple[T | None, BaseException | None]] = Queue(ahead)
-    is_closed = False
-
-    def run() -> None:
-        error: BaseException | None = None
-        iterator = iter(items)
+    iterator = iter(items)
+    with ThreadPoolExecutor(1, thread_name_prefix="fewframes-decode") as thread:
+        pending = thread.submit(next, iterator, None)
         try:
-            for item in iterator:
-                if is_closed:
-                    break
-                queue.put((item, None))
-        except BaseException as problem:  # noqa: BLE001 (raised again on the consumer's thread)
-            error = problem
+            while (item := pending.result()) is not None:
+                pending = thread.submit(next, iterator, None)
+                yield item
         finally:
-            if hasattr(iterator, "close"):
-                iterator.close()
-            queue.put((None, error or StopIteration()))
-
-    worker = Thread(target=run, name="fewframes-decode", daemon=True)
-    worker.start()
-    try:
-        while True:
-            item, error = queue.get()
-            if isinstance(error, StopIteration):
-                return
-            if error is not None:
-                raise error
-            yield item  # type: ignore[misc]
-    finally:
-        is_closed = True
-        while worker.is_alive():
-            while not queue.empty():
-                queue.get()
-            worker.join(0.01)
+            thread.submit(getattr(iterator, "close", lambda: None))

@@ -2,7 +2,7 @@
 
 1. The planes (full range, 4:2:0, at the size that is stored) become grids of 8x8 block means.
 2. Each grid is compared with the picture before it, and with the last picture that was kept.
-3. A picture none of whose blocks differs from the kept one by more than ``dedup`` levels repeats it.
+3. A picture repeats the kept one if no block differs from it by more than ``dedup`` levels.
 """
 
 from collections.abc import Mapping

@@ -55,15 +55,15 @@ class StreamInfo:
     pixel_format: str
     time_base: Fraction
     """Seconds per tick of every pts."""
-    pixel_aspect: Fraction
+    pixel_aspect: Fraction = Fraction(1)
     """Width of a sample divided by its height; 1 where unknown."""
-    rotation: int
+    rotation: int = 0
     """Degrees to turn the picture clockwise for display: 0, 90, 180 or 270."""
-    is_mirrored: bool
+    is_mirrored: bool = False
     """Whether the picture is flipped left to right before it is turned."""
-    colour_space: str
-    colour_range: str
-    header_frames: int
+    colour_space: str = "unspecified"
+    colour_range: str = "unspecified"
+    header_frames: int = 0
     """Frames the header claims; 0 where it says nothing. Never trusted."""
 
     @property
@@ -158,7 +158,8 @@ class Timeline:
     @property
     def seconds(self) -> F64:
         """Time of each frame since the first one, ``[n] f64``."""
-        return (self.pts - self.start_pts) * float(self.time_base)
+        ticks: F64 = (self.pts - self.start_pts).astype(np.float64)
+        return ticks * float(self.time_base)
 
     @property
     def duration_seconds(self) -> float:
@@ -187,7 +188,8 @@ class Timeline:
     @property
     def gop(self) -> I64:
         """Number of the GOP that each frame is coded in, ``[n] i64``, in decode order from 0."""
-        return np.maximum(np.cumsum(self.packets.can_start) - 1, 0)[self.order]
+        groups: I64 = np.cumsum(self.packets.can_start, dtype=np.int64) - 1
+        return np.maximum(groups, 0)[self.order]
 
     @property
     def frame_rate(self) -> float:
@@ -238,32 +240,17 @@ def example_timeline() -> Timeline:
     >>> example_timeline().packets
     Packets(4: 4 frames, 1 keyframes, 2 droppable)
     """
-    flags = np.array([True, False, False, False])
     packets = Packets(
         pts=np.array([0, 3, 1, 2]),
         dts=np.array([-1, 0, 1, 2]),
         size_bytes=np.array([900, 300, 80, 70]),
         position=np.array([48, 948, 1248, 1328]),
-        can_start=flags,
+        can_start=np.array([True, False, False, False]),
         is_droppable=np.array([False, False, True, True]),
         is_frame=np.ones(4, bool),
         is_corrupt=np.zeros(4, bool),
     )
-    stream = StreamInfo(
-        index=0,
-        container="mov",
-        codec="h264",
-        width=640,
-        height=360,
-        pixel_format="yuv420p",
-        time_base=Fraction(1, 25),
-        pixel_aspect=Fraction(1),
-        rotation=0,
-        is_mirrored=False,
-        colour_space="unspecified",
-        colour_range="unspecified",
-        header_frames=4,
-    )
+    stream = StreamInfo(0, "mov", "h264", 640, 360, "yuv420p", Fraction(1, 25), header_frames=4)
     source = Source(Path("example.mp4"), size_bytes=1398, mtime_ns=0, edges_xxh3="")
     order = np.array([0, 2, 3, 1])
     return Timeline(source, stream, packets, order, packets.pts[order], duration_pts=1)

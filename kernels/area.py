@@ -1,6 +1,7 @@
 """How much of each cell of a grid falls into each part, when an axis is cut into equal parts."""
 
 import numpy as np
+
 from fewframes.kernels.kernel import F64
 
 

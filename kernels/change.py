@@ -1,6 +1,7 @@
 """How much of the picture changed between two grids, and how strongly?"""
 
 import numpy as np
+
 from fewframes.kernels.kernel import F32, Kernel, require
 
 

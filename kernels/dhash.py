@@ -4,6 +4,7 @@ The hash serves similarity only; it says nothing about whether two pictures are 
 """
 
 import numpy as np
+
 from fewframes.kernels.area import area_weights
 from fewframes.kernels.kernel import F32, U8, U64, Kernel, require
 

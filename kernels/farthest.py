@@ -1,6 +1,7 @@
 """Which rows differ most from everything taken so far? Greedy k-centre over signatures."""
 
 import numpy as np
+
 from fewframes.kernels.kernel import F32, F64, I64, Kernel, require
 
 
@@ -72,9 +73,7 @@ def _leave_enough(signatures: F32, count: int, chosen: I64) -> None:
 
 
 @farthest_first.cpu
-def _farthest_first_cpu(  # noqa: C901 (calls no other body)
-    signatures: F32, count: int, chosen: I64
-) -> tuple[I64, F32]:
+def _farthest_first_cpu(signatures: F32, count: int, chosen: I64) -> tuple[I64, F32]:
     (n, d), before = signatures.shape, max(len(chosen), 1)
     columns = np.zeros((d, n + 1), np.float32)  # turned, so that rows fill the vector registers
     sums = np.zeros(d, np.float64)

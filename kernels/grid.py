@@ -1,6 +1,7 @@
 """How bright is each block of a plane? The grid that every other signal is read from."""
 
 import numpy as np
+
 from fewframes.kernels.kernel import F32, U8, Kernel, require
 
 

@@ -1,6 +1,7 @@
 """How much fine detail does a plane show? Low for motion blur, defocus, fog and liquid."""
 
 import numpy as np
+
 from fewframes.kernels.kernel import U8, Kernel, require
 
 

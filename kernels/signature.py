@@ -1,6 +1,7 @@
 """One short vector for the look of a picture, so that likeness is a dot product."""
 
 import numpy as np
+
 from fewframes.kernels.area import area_weights
 from fewframes.kernels.kernel import F32, Kernel, require
 
@@ -45,7 +46,7 @@ def _have_cells(luma: F32, blue: F32, red: F32) -> None:
 
 
 @signature.cpu
-def _signature_cpu(luma: F32, blue: F32, red: F32) -> F32:  # noqa: C901 (calls no other body)
+def _signature_cpu(luma: F32, blue: F32, red: F32) -> F32:
     vector = np.empty(432, np.float64)
     squares = 0.0
     for part in range(3):

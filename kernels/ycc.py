@@ -1,6 +1,7 @@
 """How do planes coded with one colour matrix look in another? No detour through RGB."""
 
 import numpy as np
+
 from fewframes.kernels.kernel import F32, F64, U8, Kernel, require
 
 _RED_AND_BLUE_WEIGHTS = {

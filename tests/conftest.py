@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from fewframes.bench.films import RECIPES, write_film
 
 HERE = Path(__file__).parent

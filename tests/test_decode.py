@@ -1,12 +1,13 @@
 """Every frame, however it is reached, is the one that a sequential decode by ffmpeg gives."""
 
-import fewframes
 import numpy as np
 import pytest
+from oracle import first_grey, luma_md5, sequential
+
+import fewframes
 from fewframes.bench.films import RECIPES, read_number
 from fewframes.decoding import DECODERS, DecodeReport, decoder
 from fewframes.plan import plan_frames
-from oracle import first_grey, luma_md5, sequential
 
 ALL = list(RECIPES)
 ACCESS = ["sequential", "backward", "strided", "random", "repeated"]

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+
 from fewframes.bench.films import Film, write_film
 
 ROOT = Path(__file__).parent.parent
@@ -69,7 +70,7 @@ def test_the_readme_s_commands_and_python_run_in_its_own_order(workplace):
             result = CliRunner().invoke(main, arguments, catch_exceptions=False)
             assert result.exit_code == 0, f"{line}: {result.output}"
         for block in blocks("python"):
-            exec(compile(block, "README.md", "exec"), {})  # noqa: S102
+            exec(compile(block, "README.md", "exec"), {})
     import fewframes as ff
 
     ff.index(workplace / "film.mp4", workplace / "corpus.zarr", size=160)

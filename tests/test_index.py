@@ -6,10 +6,11 @@ import signal
 import subprocess
 import sys
 
-import fewframes as ff
 import numpy as np
 import pytest
 from click.testing import CliRunner
+
+import fewframes as ff
 from fewframes.bench.films import Film, write_film
 from fewframes.cli import main
 from fewframes.corpus import find_films

@@ -3,12 +3,13 @@
 import subprocess
 import sys
 
-import fewframes.kernels as kernels
 import numpy as np
 import pytest
-from fewframes.kernels import KERNELS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+import fewframes.kernels as kernels
+from fewframes.kernels import KERNELS
 
 SEEDS = st.integers(0, 2**32 - 1)
 SIDES = st.integers(1, 40)

@@ -5,6 +5,7 @@ Run `pytest bench/suite/bench_kernels.py --benchmark-enable`; without it every c
 
 import numpy as np
 import pytest
+
 from fewframes.kernels import KERNELS, block_means, matrix_between
 
 RNG = np.random.default_rng(0)
