@@ -4,6 +4,7 @@ A run that was interrupted goes on with the films that were not done: each film 
 step, and a published one is not decoded again.
 """
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from fewframes.layout import create_store
 from fewframes.pipeline import Outcome, index_film
 from fewframes.recipes import Recipe
 from fewframes.sizes import Size, parse_size
+
+logger = logging.getLogger(__name__)
 
 SUFFIXES = frozenset(
     f".{name}"
@@ -100,7 +103,8 @@ def index(
     """
     many = [paths] if isinstance(paths, str | Path) else list(paths)
     films = find_films([Path(path) for path in many], ids)
-    recipe = Recipe(fps=fps, size=_size_words(size), quality=quality, dedup=dedup)
+    words = _size_words(size)
+    recipe = Recipe(fps=fps, size=words, quality=quality, dedup=dedup, stream=stream)
     create_store(Path(store))
     started = time.monotonic()
     outcomes: list[Outcome] = []
@@ -113,11 +117,13 @@ def index(
                 video_id=video_id,
                 recipe=recipe,
                 is_strict=strict,
-                stream=stream,
                 progress=tell,
             )
-        except (FewframesError, OSError) as error:
+        except (FewframesError, OSError, ValueError) as error:
             outcome = Outcome(video_id, "failed", str(error))
+        except Exception as error:
+            logger.exception("indexing %s failed", video_id)
+            outcome = Outcome(video_id, "failed", f"{type(error).__name__}: {error}")
         outcomes.append(outcome)
         if progress:
             rows = outcome.rows

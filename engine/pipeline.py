@@ -46,7 +46,6 @@ def index_film(
     video_id: str,
     recipe: Recipe,
     is_strict: bool = False,
-    stream: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Outcome:
     """Indexes one film into a store, unless the store has it already under the same recipe.
@@ -56,7 +55,7 @@ def index_film(
     """
     if find_same_source(store, video_id, recipe, identify(path)) is not None:
         return Outcome(video_id, "done")
-    timeline = probe(path, stream=stream)
+    timeline = probe(path, stream=recipe.stream)
     numbers = frames_at_rate(timeline, recipe.fps)
     size = output_size(timeline.stream, None if recipe.size == "native" else recipe.size)
     height, width = size or timeline.stream.display_size

@@ -20,7 +20,7 @@ class Recipe:
     """How a video is scanned and its pictures are stored.
 
     >>> Recipe(fps=2, size="252X448")
-    Recipe(fps=2.0, size='252x448', codec='jpeg', quality=90, dedup=2.0, format_version=1)
+    Recipe(fps=2.0, size='252x448', codec='jpeg', quality=90, dedup=2.0, stream=None, format_version=1)
     """
 
     fps: float | None = 2.0
@@ -33,6 +33,8 @@ class Recipe:
     dedup: float = 2.0
     """Largest difference in levels of an 8x8 block mean for which a frame counts as a repeat of
     the last kept one; 0 keeps every frame."""
+    stream: int | None = None
+    """Index of the video stream in the container; None takes the default one."""
     format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
@@ -69,7 +71,7 @@ class Recipe:
 
         >>> Recipe.from_dict({"rate": 2})
         Traceback (most recent call last):
-        ValueError: a recipe has no rate; it has fps, size, codec, quality, dedup, format_version
+        ValueError: a recipe has no rate; it has fps, size, codec, quality, dedup, stream, format_version
         """
         names = [field.name for field in fields(cls)]
         unknown = [name for name in values if name not in names]

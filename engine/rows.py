@@ -79,7 +79,8 @@ def read_rows(commit: Commit) -> StoredRows:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    stored = pq.read_table(pa.BufferReader(commit.bytes_of(PARQUET)))
+    file = pq.ParquetFile(pa.BufferReader(commit.bytes_of(PARQUET)))
+    stored = file.read(use_threads=False)  # a table is small, and a loader has threads enough
     columns = {name: stored[name].to_numpy() for name in stored.column_names}
     facts = commit.facts
     table = FrameTable(
@@ -101,7 +102,7 @@ def _signal(values: Samples) -> Samples:
 
 def _write_signatures(folder: Path, signatures: F32) -> None:
     (folder / "c" / "0").mkdir(parents=True)
-    (folder / "c" / "0" / "0").write_bytes(signatures.astype("<f4").tobytes())
+    (folder / "c" / "0" / "0").write_bytes(np.ascontiguousarray(signatures, "<f4").data)
     shape = list(signatures.shape)
     metadata = {
         "zarr_format": 3,

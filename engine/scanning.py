@@ -92,7 +92,7 @@ class Rows:
             timeline.start_pts,
             timeline.is_keyframe[numbers],
             signals,
-            np.array([row.signature for row in rows], np.float32).reshape(len(rows), -1),
+            np.stack([row.signature for row in rows]) if rows else None,
         )
         return table, np.array(self.slots, np.int64)[order]
 

@@ -31,10 +31,7 @@ FRAMES_PER_THREAD = 8
 
 
 class ShardWriter:
-    """Appends pictures to a new array; memory is bounded by the index of one shard.
-
-    Nothing can be read before `close`. The folder must be new or empty.
-    """
+    """Appends pictures to an array in a new folder; nothing can be read before `close`."""
 
     def __init__(self, folder: Path, height: int, width: int, quality: int) -> None:
         import xxhash
@@ -60,10 +57,8 @@ class ShardWriter:
             path = self.folder / form.shard_path(self.slots // form.SHARD_FRAMES)
             path.parent.mkdir(parents=True)
             self._file = path.open("xb", buffering=1 << 18)
-        self._index[self.slots % form.SHARD_FRAMES] = (
-            self._written,
-            len(jpeg) + form.CHECKSUM_BYTES,
-        )
+        size = len(jpeg) + form.CHECKSUM_BYTES
+        self._index[self.slots % form.SHARD_FRAMES] = (self._written, size)
         self._write(self._file, jpeg)
         self._write(self._file, form.checksum(jpeg))
         self.slots += 1
@@ -75,10 +70,8 @@ class ShardWriter:
         """Finishes the last shard and writes the array's ``zarr.json``."""
         if self._file is not None:
             self._close_shard(self._file)
-        height, width = self.size
-        facts = form.array_metadata(
-            slots=self.slots, height=height, width=width, quality=self.quality
-        )
+        size = {"height": self.size[0], "width": self.size[1]}
+        facts = form.array_metadata(slots=self.slots, **size, quality=self.quality)
         (self.folder / "zarr.json").write_text(json.dumps(facts, indent=2), encoding="utf-8")
 
     def abandon(self) -> None:
@@ -226,13 +219,10 @@ class ShardReader:
         except OSError as error:
             raise _unusable(file, error) from error
         for slot, begin, end in zip(*(x.tolist() for x in (run.slots, begins, ends)), strict=True):
-            jpeg, stored = (
-                data[begin : end - form.CHECKSUM_BYTES],
-                data[end - form.CHECKSUM_BYTES : end],
-            )
-            if len(data) < end or form.checksum(jpeg) != stored.tobytes():
+            middle = end - form.CHECKSUM_BYTES
+            if len(data) < end or form.checksum(data[begin:middle]) != data[middle:end].tobytes():
                 raise self._corrupt(slot, "is damaged (wrong checksum)")
-            use(slot, jpeg)
+            use(slot, data[begin:middle])
 
     def _decode(self, slot: int, jpeg: U8, out: U8) -> None:
         from simplejpeg import decode_jpeg
@@ -242,10 +232,9 @@ class ShardReader:
         except ValueError as error:
             raise self._corrupt(slot, f"cannot be decoded ({error})") from error
         if size != out.shape:
-            raise self._corrupt(slot, f"is {list(size)}, not {list(out.shape)}")
+            raise self._corrupt(slot, f"has shape {list(size)}, not {list(out.shape)}")
 
     def _index_of(self, shard: int) -> I64:
-        """The index of a shard; two threads that come first both read it."""
         if shard not in self._indexes:
             file = self.folder / form.shard_path(shard)
             try:

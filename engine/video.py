@@ -31,7 +31,7 @@ class Video:
     >>> import fewframes as ff
     >>> video = ff.open("corpus.zarr")["film"]
     >>> video.table.seconds[:3].tolist(), video.frame_size, video.duration_seconds
-    ([0.0, 0.5, 1.0], (120, 160), 10.0)
+    ([0.0, 0.48, 1.0], (120, 160), 10.0)
     """
 
     def __init__(self, commit: Commit) -> None:

@@ -1,0 +1,95 @@
+"""Small stores for the tests, made of pictures that can be told apart."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import simplejpeg
+
+from fewframes.publishing import VideoWriter
+from fewframes.recipes import Recipe
+from fewframes.shards import ShardWriter
+from fewframes.table import FrameTable
+from fewframes.timeline import Packets, Source, StreamInfo, Timeline
+
+HEIGHT, WIDTH = 48, 64
+RECIPE = Recipe(fps=12.5, size="64")
+
+
+def jpeg(number: int, *, height: int = HEIGHT, width: int = WIDTH) -> bytes:
+    """A picture that no other number has; every tenth is black."""
+    pixels = np.zeros((height, width, 3), np.uint8)
+    if number % 10:
+        noise = np.random.default_rng(number).integers(0, 255, (6, 8, 3), np.uint8)
+        pixels[:] = np.kron(noise, np.ones((height // 6, width // 8, 1), np.uint8))
+    return simplejpeg.encode_jpeg(pixels, quality=90, colorsubsampling="420")
+
+
+def film(frames: int, *, name: str = "film.mp4", mtime_ns: int = 7) -> Timeline:
+    flags = np.arange(frames) % 50 == 0
+    packets = Packets(
+        pts=np.arange(frames) + 100,
+        dts=np.arange(frames),
+        size_bytes=np.full(frames, 10),
+        position=np.arange(frames),
+        can_start=flags,
+        is_droppable=np.zeros(frames, bool),
+        is_frame=np.ones(frames, bool),
+        is_corrupt=np.zeros(frames, bool),
+    )
+    time_base, aspect = Fraction(1, 25), Fraction(1)
+    words = ("unspecified", "unspecified")
+    info = ("mov", "h264", 320, 240, "yuv420p", time_base, aspect, 0, False)
+    stream = StreamInfo(0, *info, *words, frames)
+    source = Source(Path("/somewhere/secret") / name, frames * 10, mtime_ns, "edges")
+    return Timeline(source, stream, packets, np.arange(frames), packets.pts, duration_pts=1)
+
+
+def table_of(timeline: Timeline) -> FrameTable:
+    """Every second frame is a row."""
+    numbers = np.arange(0, len(timeline), 2)
+    random_numbers = np.random.default_rng(0)
+    signatures = random_numbers.normal(size=(len(numbers), 16)).astype(np.float32)
+    signals = {
+        "sharpness": random_numbers.random(len(numbers), np.float32),
+        "dhash64": np.array([2**64 - 1 - n for n in numbers.tolist()], np.uint64),
+    }
+    return FrameTable(
+        numbers,
+        timeline.pts[numbers],
+        timeline.time_base,
+        timeline.start_pts,
+        timeline.is_keyframe[numbers],
+        signals,
+        signatures,
+    )
+
+
+def put(store: Path, video_id: str, *, frames: int = 40, digest: str = "d1", **facts) -> Path:
+    """Stores a video of frames / 2 rows, of which every third repeats the picture before it."""
+    timeline, slots = film(frames), []
+    table = table_of(timeline)
+    options = {"video_id": video_id, "recipe": facts.pop("recipe", RECIPE)}
+    with VideoWriter(store, **options, height=HEIGHT, width=WIDTH) as out:
+        for row in range(len(table)):
+            slots.append(slots[-1] if row % 3 == 2 else out.append(jpeg(row)))
+        return out.commit(
+            table,
+            slots=slots,
+            gop=timeline.gop[table.frame_numbers],
+            timeline=timeline,
+            source_digest=digest,
+            **facts,
+        )
+
+
+def picture_of_row(row: int) -> np.ndarray:
+    return simplejpeg.decode_jpeg(jpeg(row - 1 if row % 3 == 2 else row))
+
+
+def array_of(folder: Path, count: int) -> Path:
+    writer = ShardWriter(folder, HEIGHT, WIDTH, 90)
+    for number in range(count):
+        assert writer.append(jpeg(number)) == number
+    writer.close()
+    return folder

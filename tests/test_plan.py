@@ -1,0 +1,177 @@
+"""A plan feeds every wanted frame, from where its decoding can start, and nothing it can leave."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fewframes.plan import plan_frames, start_packets
+from fewframes.timeline import NO_PTS, Packets, Timeline, example_timeline
+
+
+def timeline_of(pts, can_start, is_droppable, is_frame) -> Timeline:
+    """A timeline with these packets, in decode order."""
+    count = len(pts)
+    packets = Packets(
+        pts=np.array(pts, np.int64),
+        dts=np.arange(count),
+        size_bytes=np.ones(count, np.int64),
+        position=np.arange(count),
+        can_start=np.array(can_start, bool),
+        is_droppable=np.array(is_droppable, bool),
+        is_frame=np.array(is_frame, bool),
+        is_corrupt=np.zeros(count, bool),
+    )
+    rows = np.flatnonzero(packets.is_frame)
+    order = rows[np.argsort(packets.pts[rows], kind="stable")]
+    return replace(example_timeline(), packets=packets, order=order, pts=packets.pts[order])
+
+
+@st.composite
+def timelines(draw):
+    """GOPs of any size, with leading pictures, B-frames in any order, hidden packets."""
+    pts, can_start, is_droppable, is_frame = [], [], [], []
+    for _ in range(draw(st.integers(1, 8))):
+        length = draw(st.integers(1, 12))
+        order = draw(st.permutations(range(length)))  # a first packet shown late: an open GOP
+        pts += [len(pts) + place for place in order]
+        can_start += [True] + [False] * (length - 1)
+        each = {"min_size": length, "max_size": length}
+        drops = draw(st.lists(st.booleans(), **each))
+        is_droppable += [False, *drops[1:]]
+        is_frame += draw(st.lists(st.sampled_from([True] * 4 + [False]), **each))
+    if draw(st.booleans()):
+        can_start[0] = False  # a stream that begins in the middle of a GOP
+    is_frame[draw(st.integers(0, len(pts) - 1))] = True
+    return timeline_of(pts, can_start, is_droppable, is_frame)
+
+
+@st.composite
+def wishes(draw):
+    """A timeline and some of its frame numbers, in any order, repeats allowed."""
+    timeline = draw(timelines())
+    return timeline, draw(st.lists(st.integers(0, len(timeline) - 1), max_size=12))
+
+
+def true_start(timeline, row):
+    """The rule in words: the last start, in decode order, whose pts is not after the target's."""
+    packets = timeline.packets
+    starts = [
+        start
+        for start in range(row + 1)
+        if packets.can_start[start] and packets.pts[start] <= packets.pts[row]
+    ]
+    return starts[-1] if starts else 0
+
+
+@given(wishes())
+def test_every_wanted_packet_is_fed_and_marked_as_wanted_once(wish):
+    timeline, numbers = wish
+    plan = plan_frames(timeline, numbers)
+    assert plan.frame_numbers.tolist() == sorted(set(numbers))
+    wanted = [row for run in plan.runs for row in run.wanted]
+    assert sorted(timeline.order[plan.frame_numbers]) == wanted
+    for run in plan.runs:
+        assert set(run.wanted) <= set(run.feed)
+
+
+@given(wishes())
+def test_runs_are_sorted_and_share_no_packet(wish):
+    runs = plan_frames(*wish).runs
+    rows = np.concatenate([run.feed for run in runs] or [np.empty(0, int)])
+    assert (np.diff(rows) > 0).all()
+    assert all(len(run.wanted) for run in runs)
+
+
+@given(wishes())
+def test_decoding_starts_at_the_last_start_that_is_shown_no_later(wish):
+    timeline, numbers = wish
+    for run in plan_frames(timeline, numbers).runs:
+        assert run.feed[0] == min(true_start(timeline, row) for row in run.wanted)
+        assert run.feed[-1] == run.wanted[-1]
+    targets = np.sort(timeline.order)
+    assert start_packets(timeline, targets).tolist() == [true_start(timeline, t) for t in targets]
+
+
+@given(wishes())
+def test_all_that_a_wanted_picture_may_need_is_fed(wish):
+    timeline, numbers = wish
+    for run in plan_frames(timeline, numbers).runs:
+        fed = set(run.feed.tolist())
+        for row in run.wanted:
+            needed = range(true_start(timeline, row), row + 1)
+            assert {r for r in needed if not timeline.packets.is_droppable[r]} <= fed
+
+
+@given(wishes())
+def test_nothing_that_can_be_left_out_is_fed(wish):
+    timeline, numbers = wish
+    for run in plan_frames(timeline, numbers).runs:
+        idle = np.setdiff1d(run.feed[1:], run.wanted)
+        assert not timeline.packets.is_droppable[idle].any()
+
+
+@given(wishes())
+def test_the_cost_is_the_packets_fed(wish):
+    timeline, numbers = wish
+    plan = plan_frames(timeline, numbers)
+    whole = plan_frames(timeline, numbers, drop_unreferenced=False)
+    assert plan.pictures == sum(len(run.feed) for run in plan.runs) <= whole.pictures
+    assert whole.pictures <= plan.total_pictures == len(timeline.packets)
+
+
+@given(wishes())
+def test_without_dropping_runs_have_no_gaps(wish):
+    for run in plan_frames(*wish, drop_unreferenced=False).runs:
+        assert run.feed.tolist() == list(range(run.feed[0], run.feed[-1] + 1))
+
+
+@given(wishes(), st.randoms(use_true_random=False))
+def test_the_order_of_the_wish_does_not_matter(wish, random):
+    timeline, numbers = wish
+    mixed = numbers * 2
+    random.shuffle(mixed)
+    assert repr(plan_frames(timeline, numbers).runs) == repr(plan_frames(timeline, mixed).runs)
+
+
+def test_a_leading_picture_of_an_open_gop_begins_one_gop_earlier():
+    pts = [0, 3, 1, 2, 6, 4, 5, 7]  # I P B B, I B B P; the two B of the second are shown before I
+    starts = [True, False, False, False, True, False, False, False]
+    drops = [False, False, True, True, False, True, True, False]
+    timeline = timeline_of(pts, starts, drops, [True] * 8)
+    (run,) = plan_frames(timeline, [4]).runs
+    assert (run.feed.tolist(), run.wanted.tolist()) == ([0, 1, 4, 5], [5])
+    (run,) = plan_frames(timeline, [7]).runs
+    assert run.feed.tolist() == [4, 7]
+
+
+def test_gops_without_a_wanted_frame_cost_nothing():
+    pts, starts = list(range(100)), [place % 10 == 0 for place in range(100)]
+    timeline = timeline_of(pts, starts, [False] * 100, [True] * 100)
+    plan = plan_frames(timeline, [3, 52, 57, 95])
+    assert [run.feed.tolist()[:: len(run.feed) - 1] for run in plan.runs] == [
+        [0, 3],
+        [50, 57],
+        [90, 95],
+    ]
+    assert repr(plan) == "DecodePlan(4 frames in 3 runs, 18 pictures to decode of 100)"
+
+
+def test_times_of_a_decode_stand_in_for_missing_pts():
+    timeline = timeline_of([0, 1, 2, 3], [True, False, True, False], [False] * 4, [True] * 4)
+    packets = replace(timeline.packets, pts=np.full(4, NO_PTS))
+    (run,) = plan_frames(replace(timeline, packets=packets), [3]).runs
+    assert run.feed.tolist() == [2, 3]
+
+
+def test_no_frames_make_an_empty_plan():
+    plan = plan_frames(example_timeline(), [])
+    assert (plan.runs, plan.pictures, len(plan.frame_numbers)) == ((), 0, 0)
+
+
+@pytest.mark.parametrize("number", [-1, 4])
+def test_a_frame_that_is_not_there_is_refused(number):
+    with pytest.raises(IndexError, match=rf"frame {number} of 'example.mp4' .* 0 to 3"):
+        plan_frames(example_timeline(), [0, number])
