@@ -110,25 +110,33 @@ def index(
     outcomes: list[Outcome] = []
     for video_id, path in films.items():
         tell = _teller(progress, video_id, len(outcomes), len(films))
-        try:
-            outcome = index_film(
-                path,
-                Path(store),
-                video_id=video_id,
-                recipe=recipe,
-                is_strict=strict,
-                progress=tell,
-            )
-        except (FewframesError, OSError, ValueError) as error:
-            outcome = Outcome(video_id, "failed", str(error))
-        except Exception as error:
-            logger.exception("indexing %s failed", video_id)
-            outcome = Outcome(video_id, "failed", f"{type(error).__name__}: {error}")
+        outcome = _outcome(path, Path(store), video_id, recipe, is_strict=strict, tell=tell)
         outcomes.append(outcome)
         if progress:
             rows = outcome.rows
             progress(Progress(video_id, rows, rows, len(outcomes), len(films), outcome))
     return IndexReport(tuple(outcomes), time.monotonic() - started)
+
+
+def _outcome(
+    path: Path,
+    store: Path,
+    video_id: str,
+    recipe: Recipe,
+    *,
+    is_strict: bool,
+    tell: Callable[[int, int], None] | None,
+) -> Outcome:
+    """Indexes one film; whatever happens to it is its outcome."""
+    try:
+        return index_film(
+            path, store, video_id=video_id, recipe=recipe, is_strict=is_strict, progress=tell
+        )
+    except (FewframesError, OSError, ValueError) as error:
+        return Outcome(video_id, "failed", str(error))
+    except Exception as error:
+        logger.exception("indexing %s failed", video_id)
+        return Outcome(video_id, "failed", f"{type(error).__name__}: {error}")
 
 
 def find_films(paths: Sequence[Path], ids: Mapping[Any, str] | None = None) -> dict[str, Path]:

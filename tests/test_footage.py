@@ -8,8 +8,8 @@ import fewframes
 from fewframes.decoding import DecodeReport, decoder
 from fewframes.plan import plan_frames
 
-WHOLE_FRAMES = 1500
-"""Longer films are compared at their beginning and at random."""
+WHOLE_FRAMES, WHOLE_SAMPLES = 1500, 250_000_000
+"""Films of more frames or luma samples are compared at their beginning and at random."""
 
 EXCEPTIONS = {
     "opencv_tree_cinepak.avi": "Cinepak decodes to RGB: the decoder gives no luma to compare",
@@ -41,9 +41,10 @@ def test_real_footage(footage, footage_file):
     truth = sequential(footage / footage_file, timeline.stream.index)
     assert timeline.pts.tolist() == [pts for pts, _ in truth]
     count, rng = len(truth), np.random.default_rng(len(truth))
-    is_long = count > WHOLE_FRAMES
-    check_in_sequence(timeline, truth, 200 if is_long else count)
-    few = rng.permutation(count)[: 50 if is_long else 12]
+    samples = count * timeline.stream.width * timeline.stream.height
+    is_long = count > WHOLE_FRAMES or samples > WHOLE_SAMPLES
+    check_in_sequence(timeline, truth, min(count, 100) if is_long else count)
+    few = rng.permutation(count)[: 50 if count > WHOLE_FRAMES else 12]
     strided_backward = np.arange(count)[:: -max(1, count // 8)]
     check(timeline, truth, np.concatenate([few, few[:3], strided_backward]))
     check(timeline, truth, few[:1])
