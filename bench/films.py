@@ -17,7 +17,7 @@ from typing import Any, Literal
 import av
 import numpy as np
 
-from fewframes.arrays import I64, U8, Mask
+from fewframes.arrays import F64, I64, U8, Mask
 
 BLOCKS = 32
 WHITE, BLACK = 235, 16
@@ -67,9 +67,10 @@ class Film:
         return np.cumsum(steps)
 
     @property
-    def seconds(self) -> np.ndarray[Any, np.dtype[np.float64]]:
+    def seconds(self) -> F64:
         """When each frame is shown after the first one, ``[frames] f64``."""
-        return (self.pts - self.pts[0]) * float(self.time_base)
+        ticks: F64 = (self.pts - self.pts[0]).astype(np.float64)
+        return ticks * float(self.time_base)
 
 
 X265 = "log-level=none:pools=1:frame-threads=1"

@@ -135,7 +135,8 @@ class _Camera:
                 DRAWINGS[event.name](Scene(y, u, v, progress, (down, right)))
         y += self.noise[number * 7 % len(self.noise)]
         flat = np.concatenate([plane.ravel() for plane in (y, u, v)])
-        return np.clip(flat, 16, 235).astype(np.uint8).reshape(HEIGHT * 3 // 2, WIDTH)
+        coded: U8 = np.clip(flat, 16, 235).astype(np.uint8)
+        return coded.reshape(HEIGHT * 3 // 2, WIDTH)
 
 
 def _waves(rng: np.random.Generator, shape: tuple[int, int], roughness: float) -> F64:
@@ -187,7 +188,8 @@ _CLOUD = _waves(np.random.default_rng(5), (HEIGHT, WIDTH), 1.6)
 def _blob(scene: Scene, *, middle: tuple[float, float], radius: float, edge: float = 6.0) -> F64:
     """A ragged patch that stays on the tissue, ``[h, w]`` alpha."""
     down, right = _Y - middle[0] - scene.drift[0], _X - middle[1] - scene.drift[1]
-    return np.clip((radius - np.hypot(down, right) + 5 * _CLOUD) / edge, 0, 1)
+    alpha: F64 = np.clip((radius - np.hypot(down, right) + 5 * _CLOUD) / edge, 0, 1)
+    return alpha
 
 
 def _instrument(scene: Scene) -> None:

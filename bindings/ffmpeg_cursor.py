@@ -16,7 +16,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from fewframes.arrays import I64
-from fewframes.bindings.ffmpeg import choose_stream, open_container
+from fewframes.bindings.ffmpeg import choose_stream, complaints, open_container
 from fewframes.timeline import NO_PTS, Timeline
 
 if TYPE_CHECKING:
@@ -62,22 +62,25 @@ class Cursor:
             self._open.container.close()
         self._open = None
 
-    def decoded(self, feed: I64) -> Iterator[tuple[int, list[VideoFrame] | None]]:
+    def decoded(self, feed: I64) -> Iterator[tuple[int, list[VideoFrame] | None, bool]]:
         """Decodes these packets with a clean decoder and drains it.
 
-        Gives the row fed and the pictures that came out, None where the decoder refused the
-        packet; the last row is -1, for what was drained.
+        Gives the row fed, the pictures that came out (None where the decoder refused the packet),
+        and True; then the last row again, what was drained, and False. What FFmpeg complains of
+        between two steps is about the packet fed, not about what was read.
         """
         rows = feed.tolist()
         packets = self._packets(rows[0])
         context = self._opened().stream.codec_context
+        log = complaints()
         for row in rows:
             at, packet = next(packets)
             while at < row:
                 at, packet = next(packets)
             packet.pts = at
-            yield at, pictures_of(context, packet)
-        yield -1, pictures_of(context, None)
+            log.clear()
+            yield at, pictures_of(context, packet), True
+        yield rows[-1], pictures_of(context, None), False
         context.flush_buffers()
 
     def _packets(self, row: int) -> Iterator[tuple[int, VideoPacket]]:

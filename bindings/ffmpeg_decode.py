@@ -16,7 +16,7 @@ import av
 import numpy as np
 from av.video.frame import VideoFrame
 
-from fewframes.arrays import I64
+from fewframes.arrays import I64, Mask
 from fewframes.bindings.ffmpeg import choose_stream, complaints, open_container
 from fewframes.bindings.ffmpeg_cursor import Cursor, LandingError, pictures_of
 from fewframes.bindings.ffmpeg_pixels import Pixels
@@ -92,9 +92,8 @@ def _feed(
 ) -> Iterator[tuple[int, VideoFrame, bool]]:
     """Gives each wanted picture once, with its row and whether it may be damaged."""
     damage = _Damage(cursor.timeline, int(feed[0]))
-    for row, pictures in cursor.decoded(feed):
-        if row >= 0:
-            report.pictures += 1
+    for row, pictures, is_fed in cursor.decoded(feed):
+        report.pictures += is_fed
         if damage.log or pictures is None:
             damage.begin(row, report)
         for picture in pictures or ():
@@ -104,34 +103,43 @@ def _feed(
 
 
 class _Damage:
-    """Which pictures of a run may have been touched by a decode anomaly."""
+    """Which pictures of a run may have been touched by a decode anomaly.
+
+    An anomaly lasts up to the next packet where decoding can start, and over the leading pictures
+    of that packet, which are shown before it and may refer to what came before it.
+    """
 
     def __init__(self, timeline: Timeline, start: int) -> None:
-        self.packets = timeline.packets
+        self.timeline, self.packets = timeline, timeline.packets
         self.log = complaints()
         self.log.clear()
-        self.first = self.end = -1
         self.settled = self._next_start(start) if start else 0
+        self.is_touched: Mask | None = None
 
     def _next_start(self, row: int) -> int:
         later = np.flatnonzero(self.packets.can_start[row + 1 :])
         return row + 1 + int(later[0]) if later.size else len(self.packets)
 
     def begin(self, row: int, report: DecodeReport) -> None:
-        """Notes an anomaly at a packet; it lasts until the next packet where decoding can start."""
-        row = len(self.packets) - 1 if row < 0 else row
+        """Notes an anomaly at a packet."""
         if self.log and row < self.settled and all(map(_is_harmless, self.log)):
             self.log.clear()
             return
         report.anomalies.append((row, self.log[0] if self.log else "packet refused"))
         self.log.clear()
-        if row >= self.end:
-            self.first = row
-        self.end = self._next_start(row)
+        if self.is_touched is None:
+            self.is_touched = np.zeros(len(self.packets), bool)
+        end = self._next_start(row)
+        self.is_touched[row:end] = True
+        if end < len(self.packets):
+            leading = slice(end, self._next_start(end))
+            times = self.timeline.packet_times
+            self.is_touched[leading] |= times[leading] < times[end]
 
     def touches(self, picture: VideoFrame) -> bool:
-        """Whether a picture is flagged by the decoder or lies in the damaged stretch."""
-        return picture.is_corrupt or self.first <= (picture.pts or 0) < self.end
+        """Whether a picture is flagged by the decoder or lies in a damaged stretch."""
+        is_touched = self.is_touched is not None and bool(self.is_touched[picture.pts or 0])
+        return picture.is_corrupt or is_touched
 
 
 def _is_harmless(message: str) -> bool:

@@ -20,7 +20,7 @@ class Recipe:
     """How a video is scanned and its pictures are stored.
 
     >>> Recipe(fps=2, size="252X448")
-    Recipe(fps=2.0, size='252x448', codec='jpeg', quality=90, dedup=2.0, stream=None, format_version=1)
+    Recipe(fps=2.0, size='252x448', codec='jpeg', quality=90, dedup=2.0, stream=None, ...)
     """
 
     fps: float | None = 2.0
@@ -71,7 +71,7 @@ class Recipe:
 
         >>> Recipe.from_dict({"rate": 2})
         Traceback (most recent call last):
-        ValueError: a recipe has no rate; it has fps, size, codec, quality, dedup, stream, format_version
+        ValueError: a recipe has no rate; it has fps, size, codec, quality, dedup, ...
         """
         names = [field.name for field in fields(cls)]
         unknown = [name for name in values if name not in names]

@@ -6,6 +6,7 @@ Selection reads nothing else: it is a pure function of these arrays.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,7 @@ class FrameTable:
     """The scanned frames of one video in presentation order.
 
     >>> from fractions import Fraction
+    from typing import Any
     >>> table = FrameTable.from_seconds([0.0, 0.5, 1.0])
     >>> table
     FrameTable(3 frames, 0.00 s to 1.00 s, signals: none, signatures: none)
@@ -60,21 +62,25 @@ class FrameTable:
         return ticks * float(self.time_base)
 
     @classmethod
-    def from_seconds(cls, seconds: "list[float] | F64", **columns: object) -> "FrameTable":
+    def from_seconds(
+        cls,
+        seconds: "list[float] | F64",
+        **columns: Any,  # noqa: ANN401
+    ) -> "FrameTable":
         """Makes a table of frames 0…n-1 at these times (milliseconds are exact).
 
         >>> FrameTable.from_seconds([0.0, 0.5]).seconds.tolist()
         [0.0, 0.5]
         """
         pts = np.rint(np.asarray(seconds, dtype=np.float64) * 1000).astype(np.int64)
-        base = {
+        base: dict[str, Any] = {
             "frame_numbers": np.arange(len(pts)),
             "pts": pts,
             "time_base": Fraction(1, 1000),
             "start_pts": int(pts[0]) if len(pts) else 0,
             "is_keyframe": np.arange(len(pts)) == 0,
         }
-        return cls(**{**base, **columns})  # type: ignore[arg-type]
+        return cls(**{**base, **columns})
 
     def _columns(self) -> dict[str, Samples]:
         columns: dict[str, Samples] = {
