@@ -19,7 +19,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from fewframes.arrays import F64, I64
+from fewframes.arrays import F64, I64, U8
 
 FPS = 12
 HEIGHT, WIDTH = 216, 384
