@@ -18,7 +18,6 @@ class FrameTable:
     """The scanned frames of one video in presentation order.
 
     >>> from fractions import Fraction
-    from typing import Any
     >>> table = FrameTable.from_seconds([0.0, 0.5, 1.0])
     >>> table
     FrameTable(3 frames, 0.00 s to 1.00 s, signals: none, signatures: none)
