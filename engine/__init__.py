@@ -5,6 +5,7 @@
 (8,)
 """
 
+from fewframes.boundaries import shots
 from fewframes.corpus import index
 from fewframes.frames import FrameBatch
 from fewframes.probing import probe
@@ -28,5 +29,6 @@ __all__ = [
     "read",
     "sample",
     "select",
+    "shots",
 ]
 __version__ = "0.1.0"
