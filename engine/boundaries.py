@@ -7,7 +7,7 @@
    different, which a flash does not.
 3. `gradual` transitions are where frames a lag apart differ much more than within the shots on
    either side, and the way between them is straight: a dissolve goes from one picture to the other
-   in equal small steps, motion wanders.
+   in equal small steps, motion wanders. Fades by way of black, or of any one colour, are `fades`.
 4. `shots` does this for every frame of a film; `shot_starts` marks the rows of a coarse scan.
 
 Judging a step by its neighbours goes back to the adaptive thresholds of Yeo and Liu, "Rapid scene
@@ -42,11 +42,13 @@ SIDE = 320
 """Longer side to which pictures are scaled that do not come as 4:2:0 planes of 8 bits."""
 CUT_LEVELS, GRADUAL_LEVELS, TONE_LEVELS = 14.0, 24.0, 12.0
 """Least change, in levels of the three planes together, of layout and of tones at a boundary."""
+FLAT_LEVELS = 3.0
+"""A frame shows one colour where the blocks of luma spread by no more than this."""
 TIMES_AS_MUCH = 2.0
 """A boundary changes this many times as much as its neighbours."""
 STAYS, STRAIGHT = 0.4, 0.6
 """Share of a cut's change that lasts; share of the way of a transition that its ends are apart."""
-LAYOUT, TONE, LAG_LAYOUT, LAG_TONE = range(4)
+LAYOUT, TONE, LAG_LAYOUT, LAG_TONE, CONTRAST = range(5)
 """What `ShotPass` measures of a frame, in order."""
 
 
@@ -91,7 +93,7 @@ def shots(path: str | Path | Timeline, *, stream: int | None = None) -> Shots:
     """Finds the shots of a video file from every one of its frames; decodes it once.
 
     Frames that do not decode are passed over. Raises `UnreadableMediaError` for what is not a
-    video, or where nothing decodes. Holds 24 bytes a frame and the grids of `LAG_SECONDS`.
+    video, or where nothing decodes. Holds 28 bytes a frame and the grids of `LAG_SECONDS`.
 
     >>> import fewframes as ff
     >>> ff.shots("film.mp4").seconds.tolist()
@@ -126,8 +128,8 @@ class ShotPass:
     """Compares each frame with the one before and with the one ``lag`` frames before.
 
     >>> measure, grey = ShotPass(lag=2), np.full((90, 160), 50, np.uint8)
-    >>> [measure(grey + step, grey[:45, :80], grey[:45, :80]).tolist() for step in (0, 0, 9)]
-    [[0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0], [9.0, 9.0, 9.0, 9.0]]
+    >>> [measure(grey + step, grey[:45, :80], grey[:45, :80]).tolist() for step in (0, 9)]
+    [[0.0, 0.0, 0.0, 0.0, 0.0], [9.0, 9.0, 9.0, 9.0, 0.0]]
     """
 
     lag: int
@@ -136,7 +138,11 @@ class ShotPass:
     """Grids and tones of the last ``lag`` frames, the oldest first."""
 
     def __call__(self, luma: U8, blue: U8, red: U8) -> F32:
-        """Gives layout, tone and both over the lag, ``[4] f32``, in levels; takes 4:2:0 planes."""
+        """Measures 4:2:0 planes, in levels, ``-> [5] f32``.
+
+        The five: how far layout and tones moved since the frame before, and over the lag; and the
+        spread of the blocks of luma.
+        """
         half = max(1, round(max(luma.shape) / BLOCKS / 2))
         parts = ((luma, 2 * half), (blue, half), (red, half))
         grids = np.stack([block_means(np.ascontiguousarray(p), side) for p, side in parts])
@@ -147,13 +153,13 @@ class ShotPass:
         self.seen = [*self.seen[-self.lag + 1 :], (grids, tones)]
         layout = grid_change(grids, np.stack([before, old]), 0.0)[:, :, 0].sum(axis=1)
         moved = [np.abs(tones - other).mean(axis=1).sum() for other in (tones_before, tones_old)]
-        return np.array([layout[0], moved[0], layout[1], moved[1]], np.float32)
+        return np.array([layout[0], moved[0], layout[1], moved[1], grids[0].std()], np.float32)
 
 
 def cuts(steps: F32, *, lag: int, near: int) -> I64:
-    """Finds the rows at which a shot begins with a cut, ``[n, 4] f32 -> [m] i64``.
+    """Finds the rows at which a shot begins with a cut, ``[n, 5] f32 -> [m] i64``.
 
-    >>> steps = np.zeros((40, 4), np.float32)
+    >>> steps = np.zeros((40, 5), np.float32)
     >>> steps[20], steps[21:30, LAG_LAYOUT] = 30, 30
     >>> cuts(steps, lag=16, near=3).tolist()
     [20]
@@ -178,12 +184,26 @@ def gradual(steps: F32, at_cuts: I64, *, lag: int) -> I64:
     is_peak = (apart >= highest) & (apart >= GRADUAL_LEVELS) & (apart >= TIMES_AS_MUCH * sides)
     is_peak &= (apart >= STRAIGHT * way) & (steps[:, LAG_TONE] >= TONE_LEVELS)
     found: list[int] = []
-    for end in np.flatnonzero(is_peak & (np.arange(n) >= lag)).tolist():
-        middle = end - lag // 2
+    dissolved = np.flatnonzero(is_peak & (np.arange(n) >= lag)) - lag // 2
+    for middle in sorted([*dissolved.tolist(), *fades(steps, lag=lag)]):
         is_near_cut = len(at_cuts) > 0 and np.abs(at_cuts - middle).min() <= lag
         if not is_near_cut and not (found and middle - found[-1] < lag):
             found.append(middle)
     return np.array(found, np.int64)
+
+
+def fades(steps: F32, *, lag: int) -> list[int]:
+    """Finds where a film fades to one colour and from it to another view: the last flat frames."""
+    is_flat, layout = steps[:, CONTRAST] <= FLAT_LEVELS, steps[:, LAYOUT]
+    found = []
+    for end in np.flatnonzero(is_flat[:-1] & ~is_flat[1:]).tolist():
+        earlier = np.flatnonzero(~is_flat[:end])
+        start = int(earlier[-1]) + 1 if len(earlier) else 0
+        ways = layout[max(0, start - lag + 1) : start + 1], layout[end + 1 : end + 1 + lag]
+        is_smooth = [way.sum() >= GRADUAL_LEVELS and way.max() <= way.sum() / 2 for way in ways]
+        if start > 0 and all(is_smooth):
+            found.append(end)
+    return found
 
 
 def shot_starts(signals: Mapping[str, Samples], signatures: F32) -> Mask:
@@ -209,7 +229,7 @@ def shot_starts(signals: Mapping[str, Samples], signatures: F32) -> Mask:
 
 
 def _measure(timeline: Timeline, lag: int) -> tuple[I64, F32]:
-    """Decodes every frame and compares it; gives frame numbers ``[n]`` and steps ``[n, 4]``."""
+    """Decodes every frame and compares it; gives frame numbers ``[n]`` and steps ``[n, 5]``."""
     runs = plan_frames(timeline, np.arange(len(timeline))).runs
     is_plain = timeline.stream.pixel_format in ("yuv420p", "yuvj420p")
     size = None if is_plain else output_size(timeline.stream, SIDE)
@@ -222,4 +242,4 @@ def _measure(timeline: Timeline, lag: int) -> tuple[I64, F32]:
                 latest = number
                 numbers.append(number)
                 steps.extend(measure(*(plane[row] for plane in batch.planes)))
-    return np.array(numbers, np.int64), np.array(steps, np.float32).reshape(-1, 4)
+    return np.array(numbers, np.int64), np.array(steps, np.float32).reshape(-1, 5)
