@@ -220,6 +220,13 @@ def test_the_signature_sees_colour_and_keeps_the_empty_picture_zero():
     assert bluish @ reddish == 0
 
 
+def test_changes_that_cancel_within_a_window_are_noise_and_others_are_not():
+    still = np.full((1, 1, 2, 2), 50, np.float32)
+    noise, event = np.array([[[[8, 8], [-8, -8]]], [[[8, 8], [8, 8]]]], np.float32) + 50
+    assert kernels.grid_change(noise, still, 6.0).ravel().tolist() == [8, 8, 0, 1]
+    assert kernels.grid_change(event, still, 6.0).ravel().tolist() == [8, 8, 8, 1]
+
+
 def test_recoding_to_another_matrix_and_back_keeps_the_picture():
     rng = np.random.default_rng(8)
     luma, blue, red = (

@@ -1,5 +1,6 @@
 """Shots: cuts and gradual transitions are found where they are, and nothing else is one."""
 
+import dataclasses
 from fractions import Fraction
 
 import av
@@ -8,6 +9,8 @@ import pytest
 
 import fewframes as ff
 from fewframes.bench.shots import Labels, read_labels, score
+from fewframes.boundaries import CONTRAST, LAG_LAYOUT, LAG_TONE, LAYOUT, TONE, gradual
+from fewframes.decoding import decoder
 from fewframes.errors import UnreadableMediaError
 from fewframes.sampling import scan_table
 
@@ -40,7 +43,7 @@ def film_of_everything():
             picture = view(5, n if n < 270 else 270 + 5 * (n - 270))
         else:
             picture = view(1, n)
-        yield np.full_like(picture, 250) if n == 152 else picture
+        yield np.full_like(picture, 250) if 152 <= n < 157 else picture
 
 
 def write(path, pictures, *, pixel_format="yuv420p"):
@@ -90,6 +93,44 @@ def test_a_scan_marks_the_first_scanned_frame_of_each_shot(everything):
     assert {60, 250, 320} <= set(starts)
     assert not {frame for frame in starts if frame < 60 and frame} | {f for f in starts if f > 320}
     assert len(starts) <= 7
+
+
+def steps_of(layout, apart):
+    """What is measured of 60 still frames, but for a movement of 16 from the 20th on."""
+    steps = np.zeros((60, 5), np.float32)
+    steps[:, CONTRAST] = 50
+    steps[20:36, [LAYOUT, TONE]] = layout
+    steps[20:52, LAG_LAYOUT] = steps[20:52, LAG_TONE] = apart * (
+        1 - np.abs(np.arange(-15, 17)) / 17
+    )
+    return steps
+
+
+def test_a_straight_way_is_a_dissolve_and_a_wandering_one_is_motion():
+    none = np.empty(0, np.int64)
+    assert gradual(steps_of(layout=4, apart=60), none, lag=16).tolist() == [27]
+    assert gradual(steps_of(layout=10, apart=60), none, lag=16).tolist() == []
+    assert gradual(steps_of(layout=4, apart=60), np.array([30]), lag=16).tolist() == []
+
+
+def test_frames_that_come_late_are_no_shot(everything, monkeypatch):
+    """As when a decoder gives frames 20 to 50 only after it was asked again."""
+
+    def late(timeline, runs, **options):
+        held = []
+        for batch in decoder()(timeline, runs, **options):
+            number = int(batch.frame_numbers[0])
+            if 20 <= number <= 50:
+                planes = tuple(plane.copy() for plane in batch.planes)
+                held.append(dataclasses.replace(batch, planes=planes))
+                continue
+            yield batch
+            if number == 100:
+                yield from held
+
+    expected = ff.shots(everything).first_frames
+    monkeypatch.setattr("fewframes.boundaries.decoder", lambda: late)
+    np.testing.assert_array_equal(ff.shots(everything).first_frames, expected)
 
 
 def test_a_film_of_one_shot_has_one(films):
