@@ -7,10 +7,11 @@ it says of damage.
 import logging
 import threading
 from array import array
+from contextlib import suppress
 from fractions import Fraction
 from math import atan2, degrees
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import av
 import av.logging
@@ -21,10 +22,15 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from fewframes.arrays import I64
-from fewframes.bitstream import packet_parser
+from fewframes.bitstream import PacketKind, packet_parser
 from fewframes.errors import UnreadableMediaError
 from fewframes.timeline import NO_PTS, Packets, Source, StreamInfo
 
+if TYPE_CHECKING:
+    from av.packet import Packet
+
+FIRST_PICTURE_PACKETS = 64
+"""How many packets are decoded in search of a first picture."""
 VERSIONS = f"av {av.__version__}, ffmpeg {av.ffmpeg_version_info}"
 """What a stored timeline depends on."""
 
@@ -135,11 +141,12 @@ def read_packets(
     log.clear()
     with open_container(source.path) as container:
         stream = choose_stream(container, source.path, index)
-        packets, durations, error = _demux(container, stream)
+        reorders = bool(stream.codec_context.reorder_depth)
+        first = _FirstPicture(stream)
+        packets, durations, error = _demux(container, stream, first)
         is_film = container.format.name.startswith("mov")
         listed = len(stream.index_entries) if is_film else 0
-        reorders = bool(stream.codec_context.reorder_depth)
-        info = describe(container, stream, _first_picture(source.path, stream.index))
+        info = describe(container, stream, first.after(None))
     damage = [] if error is None else [f"reading stops: {error}"]
     if listed > len(packets):
         damage.append(f"ends early: {len(packets)} of {listed} listed frames are there")
@@ -148,62 +155,76 @@ def read_packets(
     return info, packets, durations, damage, reorders
 
 
+class _FirstPicture:
+    """Decodes up to the first picture, where the display matrix and the true pixel format are."""
+
+    def __init__(self, stream: VideoStream) -> None:
+        self.context, self.tries = stream.codec_context, FIRST_PICTURE_PACKETS
+        self.context.thread_count = 1
+        self.picture: VideoFrame | None = None
+
+    def after(self, packet: "Packet[VideoStream] | None") -> VideoFrame | None:
+        """Decodes one more packet, or drains (None), if there is no picture yet; gives it."""
+        if self.picture is None and self.tries:
+            self.tries -= 1
+            with suppress(av.error.FFmpegError):  # the picture of a later packet will do
+                self.picture = next(iter(self.context.decode(packet)), None)
+        return self.picture
+
+
 def _demux(
-    container: InputContainer, stream: VideoStream
+    container: InputContainer, stream: VideoStream, first: _FirstPicture
 ) -> tuple[Packets, I64, av.error.FFmpegError | None]:
     """Reads every packet; a file that breaks off gives what is there, and the error."""
     parse = packet_parser(stream.codec_context.name, bytes(stream.codec_context.extradata or b""))
-    numbers, flags, error = array("q"), bytearray(), None
+    numbers, error = array("q"), None
     try:
         for packet in container.demux(stream):
             if packet.size == 0:
                 continue
-            kind = parse(memoryview(packet))
-            pts, dts, position = packet.pts, packet.dts, packet.pos
-            numbers.append(NO_PTS if pts is None else pts)
-            numbers.append(NO_PTS if dts is None else dts)
-            numbers.append(packet.size)
-            numbers.append(-1 if position is None else position)
-            numbers.append(packet.duration or 0)
-            numbers.append(kind.layer)
-            flags.append(
-                (packet.is_keyframe and kind.can_start)
-                | kind.is_unreferenced << 1
-                | (kind.is_shown and not packet.is_discard) << 2
-                | packet.is_corrupt << 3
-            )
+            if first.picture is None:
+                first.after(packet)
+            numbers.extend(_facts(packet, parse(memoryview(packet))))
     except av.error.FFmpegError as problem:
         error = problem
-    packets, durations = _columns(numbers, flags)
+    packets, durations = _columns(numbers)
     return packets, durations, error
 
 
-def _columns(numbers: "array[int]", flags: bytearray) -> tuple[Packets, I64]:
-    table = np.array(numbers, np.int64).reshape(-1, 6)
-    pts, dts, size, position, duration, layer = np.ascontiguousarray(table.T)
-    bits = np.frombuffer(bytes(flags), np.uint8)
+def _facts(packet: "Packet[VideoStream]", kind: PacketKind) -> tuple[int, ...]:
+    """One packet's row of `_columns`."""
+    pts, dts, position = packet.pts, packet.dts, packet.pos
+    flags = (
+        (packet.is_keyframe and kind.can_start)
+        | kind.is_unreferenced << 1
+        | (kind.is_shown and not packet.is_discard) << 2
+        | packet.is_corrupt << 3
+    )
+    return (
+        NO_PTS if pts is None else pts,
+        NO_PTS if dts is None else dts,
+        packet.size,
+        -1 if position is None else position,
+        packet.duration or 0,
+        kind.layer,
+        flags,
+    )
+
+
+def _columns(numbers: "array[int]") -> tuple[Packets, I64]:
+    table = np.array(numbers, np.int64).reshape(-1, 7)
+    pts, dts, size, position, duration, layer, flags = np.ascontiguousarray(table.T)
     packets = Packets(
         pts=pts,
         dts=dts,
         size_bytes=size,
         position=position,
-        can_start=bits & 1 != 0,
-        is_droppable=(bits & 2 != 0) & (layer == layer.max(initial=0)),
-        is_frame=bits & 4 != 0,
-        is_corrupt=bits & 8 != 0,
+        can_start=flags & 1 != 0,
+        is_droppable=(flags & 2 != 0) & (layer == layer.max(initial=0)),
+        is_frame=flags & 4 != 0,
+        is_corrupt=flags & 8 != 0,
     )
     return packets, duration
-
-
-def _first_picture(path: Path, index: int) -> VideoFrame | None:
-    """Decodes the first picture, where the display matrix and the true pixel format are."""
-    with open_container(path) as container:
-        stream = choose_stream(container, path, index)
-        stream.codec_context.thread_count = 1
-        try:
-            return next(iter(container.decode(stream)), None)
-        except av.error.FFmpegError:
-            return None
 
 
 def describe(

@@ -28,8 +28,9 @@ READ_THROUGH_PACKETS = 48
 16 µs, but one of MPEG-TS about a millisecond."""
 LOST_AFTER_PACKETS = 4096
 """How many packets may pass after a seek before the landing counts as failed."""
-SEEKS_BY_PTS = ("matroska",)
-"""Containers whose index holds presentation times; the others are sought by decode time."""
+SEEKS_BY_PTS = ("matroska", "mov")
+"""Containers that FFmpeg seeks by presentation time; the others are sought by decode time, with
+which it would land a GOP early in MP4."""
 
 
 class LandingError(Exception):

@@ -5,16 +5,20 @@
 (8,)
 """
 
-from fewframes.corpus import index
-from fewframes.frames import FrameBatch
-from fewframes.probing import probe
-from fewframes.reading import read
-from fewframes.sampling import sample
-from fewframes.selection import Selection, select
-from fewframes.store import Store
-from fewframes.store import open_store as open
-from fewframes.table import FrameTable
-from fewframes.timeline import Timeline
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fewframes.corpus import index
+    from fewframes.frames import FrameBatch
+    from fewframes.probing import probe
+    from fewframes.reading import read
+    from fewframes.sampling import sample
+    from fewframes.selection import Selection, select
+    from fewframes.store import Store
+    from fewframes.store import open_store as open
+    from fewframes.table import FrameTable
+    from fewframes.timeline import Timeline
 
 __all__ = [
     "FrameBatch",
@@ -30,3 +34,31 @@ __all__ = [
     "select",
 ]
 __version__ = "0.1.0"
+
+_HOMES = {
+    "FrameBatch": "frames",
+    "FrameTable": "table",
+    "Selection": "selection",
+    "Store": "store",
+    "Timeline": "timeline",
+    "index": "corpus",
+    "open": "store",
+    "probe": "probing",
+    "read": "reading",
+    "sample": "sampling",
+    "select": "selection",
+}
+"""The module of each public name, loaded when the name is first used."""
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 (whatever the name stands for)
+    if name not in _HOMES:
+        raise AttributeError(f"module 'fewframes' has no attribute {name!r}")
+    module = import_module(f"fewframes.{_HOMES[name]}")
+    value = getattr(module, "open_store" if name == "open" else name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

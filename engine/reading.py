@@ -146,7 +146,10 @@ def _decode(
             collected.put(batch)
 
     first, *rest = shares(plan.runs, count) if plan.runs else [()]
-    with ThreadPoolExecutor(max(1, len(rest))) as pool:
+    if not rest:
+        work(first, reports[0])
+        return reports[0]
+    with ThreadPoolExecutor(len(rest)) as pool:
         others = [pool.submit(work, runs, reports[i + 1]) for i, runs in enumerate(rest)]
         work(first, reports[0])
         for other in others:

@@ -83,3 +83,10 @@ def test_every_command_and_option_has_help():
     for name, command in main.commands.items():
         assert command.help
         assert f"fewframes {name}" in readme
+
+
+def test_the_readme_s_figures_are_those_of_the_result_files():
+    from fewframes.bench.report import measured, rewritten
+
+    readme = (ROOT / "README.md").read_text()
+    assert rewritten(readme, measured()) == readme
