@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fewframes.corpus import index
     from fewframes.frames import FrameBatch
+    from fewframes.isolation import isolated
     from fewframes.probing import probe
     from fewframes.reading import read
     from fewframes.sampling import sample
@@ -27,6 +28,7 @@ __all__ = [
     "Store",
     "Timeline",
     "index",
+    "isolated",
     "open",
     "probe",
     "read",
@@ -42,6 +44,7 @@ _HOMES = {
     "Store": "store",
     "Timeline": "timeline",
     "index": "corpus",
+    "isolated": "isolation",
     "open": "store",
     "probe": "probing",
     "read": "reading",

@@ -16,6 +16,7 @@ import fewframes
 from fewframes.errors import FewframesError
 from fewframes.sizes import parse_size
 
+LIMIT_HELP = "Seconds a film may give no sign (and 50 s more a GB) before it fails."
 STORE_MARK = "fewframes-store.json"
 
 
@@ -85,6 +86,10 @@ def probe(file: Path, as_json: bool, stream: int | None, verify: bool) -> None:
 @click.option("--dedup", type=float, default=2.0, show_default=True, help="Levels; 0 stores all.")
 @click.option("--id", "video_id", help="Id of the video, where one file is given.")
 @click.option("--stream", type=int, help="Index of the video stream in the container.")
+@click.option("--workers", type=click.IntRange(1), help="Processes; one a core if not given.")
+@click.option(
+    "--limit", "limit_seconds", type=float, default=60.0, show_default=True, help=LIMIT_HELP
+)
 @click.option("--strict", is_flag=True, help="Refuse films that do not decode completely.")
 @click.option("--quiet", is_flag=True, help="Say nothing but errors.")
 @plainly
