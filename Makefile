@@ -37,6 +37,13 @@ bench: setup ## kernels and whole jobs beside their peers, on FILM=… (default:
 	$(PY) -m pytest bench/suite --benchmark-enable --benchmark-only
 	$(PY) -m fewframes.bench.throughput $(FILM)
 
+N ?= 10000
+fuzz: setup ## N=10000 broken films, each frame of which must be true, marked or refused
+	$(PY) tests/media_fuzzer.py -n $(N)
+
+soak: setup ## the long run of the fuzzer, its result kept in bench/results
+	$(PY) tests/media_fuzzer.py -n 10000 --seed 100000 -o bench/results/fuzz.json
+
 check: lint types test ## what has to pass before a commit
 
-.PHONY: help setup demo test lint types build/links bench check
+.PHONY: help setup demo test lint types build/links bench fuzz soak check

@@ -50,15 +50,21 @@ COLOUR_RANGES = {1: "limited", 2: "full"}
 
 
 class _Complaints(logging.Handler):
-    """Keeps what FFmpeg logs as an error, by thread, so that it is neither lost nor printed."""
+    """Keeps what FFmpeg logs of damage, by thread, so that it is neither lost nor printed.
+
+    That is every error, and the note that it has made up a part of a picture ("concealing …").
+    """
 
     def __init__(self) -> None:
-        super().__init__(logging.ERROR)
+        super().__init__(logging.INFO)
         self.local = threading.local()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Files a message under the thread that decodes."""
-        self.mine().append(f"{record.name.removeprefix('libav.')}: {record.getMessage().strip()}")
+        message = f"{record.name.removeprefix('libav.')}: {record.getMessage().strip()}"
+        if record.levelno >= logging.ERROR or "concealing" in message:
+            self.mine().append(message)
+            logger.info(message)
 
     def mine(self) -> list[str]:
         """The messages of this thread since they were last cleared."""
@@ -67,14 +73,18 @@ class _Complaints(logging.Handler):
         return self.local.messages  # type: ignore[no-any-return]
 
 
+logger = logging.getLogger("fewframes.ffmpeg")
 _complaints = _Complaints()
-logging.getLogger("libav").addHandler(_complaints)
+_libav = logging.getLogger("libav")
+_libav.addHandler(_complaints)
+_libav.setLevel(logging.INFO)
+_libav.propagate = False
 
 
 def complaints() -> list[str]:
     """Gives the list that FFmpeg's errors on this thread are appended to; clear it when read."""
-    if av.logging.get_level() is None:
-        av.logging.set_level(av.logging.ERROR)
+    if av.logging.get_level() != av.logging.INFO:
+        av.logging.set_level(av.logging.INFO)
         av.logging.set_skip_repeated(False)
     return _complaints.mine()
 

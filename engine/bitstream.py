@@ -56,10 +56,10 @@ def packet_parser(codec: str, extradata: bytes) -> PacketParser:
     True
     """
     if codec == "h264":
-        units = _unit_reader(extradata, length_at=4)
+        units = unit_reader(extradata, length_at=4)
         return _mostly_one_slice(extradata, lambda data: _h264_kind(units(data), data))
     if codec == "hevc":
-        units = _unit_reader(extradata, length_at=21)
+        units = unit_reader(extradata, length_at=21)
         return lambda data: _hevc_kind(units(data), data)
     if codec == "vp8":
         return lambda data: PLAIN if len(data) == 0 or data[0] & 0x10 else HIDDEN
@@ -68,7 +68,7 @@ def packet_parser(codec: str, extradata: bytes) -> PacketParser:
     return lambda data: PLAIN
 
 
-def _unit_reader(extradata: bytes, *, length_at: int) -> Callable[[Buffer], Iterator[int]]:
+def unit_reader(extradata: bytes, *, length_at: int) -> Callable[[Buffer], Iterator[int]]:
     """NAL units with a length in front (avcC and hvcC extradata), or with start codes (Annex B)."""
     if len(extradata) > length_at and extradata[0] == 1:
         length_bytes = (extradata[length_at] & 3) + 1

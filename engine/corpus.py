@@ -109,7 +109,7 @@ def index(
 
     >>> import fewframes as ff
     >>> ff.index("film.mp4", "corpus.zarr", size=160)
-    IndexReport(1 done, 0.0 s)
+    IndexReport(1 done, ... s)
     """
     many = [paths] if isinstance(paths, str | Path) else list(paths)
     films = find_films([Path(path) for path in many], ids)

@@ -197,6 +197,11 @@ def serve(calls_number: int, life_number: int, memory_bytes: int) -> None:
             function, args, options, tells = calls.recv()
         except EOFError:
             return
+        except (AttributeError, ImportError) as error:
+            calls.send(
+                ("error", TypeError(f"{error}; pass a function of a module, not of a script"))
+            )
+            continue
         if tells:
             options["progress"] = _Teller(calls)
         try:
