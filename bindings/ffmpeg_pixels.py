@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 import numpy as np
+import xxhash
 from av.video.frame import VideoFrame
 from av.video.plane import VideoPlane
 from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
@@ -43,6 +44,11 @@ class Pixels:
         if self.format == "rgb":
             return (self._oriented(self._rgb(picture)),)
         return tuple(self._oriented(plane) for plane in self._jpeg(picture))
+
+    def luma_xxh64(self, picture: VideoFrame) -> int:
+        """Hashes the decoded luma, little-endian; of pictures coded as RGB, what swscale gives."""
+        luma = np.ascontiguousarray(self._native(picture)[0])
+        return xxhash.xxh64_intdigest(luma.data)
 
     def _coded_size(self, picture: VideoFrame) -> tuple[int, int]:
         if self.size is None:

@@ -1,4 +1,4 @@
-"""The command line: probe, index, ls, info, sample.
+"""The command line: probe, index, ls, info, sample, verify.
 
 Exit status: 0 done, 1 failed, 2 wrong usage, 3 done with damaged or failed films (listed).
 """
@@ -6,6 +6,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 done with damaged or failed film
 import json
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import asdict
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -183,6 +184,32 @@ def sample(
         click.echo(json.dumps(facts))
     else:
         show_frames(facts["frames"])
+
+
+@main.command()
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option(
+    "--film",
+    "films",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Film or folder indexed.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a video.")
+@plainly
+def verify(source: Path, films: tuple[Path, ...], as_json: bool) -> None:
+    """Checks a film by decoding it, or every byte of a STORE; with --film also its frames."""
+    from fewframes.verifying import verify_film, verify_store
+
+    if (source / STORE_MARK).is_file():
+        verdicts = verify_store(source, films)
+    else:
+        verdicts = [verify_film(source)]
+    for verdict in verdicts:
+        words = verdict.differences[0] if verdict.differences else "as it should be"
+        line = f"{verdict.video}: {words} ({verdict.compared} compared)"
+        click.echo(json.dumps(asdict(verdict)) if as_json else line)
+    sys.exit(3 if any(verdict.differences for verdict in verdicts) else 0)
 
 
 def the_video(store: Any, video: str | None) -> Any:  # noqa: ANN401 (a Store, loaded lazily)

@@ -58,6 +58,7 @@ class Rows:
     numbers: list[int] = field(default_factory=list)
     slots: list[int] = field(default_factory=list)
     measured: list[Measured] = field(default_factory=list)
+    hashes: list[int] = field(default_factory=list)
 
     def add(self, batch: FrameBatch) -> None:
         """Measures the frames of a batch, and keeps those that are no repeats."""
@@ -72,6 +73,7 @@ class Rows:
             self.numbers.append(number)
             self.slots.append(slot)
             self.measured.append(measured)
+            self.hashes.append(0 if batch.luma_xxh64 is None else int(batch.luma_xxh64[at]))
 
     def table(self, timeline: Timeline) -> tuple[FrameTable, I64]:
         """Puts the rows in presentation order; gives the table and each row's slot."""
@@ -84,6 +86,7 @@ class Rows:
             )
             for name in SIGNALS
         }
+        signals["luma_xxh64"] = np.array(self.hashes, np.uint64)[order]
         table = FrameTable(
             numbers,
             timeline.pts[numbers],

@@ -53,6 +53,11 @@ class Video:
         return str(self.facts["id"])
 
     @property
+    def commit(self) -> Commit:
+        """The record of what was published."""
+        return self._commit
+
+    @property
     def facts(self) -> dict[str, Any]:
         """What was recorded when it was published: source, stream, recipe, counts, damage."""
         return self._commit.facts
