@@ -19,7 +19,7 @@ from av.video.stream import VideoStream
 from fewframes.arrays import I64
 from fewframes.bindings.ffmpeg import choose_stream, complaints, open_container
 from fewframes.bitstream import Buffer
-from fewframes.coded_order import order_check
+from fewframes.coded_order import OrderCheck, order_check
 from fewframes.timeline import NO_PTS, StreamInfo, Timeline
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ class _Open:
     container: InputContainer
     stream: VideoStream
     packets: Iterator[VideoPacket]
+    order: OrderCheck | None
 
 
 class Cursor:
@@ -99,12 +100,18 @@ class Cursor:
         context.flush_buffers()
 
     def _check(self) -> Callable[[Buffer, int], bool]:
-        """What every packet must pass where some are withheld."""
-        stream = self.timeline.stream
-        extradata = self._opened().stream.codec_context.extradata or b""
-        is_timed = stream.codec == "h264" or self.timeline.timing == "pts"
-        order = order_check(stream.codec, bytes(extradata)) if is_timed else None
-        return order.follows if order else lambda data, time: False
+        """What every packet of a run must pass where some are withheld."""
+        order = self._opened().order
+        if order is None:
+            return lambda data, time: False
+        order.start()
+        return order.follows
+
+    def _order_check(self, stream: VideoStream) -> OrderCheck | None:
+        info = self.timeline.stream
+        is_timed = info.codec == "h264" or self.timeline.timing == "pts"
+        extradata = bytes(stream.codec_context.extradata or b"")
+        return order_check(info.codec, extradata) if is_timed else None
 
     def _packets(self, row: int) -> Iterator[tuple[int, VideoPacket]]:
         """Every packet from a row on; each must be the one that the timeline has there."""
@@ -167,7 +174,8 @@ class Cursor:
             stream.codec_context.thread_type = "NONE"
             if packets := _priming_packets(self.timeline.stream):
                 _prime(path, stream, packets)
-            self._open = _Open(container, stream, container.demux(stream))
+            order = self._order_check(stream)
+            self._open = _Open(container, stream, container.demux(stream), order)
             self._next_row = 0
         return self._open
 

@@ -25,7 +25,11 @@ HEADER_BYTES = 24
 
 
 class OrderCheck(Protocol):
-    """Follows the packets of one run."""
+    """Follows the packets of one run after the other."""
+
+    def start(self) -> None:
+        """Forgets the run before."""
+        ...
 
     def follows(self, data: Buffer, time: int) -> bool:
         """Whether a packet, shown at ``time``, can come after those before it."""
@@ -38,8 +42,12 @@ class FrameNumbers:
     def __init__(self, extradata: bytes) -> None:
         self._units = unit_reader(extradata, length_at=4)
         self._bits, self._has_fields = h264_parameters(extradata)
-        self._last: int | None = None
         self._places: dict[bytes, int] = {}
+        self.start()
+
+    def start(self) -> None:
+        """Forgets the run before."""
+        self._last: int | None = None
 
     def follows(self, data: Buffer, time: int) -> bool:
         """Whether frame_num is that of the next picture."""
@@ -84,6 +92,10 @@ class OrderCounts:
     def __init__(self, extradata: bytes) -> None:
         self._units = unit_reader(extradata, length_at=21)
         self._extra_bits, self._has_output_flag, self._bits = hevc_parameters(extradata)
+        self.start()
+
+    def start(self) -> None:
+        """Forgets the run before."""
         self._anchor: int | None = None
         self._times: list[int] = []
         self._counts: list[int] = []
@@ -103,8 +115,7 @@ class OrderCounts:
         except ValueError:
             return False
         if kind in range(16, 21):  # IDR and BLA start anew
-            self._anchor = None
-            self._times, self._counts = [], []
+            self.start()
         count = self._count(lsb)
         if layer == 0 and not (kind < 16 and kind % 2 == 0) and kind not in range(6, 10):
             self._anchor = count

@@ -3,10 +3,10 @@
 import av
 import numpy as np
 import pytest
-from oracle import luma_md5, sequential
 
 import fewframes
 from fewframes.bench.films import RECIPES, Film, write_film
+from fewframes.bench.oracle import luma_md5, sequential
 from fewframes.coded_order import order_check
 from fewframes.parameter_sets import Bits, h264_parameters, hevc_parameters
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from oracle import first_grey, luma_md5, sequential
 
 import fewframes
 from fewframes.bench.films import RECIPES, read_number
+from fewframes.bench.oracle import first_grey, luma_md5, sequential
 from fewframes.decoding import DECODERS, DecodeReport, decoder
 from fewframes.plan import plan_frames
 

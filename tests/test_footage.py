@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from oracle import luma_md5, sequential
 
 import fewframes
+from fewframes.bench.oracle import luma_md5, sequential
 from fewframes.decoding import DecodeReport, decoder
 from fewframes.plan import plan_frames
 
