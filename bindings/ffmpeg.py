@@ -29,6 +29,9 @@ from fewframes.timeline import NO_PTS, Packets, Source, StreamInfo
 if TYPE_CHECKING:
     from av.packet import Packet
 
+IS_BEFORE_19 = int(av.__version__.split(".")[0]) < 19
+OPENING: dict[str, Any] = {"metadata_errors": "replace"} if IS_BEFORE_19 else {}
+"""Options of `av.open`: names and titles may be in any encoding, which PyAV 19 takes as it is."""
 FIRST_PICTURE_PACKETS = 64
 """How many packets are decoded in search of a first picture."""
 VERSIONS = f"av {av.__version__}, ffmpeg {av.ffmpeg_version_info}"
@@ -98,12 +101,13 @@ def open_container(path: Path) -> InputContainer:
     if path.stat().st_size == 0:
         raise UnreadableMediaError(f"{path.name!r} is empty (0 bytes)")
     try:
-        return av.open(str(path), metadata_errors="replace")
+        container: InputContainer = av.open(str(path), **OPENING)
     except (av.error.FFmpegError, OSError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise UnreadableMediaError(
             f"{path.name!r} is not a video that FFmpeg can read: {reason}"
         ) from error
+    return container
 
 
 def choose_stream(container: InputContainer, path: Path, index: int | None = None) -> VideoStream:

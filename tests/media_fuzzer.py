@@ -29,6 +29,7 @@ from media_mutations import MUTATIONS
 import fewframes as ff
 from fewframes.bench.films import RECIPES, Film, write_film
 from fewframes.bench.measure import machine
+from fewframes.bindings.ffmpeg import OPENING
 from fewframes.errors import CrashedError, DamagedFrameError, FewframesError, TimedOutError
 from fewframes.isolation import Worker
 
@@ -109,7 +110,7 @@ def expected(timeline: ff.Timeline, path: Path) -> Callable[[int, int], set[str]
 
 
 def _decoded(path: Path, stream: int) -> Iterator[Any]:
-    with av.open(str(path), metadata_errors="replace") as container:
+    with av.open(str(path), **OPENING) as container:
         video = next(s for s in container.streams.video if s.index == stream)
         context = video.codec_context
         context.thread_count = 1
