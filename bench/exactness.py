@@ -6,6 +6,7 @@ with the ffmpeg command line's (`fewframes.bench.oracle`). The result of a file 
 - ``exact``: the number of frames, their times and every luma are the same;
 - ``damaged``: so they are, where a frame is not marked or refused, and the damage is named;
 - ``refused``: there is nothing to decode, and a sentence says why;
+- ``not compared``: it decodes to RGB, so that there is no luma;
 - ``differs``: anything else.
 """
 
@@ -37,6 +38,8 @@ def judge(path: Path) -> dict[str, Any]:
         timeline = probe(path, cache=False)
     except FewframesError as error:
         return {"result": "refused", "why": str(error)}
+    if timeline.stream.pixel_format.startswith(("rgb", "bgr", "gbr", "pal")):
+        return {"result": "not compared", "why": "it decodes to RGB, which has no luma plane"}
     truth = sequential(path, timeline.stream.index)
     in_order, marked, report = compared(timeline, np.arange(len(timeline)), truth)
     few = np.random.default_rng(len(timeline)).permutation(len(timeline))[:SEEKS]
@@ -59,13 +62,19 @@ def compared(
     known: dict[int, set[str]] = {}
     for pts, luma in truth:
         known.setdefault(pts, set()).add(luma)
+
+    def by_order(number: int) -> set[str]:
+        """What has this place, where there are no times to go by."""
+        return {luma for _, luma in truth[number : number + 1]} if is_ordered else set()
+
+    is_ordered = timeline.timing == "decoded"
     wrong, marked, report = [], 0, DecodeReport()
     runs = plan_frames(timeline, numbers).runs
     for batch in decoder()(timeline, runs, format="yuv", size=None, report=report):
         number, pts = int(batch.frame_numbers[0]), int(batch.pts[0])
         if batch.is_damaged is not None and batch.is_damaged[0]:
             marked += 1
-        elif luma_md5(batch)[0] not in known.get(pts, ()):
+        elif luma_md5(batch)[0] not in known.get(pts, set()) | by_order(number):
             wrong.append(f"frame {number} (pts {pts}) is another picture")
     return wrong, marked, report
 
