@@ -26,7 +26,11 @@ EVEN = 2
 MIN_FRAMES = 4
 """What Qwen's samplers raise a rate's number of frames to."""
 LOADER_FPS = 2.0
-"""The rate of vLLM's loaders for Qwen."""
+"""The rate of vLLM's loaders for Qwen, unless another is given."""
+LOADER_MOST_FPS, LOADER_MOST_FRAMES = 30.0, 768
+"""The limits of vLLM's loaders for Qwen; what is asked beyond them is cut."""
+UNKNOWN_FPS = 24.0
+"""The rate that vLLM's loader for Qwen3-VL takes for that of a film that has none."""
 
 
 def qwen_vl_utils(film: Film, *, budget: int, fps: float | None, span: Span) -> I64:
@@ -116,8 +120,8 @@ def vllm_qwen2_vl(film: Film, *, budget: int, fps: float | None, span: Span) -> 
     """
     if film.fps <= 0:
         _refuse("vllm", "ValueError", film, "a rate of a film that has none")
-    rate = LOADER_FPS if fps is None else fps
-    count = _even_at_rate("vllm", film, budget=budget, fps=rate)
+    rate, most = _loader_limits(budget=budget, fps=fps)
+    count = _even_at_rate("vllm", film, budget=most, fps=rate)
     if not count:
         _refuse("vllm", "ZeroDivisionError", film, "no frame")
     numbers = torch_arange(0, film.frames, film.frames / count).astype(np.int64)
@@ -130,8 +134,9 @@ def vllm_qwen3_vl(film: Film, *, budget: int, fps: float | None, span: Span) -> 
     >>> vllm_qwen3_vl(Film(100, 25.0), budget=768, fps=None, span=None).tolist()
     [0, 14, 28, 42, 57, 71, 85, 99]
     """
-    rate = LOADER_FPS if fps is None else fps
-    count = _count_at_rate("vllm", film, budget=budget, fps=rate)
+    rate, most = _loader_limits(budget=budget, fps=fps)
+    film = film if film.fps > 0 else Film(film.frames, UNKNOWN_FPS)
+    count = _count_at_rate("vllm", film, budget=most, fps=rate)
     return np.linspace(0, film.frames - 1, count).round().astype(np.int64)
 
 
@@ -165,7 +170,7 @@ def torch_linspace(start: int, end: int, count: int) -> F32:
     order = np.arange(count)
     from_low = np.float64(low) + step * order
     from_high = np.float64(high) - step * (count - 1 - order)
-    return np.where(order < count // 2, from_low, from_high).astype(np.float32)
+    return np.where(order < max(count // 2, 1), from_low, from_high).astype(np.float32)
 
 
 def _fused(start: float, step: float, order: I64) -> F64:
@@ -190,6 +195,12 @@ def _frame_range(film: Film, *, span: Span) -> tuple[int, int]:
     if first >= last:
         _refuse("qwen-vl-utils", "ValueError", film, f"frames {first} to {last}")
     return first, last
+
+
+def _loader_limits(*, budget: int, fps: float | None) -> tuple[float, int]:
+    """The rate and the most frames that vLLM's loaders for Qwen work with."""
+    rate = LOADER_FPS if fps is None else fps
+    return min(rate, LOADER_MOST_FPS), min(budget, LOADER_MOST_FRAMES)
 
 
 def _even_at_rate(upstream: str, film: Film, *, budget: int, fps: float) -> int:

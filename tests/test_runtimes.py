@@ -49,7 +49,7 @@ def test_samples_as_the_installed_library_does(runtime):
     for name in ("torch", package):
         if not upstream.is_installed(name):
             pytest.skip(f"{name} is not installed")
-    for case in upstream.cases(runtime, 300, seed=1):
+    for case in upstream.cases(runtime, 150, seed=1):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # upstream's own
             expected = upstream.answer(lambda case=case: upstream.SAMPLERS[runtime](*case))
@@ -124,13 +124,11 @@ def test_a_store_reads_the_nearest_and_reports_how_far(tmp_path):
         ({"min_gap_seconds": 1.0}, r"does not read min_gap_seconds; leave it out$"),
         ({"distinct": True}, r"does not read distinct; leave it out$"),
         ({"coverage": 0.0}, r"does not read coverage; leave it out, or use adaptive"),
-        ({"budget": 101}, r"transformers would raise ValueError: it comes to 102 frames.*pass"),
+        ({"budget": 103}, r"transformers would raise ValueError: it comes to 104 frames.*pass"),
     ],
 )
 def test_misuse_is_refused(wish, message):
     name = "runtime:transformers_qwen2_vl"
-    if "budget" in wish:
-        wish = {"budget": 101}
     with pytest.raises(ValueError, match=message):
         select(film_table(100), **({"policy": name, "budget": 4} | wish))
 

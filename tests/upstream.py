@@ -8,6 +8,7 @@ packages that are not installed keep what is there.
 import __future__
 
 import ast
+import functools
 import hashlib
 import importlib.util
 import json
@@ -15,10 +16,12 @@ import logging
 import math
 import random
 import sys
+import time
 import types
 from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
+from typing import NamedTuple
 from unittest import mock
 
 import numpy as np
@@ -37,6 +40,7 @@ def is_installed(name):
     return importlib.util.find_spec(name) is not None
 
 
+@functools.cache
 def source(package, file):
     folder = Path(importlib.util.find_spec(package).submodule_search_locations[0])
     return ast.parse((folder / file).read_text())
@@ -54,16 +58,21 @@ def compiled(nodes, **names):
     return names
 
 
-def method(tree, owner, name):
-    """A method as a function, and the plain constants of its class."""
+def methods(tree, owner, *names, **given):
+    """The methods of a class that are among the names, as functions, with its constants."""
     (found,) = [n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == owner]
-    (function,) = [n for n in found.body if isinstance(n, ast.FunctionDef) and n.name == name]
-    constants = {
-        node.targets[0].id: node.value.value
-        for node in found.body
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+    functions = [n for n in found.body if isinstance(n, ast.FunctionDef) and n.name in names]
+    return compiled(functions, **given), constants_in(found)
+
+
+def constants_in(tree):
+    """What a module or a class assigns plain values to, directly."""
+    assigned = [n for n in tree.body if isinstance(n, ast.Assign | ast.AnnAssign)]
+    return {
+        (node.target if isinstance(node, ast.AnnAssign) else node.targets[0]).id: node.value.value
+        for node in assigned
+        if isinstance(node.value, ast.Constant)
     }
-    return compiled([function])[name], constants
 
 
 def qwen_vl_utils(frames, fps, budget, rate, span):
@@ -71,14 +80,7 @@ def qwen_vl_utils(frames, fps, budget, rate, span):
     functions = [n for n in tree.body if isinstance(n, ast.FunctionDef)]
     needed = {"smart_nframes", "calculate_video_frame_range", READER}
     nodes = [n for n in functions if n.name in needed or n.name.endswith("_by_factor")]
-    constants = {
-        n.targets[0].id: n.value.value
-        for n in tree.body
-        if isinstance(n, ast.Assign) and isinstance(n.value, ast.Constant)
-    }
-    import time
-
-    reader = compiled(nodes, time=time, **constants)[READER]
+    reader = compiled(nodes, time=time, **constants_in(tree))[READER]
 
     class VideoReader:
         def __init__(self, path):
@@ -104,7 +106,8 @@ def qwen_vl_utils(frames, fps, budget, rate, span):
 def processor(owner, folder):
     def sample(frames, fps, budget, rate, span):
         tree = source("transformers", f"models/{folder}/video_processing_{folder}.py")
-        function, constants = method(tree, owner, "sample_frames")
+        found, constants = methods(tree, owner, "sample_frames")
+        function = found["sample_frames"]
         base = {"num_frames": None, "fps": None} | constants
         film = SimpleNamespace(total_num_frames=frames, fps=fps)
         if rate is None:
@@ -115,18 +118,29 @@ def processor(owner, folder):
     return sample
 
 
+class Source(NamedTuple):
+    """What vLLM's samplers know of a film."""
+
+    total_frames_num: int
+    original_fps: float
+    duration: float
+
+
 def loader(owner):
     def sample(frames, fps, budget, rate, span):
         tree = source("vllm", "multimodal/video.py")
-        function, _ = method(tree, owner, "compute_frames_index_to_sample")
-        film = SimpleNamespace(
-            total_frames_num=frames, original_fps=fps, duration=frames / fps if fps > 0 else 0
+        names = ("compute_frames_index_to_sample", "_prepare_source")
+        found, constants = methods(tree, owner, *names, VideoSourceMetadata=Source)
+        prepare = found.get("_prepare_source")
+        loading = SimpleNamespace(
+            _prepare_source=lambda film: prepare(loading, film) if prepare else film, **constants
         )
+        film = Source(frames, fps, frames / fps if fps > 0 else 0)
         wanted = {"num_frames": budget, "fps": -1 if rate is None else rate}
         if owner != "VideoBackend":
             wanted = {"num_frames": -1, "fps": 2 if rate is None else rate}
         target = SimpleNamespace(**wanted, max_duration=300)
-        return function(None, film, target, max_frames=budget)
+        return found[names[0]](loading, film, target, max_frames=budget)
 
     return sample
 
@@ -149,8 +163,8 @@ def cases(runtime, count, seed):
     for _ in range(count):
         frames = rng.choice([rng.randint(1, 12), rng.randint(12, 2000), rng.randint(2000, 400_000)])
         fps = rng.choice([25.0, 30.0, 24000 / 1001, 30000 / 1001, 0.5, rng.uniform(1, 60), 0.0])
-        budget = rng.choice([1, 2, 3, 4, 5, 8, 16, 31, 32, 64, 226, 768])
-        rate = rng.choice([None, None, 2.0, 1.0, 0.1, rng.uniform(0.05, 30)])
+        budget = rng.choice([1, 2, 3, 4, 5, 8, 16, 31, 32, 64, 226, 768, 2000])
+        rate = rng.choice([None, None, 2.0, 1.0, 0.1, rng.uniform(0.05, 30), 60.0])
         span = None
         if runtime == "qwen_vl_utils" and rng.random() < 0.3:
             ends = sorted([rng.uniform(-1, 60), rng.uniform(0, 600)])
