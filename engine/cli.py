@@ -1,4 +1,4 @@
-"""The command line: probe, index, ls, info, sample.
+"""The command line: probe, index, ls, info, sample, policies.
 
 Exit status: 0 done, 1 failed, 2 wrong usage, 3 done with damaged or failed films (listed).
 """
@@ -183,6 +183,18 @@ def sample(
         click.echo(json.dumps(facts))
     else:
         show_frames(facts["frames"])
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@plainly
+def policies(as_json: bool) -> None:
+    """Lists the policies, those of other packages too."""
+    from fewframes.describing import policy_facts
+
+    for facts in policy_facts():
+        plain = f"{facts['policy']:<30} {facts['picks']}"
+        click.echo(json.dumps(facts) if as_json else plain)
 
 
 def the_video(store: Any, video: str | None) -> Any:  # noqa: ANN401 (a Store, loaded lazily)

@@ -109,10 +109,10 @@ def dominant_rows(leading: F64) -> I64:
     chosen = np.array(rows, np.int64)
     while len(chosen):
         shares = np.linalg.solve(leading[chosen].T, leading.T)  # every row by the chosen ones
-        column, row = np.unravel_index(np.argmax(np.abs(shares)), shares.shape)
-        if abs(shares[column, row]) <= SWAP_GAIN:
+        column, best = np.unravel_index(np.argmax(np.abs(shares)), shares.shape)
+        if abs(shares[column, best]) <= SWAP_GAIN:
             break
-        chosen[column] = row
+        chosen[column] = best
     return chosen
 
 

@@ -1,6 +1,6 @@
 """Policies that look for representatives: which few frames stand for all the others?
 
-1. Up to `ANCHORS` candidates, evenly spaced, are the anchors: the demand.
+1. The anchors are the demand: all candidates up to about 3,500, else evenly spaced ones.
 2. `similarities` says how alike every candidate and every anchor are, in 65535ths.
 3. The kernel `representatives` adds the frame that helps the anchors most, again and again.
 """
@@ -11,8 +11,9 @@ from fewframes.arrays import F32, I64, U16
 from fewframes.candidates import Candidates, Picks, signatures_of
 from fewframes.floors import unit_scores, with_floor
 
-ANCHORS = 512
-"""Frames that have to be represented; up to this many candidates, all of them."""
+ANCHORS, PAIRS = 512, 12_500_000
+"""Frames that have to be represented: as many as make this many pairs with the candidates, but at
+least 512; of 100,000 candidates that is 100 MB of similarities."""
 ONE = 65535
 """The fixed-point form of similarity 1: sums of whole numbers do not depend on their order."""
 RELEVANCE, COVERAGE, REDUNDANCY = 0.7, 0.2, 0.1
@@ -30,8 +31,8 @@ def facility(candidates: Candidates, *, budget: int) -> Picks:
 
     Within 1 - 1/e of the best on the anchors: G. Nemhauser, L. Wolsey and M. Fisher, "An analysis
     of approximations for maximizing submodular set functions", 1978; lazily, as M. Minoux, 1978.
-    The weights are MarKey's (2026). O(n · 512 · d), then little a frame: gains only
-    shrink, so most need no second look. ``coverage`` is spent first, as by `adaptive`.
+    The weights are MarKey's (2026). O(n · anchors · d), then little a frame: gains
+    only shrink, so most need no second look. ``coverage`` is spent first, as by `adaptive`.
 
     >>> from fewframes.candidates import example_candidates
     >>> sorted(facility(example_candidates(), budget=2).rows.tolist())
@@ -52,7 +53,7 @@ def query(candidates: Candidates, *, budget: int) -> Picks:
 
     MarKey (2026), with redundancy against all frames chosen instead of the last 28, so that values
     only shrink and most need no second look; relevance comes from the caller, any score of frames
-    against a question. O(n · 512 · d), then little a frame. ``coverage`` is spent first, as by
+    against a question. O(n · anchors · d), then little a frame. ``coverage`` is spent first, as by
     `adaptive`.
 
     >>> from fewframes.candidates import example_candidates
@@ -62,7 +63,9 @@ def query(candidates: Candidates, *, budget: int) -> Picks:
     return represented(candidates, budget=budget, redundancy=REDUNDANCY)
 
 
-def represented(candidates: Candidates, *, budget: int, redundancy: float) -> Picks:
+def represented(
+    candidates: Candidates, *, budget: int, redundancy: float, anchors: int | None = None
+) -> Picks:
     """Runs the kernel in units of 1 / (65535 · anchors) of a mean gain.
 
     >>> from fewframes.candidates import example_candidates
@@ -73,7 +76,8 @@ def represented(candidates: Candidates, *, budget: int, redundancy: float) -> Pi
 
     unit = unit_rows(signatures_of(candidates))
     n = len(unit)
-    alike = similarities(unit, anchors=anchor_rows(n, count=ANCHORS))
+    count = max(ANCHORS, PAIRS // n) if anchors is None else anchors
+    alike = similarities(unit, anchors=anchor_rows(n, count=count))
     whole = ONE * alike.shape[1]
     relevance = unit_scores(candidates.relevance, n=n)
     bonus = np.rint(relevance * (RELEVANCE / COVERAGE * whole)).astype(np.int64)
@@ -106,10 +110,9 @@ def unit_rows(signatures: F32) -> F32:
     [[1.0, 0.0], [0.0, 0.0]]
     """
     largest = np.abs(signatures).max(axis=1, initial=0, keepdims=True)
-    scaled = signatures / np.where(largest > 0, largest, np.float32(1))
-    lengths = np.sqrt(np.einsum("nd,nd->n", scaled, scaled))[:, np.newaxis]
-    unit: F32 = scaled / np.where(lengths > 0, lengths, np.float32(1))
-    return unit
+    scaled: F32 = signatures / np.where(largest > 0, largest, np.float32(1))
+    lengths: F32 = np.sqrt(np.einsum("nd,nd->n", scaled, scaled))[:, np.newaxis]
+    return scaled / np.where(lengths > 0, lengths, np.float32(1))
 
 
 def similarities(unit: F32, *, anchors: I64) -> U16:

@@ -125,7 +125,11 @@ def select(
     rule = policy_named(policy)
     budget = checked_budget(budget)
     check_ranges(budget=budget, min_gap_seconds=min_gap_seconds, coverage=coverage, k_max=k_max)
-    given = {"span": span, "min_gap_seconds": min_gap_seconds or None, "distinct": distinct}
+    given: dict[str, object] = {
+        "span": span,
+        "min_gap_seconds": min_gap_seconds or None,
+        "distinct": distinct,
+    }
     given |= {"coverage": coverage, "relevance": relevance, "fps": fps, "k_max": k_max}
     check_uses(policy, rule, given | {"anchor_seconds": anchor_seconds, "seed": seed})
     if rule.is_runtime:

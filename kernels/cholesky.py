@@ -114,7 +114,7 @@ def _pivoted_cholesky_cpu(features: F32, weights: F64, count: int, chosen: I64) 
                     for lane in range(wide):
                         dots[lane] += np.float64(tiles[tile, k, lane]) * basis[i, k]
                 rest -= (weight * dots[: len(rest)]) ** 2
-            row = tile * wide + np.argmax(rest)
+            row = tile * wide + int(np.argmax(rest))
             measured[tile], tops[tile] = known, left[row]
             if left[row] > best or (left[row] == best and row < best_row):
                 best, best_row = left[row], row

@@ -118,7 +118,7 @@ def _farthest_first_cpu(signatures: F32, count: int, chosen: I64, pull: F64) -> 
                         squares[lane] += delta * delta
                 near[:] = np.minimum(near, squares[: len(near)])
             scores = near * stretch[tile * wide : tile * wide + wide]
-            row = tile * wide + np.argmax(scores)
+            row = tile * wide + int(np.argmax(scores))
             measured[tile], tops[tile] = known, scores[row - tile * wide]
             if tops[tile] > best or (tops[tile] == best and row < best_row):
                 best, best_row = tops[tile], row

@@ -102,7 +102,7 @@ def _representatives_cpu(
         top, top_row = least, -1  # rows that are taken stay below
         likely = np.argmax(bounds) if step >= len(chosen) else 0
         for turn in range(-1, n if step >= len(chosen) else -1):
-            row = likely if turn < 0 else turn
+            row = int(likely) if turn < 0 else turn
             if bounds[row] < top or (bounds[row] == top and row >= top_row):
                 continue
             if penalty > 0:

@@ -384,6 +384,16 @@ def test_another_package_adds_a_policy():
 
 
 @pytest.mark.usefixtures("installed")
+def test_listing_loads_what_other_packages_add(tmp_path):
+    points = tmp_path / "elsewhere-1.0.dist-info" / "entry_points.txt"
+    points.write_text(points.read_text().replace("wrong = elsewhere:first\n", ""))
+    listed = known_policies()
+    assert list(listed) == [*POLICIES, "first"]
+    assert listed["first"].summary == "the first frames"
+    assert listed["uniform"] is POLICIES["uniform"]
+
+
+@pytest.mark.usefixtures("installed")
 def test_what_is_no_policy_is_refused_by_name():
     with pytest.raises(TypeError, match=r"policy='wrong' is function at 'elsewhere:first', not a"):
         select(make_table([0, 500]), budget=1, policy="wrong")
