@@ -36,7 +36,7 @@ def facility(candidates: Candidates, *, budget: int) -> Picks:
 
     >>> from fewframes.candidates import example_candidates
     >>> sorted(facility(example_candidates(), budget=2).rows.tolist())
-    [1, 3]
+    [2, 3]
     """
     return represented(candidates, budget=budget, redundancy=0.0)
 
@@ -58,7 +58,7 @@ def query(candidates: Candidates, *, budget: int) -> Picks:
 
     >>> from fewframes.candidates import example_candidates
     >>> sorted(query(example_candidates(), budget=2).rows.tolist())
-    [3, 4]
+    [2, 3]
     """
     return represented(candidates, budget=budget, redundancy=REDUNDANCY)
 
@@ -110,9 +110,10 @@ def unit_rows(signatures: F32) -> F32:
     [[1.0, 0.0], [0.0, 0.0]]
     """
     largest = np.abs(signatures).max(axis=1, initial=0, keepdims=True)
-    scaled: F32 = signatures / np.where(largest > 0, largest, np.float32(1))
-    lengths: F32 = np.sqrt(np.einsum("nd,nd->n", scaled, scaled))[:, np.newaxis]
-    return scaled / np.where(lengths > 0, lengths, np.float32(1))
+    scaled = signatures / np.where(largest > 0, largest, np.float32(1))
+    lengths = np.sqrt(np.einsum("nd,nd->n", scaled, scaled))[:, np.newaxis]
+    unit = scaled / np.where(lengths > 0, lengths, np.float32(1))
+    return unit.astype(np.float32, copy=False)
 
 
 def similarities(unit: F32, *, anchors: I64) -> U16:

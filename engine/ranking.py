@@ -90,9 +90,13 @@ def aks(candidates: Candidates, *, budget: int) -> Picks:
     ⌊K / 2ᵖ⌋ frames: none at all for K = 16 on a film that is split to the end. ``coverage`` is
     spent first, on the middles of equal spans of time. O(n log n).
 
-    >>> from fewframes.candidates import example_candidates
-    >>> aks(example_candidates(), budget=2).rows.tolist()
-    [2, 3]
+    >>> seconds, scores = np.arange(12.0), np.zeros(12)
+    >>> scores[[7, 8]] = 1.0
+    >>> frames = Candidates(
+    ...     seconds=seconds, is_keyframe=seconds == 0, relevance=scores, coverage=0.0
+    ... )
+    >>> aks(frames, budget=2).rows.tolist()
+    [7, 8]
     """
     relevance = unit_scores(candidates.relevance, n=len(candidates))
 
@@ -115,8 +119,10 @@ def aks(candidates: Candidates, *, budget: int) -> Picks:
 def split_parts(scores: F64, *, count: int) -> list[tuple[int, int, int]]:
     """Parts of a film as (first row, end row, depth), in order.
 
-    >>> split_parts(np.array([0.0, 0.0, 0.0, 0.0, 1.0]), count=1)
-    [(0, 5, 0)]
+    >>> split_parts(np.array([0.0, 0.0, 0.0, 0.0, 0.0, 1.0]), count=1)
+    [(0, 6, 0)]
+    >>> split_parts(np.array([0.0, 1.0, 0.0]), count=1)
+    [(0, 1, 1), (1, 2, 2), (2, 3, 2)]
     """
     parts, todo = [], [(0, len(scores), 0)]
     while todo:

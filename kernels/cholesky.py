@@ -104,7 +104,7 @@ def _pivoted_cholesky_cpu(features: F32, weights: F64, count: int, chosen: I64) 
     for step in range(steps):
         best, best_row, likely = -1.0, n, np.argmax(tops)
         for turn in range(-1, len(tiles) if step >= len(chosen) else -1):
-            tile = likely if turn < 0 else turn
+            tile = int(likely) if turn < 0 else turn
             if tops[tile] < best or (tops[tile] == best and tile * wide > best_row):
                 continue
             rest, weight = left[tile * wide :][:wide], weights[tile * wide :][:wide]

@@ -106,7 +106,7 @@ def _farthest_first_cpu(signatures: F32, count: int, chosen: I64, pull: F64) -> 
     for step in range(count):
         best, best_row, likely = -1.0, n, np.argmax(tops[: (n - 1) // wide + 1])
         for turn in range(-1, (n - 1) // wide + 1):
-            tile = likely if turn < 0 else turn
+            tile = int(likely) if turn < 0 else turn
             if tops[tile] < best or (tops[tile] == best and tile * wide > best_row):
                 continue
             near = nearest[tile * wide : tile * wide + wide]
