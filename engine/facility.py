@@ -122,9 +122,11 @@ def similarities(unit: F32, *, anchors: I64) -> U16:
     >>> similarities(np.eye(2, dtype=np.float32), anchors=np.array([1])).tolist()
     [[0], [65535]]
     """
-    targets = np.ascontiguousarray(unit[anchors].T)
+    targets = np.ascontiguousarray(unit[anchors].T) * np.float32(ONE)
     alike = np.empty((len(unit), len(anchors)), np.uint16)
-    for first in range(0, len(unit), 4096):
-        cosines = unit[first : first + 4096] @ targets
-        alike[first : first + 4096] = np.rint(np.clip(cosines, 0, 1) * np.float32(ONE))
+    for first in range(0, len(unit), 1024):
+        cosines = unit[first : first + 1024] @ targets
+        np.clip(cosines, 0, ONE, out=cosines)
+        np.rint(cosines, out=cosines)
+        alike[first : first + 1024] = cosines
     return alike

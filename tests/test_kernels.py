@@ -13,6 +13,7 @@ from fewframes.kernels import KERNELS
 
 SEEDS = st.integers(0, 2**32 - 1)
 SIDES = st.integers(1, 40)
+ROWS = st.integers(0, 30) | st.sampled_from([63, 64, 65, 128, 300])  # tiles are of 64 rows
 
 
 def laid_out(array, layout):
@@ -60,7 +61,7 @@ def hashes(draw):
 def points_to_pick(draw):
     """Rows with copies, not-a-numbers and infinities; some of them taken already."""
     rng = np.random.default_rng(draw(SEEDS))
-    n, d = draw(st.integers(0, 30)), draw(st.integers(0, 20))
+    n, d = draw(ROWS), draw(st.integers(0, 20))
     points = rng.standard_normal((n, d)).astype(np.float32)
     points = points.round(draw(st.sampled_from([0, 6])))
     if n > 3 and draw(st.booleans()):
@@ -86,7 +87,7 @@ def rows_to_span(draw):
 def rows_to_represent(draw):
     """Similarities of rows and anchors, with ties; some rows taken already."""
     rng = np.random.default_rng(draw(SEEDS))
-    n, a, d = draw(st.integers(0, 30)), draw(st.integers(0, 20)), draw(st.integers(1, 9))
+    n, a, d = draw(ROWS), draw(st.integers(0, 20)), draw(st.integers(1, 9))
     alike = rng.integers(0, draw(st.sampled_from([1, 3, 65536])), (n, a)).astype(np.uint16)
     unit = rng.standard_normal((n, d)).astype(np.float32)
     bonus = rng.integers(0, draw(st.sampled_from([1, 3, 10**9])), n)
@@ -235,9 +236,27 @@ def test_a_row_represents_by_what_it_adds():
     assert rows.tolist() == [1, 0, 2]
     assert values.tolist() == [100, 10, 9]
     assert kernels.representatives(alike, unit, np.array([0, 0, 99]), 0.0, 1, NONE)[0] == [2]
+    tied = np.array([[7, 0], [3, 7], [0, 7]], np.uint16)  # row 1 falls from 10 to 7, as row 2 is
+    rows, _ = kernels.representatives(tied, unit, none, 0.0, 2, np.array([0]))
+    assert rows.tolist() == [1, 2]
+    late = np.array([[0, 7], [7, 0], [3, 7]], np.uint16)  # so does row 2; row 0 comes before it
+    rows, _ = kernels.representatives(late, unit, none, 0.0, 2, np.array([1]))
+    assert rows.tolist() == [0, 2]
     copies = np.array([[1, 0], [1, 0], [0, 1]], np.float32)
     penalised, _ = kernels.representatives(alike, copies, none, 20.0, 2, np.array([1]))
     assert penalised.tolist() == [2, 0]
+
+
+def test_a_tie_between_tiles_goes_to_the_lowest_row():
+    line = np.zeros((200, 1), np.float32)
+    line[[30, 150]], line[[70, 190]] = 5, -4
+    rows, gaps = kernels.farthest_first(line, 4, np.array([0]))
+    assert rows.tolist() == [30, 70, 1, 2]
+    assert gaps.tolist() == [5, 4, 0, 0]
+    plane = np.zeros((200, 2), np.float32)
+    plane[10], plane[70], plane[130] = (0, 4), (5, 4), (9, 0)  # of row 70, (0, 4) is left
+    rows, _ = kernels.pivoted_cholesky(plane, np.ones(200), 3, NONE)
+    assert rows.tolist() == [130, 10]
 
 
 def test_the_hash_of_a_flat_grid_has_no_bit_whatever_its_level():

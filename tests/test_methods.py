@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fewframes.bench.films import RECIPES
 from fewframes.diversity import dominant_rows, leading_directions
 from fewframes.facility import anchor_rows, similarities, unit_rows
 from fewframes.ranking import expected_times
@@ -260,3 +261,15 @@ def test_maxvol_floats_up_where_few_frames_do_not_span_the_film():
     rich = select(table_of(pictures(1, 60, 12)), budget=4, policy="maxvol", k_max=30)
     assert len(flat) == 12  # copies: the share that one leaves unexplained is 1 / 12
     assert len(rich) == 30
+
+
+def test_a_file_is_scanned_for_whoever_reads_signals(films):
+    import fewframes as ff
+
+    path = films(next(iter(RECIPES)))
+    by_sharpness = ff.sample(path, budget=3, policy="cdf", relevance="sharpness")
+    assert by_sharpness.report["reasons"] == ("relevance",) * 3
+    assert ff.sample(path, budget=2, policy="shots").report["reasons"] == ("shot", "shot")
+    asked = ff.sample(path, budget=4, policy="runtime:transformers_qwen3_vl")
+    assert asked.report["asked_frames"] == asked.frame_numbers.tolist()
+    assert asked.report["seconds_away"] == 0.0

@@ -11,6 +11,7 @@ import pytest
 from fewframes.bench.selection import BUDGET, CASES, PEERS, film_signatures
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of what peers import
 @pytest.mark.parametrize("name", CASES)
 def bench_select(benchmark, name):
     """One call, from signatures to picks; the call that compiles is not timed."""
