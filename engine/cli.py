@@ -1,4 +1,4 @@
-"""The command line: probe, index, ls, info, sample, verify.
+"""The command line: probe, index, ls, info, sample, verify, policies.
 
 Exit status: 0 done, 1 failed, 2 wrong usage, 3 done with damaged or failed films (listed).
 """
@@ -149,8 +149,13 @@ def info(store: Path, video: str | None, as_json: bool) -> None:
 @click.option(
     "--min-gap", "min_gap_seconds", type=float, default=0.0, help="Seconds between frames."
 )
-@click.option("--coverage", type=float, default=0.5, show_default=True, help="Share of the budget.")
-@click.option("--fps", type=float, help="Rate of the policy 'fps'.")
+@click.option("--distinct", is_flag=True, help="Take each stored picture once.")
+@click.option("--coverage", type=float, help="Share of the budget spent on time first, 0 to 1.")
+@click.option("--relevance", help="The signal that scores the frames, such as 'sharpness'.")
+@click.option("--fps", type=float, help="Rate of the policies 'fps' and 'runtime:…'.")
+@click.option("--k-max", type=int, help="Most frames of the policy 'maxvol'.")
+@click.option("--anchor", "anchor_seconds", type=float, help="Moment of the policy 'multiscale'.")
+@click.option("--seed", type=int, help="Start of the policy 'cdf', by chance.")
 @click.option("--scan-fps", callback=read_rate, default="2", help="Scan of a file; or 'all'.")
 @click.option("--size", callback=read_size, help="Longer side, or HxW, of frames from a file.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -210,6 +215,18 @@ def verify(source: Path, films: tuple[Path, ...], as_json: bool) -> None:
         line = f"{verdict.video}: {words} ({verdict.compared} compared)"
         click.echo(json.dumps(asdict(verdict)) if as_json else line)
     sys.exit(3 if any(verdict.differences for verdict in verdicts) else 0)
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@plainly
+def policies(as_json: bool) -> None:
+    """Lists the policies, those of other packages too."""
+    from fewframes.describing import policy_facts
+
+    for facts in policy_facts():
+        plain = f"{facts['policy']:<30} {facts['picks']}"
+        click.echo(json.dumps(facts) if as_json else plain)
 
 
 def the_video(store: Any, video: str | None) -> Any:  # noqa: ANN401 (a Store, loaded lazily)

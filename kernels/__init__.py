@@ -10,10 +10,12 @@ Importing this package does not import Numba; the first call of a kernel does.
 from typing import Any
 
 from fewframes.kernels.change import grid_change
+from fewframes.kernels.cholesky import pivoted_cholesky
 from fewframes.kernels.dhash import dhash64, hamming64
 from fewframes.kernels.farthest import farthest_first
 from fewframes.kernels.grid import block_means
 from fewframes.kernels.kernel import Kernel
+from fewframes.kernels.representatives import representatives
 from fewframes.kernels.sharpness import sharpness
 from fewframes.kernels.signature import signature
 from fewframes.kernels.ycc import matrix_between, ycc_matrix
@@ -27,6 +29,8 @@ __all__ = [
     "grid_change",
     "hamming64",
     "matrix_between",
+    "pivoted_cholesky",
+    "representatives",
     "sharpness",
     "signature",
     "ycc_matrix",
@@ -40,6 +44,8 @@ KERNELS: dict[str, Kernel[..., Any]] = {
         farthest_first,
         grid_change,
         hamming64,
+        pivoted_cholesky,
+        representatives,
         sharpness,
         signature,
         ycc_matrix,

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 U8: TypeAlias = npt.NDArray[np.uint8]
+U16: TypeAlias = npt.NDArray[np.uint16]
 I64: TypeAlias = npt.NDArray[np.int64]
 U64: TypeAlias = npt.NDArray[np.uint64]
 F32: TypeAlias = npt.NDArray[np.float32]
@@ -23,9 +24,11 @@ F64: TypeAlias = npt.NDArray[np.float64]
 
 _DTYPES = {
     "u8": np.dtype(np.uint8),
+    "u16": np.dtype(np.uint16),
     "i64": np.dtype(np.int64),
     "u64": np.dtype(np.uint64),
     "f32": np.dtype(np.float32),
+    "f64": np.dtype(np.float64),
 }
 
 P = ParamSpec("P")

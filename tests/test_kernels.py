@@ -13,6 +13,7 @@ from fewframes.kernels import KERNELS
 
 SEEDS = st.integers(0, 2**32 - 1)
 SIDES = st.integers(1, 40)
+ROWS = st.integers(0, 30) | st.sampled_from([63, 64, 65, 128, 300])  # tiles are of 64 rows
 
 
 def laid_out(array, layout):
@@ -60,7 +61,7 @@ def hashes(draw):
 def points_to_pick(draw):
     """Rows with copies, not-a-numbers and infinities; some of them taken already."""
     rng = np.random.default_rng(draw(SEEDS))
-    n, d = draw(st.integers(0, 30)), draw(st.integers(0, 20))
+    n, d = draw(ROWS), draw(st.integers(0, 20))
     points = rng.standard_normal((n, d)).astype(np.float32)
     points = points.round(draw(st.sampled_from([0, 6])))
     if n > 3 and draw(st.booleans()):
@@ -68,7 +69,31 @@ def points_to_pick(draw):
         points[0:1] = np.nan
         points[1:2, ::2] = np.inf
     chosen = rng.permutation(n)[: draw(st.integers(0, n))]
-    return [laid_out(points, "packed"), draw(st.integers(0, n - len(chosen))), chosen]
+    pull = rng.choice([0.5, 1.0, 2.0], n if draw(st.booleans()) else 0)
+    return [laid_out(points, "packed"), draw(st.integers(0, n - len(chosen))), chosen, pull]
+
+
+@st.composite
+def rows_to_span(draw):
+    """Rows with copies, of any rank and length; some of them taken already."""
+    points, _, chosen, _ = draw(points_to_pick())
+    n = len(points)
+    points = np.column_stack([points, points.sum(axis=1), np.arange(n) % 2]).astype(np.float32)
+    weights = np.random.default_rng(n).choice([0.5, 1.0, 2.0], n)
+    return [points, weights, draw(st.integers(0, n)), chosen]
+
+
+@st.composite
+def rows_to_represent(draw):
+    """Similarities of rows and anchors, with ties; some rows taken already."""
+    rng = np.random.default_rng(draw(SEEDS))
+    n, a, d = draw(ROWS), draw(st.integers(0, 20)), draw(st.integers(1, 9))
+    alike = rng.integers(0, draw(st.sampled_from([1, 3, 65536])), (n, a)).astype(np.uint16)
+    unit = rng.standard_normal((n, d)).astype(np.float32)
+    bonus = rng.integers(0, draw(st.sampled_from([1, 3, 10**9])), n)
+    chosen = rng.permutation(n)[: draw(st.integers(0, n))]
+    count = draw(st.integers(0, n - len(chosen)))
+    return [alike, unit, bonus, draw(st.sampled_from([0.0, 5.0, 1e6])), count, chosen]
 
 
 @st.composite
@@ -90,6 +115,8 @@ ARGUMENTS = {
     "farthest_first": points_to_pick(),
     "grid_change": grids(2).map(lambda pair: [*pair, 4.0]),
     "hamming64": hashes(),
+    "pivoted_cholesky": rows_to_span(),
+    "representatives": rows_to_represent(),
     "sharpness": planes(),
     "signature": grids(3, of_one_shape=False),
     "ycc_matrix": planes_to_recode(),
@@ -185,6 +212,53 @@ def test_the_first_of_all_picks_is_far_from_the_mean_and_gaps_never_grow():
     assert (np.diff(gaps[1:]) <= 0).all()
 
 
+def test_the_volume_of_the_rows_picked_is_the_greedy_one():
+    points = np.random.default_rng(3).standard_normal((25, 6)).astype(np.float32)
+    rows, lengths = kernels.pivoted_cholesky(points, np.ones(25), 25, NONE)
+    assert len(rows) == 6  # the rank
+    picked = []
+    for row, length in zip(rows.tolist(), lengths, strict=True):
+        volumes = [np.linalg.det(gram(points[[*picked, i]])) for i in range(25)]
+        assert row == np.argmax(volumes)
+        before = np.linalg.det(gram(points[picked])) if picked else 1.0
+        assert length**2 == pytest.approx(max(volumes) / before, rel=1e-4)
+        picked.append(row)
+
+
+def gram(rows):
+    return rows.astype(np.float64) @ rows.astype(np.float64).T
+
+
+def test_a_row_represents_by_what_it_adds():
+    alike = np.array([[60, 0, 0], [50, 50, 0], [0, 0, 9]], np.uint16)
+    unit, none = np.eye(3, dtype=np.float32), np.zeros(3, np.int64)
+    rows, values = kernels.representatives(alike, unit, none, 0.0, 3, NONE)
+    assert rows.tolist() == [1, 0, 2]
+    assert values.tolist() == [100, 10, 9]
+    assert kernels.representatives(alike, unit, np.array([0, 0, 99]), 0.0, 1, NONE)[0] == [2]
+    tied = np.array([[7, 0], [3, 7], [0, 7]], np.uint16)  # row 1 falls from 10 to 7, as row 2 is
+    rows, _ = kernels.representatives(tied, unit, none, 0.0, 2, np.array([0]))
+    assert rows.tolist() == [1, 2]
+    late = np.array([[0, 7], [7, 0], [3, 7]], np.uint16)  # so does row 2; row 0 comes before it
+    rows, _ = kernels.representatives(late, unit, none, 0.0, 2, np.array([1]))
+    assert rows.tolist() == [0, 2]
+    copies = np.array([[1, 0], [1, 0], [0, 1]], np.float32)
+    penalised, _ = kernels.representatives(alike, copies, none, 20.0, 2, np.array([1]))
+    assert penalised.tolist() == [2, 0]
+
+
+def test_a_tie_between_tiles_goes_to_the_lowest_row():
+    line = np.zeros((200, 1), np.float32)
+    line[[30, 150]], line[[70, 190]] = 5, -4
+    rows, gaps = kernels.farthest_first(line, 4, np.array([0]))
+    assert rows.tolist() == [30, 70, 1, 2]
+    assert gaps.tolist() == [5, 4, 0, 0]
+    plane = np.zeros((200, 2), np.float32)
+    plane[10], plane[70], plane[100] = (0, 4), (5, 4), (9, 0)  # of row 70, (0, 4) is left
+    rows, _ = kernels.pivoted_cholesky(plane, np.ones(200), 3, NONE)
+    assert rows.tolist() == [100, 10]
+
+
 def test_the_hash_of_a_flat_grid_has_no_bit_whatever_its_level():
     for level in np.linspace(0, 255, 40, dtype=np.float32):
         assert kernels.dhash64(np.full((13, 31), level)) == 0
@@ -224,7 +298,7 @@ class OnGpu:
 
 
 U8, F32 = np.zeros((4, 6), np.uint8), np.zeros((4, 6), np.float32)
-NONE = np.empty(0, np.int64)
+NONE, U16 = np.empty(0, np.int64), np.zeros((4, 6), np.uint16)
 REFUSED = [
     (
         lambda: kernels.block_means(OnGpu()),
@@ -260,6 +334,31 @@ REFUSED = [
         lambda: kernels.farthest_first(F32, 1, np.array([4])),
         ValueError,
         "chosen has rows from 4 to 4, but signatures has 4 rows; pass row numbers from 0 to 3",
+    ),
+    (
+        lambda: kernels.farthest_first(F32, 1, NONE, np.ones(3)),
+        ValueError,
+        "pull has 3 factors, the smallest 1.0, for 4 rows; pass one positive number a row",
+    ),
+    (
+        lambda: kernels.pivoted_cholesky(F32, np.ones(4), 5, NONE),
+        ValueError,
+        "count=5 rows cannot be picked of 4; pass count from 0 to 4",
+    ),
+    (
+        lambda: kernels.pivoted_cholesky(F32, np.zeros(4), 2, NONE),
+        ValueError,
+        "weights has 4 values, the smallest 0.0, for 4 rows; pass one positive number a row",
+    ),
+    (
+        lambda: kernels.representatives(U16, F32, np.zeros(4, np.int64), -1.0, 1, NONE),
+        ValueError,
+        "penalty=-1.0 is not a weight; pass a number of 0 or more",
+    ),
+    (
+        lambda: kernels.representatives(U16, F32, np.zeros(3, np.int64), 0.0, 1, NONE),
+        ValueError,
+        "alike has 4 rows, unit 4, bonus 3; pass one length",
     ),
     (
         lambda: kernels.ycc_matrix(U8, U8, U8, np.eye(3, dtype=np.float32)),

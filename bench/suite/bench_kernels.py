@@ -16,13 +16,18 @@ GRID, BLUE_GRID, RED_GRID = (block_means.reference(plane) for plane in (LUMA, BL
 HASHES = RNG.integers(0, 2**64, 5000, np.uint64)
 SIGNATURES = RNG.standard_normal((5000, 432)).astype(np.float32)
 SIGNATURES /= np.linalg.norm(SIGNATURES, axis=1, keepdims=True)
+ALIKE = np.rint(np.clip(SIGNATURES @ SIGNATURES[::10].T, 0, 1) * 65535).astype(np.uint16)
+NONE = np.empty(0, np.int64)
+SLOW = ("farthest_first", "pivoted_cholesky", "representatives")
 
 SIZES = {
     "block_means": (LUMA, 8),
     "dhash64": (GRID,),
-    "farthest_first": (SIGNATURES, 16, np.empty(0, np.int64)),
+    "farthest_first": (SIGNATURES, 16, NONE),
     "grid_change": (GRID, GRID[::-1].copy(), 4.0),
     "hamming64": (HASHES[:64], HASHES),
+    "pivoted_cholesky": (SIGNATURES, np.ones(5000), 16, NONE),
+    "representatives": (ALIKE, SIGNATURES, np.zeros(5000, np.int64), 0.0, 16, NONE),
     "sharpness": (LUMA,),
     "signature": (GRID, BLUE_GRID, RED_GRID),
     "ycc_matrix": (LUMA, BLUE, RED, matrix_between("bt709", "bt601")),
@@ -42,5 +47,5 @@ def bench_kernel(benchmark, name, body):
 
 
 def iterations(name):
-    """Calls a round: many of the short ones, one of the long one."""
-    return 1 if name == "farthest_first" else 50
+    """Calls a round: many of the short ones, one of the long ones."""
+    return 1 if name in SLOW else 50
