@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fewframes.boundaries import shots
     from fewframes.corpus import index
     from fewframes.frames import FrameBatch
     from fewframes.isolation import isolated
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from fewframes.reading import read
     from fewframes.sampling import sample
     from fewframes.selection import Selection, select
-    from fewframes.store import Store
     from fewframes.store import open_store as open
     from fewframes.table import FrameTable
     from fewframes.timeline import Timeline
@@ -25,7 +25,6 @@ __all__ = [
     "FrameBatch",
     "FrameTable",
     "Selection",
-    "Store",
     "Timeline",
     "index",
     "isolated",
@@ -34,6 +33,7 @@ __all__ = [
     "read",
     "sample",
     "select",
+    "shots",
 ]
 __version__ = "0.1.0"
 
@@ -41,7 +41,6 @@ _HOMES = {
     "FrameBatch": "frames",
     "FrameTable": "table",
     "Selection": "selection",
-    "Store": "store",
     "Timeline": "timeline",
     "index": "corpus",
     "isolated": "isolation",
@@ -50,6 +49,7 @@ _HOMES = {
     "read": "reading",
     "sample": "sampling",
     "select": "selection",
+    "shots": "boundaries",
 }
 """The module of each public name, loaded when the name is first used."""
 

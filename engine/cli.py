@@ -15,6 +15,7 @@ import click
 
 import fewframes
 from fewframes.errors import FewframesError
+from fewframes.recipes import DEDUP
 from fewframes.sizes import parse_size
 
 LIMIT_HELP = "Seconds a film may give no sign (and 50 s more a GB) before it fails."
@@ -84,7 +85,13 @@ def probe(file: Path, as_json: bool, stream: int | None, verify: bool) -> None:
     "--size", callback=read_size, default="448", show_default=True, help="Longer side, or HxW."
 )
 @click.option("--quality", type=click.IntRange(1, 100), default=90, show_default=True)
-@click.option("--dedup", type=float, default=2.0, show_default=True, help="Levels; 0 stores all.")
+@click.option(
+    "--dedup",
+    type=click.FloatRange(0, 1),
+    default=DEDUP,
+    show_default=True,
+    help="Largest local difference, 0 to 1, of frames that share a picture; 0 stores all.",
+)
 @click.option("--id", "video_id", help="Id of the video, where one file is given.")
 @click.option("--stream", type=int, help="Index of the video stream in the container.")
 @click.option("--workers", type=click.IntRange(1), help="Processes; one a core if not given.")

@@ -17,7 +17,7 @@ from fewframes.errors import FewframesError, UnreadableMediaError
 from fewframes.isolation import LIMIT_SECONDS, MEMORY_BYTES, Worker
 from fewframes.layout import create_store
 from fewframes.pipeline import Outcome, index_film
-from fewframes.recipes import Recipe
+from fewframes.recipes import DEDUP, Recipe
 from fewframes.sizes import Size, parse_size
 
 SLOWEST_BYTES_A_SECOND = 20e6
@@ -81,7 +81,7 @@ def index(
     fps: float | None = 2.0,
     size: Size = 448,
     quality: int = 90,
-    dedup: float = 2.0,
+    dedup: float = DEDUP,
     ids: Mapping[Any, str] | None = None,
     strict: bool = False,
     stream: int | None = None,
@@ -94,8 +94,8 @@ def index(
 
     ``fps`` is how many frames a second are scanned (None: every frame), ``size`` the longer side of
     the stored pictures or an exact height and width (None: as they are), ``quality`` that of their
-    JPEGs, ``dedup`` the largest difference of an 8x8 block mean, in levels of 255, for which a
-    frame counts as a repeat of the last kept one and shares its picture (0: store all). A video's
+    JPEGs, ``dedup`` the largest local difference, as a share of the full range (0 to 1), for which
+    a frame repeats one of the last kept ones and shares its picture (0: store all). A video's
     id is its path below the given folder without the suffix, or what ``ids`` says for a path.
     ``strict`` refuses films that do not decode completely. Films that are in the store already,
     unchanged and under the same recipe, are left alone.

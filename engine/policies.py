@@ -22,11 +22,11 @@ from typing import Any
 
 from fewframes import runtimes
 from fewframes.arrays import I64
+from fewframes.by_shot import shots
 from fewframes.diversity import dpp, maxvol
 from fewframes.facility import facility, query
 from fewframes.novelty import adaptive, kcenter
 from fewframes.ranking import aks, cdf
-from fewframes.shots import shots
 from fewframes.spacing import keyframe_rows, multiscale, rate_rows, segment_mid, uniform
 
 ENTRY_POINTS = "fewframes.policies"

@@ -12,7 +12,10 @@ from typing import Any, Literal, Self
 
 from fewframes.sizes import parse_size
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+DEDUP = 0.012
+"""Difference up to which a frame repeats another, unless the caller says otherwise: 3 levels of 255
+over a window of 2 x 2 blocks of 8 samples, 6 in a single block; side by side it is hardly seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +23,7 @@ class Recipe:
     """How a video is scanned and its pictures are stored.
 
     >>> Recipe(fps=2, size="252X448")
-    Recipe(fps=2.0, size='252x448', codec='jpeg', quality=90, dedup=2.0, stream=None, ...)
+    Recipe(fps=2.0, size='252x448', codec='jpeg', quality=90, dedup=0.012, stream=None, ...)
     """
 
     fps: float | None = 2.0
@@ -30,9 +33,10 @@ class Recipe:
     codec: Literal["jpeg"] = "jpeg"
     quality: int = 90
     """JPEG quality, 1 to 100."""
-    dedup: float = 2.0
-    """Largest difference in levels of an 8x8 block mean for which a frame counts as a repeat of
-    the last kept one; 0 keeps every frame."""
+    dedup: float = DEDUP
+    """Largest local difference, as a share of the full range (0 to 1), for which a frame counts
+    as a repeat of one of the pictures kept last: its signal ``similarity`` is then at least
+    ``1 - dedup``; 0 keeps every frame."""
     stream: int | None = None
     """Index of the video stream in the container; None takes the default one."""
     format_version: int = FORMAT_VERSION
@@ -45,8 +49,10 @@ class Recipe:
             raise ValueError(f"codec={self.codec!r} is unknown; pass 'jpeg'")
         if self.quality not in range(1, 101):
             raise ValueError(f"quality={self.quality} is not a JPEG quality; pass 1 to 100")
-        if not 0 <= self.dedup < math.inf:
-            raise ValueError(f"dedup={self.dedup} is no difference in levels; pass 0 or more")
+        if not 0 <= self.dedup <= 1:
+            raise ValueError(
+                f"dedup={self.dedup} is no share of the full range; pass 0 to 1, where 0 keeps all"
+            )
         if self.format_version != FORMAT_VERSION:
             raise ValueError(
                 f"format_version={self.format_version} is not {FORMAT_VERSION}, the one this "

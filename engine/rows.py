@@ -106,8 +106,8 @@ def _film(facts: dict[str, Any]) -> Film:
 
 
 def _signal(values: Samples) -> Samples:
-    """Hashes stay 64 bits wide, everything else is f32."""
-    return values.astype(np.uint64 if values.dtype == np.uint64 else np.float32)
+    """Hashes stay u64 and rows i32, everything else is f32."""
+    return values if values.dtype in (np.uint64, np.int32) else values.astype(np.float32)
 
 
 def _write_signatures(folder: Path, signatures: F32) -> None:

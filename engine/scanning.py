@@ -10,11 +10,13 @@ from typing import TypeAlias
 
 import numpy as np
 
-from fewframes.arrays import I64, U8
+from fewframes.arrays import F32, I64, U8, Samples
+from fewframes.boundaries import shot_starts
 from fewframes.decoding import DecodeReport, decoder
 from fewframes.frames import FrameBatch
 from fewframes.plan import plan_frames
-from fewframes.signals import SIGNALS, Measured, SignalPass
+from fewframes.redundancy import familiarity
+from fewframes.signals import OF_ALL_ROWS, SIGNALS, Measured, SignalPass
 from fewframes.table import FrameTable
 from fewframes.timeline import Timeline
 
@@ -51,7 +53,11 @@ def frames_at_rate(
 
 @dataclass(slots=True)
 class Rows:
-    """Rows of the table as they are measured."""
+    """Rows of the table as they are measured, in the order in which the decoder gave them.
+
+    That is presentation order, but for frames that came out only when a run was decoded again
+    from further back: those are late, and no other row's signals are measured against them.
+    """
 
     measure: SignalPass
     keep: Keep | None
@@ -59,6 +65,10 @@ class Rows:
     slots: list[int] = field(default_factory=list)
     measured: list[Measured] = field(default_factory=list)
     hashes: list[int] = field(default_factory=list)
+    kept: int = 0
+    """Pictures kept so far."""
+    latest: int = -1
+    """The highest frame number so far."""
 
     def add(self, batch: FrameBatch) -> None:
         """Measures the frames of a batch, and keeps those that are no repeats."""
@@ -66,10 +76,13 @@ class Rows:
             if batch.is_damaged is not None and batch.is_damaged[at]:
                 continue
             luma, blue, red = (np.ascontiguousarray(plane[at]) for plane in batch.planes)
-            measured = self.measure(luma, blue, red)
-            slot = self.slots[-1] if self.slots else -1
-            if not measured.is_repeat:
-                slot = self.keep(luma, blue, red) if self.keep else slot + 1
+            measured = self.measure(luma, blue, red, is_late=number < self.latest)
+            self.latest = max(number, self.latest)
+            if measured.repeats < 0:
+                slot = self.keep(luma, blue, red) if self.keep else self.kept
+                self.kept += 1
+            else:
+                slot = self.slots[measured.repeats]
             self.numbers.append(number)
             self.slots.append(slot)
             self.measured.append(measured)
@@ -79,24 +92,38 @@ class Rows:
         """Puts the rows in presentation order; gives the table and each row's slot."""
         order = np.argsort(np.array(self.numbers, np.int64), kind="stable")
         numbers = np.array(self.numbers, np.int64)[order]
-        rows = [self.measured[i] for i in order]
-        signals = {
-            name: np.array(
-                [row.values[name] for row in rows], np.uint64 if name == "dhash64" else np.float32
-            )
-            for name in SIGNALS
-        }
-        signals["luma_xxh64"] = np.array(self.hashes, np.uint64)[order]
+        signatures = None
+        if len(order):
+            signatures = np.stack([self.measured[i].signature for i in order])
         table = FrameTable(
             numbers,
             timeline.pts[numbers],
             timeline.time_base,
             timeline.start_pts,
             timeline.is_keyframe[numbers],
-            signals,
-            np.stack([row.signature for row in rows]) if rows else None,
+            self._signals(order, signatures),
+            signatures,
         )
         return table, np.array(self.slots, np.int64)[order]
+
+    def _signals(self, order: I64, signatures: F32 | None) -> dict[str, Samples]:
+        """Every column of `SIGNALS`: what the pass measured, and what follows from all rows."""
+        columns: dict[str, Samples] = {
+            name: np.array(
+                [self.measured[i].values[name] for i in order],
+                np.uint64 if name == "dhash64" else np.float32,
+            )
+            for name in SIGNALS
+            if name not in OF_ALL_ROWS
+        }
+        place = np.append(np.argsort(order), -1).astype(np.int32)  # the last one is for no row
+        repeats = place[np.array([self.measured[i].repeats for i in order], np.int64)]
+        looks = np.empty((0, 3), np.float32) if signatures is None else signatures
+        columns["repeats"] = repeats
+        columns["familiarity"] = familiarity(looks, repeats < 0)
+        columns["shot_start"] = shot_starts(columns, looks).astype(np.float32)
+        columns["luma_xxh64"] = np.array(self.hashes, np.uint64)[order]
+        return {name: columns[name] for name in SIGNALS}
 
 
 def scan(

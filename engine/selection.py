@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fewframes.arrays import F32, F64, I64
+from fewframes.by_shot import shot_numbers
 from fewframes.candidates import ROUNDING_SECONDS, Candidates, Picks, Span
 from fewframes.policies import Policy, policy_named
-from fewframes.shots import shot_numbers
 from fewframes.table import FrameTable
 from fewframes.wishes import (
     bounds_of,

@@ -1,53 +1,110 @@
 """Signals: what is measured of each scanned picture, in one pass over its luma and chroma.
 
-1. The planes (full range, 4:2:0, at the size that is stored) become grids of 8x8 block means.
-2. Each grid is compared with the picture before it, and with the last picture that was kept.
-3. A picture repeats the kept one if no block differs from it by more than ``dedup`` levels.
+1. The planes (full range, 4:2:0, at the size that is stored) become grids of blocks: the mean of
+   luma and of both chroma planes, and the spread of luma within the block. There are about
+   `BLOCKS` blocks along the longer side, whatever the size, so signals of two sizes compare.
+2. The grids are compared with those of the picture before, and of the last `KEPT` kept pictures.
+3. A picture repeats the most similar kept one if their difference is at most ``dedup``. It is the
+   largest local one: the largest mean over any 2 x 2 blocks of any grid, or half the largest of
+   a single block, whichever is more, as a share of the full range. Two blocks square average the
+   noise of coding away; a single block that changes twice as much is still seen.
+
+Pictures are fed in presentation order. One that comes late, because its first decoding failed, is
+measured for itself: nothing is compared with it, and its own changes are not known (NaN).
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from fewframes.arrays import F32, U8
-from fewframes.kernels import block_means, dhash64, grid_change, sharpness, signature
+from fewframes.kernels import (
+    block_means,
+    dhash64,
+    exposure,
+    grid_change,
+    grid_tones,
+    luma_sweep,
+    signature,
+)
+from fewframes.recipes import DEDUP
 
-BLOCK = 8
+BLOCKS = 56
+"""Blocks along the longer side, more or less: 8 samples each at the usual size of 448."""
+KEPT = 8
+"""How many of the pictures kept last a new one is compared with, so that A B A is a return."""
 CHANGED_LEVELS = 6.0
-"""A block counts as changed where its mean luma moves by more than this (of 255)."""
+"""A block counts as changed where its mean moves by more than this (of 255)."""
+FROZEN_LEVELS = 1.0
+"""A picture is frozen where no block moves by more than this."""
+DARK, BRIGHT = 16, 239
+"""Luma of samples that count as dark (at most this) and as bright (at least this), of 0 to 255."""
+BLACK_SHARE = 0.98
+"""A picture is black where at least this share of its samples is dark."""
+LUMA, SPREAD, BLUE, RED = range(4)
+"""The grids of a picture, in order."""
+MEAN, PEAK, WINDOW, AREA = range(4)
+"""What `grid_change` says of each grid, in order."""
 
+SIGNALS: dict[str, str] = {
+    "brightness": "mean luma, 0 to 255",
+    "contrast": "standard deviation of the block means of luma, in levels",
+    "detail": "mean spread of luma within a block, in levels",
+    "sharpness": "mean absolute Laplacian of luma, in levels",
+    "dark": f"share of luma samples at or below {DARK} of 255, 0 to 1",
+    "bright": f"share of luma samples at or above {BRIGHT} of 255, 0 to 1",
+    "black": f"1 where at least {BLACK_SHARE:.0%} of the samples are dark, else 0",
+    "change": "mean absolute change of luma blocks since the scanned frame before, in levels",
+    "change_peak": "largest such change",
+    "changed_area": f"share of blocks that changed by more than {CHANGED_LEVELS:g} levels, in luma "
+    "or in a chroma plane, whichever changed more, 0 to 1",
+    "colour_change": "mean absolute change of both chroma planes since the frame before, in levels",
+    "kept_change": f"smallest mean change of luma blocks from any of the {KEPT} pictures kept last "
+    "before it, in levels: low where a view returns",
+    "frozen": f"1 where no block changed by more than {FROZEN_LEVELS:g} level since the scanned "
+    "frame before, else 0",
+    "tone_change": "mean distance in level that blocks, wherever they are, must move to be those "
+    "of the frame before, luma plus both chroma planes: what motion alone hardly changes",
+    "similarity": f"likeness to the most similar of the {KEPT} pictures kept last before it: 1 "
+    "minus the largest local difference, as a share of the full range, 0 to 1",
+    "repeats": "row of the frame whose picture it shares, -1 for a picture of its own",
+    "familiarity": "likeness of its signature to the nearest kept picture of the whole film so "
+    "far, 0 to 1",
+    "shot_start": "1 where a shot begins: the film's first frame, the first one after a cut or in "
+    "the midst of a fade, else 0; its running sum numbers the shots from 1",
+    "dhash64": "perceptual difference hash of luma, for similarity",
+    "luma_xxh64": "hash of the decoded luma at native depth, for integrity, never for similarity",
+}
+"""Every column that is measured, and what it means. Where there is no frame before, changes are 0;
+where it is not known, NaN."""
 
-class Grids(NamedTuple):
-    """Block means of the three planes, on one grid ``[gh, gw] f32``."""
-
-    luma: F32
-    blue: F32
-    red: F32
+OF_PAIRS = (
+    "change",
+    "change_peak",
+    "changed_area",
+    "colour_change",
+    "tone_change",
+    "frozen",
+    "kept_change",
+    "similarity",
+)
+"""Signals that compare a picture with those before it."""
+_UNKNOWN = dict.fromkeys(OF_PAIRS, float("nan"))
+OF_ALL_ROWS = ("repeats", "familiarity", "shot_start", "luma_xxh64")
+"""Signals that the pass does not measure: they follow from all rows, or from the decoder."""
 
 
 class Measured(NamedTuple):
     """One picture's row of the table."""
 
-    is_repeat: bool
-    """No block differs from the last kept picture by more than ``dedup`` levels."""
+    repeats: int
+    """Which picture it repeats, counted from 0 as they were fed; -1 for none."""
     signature: F32
     """Unit-length description, ``[432] f32``."""
-    values: Mapping[str, Any]
-
-
-SIGNALS: dict[str, str] = {
-    "brightness": "mean luma, 0 to 255",
-    "contrast": "standard deviation of the block means of luma, in levels",
-    "sharpness": "mean absolute Laplacian of luma, in levels",
-    "change": "mean absolute change of luma blocks since the scanned frame before, in levels",
-    "change_peak": "largest such change",
-    "changed_area": f"share of blocks that changed by more than {CHANGED_LEVELS:g} levels, 0 to 1",
-    "colour_change": "mean absolute change of both chroma planes since the frame before, in levels",
-    "dhash64": "perceptual difference hash of luma, for similarity",
-}
-"""Every column that is measured, and what it means."""
+    values: Mapping[str, float]
+    """The signals that one pass can tell."""
 
 
 @dataclass(slots=True)
@@ -56,52 +113,94 @@ class SignalPass:
 
     >>> measure, grey = SignalPass(), np.full((16, 16), 128, np.uint8)
     >>> first, second = (measure(grey, grey[:8, :8], grey[:8, :8]) for _ in range(2))
-    >>> first.is_repeat, second.is_repeat, first.values["brightness"]
-    (False, True, 128.0)
+    >>> first.repeats, second.repeats, second.values["similarity"]
+    (-1, 0, 1.0)
     """
 
-    dedup: float = 2.0
-    """Largest difference of a block mean, in levels, for which a picture is a repeat; 0 = never."""
-    before: Grids | None = field(default=None, init=False)
-    kept: Grids | None = field(default=None, init=False)
+    dedup: float = DEDUP
+    """Largest local difference, 0 to 1 of the full range, for which a picture repeats a kept one;
+    0 = never."""
+    fed: int = field(default=0, init=False)
+    """How many pictures were measured."""
+    grids: F32 | None = field(default=None, init=False)
+    """Grids of the picture before, then of the kept ones, ``[1 + KEPT, 4, gh, gw] f32``."""
+    tones: F32 | None = field(default=None, init=False)
+    """What `grid_tones` says of the picture before, ``[4, 256] f32``."""
+    kept: list[int] = field(default_factory=list, init=False)
+    """Which pictures the kept ones are."""
 
-    def __call__(self, luma: U8, blue: U8, red: U8) -> Measured:
-        """Measures ``[h, w] u8`` luma and ``[ceil(h/2), ceil(w/2)] u8`` chroma, full range."""
-        grids = Grids(
-            block_means(luma, BLOCK), block_means(blue, BLOCK // 2), block_means(red, BLOCK // 2)
-        )
-        is_repeat = self._is_repeat(grids)
-        change = self._change(grids)
-        self.before = grids
-        if not is_repeat:
-            self.kept = grids
-        levels = grids.luma.ravel().astype(np.float64)
-        brightness = float(levels.mean())
-        values = {
+    def __call__(self, luma: U8, blue: U8, red: U8, *, is_late: bool = False) -> Measured:
+        """Measures ``[h, w] u8`` luma and ``[ceil(h/2), ceil(w/2)] u8`` chroma, full range.
+
+        ``is_late`` says that a picture shown after this one was fed before it.
+        """
+        grids, sharpness = picture_grids(luma, blue, red)
+        moments, tones = grid_tones(grids)
+        repeats, pairs = -1, _UNKNOWN
+        if not is_late:
+            repeats, pairs = self._compare(grids, tones)
+            self._remember(grids, tones, is_kept=repeats < 0)
+        self.fed += 1
+        dark, bright = exposure(luma, DARK, BRIGHT).tolist()
+        (brightness, contrast), (detail, _), *_ = moments.tolist()
+        own = {
             "brightness": brightness,
-            "contrast": max(0.0, float(levels @ levels) / levels.size - brightness**2) ** 0.5,
-            "sharpness": sharpness(luma),
-            **change,
-            "dhash64": dhash64(grids.luma),
+            "contrast": contrast,
+            "detail": detail,
+            "sharpness": sharpness,
+            "dark": dark,
+            "bright": bright,
+            "black": float(dark >= BLACK_SHARE),
+            "dhash64": dhash64(grids[LUMA]),
         }
-        return Measured(is_repeat, signature(*grids), values)
+        look = signature(grids[LUMA], grids[BLUE], grids[RED])
+        return Measured(repeats, look, {**own, **pairs})
 
-    def _is_repeat(self, grids: Grids) -> bool:
-        if self.kept is None or self.dedup <= 0:
-            return False
-        pairs = zip(grids, self.kept, strict=True)
-        return all(grid_change(now, kept, CHANGED_LEVELS)[1] <= self.dedup for now, kept in pairs)
-
-    def _change(self, grids: Grids) -> dict[str, float]:
-        if self.before is None:
-            return dict.fromkeys(("change", "change_peak", "changed_area", "colour_change"), 0.0)
-        luma, blue, red = (
-            grid_change(now, before, CHANGED_LEVELS)
-            for now, before in zip(grids, self.before, strict=True)
-        )
-        return {
-            "change": float(luma[0]),
-            "change_peak": float(luma[1]),
-            "changed_area": float(luma[2]),
-            "colour_change": float(blue[0] + red[0]) / 2,
+    def _compare(self, grids: F32, tones: F32) -> tuple[int, dict[str, float]]:
+        """Finds which kept picture this one repeats, and how it differs from those before it."""
+        if self.grids is None or self.tones is None:
+            return -1, dict.fromkeys(OF_PAIRS, 0.0)
+        changes = grid_change(grids, self.grids[: 1 + len(self.kept)], CHANGED_LEVELS)
+        local = np.maximum(changes[1:, :, WINDOW], changes[1:, :, PEAK] / 2).max(axis=1) / 255
+        nearest = int(local.argmin())
+        difference = float(local[nearest])
+        luma, spread, blue, red = changes[0].tolist()
+        moved = np.abs(tones - self.tones).sum(axis=1).tolist()
+        is_repeat = self.dedup > 0 and difference <= self.dedup
+        return self.kept[nearest] if is_repeat else -1, {
+            "change": luma[MEAN],
+            "change_peak": luma[PEAK],
+            "changed_area": max(luma[AREA], blue[AREA], red[AREA]),
+            "colour_change": (blue[MEAN] + red[MEAN]) / 2,
+            "tone_change": moved[LUMA] + moved[BLUE] + moved[RED],
+            "frozen": float(max(grid[PEAK] for grid in (luma, spread, blue, red)) <= FROZEN_LEVELS),
+            "kept_change": float(changes[1:, LUMA, MEAN].min()),
+            "similarity": 1.0 - difference,
         }
+
+    def _remember(self, grids: F32, tones: F32, *, is_kept: bool) -> None:
+        """Puts the picture in the place of the one before, and of the oldest kept one."""
+        if self.grids is None:
+            self.grids = np.empty((1 + KEPT, *grids.shape), np.float32)
+        self.grids[0], self.tones = grids, tones
+        if is_kept:
+            if len(self.kept) < KEPT:
+                self.kept.append(-1)
+            place = self.kept.index(min(self.kept))
+            self.kept[place] = self.fed
+            self.grids[1 + place] = grids
+
+
+def picture_grids(luma: U8, blue: U8, red: U8) -> tuple[F32, float]:
+    """Gives the grids of a picture, ``[4, gh, gw] f32``, and its sharpness.
+
+    >>> grey = np.full((252, 448), 128, np.uint8)
+    >>> picture_grids(grey, grey[:126, :224], grey[:126, :224])[0].shape
+    (4, 32, 56)
+    """
+    half = min(32, max(1, round(max(luma.shape) / BLOCKS / 2)))
+    means, spreads, sharpness = luma_sweep(luma, 2 * half)
+    grids = np.empty((4, *means.shape), np.float32)
+    grids[LUMA], grids[SPREAD] = means, spreads
+    grids[BLUE], grids[RED] = block_means(blue, half), block_means(red, half)
+    return grids, sharpness

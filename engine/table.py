@@ -47,7 +47,7 @@ class FrameTable:
     is_keyframe: Mask
     """Whether a decoder can start at the frame, ``[n] bool``."""
     signals: Mapping[str, Samples] = field(default_factory=dict)
-    """Named per-frame measurements, each ``[n]`` numbers (f32; hashes u64)."""
+    """Named per-frame measurements, each ``[n]`` numbers (f32; hashes u64, rows i32)."""
     signatures: F32 | None = None
     """Unit-length descriptions of the pictures, ``[n, d] f32``; None where none were computed."""
     slots: I32 | None = None

@@ -12,12 +12,14 @@ from typing import Any
 from fewframes.kernels.change import grid_change
 from fewframes.kernels.cholesky import pivoted_cholesky
 from fewframes.kernels.dhash import dhash64, hamming64
+from fewframes.kernels.exposure import exposure
 from fewframes.kernels.farthest import farthest_first
 from fewframes.kernels.grid import block_means
 from fewframes.kernels.kernel import Kernel
 from fewframes.kernels.representatives import representatives
-from fewframes.kernels.sharpness import sharpness
 from fewframes.kernels.signature import signature
+from fewframes.kernels.sweep import luma_sweep
+from fewframes.kernels.tones import grid_tones
 from fewframes.kernels.ycc import matrix_between, ycc_matrix
 
 __all__ = [
@@ -25,13 +27,15 @@ __all__ = [
     "Kernel",
     "block_means",
     "dhash64",
+    "exposure",
     "farthest_first",
     "grid_change",
+    "grid_tones",
     "hamming64",
+    "luma_sweep",
     "matrix_between",
     "pivoted_cholesky",
     "representatives",
-    "sharpness",
     "signature",
     "ycc_matrix",
 ]
@@ -41,12 +45,14 @@ KERNELS: dict[str, Kernel[..., Any]] = {
     for kernel in (
         block_means,
         dhash64,
+        exposure,
         farthest_first,
         grid_change,
+        grid_tones,
         hamming64,
         pivoted_cholesky,
         representatives,
-        sharpness,
+        luma_sweep,
         signature,
         ycc_matrix,
     )

@@ -1,4 +1,4 @@
-"""How much of the picture changed between two grids, and how strongly?"""
+"""How much did the picture change from others, on average, at most, and over which area?"""
 
 import numpy as np
 
@@ -6,50 +6,79 @@ from fewframes.kernels.kernel import F32, Kernel, require
 
 
 @Kernel
-def grid_change(grid: F32, reference: F32, threshold: float) -> F32:
-    """Change from one grid to another, `[gh, gw] f32, [gh, gw] f32 -> [3] f32`.
+def grid_change(grids: F32, references: F32, threshold: float) -> F32:
+    """Change from each reference to a picture, a picture being `c` grids of one shape.
 
-    The three are the mean absolute difference, the largest one (both in the grids' levels), and
-    the fraction of cells, 0..1, that differ by more than `threshold` levels. Levels are finite.
+    `[c, gh, gw] f32, [m, c, gh, gw] f32 -> [m, c, 4] f32`. For every reference and grid the four
+    are the mean absolute difference, the largest one, the largest mean difference over a window of
+    2 x 2 cells (1 along a side that has only one), all in the grids' levels, and the fraction of
+    cells, 0..1, that differ by more than `threshold` levels. Levels are finite.
 
     Raises:
-        TypeError: A grid is not `[gh, gw] f32`.
+        TypeError: The arrays are not `[c, gh, gw] f32` and `[m, c, gh, gw] f32`.
         ValueError: The grids differ in shape, or have no cell.
 
-    >>> now, before = np.array([[10, 20]], np.float32), np.array([[10, 26]], np.float32)
+    >>> now, before = np.array([[[10, 20]]], np.float32), np.array([[[[10, 26]]]], np.float32)
     >>> grid_change(now, before, threshold=4.0)
-    array([3. , 6. , 0.5], dtype=float32)
+    array([[[3. , 6. , 3. , 0.5]]], dtype=float32)
     """
-    difference = np.abs(grid - reference)
-    changed = difference > np.float32(threshold)
-    mean = difference.mean(dtype=np.float64)
-    return np.array([mean, difference.max(), changed.mean()], np.float32)
+    difference = grids - references
+    away, cells = np.abs(difference), (2, 3)
+    windows = difference
+    if difference.shape[2] > 1:
+        windows = windows[:, :, :-1] + windows[:, :, 1:]
+    if difference.shape[3] > 1:
+        windows = windows[..., :-1] + windows[..., 1:]
+    share = difference[0, 0].size if len(difference) else 1
+    window_size = min(2, difference.shape[2]) * min(2, difference.shape[3])
+    parts = [
+        away.sum(cells, np.float64) / share,
+        away.max(cells),
+        np.abs(windows).max(cells) / window_size,
+        (away > np.float32(threshold)).sum(cells) / share,
+    ]
+    return np.stack(parts, axis=2).astype(np.float32)
 
 
 @grid_change.check
-def _are_comparable(grid: F32, reference: F32, threshold: float) -> None:
-    require("grid", grid, "[gh, gw] f32")
-    require("reference", reference, "[gh, gw] f32")
-    if grid.shape != reference.shape or grid.size == 0:
+def _are_comparable(grids: F32, references: F32, threshold: float) -> None:
+    require("grids", grids, "[c, gh, gw] f32")
+    require("references", references, "[m, c, gh, gw] f32")
+    if grids.shape != references.shape[1:] or grids.size == 0:
         raise ValueError(
-            f"grid is {list(grid.shape)} and reference {list(reference.shape)}; "
-            "pass two grids of one shape with at least one cell"
+            f"grids is {list(grids.shape)} and references {list(references.shape)}; "
+            "pass grids of one shape with at least one cell"
         )
 
 
 @grid_change.cpu
-def _grid_change_cpu(grid: F32, reference: F32, threshold: float) -> F32:
-    gh, gw = grid.shape
-    limit = np.float32(threshold)
-    total = 0.0
-    largest = np.float32(0)
-    changed = 0
-    for row in range(gh):
-        for col in range(gw):
-            difference = abs(grid[row, col] - reference[row, col])
-            total += difference
-            largest = max(largest, difference)
-            changed += difference > limit
-    out = np.empty(3, np.float32)
-    out[0], out[1], out[2] = total / grid.size, largest, changed / grid.size
+def _grid_change_cpu(grids: F32, references: F32, threshold: float) -> F32:
+    (m, c), (gh, gw) = references.shape[:2], references.shape[2:]
+    limit, out = np.float32(threshold), np.empty((m, c, 4), np.float32)
+    totals, tops, wide = np.empty((3, gw), np.float32)
+    above, pair = np.empty(gw, np.float32), np.zeros(gw + 1, np.float32)  # pair's last stays 0
+    down, across = min(gh, 2), min(gw, 2)
+    for i in range(m):
+        for k in range(c):
+            totals[:], tops[:], wide[:], above[:] = 0, 0, 0, 0
+            changed = np.int64(0)
+            for row in range(gh):
+                here, there, count = grids[k, row], references[i, k, row], np.int32(0)
+                for col in range(gw):  # by column, so that sums and maxima fill vector registers
+                    difference = here[col] - there[col]
+                    away = abs(difference)
+                    totals[col] += away
+                    tops[col] = away if away > tops[col] else tops[col]
+                    count += np.int32(away > limit)
+                    pair[col] = above[col] + difference
+                    above[col] = difference
+                changed += np.int64(count)
+                if row >= down - 1:
+                    for col in range(gw + 1 - across):
+                        window = abs(pair[col] + pair[col + 1])
+                        wide[col] = window if window > wide[col] else wide[col]
+            out[i, k, 0] = totals.sum() / (gh * gw)
+            out[i, k, 1] = tops.max()
+            out[i, k, 2] = wide.max() / (down * across)
+            out[i, k, 3] = changed / (gh * gw)
     return out

@@ -43,17 +43,16 @@ def _block_means_cpu(plane: U8, block: int) -> F32:
     h, w = plane.shape
     rows, cols = -(-h // block), -(-w // block)
     out = np.empty((rows, cols), np.float32)
-    column_sums = np.empty(w, np.uint32)
+    column_sums, upto = np.empty(w, np.uint32), np.zeros(w + 1, np.uint64)
     for row in range(rows):
         top, bottom = row * block, min(h, (row + 1) * block)
         column_sums[:] = 0
         for y in range(top, bottom):  # contiguous, so that it becomes vector adds
             for x in range(w):
                 column_sums[x] += plane[y, x]
+        for x in range(w):
+            upto[x + 1] = upto[x] + np.uint64(column_sums[x])
         for col in range(cols):
             left, right = col * block, min(w, (col + 1) * block)
-            total = np.uint64(0)
-            for x in range(left, right):
-                total += np.uint64(column_sums[x])
-            out[row, col] = total / ((bottom - top) * (right - left))
+            out[row, col] = (upto[right] - upto[left]) / ((bottom - top) * (right - left))
     return out

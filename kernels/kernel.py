@@ -115,10 +115,16 @@ def require(name: str, value: Any, form: str) -> None:  # noqa: ANN401 (what it 
     ...
     TypeError: plane must be [h, w] u8, got [2, 3] float32; pass a 2-D array of uint8
     """
-    shape, _, code = form.rpartition(" ")
-    dimensions, dtype = shape.count(",") + 1, _DTYPES[code]
+    dimensions, dtype = _parsed(form)
     found = getattr(value, "dtype", None)
     if found == dtype and value.ndim == dimensions:
         return
     got = type(value).__name__ if found is None else f"{list(value.shape)} {found}"
     raise TypeError(f"{name} must be {form}, got {got}; pass a {dimensions}-D array of {dtype}")
+
+
+@functools.cache
+def _parsed(form: str) -> tuple[int, Any]:
+    """Number of dimensions and dtype of a form."""
+    shape, _, code = form.rpartition(" ")
+    return shape.count(",") + 1, _DTYPES[code]

@@ -14,6 +14,7 @@ from fewframes.kernels import KERNELS
 SEEDS = st.integers(0, 2**32 - 1)
 SIDES = st.integers(1, 40)
 ROWS = st.integers(0, 30) | st.sampled_from([63, 64, 65, 128, 300])  # tiles are of 64 rows
+LEVELS = st.integers(0, 255)
 
 
 def laid_out(array, layout):
@@ -109,15 +110,26 @@ def planes_to_recode(draw):
     return [luma, blue, red, kernels.matrix_between(draw(names), draw(names))]
 
 
+@st.composite
+def pictures_to_compare(draw):
+    """A picture of a few grids, and others of its shape, none or some of them alike."""
+    count, others = draw(st.integers(1, 4)), draw(st.integers(0, 3))
+    drawn = np.stack(draw(grids(count * (others + 1))))
+    first, *rest = np.split(drawn, others + 1)
+    return [first, np.stack(rest) if rest else first[None][:0], draw(st.sampled_from([0.0, 4.0]))]
+
+
 ARGUMENTS = {
     "block_means": st.tuples(planes(), st.integers(1, 45)).map(lambda drawn: [*drawn[0], drawn[1]]),
     "dhash64": grids(),
+    "exposure": st.tuples(planes(), LEVELS, LEVELS).map(lambda drawn: [*drawn[0], *drawn[1:]]),
     "farthest_first": points_to_pick(),
-    "grid_change": grids(2).map(lambda pair: [*pair, 4.0]),
+    "grid_change": pictures_to_compare(),
+    "grid_tones": st.integers(1, 4).flatmap(grids).map(lambda drawn: [np.stack(drawn)]),
     "hamming64": hashes(),
     "pivoted_cholesky": rows_to_span(),
     "representatives": rows_to_represent(),
-    "sharpness": planes(),
+    "luma_sweep": st.tuples(planes(), st.integers(1, 45)).map(lambda drawn: [*drawn[0], drawn[1]]),
     "signature": grids(3, of_one_shape=False),
     "ycc_matrix": planes_to_recode(),
 }
@@ -171,13 +183,22 @@ def test_planes_in_every_layout_give_the_same(layout, is_writeable):
     buffer[:, :23] = plane
     given_plane = buffer[:, :23] if layout == "view" else plane.copy()
     given_plane.flags.writeable = is_writeable
-    assert kernels.sharpness(given_plane) == kernels.sharpness.reference(plane)
+    for got, wanted in zip(
+        kernels.luma_sweep(given_plane, 8),
+        kernels.luma_sweep.reference(plane, 8),
+        strict=True,
+    ):
+        same(got, wanted)
 
 
 @pytest.mark.parametrize("shape", [(0, 0), (0, 5), (5, 0), (1, 1), (2, 9), (9, 2)])
-def test_planes_without_interior_have_no_sharpness_and_still_a_grid(shape):
+def test_planes_without_interior_are_not_sharp_and_still_have_a_grid(shape):
     plane = np.full(shape, 200, np.uint8)
-    assert kernels.sharpness(plane) == kernels.sharpness.reference(plane) == 0.0
+    means, spreads, sharpness = kernels.luma_sweep(plane, 4)
+    assert not spreads.any()
+    assert sharpness == 0.0
+    assert kernels.exposure(plane, 16, 200).tolist() == [0.0, float(plane.size > 0)]
+    same(means, kernels.block_means(plane, 4))
     grid = kernels.block_means(plane, block=4)
     assert grid.shape == (-(-shape[0] // 4), -(-shape[1] // 4))
     same(grid, kernels.block_means.reference(plane, block=4))
@@ -306,12 +327,12 @@ REFUSED = [
         "block_means has no GPU body; got an array on a GPU; copy it with cupy.asnumpy(...)",
     ),
     (
-        lambda: kernels.sharpness(F32),
+        lambda: kernels.luma_sweep(F32, 8),
         TypeError,
         "plane must be [h, w] u8, got [4, 6] float32; pass a 2-D array of uint8",
     ),
     (
-        lambda: kernels.sharpness([1, 2]),
+        lambda: kernels.luma_sweep([1, 2], 8),
         TypeError,
         "plane must be [h, w] u8, got list; pass a 2-D array of uint8",
     ),
@@ -321,9 +342,20 @@ REFUSED = [
         "block=0 cannot tile a plane; pass block from 1 to 4096",
     ),
     (
-        lambda: kernels.grid_change(F32, F32[:2], 1.0),
+        lambda: kernels.luma_sweep(U8, 65),
         ValueError,
-        "grid is [4, 6] and reference [2, 6]; pass two grids of one shape with at least one cell",
+        "block=65 cannot tile a plane; pass block from 1 to 64",
+    ),
+    (
+        lambda: kernels.exposure(U8, 16, 256),
+        ValueError,
+        "bright=256 is no level of a sample; pass 0 to 255",
+    ),
+    (
+        lambda: kernels.grid_change(F32[None], F32[None, None, :2], 1.0),
+        ValueError,
+        "grids is [1, 4, 6] and references [1, 1, 2, 6]; "
+        "pass grids of one shape with at least one cell",
     ),
     (
         lambda: kernels.farthest_first(F32, 4, np.array([2])),

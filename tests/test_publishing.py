@@ -196,6 +196,13 @@ def test_equal_recipes_have_equal_keys():
         Recipe(),
     ]
     assert len({recipe.key("d") for recipe in others}) == 5
-    for wrong in ({"fps": 0}, {"size": "big"}, {"quality": 0}, {"dedup": -1}, {"codec": "png"}):
+    for wrong in (
+        {"fps": 0},
+        {"size": "big"},
+        {"quality": 0},
+        {"dedup": -1},
+        {"dedup": 2.0},
+        {"codec": "png"},
+    ):
         with pytest.raises(ValueError, match=next(iter(wrong))):
             Recipe(**wrong)

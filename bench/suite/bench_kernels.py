@@ -12,7 +12,10 @@ RNG = np.random.default_rng(0)
 BUFFER = RNG.integers(0, 256, (252, 512), np.uint8)
 LUMA = BUFFER[:, :448]  # rows padded to 64 bytes, as decoders lay them out
 BLUE, RED = RNG.integers(0, 256, (2, 126, 224), np.uint8)
-GRID, BLUE_GRID, RED_GRID = (block_means.reference(plane) for plane in (LUMA, BLUE, RED))
+GRID = block_means.reference(LUMA, 8)
+BLUE_GRID, RED_GRID = (block_means.reference(plane, 4) for plane in (BLUE, RED))
+GRIDS = np.stack([GRID, BLUE_GRID, RED_GRID, GRID])
+NINE = np.stack([np.roll(GRIDS, shift, axis=1) for shift in range(9)])
 HASHES = RNG.integers(0, 2**64, 5000, np.uint64)
 SIGNATURES = RNG.standard_normal((5000, 432)).astype(np.float32)
 SIGNATURES /= np.linalg.norm(SIGNATURES, axis=1, keepdims=True)
@@ -24,11 +27,13 @@ SIZES = {
     "block_means": (LUMA, 8),
     "dhash64": (GRID,),
     "farthest_first": (SIGNATURES, 16, NONE),
-    "grid_change": (GRID, GRID[::-1].copy(), 4.0),
     "hamming64": (HASHES[:64], HASHES),
     "pivoted_cholesky": (SIGNATURES, np.ones(5000), 16, NONE),
     "representatives": (ALIKE, SIGNATURES, np.zeros(5000, np.int64), 0.0, 16, NONE),
-    "sharpness": (LUMA,),
+    "exposure": (LUMA, 16, 239),
+    "grid_change": (GRIDS, NINE, 4.0),
+    "grid_tones": (GRIDS,),
+    "luma_sweep": (LUMA, 8),
     "signature": (GRID, BLUE_GRID, RED_GRID),
     "ycc_matrix": (LUMA, BLUE, RED, matrix_between("bt709", "bt601")),
 }
