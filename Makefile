@@ -20,6 +20,10 @@ demo: setup ## a generated film, 16 adaptive frames of it, a contact sheet and a
 test: setup ## all tests
 	$(PY) -m pytest
 
+sim: setup ## GPU bodies of the kernels in Numba's simulator, and compiled for real GPUs where possible
+	NUMBA_ENABLE_CUDASIM=1 REQUIRE_GPU=1 $(PY) -m pytest tests/test_kernels.py -m gpu
+	$(PY) -m pytest tests/test_kernels.py -k compile
+
 lint: setup ## ruff, format and rules
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
@@ -39,4 +43,4 @@ bench: setup ## kernels and whole jobs beside their peers, on FILM=… (default:
 
 check: lint types test ## what has to pass before a commit
 
-.PHONY: help setup demo test lint types build/links bench check
+.PHONY: help setup demo test sim lint types build/links bench check

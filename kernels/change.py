@@ -2,7 +2,9 @@
 
 import numpy as np
 
-from fewframes.kernels.kernel import F32, Kernel, require
+from fewframes.kernels import gpu
+from fewframes.kernels.gpu import cuda
+from fewframes.kernels.kernel import F32, F64, Kernel, require
 
 
 @Kernel
@@ -53,3 +55,35 @@ def _grid_change_cpu(grid: F32, reference: F32, threshold: float) -> F32:
     out = np.empty(3, np.float32)
     out[0], out[1], out[2] = total / grid.size, largest, changed / grid.size
     return out
+
+
+@grid_change.cuda
+def _grid_change_cuda(grid: F32, reference: F32, threshold: float) -> gpu.DeviceArray:
+    rows = gpu.empty((grid.shape[0], 3), np.float64)
+    out = gpu.empty((3,), np.float32)
+    gpu.launch(_one_row, (1, grid.shape[0]), grid, reference, np.float32(threshold), rows)
+    gpu.launch(_all_rows, (1, 1), rows, grid.shape[1], out)
+    return out
+
+
+def _one_row(grid: F32, reference: F32, limit: float, rows: F64) -> None:
+    row, _ = cuda.grid(2)
+    if row >= rows.shape[0]:
+        return
+    total, largest, changed = 0.0, 0.0, 0.0
+    for col in range(grid.shape[1]):
+        difference = abs(grid[row, col] - reference[row, col])
+        total += difference
+        largest = max(largest, np.float64(difference))
+        changed += difference > limit
+    rows[row, 0], rows[row, 1], rows[row, 2] = total, largest, changed
+
+
+def _all_rows(rows: F64, columns: int, out: F32) -> None:
+    total, largest, changed = 0.0, 0.0, 0.0
+    for row in range(rows.shape[0]):
+        total += rows[row, 0]
+        largest = max(largest, rows[row, 1])
+        changed += rows[row, 2]
+    cells = np.float64(rows.shape[0] * columns)
+    out[0], out[1], out[2] = total / cells, largest, changed / cells

@@ -2,7 +2,12 @@
 
 import numpy as np
 
-from fewframes.kernels.kernel import U8, Kernel, require
+from fewframes.kernels import gpu
+from fewframes.kernels.gpu import cuda
+from fewframes.kernels.kernel import I32, U8, Kernel, require
+
+STRIP = 32
+"""Rows that a GPU thread goes down."""
 
 
 @Kernel
@@ -49,3 +54,27 @@ def _sharpness_cpu(plane: U8) -> float:
             row_total = np.int32(row_total + max(response, np.int16(-response)))
         total += row_total
     return float(total / ((h - 2) * (w - 2)))
+
+
+@sharpness.cuda
+def _sharpness_cuda(plane: U8) -> float:
+    h, w = plane.shape
+    if h < 3 or w < 3:
+        return 0.0
+    sums = gpu.empty((-(-(h - 2) // STRIP), w - 2), np.int32)
+    gpu.launch(_one_strip, sums.shape, plane, sums)
+    return float(sums.copy_to_host().sum(dtype=np.int64) / ((h - 2) * (w - 2)))
+
+
+def _one_strip(plane: U8, sums: I32) -> None:
+    """A column of a strip: neighbouring threads read neighbouring samples."""
+    x, strip = cuda.grid(2)
+    if strip >= sums.shape[0] or x >= sums.shape[1]:
+        return
+    total = np.int32(0)
+    for y in range(strip * STRIP, min(plane.shape[0] - 2, (strip + 1) * STRIP)):
+        around = np.int32(plane[y, x + 1]) + np.int32(plane[y + 2, x + 1])
+        around += np.int32(plane[y + 1, x]) + np.int32(plane[y + 1, x + 2])
+        response = np.int32(4 * np.int32(plane[y + 1, x + 1]) - around)
+        total += np.int32(max(response, -response))
+    sums[strip, x] = total

@@ -1,0 +1,124 @@
+"""What kernels may be given, as Hypothesis strategies: one row for each kernel in ARGUMENTS."""
+
+import os
+
+import numpy as np
+from hypothesis import strategies as st
+
+import fewframes.kernels as kernels
+
+IN_SIMULATOR = os.environ.get("NUMBA_ENABLE_CUDASIM") == "1"
+"""Numba plays a GPU, a Python thread for each of its threads: small arrays, few examples."""
+SEEDS = st.integers(0, 2**32 - 1)
+SIDES = st.integers(1, 6 if IN_SIMULATOR else 40)
+LAYOUTS = ["packed", "view"]
+MATRICES = ["bt601", "bt709", "bt2020", "smpte240m", "fcc"]
+
+
+def laid_out(array, layout):
+    """The same values, either packed or as a read-only view of a wider buffer."""
+    if layout == "packed":
+        return array
+    wider = np.full((array.shape[0], array.shape[1] + 3), 77, array.dtype)
+    wider[:, : array.shape[1]] = array
+    wider.flags.writeable = False
+    return wider[:, : array.shape[1]]
+
+
+@st.composite
+def planes(draw, count=1):
+    """Planes of noise at any contrast, `count` of one shape and layout."""
+    rng = np.random.default_rng(draw(SEEDS))
+    shape, layout = (draw(SIDES), draw(SIDES)), draw(st.sampled_from(LAYOUTS))
+    contrast = draw(st.sampled_from([1, 2, 256]))
+    return [
+        laid_out(rng.integers(256 - contrast, 256, shape, np.uint8), layout) for _ in range(count)
+    ]
+
+
+@st.composite
+def grids(draw, count=1, *, of_one_shape=True):
+    """Grids as `block_means` makes them, flat ones among them."""
+    rng = np.random.default_rng(draw(SEEDS))
+    layout, contrast = draw(st.sampled_from(LAYOUTS)), draw(st.sampled_from([1, 256]))
+    shapes = [(draw(SIDES), draw(SIDES)) for _ in range(1 if of_one_shape else count)]
+    tile = draw(st.sampled_from([1, 25, 64]))
+    made = []
+    for i in range(count):
+        levels = 100 + rng.integers(0, contrast, shapes[i % len(shapes)]) * tile // 2 / tile
+        made.append(laid_out(levels.astype(np.float32), layout))
+    return made
+
+
+@st.composite
+def hashes(draw):
+    rng = np.random.default_rng(draw(SEEDS))
+    return [rng.integers(0, 2**64, draw(st.integers(0, 9)), np.uint64) for _ in range(2)]
+
+
+@st.composite
+def points_to_pick(draw):
+    """Rows with copies, not-a-numbers and infinities; some of them taken already."""
+    rng = np.random.default_rng(draw(SEEDS))
+    n, d = draw(st.integers(0, 30)), draw(st.integers(0, 20))
+    points = rng.standard_normal((n, d)).astype(np.float32)
+    points = points.round(draw(st.sampled_from([0, 6])))
+    if n > 3 and draw(st.booleans()):
+        points[n // 2 :] = points[0]
+        points[0:1] = np.nan
+        points[1:2, ::2] = np.inf
+    chosen = rng.permutation(n)[: draw(st.integers(0, n))]
+    return [laid_out(points, "packed"), draw(st.integers(0, n - len(chosen))), chosen]
+
+
+@st.composite
+def planes_to_recode(draw):
+    (luma,) = draw(planes())
+    rng = np.random.default_rng(draw(SEEDS))
+    h, w = luma.shape
+    layout = "packed" if luma.flags.writeable else "view"
+    blue, red = (
+        laid_out(rng.integers(0, 256, (-(-h // 2), -(-w // 2)), np.uint8), layout) for _ in range(2)
+    )
+    names = st.sampled_from([*MATRICES, "ycgco"])
+    return [luma, blue, red, kernels.matrix_between(draw(names), draw(names))]
+
+
+@st.composite
+def planes_to_colour(draw):
+    """Planes of any layout, depth and padding, and a plan to any size."""
+    rng = np.random.default_rng(draw(SEEDS))
+    size = draw(SIDES), draw(SIDES)
+    target = draw(st.sampled_from([size, (draw(SIDES), draw(SIDES))]))
+    steps = draw(st.sampled_from([(2, 2), (1, 2), (2, 1), (1, 4), (4, 4), (1, 1), (0, 0)]))
+    bits, layout = draw(st.sampled_from([8, 8, 9, 10, 12, 16])), draw(st.sampled_from(LAYOUTS))
+    dtype = np.uint8 if bits == 8 else np.uint16
+    chroma = tuple(
+        -(-cells // step) if step else 1 for cells, step in zip(size, steps, strict=True)
+    )
+    made = [
+        laid_out(rng.integers(0, 2**bits, shape, dtype), layout) for shape in (size, chroma, chroma)
+    ]
+    plan = kernels.rgb_plan(
+        size,
+        target,
+        steps=steps,
+        siting=draw(st.sampled_from(["left", "center", "topleft"])),
+        matrix=draw(st.sampled_from([*MATRICES, "ycgco"])),
+        is_full=draw(st.booleans()),
+        bits=bits,
+    )
+    return [*made, plan]
+
+
+ARGUMENTS = {
+    "block_means": st.tuples(planes(), st.integers(1, 45)).map(lambda drawn: [*drawn[0], drawn[1]]),
+    "dhash64": grids(),
+    "farthest_first": points_to_pick(),
+    "grid_change": grids(2).map(lambda pair: [*pair, 4.0]),
+    "hamming64": hashes(),
+    "planes_to_rgb": planes_to_colour(),
+    "sharpness": planes(),
+    "signature": grids(3, of_one_shape=False),
+    "ycc_matrix": planes_to_recode(),
+}
