@@ -36,6 +36,8 @@ class DecodeReport:
     """Packets whose frames never came out."""
     anomalies: list[tuple[int, str]] = field(default_factory=list)
     """Packets at which the decoder complained, and its words."""
+    colours: set[str] = field(default_factory=set)
+    """How pictures became RGB: by whom, and what their samples were taken for."""
 
     def add(self, other: "DecodeReport") -> None:
         """Adds what another worker reports."""
@@ -45,9 +47,11 @@ class DecodeReport:
         self.linear += other.linear
         self.missing += other.missing
         self.anomalies += other.anomalies
+        self.colours |= other.colours
 
     def summary(self) -> dict[str, Any]:
-        """Gives the counts as plain numbers."""
+        """Gives the counts as plain numbers, and what RGB was made of where there is any."""
+        colour = {"colour": "; ".join(sorted(self.colours))} if self.colours else {}
         return {
             "pictures": self.pictures,
             "runs": self.runs,
@@ -55,6 +59,7 @@ class DecodeReport:
             "linear": self.linear,
             "missing": len(self.missing),
             "anomalies": len(self.anomalies),
+            **colour,
         }
 
 
