@@ -3,6 +3,10 @@
 ``python -m fewframes.bench.colour FILM…`` compares the first frames of generated films, and of
 FILMS, at full size and shrunk, with three others:
 
+Full size is the same as ``accurate`` but for odd sizes of subsampled chroma, which swscale
+stretches over the picture. Shrunk, hard edges between colours differ, because swscale averages
+chroma samples without interpolating between them; ``float64`` interpolates, as we do.
+
 1. ``float64``: the same definition in unrounded float64, written once more and otherwise.
 2. ``accurate``: ffmpeg with accurate rounding, full chroma and the siting told.
 3. ``default``: ffmpeg as it is called without such options.

@@ -22,6 +22,8 @@ from fewframes.kernels import matrix_between, planes_to_rgb, rgb_plan, ycc_matri
 from fewframes.timeline import StreamInfo
 
 AREA = Interpolation.AREA
+LIGHT_SECONDS_PER_SAMPLE = 6e-9
+"""CPU time of the colour kernel without Numba, for each luma sample read and each pixel made."""
 
 
 @dataclass(slots=True)
@@ -37,7 +39,16 @@ class Pixels:
     """Height and width in display orientation; None keeps the decoder's."""
     colours: set[str] = field(default_factory=set)
     """Filled with what RGB was made of, by whom."""
+    frames: int = 0
+    """How many pictures will come, where that is known: many are worth starting Numba for."""
     scaler: VideoReformatter = field(default_factory=VideoReformatter)
+
+    def __post_init__(self) -> None:
+        stream = self.stream
+        if self.format == "rgb" and colour_of(stream, stream.pixel_format, stream.colour_range):
+            height, width = self.size or stream.display_size
+            samples = stream.height * stream.width + height * width
+            planes_to_rgb.expect(self.frames * samples * LIGHT_SECONDS_PER_SAMPLE)
 
     def planes(self, picture: VideoFrame) -> tuple[Samples, ...]:
         """Gives the arrays of one picture, without the leading frame axis."""

@@ -7,7 +7,7 @@
 4. `@<kernel>.cuda` adds the host function that launches the GPU's loops (`kernels/gpu.py`).
 5. `@<kernel>.light` adds plain NumPy calls for the few arrays for which starting Numba costs more.
 6. A call runs the body of the device on which the first argument lives. Light bodies run until
-   they have taken what starting Numba takes, which is at most twice what the best choice costs.
+   they have taken what starting Numba takes, or until so much work is announced by `expect`.
 """
 
 import functools
@@ -38,8 +38,9 @@ _DTYPES = {
     "f32": np.dtype(np.float32),
 }
 
-LIGHT_SECONDS = 0.4
-"""CPU time in a process after which Numba would have been the cheaper choice."""
+LIGHT_SECONDS = 0.3
+"""CPU time of importing Numba and loading a kernel from its cache; a light body that has taken as
+long in a process has had its turn."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -110,6 +111,11 @@ class Kernel(Generic[P, R]):
         result: R = body(*values)
         return result
 
+    def expect(self, light_seconds: float) -> None:
+        """Announces work that would take the light body so long: for much, Numba starts at once."""
+        if light_seconds > LIGHT_SECONDS:
+            self._compiled  # noqa: B018 (a property that remembers)
+
     def _in_order(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
         """Every argument by position: Numba would compile once more for each omitted default."""
         if not kwargs and len(args) == len(self._signature.parameters):
@@ -120,8 +126,10 @@ class Kernel(Generic[P, R]):
 
     def _body_for(self, array: Any) -> Callable[..., Any]:  # noqa: ANN401 (any array library's)
         if not is_on_gpu(array):
-            is_light = "light" in self.bodies and self._light_seconds < LIGHT_SECONDS
-            return self._timed if is_light and "numba" not in sys.modules else self._compiled
+            is_light = "light" in self.bodies and "numba" not in sys.modules
+            return (
+                self._timed if is_light and self._light_seconds < LIGHT_SECONDS else self._compiled
+            )
         if "cuda" not in self.bodies:
             raise TypeError(
                 f"{self.__name__} has no GPU body; got an array on a GPU; "

@@ -35,6 +35,7 @@ def planes_to_rgb(luma: Plane, blue: Plane, red: Plane, plan: RgbPlan) -> U8:
         TypeError: A plane is not 2-D of u8 or u16, or the three differ in type.
         ValueError: The plan reaches beyond a plane.
 
+    >>> from fewframes.kernels import rgb_plan
     >>> luma, neutral = np.array([[16, 235], [126, 0]], np.uint8), np.array([[128]], np.uint8)
     >>> planes_to_rgb(luma, neutral, neutral, rgb_plan((2, 2)))[:, :, 0]
     array([[  0, 255],
@@ -210,11 +211,9 @@ def _rows(plane: Plane, bits: int, taps: I32) -> U32:
     if len(weights) == 1:
         shifted: U32 = np.left_shift(plane[first], np.uint32(16 - bits), dtype=np.uint32)
         return shifted
-    total = np.full((len(first), plane.shape[1]), ONE >> 1, np.uint32)
-    for k, weight in enumerate(weights):
-        total += np.multiply(plane[first + k], weight[:, None], dtype=np.uint32)
-    total >>= np.uint32(16)
-    return total
+    return _weighted(
+        [plane[first + k].astype(np.uint32) for k in range(len(weights))], weights[:, :, None]
+    )
 
 
 def _columns(lines: U32, taps: I32, *, doubles: bool) -> I32:
@@ -226,19 +225,22 @@ def _columns(lines: U32, taps: I32, *, doubles: bool) -> I32:
     pairs = (parts - 3) // 2 if doubles else 0
     for at in (2, 3) if doubles else ():
         runs = [lines[:, taps[0, at] + k :][:, :pairs] for k in range(count)]
-        out[:, at : at + 2 * pairs : 2] = _weighted(runs, taps[1:, at])
+        out[:, at : at + 2 * pairs : 2] = _weighted(runs, taps[1:, at]).view(np.int32)
     for ends in (slice(0, 2), slice(2 + 2 * pairs, parts)):
-        runs = [lines[:, taps[0, ends] + k] for k in range(count)]
-        out[:, ends] = _weighted(runs, taps[1:, ends])
+        runs = [lines.take(taps[0, ends] + k, axis=1) for k in range(count)]
+        out[:, ends] = _weighted(runs, taps[1:, ends]).view(np.int32)
     return out
 
 
-def _weighted(arrays: Sequence[U32], weights: I32) -> U32:
-    """The sum of arrays, each with its weight (or with one for each column), rounded."""
-    total: U32 = np.full((1, 1), ONE >> 1, np.uint32)
-    for array, weight in zip(arrays, weights.astype(np.uint32), strict=True):
-        if weight.any():
-            total = total + array * weight
+def _weighted(arrays: Sequence[U32], weights: I32 | U32) -> U32:
+    """The sum of arrays, each with its weight (or with one for each row or column), rounded."""
+    if weights.ndim == 1 and weights.max() == ONE:
+        return arrays[int(weights.argmax())]
+    first, *others = zip(arrays, weights.astype(np.uint32), strict=True)
+    total: U32 = np.multiply(*first)
+    for array, weight in others:
+        total += array * weight
+    total += np.uint32(ONE >> 1)
     total >>= np.uint32(16)
     return total
 
