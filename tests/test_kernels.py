@@ -13,7 +13,7 @@ from kernel_arguments import ARGUMENTS, IN_SIMULATOR, LAYOUTS
 import fewframes.kernels as kernels
 from fewframes.kernels import KERNELS, gpu
 
-EXAMPLES = {"cpu": 60, "light": 60, "cuda": 15 if IN_SIMULATOR else 60}
+EXAMPLES = {"cpu": 60, "light": 60, "cuda": 30 if IN_SIMULATOR else 60}
 BODIES = [
     pytest.param(name, body, marks=[pytest.mark.gpu] if body == "cuda" else [], id=f"{name}-{body}")
     for name, kernel in KERNELS.items()
@@ -81,59 +81,6 @@ def test_gpu_bodies_agree_in_the_simulator():
     assert done.returncode == 0, done.stdout
     with_gpu = sum("cuda" in kernel.bodies for kernel in KERNELS.values())
     assert f"{with_gpu} passed" in done.stdout
-
-
-GPU_ARGUMENTS = {
-    "block_means": (np.zeros((9, 9), np.uint8), 4),
-    "grid_change": (np.zeros((4, 5), np.float32), np.zeros((4, 5), np.float32), 4.0),
-    "planes_to_rgb": (*[np.zeros((8, 8), np.uint16)] * 3, kernels.rgb_plan((8, 8), bits=10)),
-    "sharpness": (np.zeros((9, 9), np.uint8),),
-}
-
-
-@pytest.mark.usefixtures("cuda_compiler")
-@pytest.mark.parametrize("capability", [(8, 0), (9, 0)])
-@pytest.mark.parametrize("name", [name for name, k in KERNELS.items() if "cuda" in k.bodies])
-def test_gpu_bodies_compile_without_a_gpu(name, capability, monkeypatch):
-    launched = []
-    monkeypatch.setattr(gpu, "launch", lambda *what: launched.append(what))
-    monkeypatch.setattr(gpu, "empty", OnHost)
-    monkeypatch.setattr(gpu, "there", lambda array: array)
-    KERNELS[name].bodies["cuda"](*GPU_ARGUMENTS[name])
-    assert launched
-    for loops, _, *arguments in launched:
-        ptx = ptx_of(gpu.bound(loops), arguments, capability)
-        assert f".target sm_{capability[0]}{capability[1]}" in ptx
-
-
-class OnHost(np.ndarray):
-    """Room that takes the place of a GPU's where nothing is launched."""
-
-    def __new__(cls, shape, dtype):
-        return np.zeros(shape, dtype).view(cls)
-
-    def copy_to_host(self):
-        return np.asarray(self)
-
-
-def ptx_of(loops, arguments, capability):
-    """The GPU's assembly of loops, as Numba's compiler writes it for a GPU of a capability."""
-    from numba import typeof
-
-    arrays = (np.asarray(a) if isinstance(a, np.ndarray) else a for a in arguments)
-    ptx, _ = gpu.numba_cuda().compile_ptx(loops, tuple(map(typeof, arrays)), cc=capability)
-    return ptx
-
-
-@pytest.fixture(scope="session")
-def cuda_compiler():
-    """Skips where even loops that do nothing are not compiled."""
-    try:
-        ptx_of(lambda array: None, [np.zeros(1)], (8, 0))
-    except Exception as error:  # each release of Numba has its own for a library that is missing
-        outcome = pytest.fail if os.environ.get("REQUIRE_GPU") == "1" else pytest.skip
-        why = f"{type(error).__name__}: {error}".splitlines()[0]
-        outcome(f"no CUDA compiler here: pip install 'fewframes[gpu]' ({why})")
 
 
 def same(got, wanted):
