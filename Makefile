@@ -20,6 +20,10 @@ demo: setup ## a generated film, 16 adaptive frames of it, a contact sheet and a
 test: setup ## all tests
 	$(PY) -m pytest
 
+sim: setup ## GPU bodies of the kernels in Numba's simulator, and compiled for real GPUs where possible
+	NUMBA_ENABLE_CUDASIM=1 REQUIRE_GPU=1 $(PY) -m pytest tests/test_kernels.py -m gpu
+	$(PY) -m pytest tests/test_gpu_compile.py
+
 lint: setup ## ruff, format and rules
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
@@ -46,4 +50,4 @@ soak: setup ## the long run of the fuzzer, its result kept in bench/results
 
 check: lint types test ## what has to pass before a commit
 
-.PHONY: help setup demo test lint types build/links bench fuzz soak check
+.PHONY: help setup demo test sim lint types build/links bench fuzz soak check

@@ -47,8 +47,31 @@ COLOUR_SPACES = {
     8: "ycgco",
     9: "bt2020nc",
     10: "bt2020c",
+    11: "smpte2085",
+    12: "chroma-derived-nc",
+    13: "chroma-derived-c",
+    14: "ictcp",
 }
 """Names of the matrix coefficients of Rec. ITU-T H.273, table 4."""
+TRANSFERS = {
+    1: "bt709",
+    4: "bt470m",
+    5: "bt470bg",
+    6: "smpte170m",
+    7: "smpte240m",
+    8: "linear",
+    9: "log100",
+    10: "log316",
+    11: "iec61966-2-4",
+    12: "bt1361e",
+    13: "iec61966-2-1",
+    14: "bt2020-10",
+    15: "bt2020-12",
+    16: "smpte2084",
+    17: "smpte428",
+    18: "arib-std-b67",
+}
+"""Names of the transfer characteristics of Rec. ITU-T H.273, table 3."""
 COLOUR_RANGES = {1: "limited", 2: "full"}
 
 
@@ -262,6 +285,7 @@ def describe(
         colour_space=COLOUR_SPACES.get(int(pixels.colorspace), "unspecified"),
         colour_range=COLOUR_RANGES.get(int(pixels.color_range), "unspecified"),
         header_frames=stream.frames,
+        transfer=TRANSFERS.get(int(pixels.color_trc), "unspecified"),
     )
 
 

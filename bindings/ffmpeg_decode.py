@@ -41,7 +41,8 @@ def decode(
     report: DecodeReport,
 ) -> Iterator[FrameBatch]:
     """Decodes runs one after the other; the contract is `fewframes.decoding.Decoder`'s."""
-    pixels = Pixels(timeline.stream, format, size)
+    count = sum(len(run.wanted) for run in runs)
+    pixels = Pixels(timeline.stream, format, size, report.colours, count)
     number_of = np.full(len(timeline.packets), -1)
     number_of[timeline.order] = np.arange(len(timeline))
     cursor = Cursor(timeline)

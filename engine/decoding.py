@@ -42,6 +42,8 @@ class DecodeReport:
     """Packets whose frames never came out."""
     anomalies: list[tuple[int, str]] = field(default_factory=list)
     """Packets at which the decoder complained, and its words."""
+    colours: set[str] = field(default_factory=set)
+    """How pictures became RGB: by whom, and what their samples were taken for."""
 
     def count(self, rung: Rung) -> None:
         """Counts one step of the ladder."""
@@ -53,10 +55,12 @@ class DecodeReport:
     def add(self, other: "DecodeReport") -> None:
         """Adds what another worker reports."""
         for name in (one.name for one in fields(self)):
-            setattr(self, name, getattr(self, name) + getattr(other, name))
+            mine, more = getattr(self, name), getattr(other, name)
+            setattr(self, name, mine | more if isinstance(mine, set) else mine + more)
 
     def summary(self) -> dict[str, Any]:
-        """Gives the counts as plain numbers."""
+        """Gives the counts as plain numbers, and what RGB was made of where there is any."""
+        colour = {"colour": "; ".join(sorted(self.colours))} if self.colours else {}
         return {
             "pictures": self.pictures,
             "runs": self.runs,
@@ -65,6 +69,7 @@ class DecodeReport:
             "linear": self.linear,
             "missing": len(self.missing),
             "anomalies": len(self.anomalies),
+            **colour,
         }
 
 

@@ -57,6 +57,7 @@ def stream_facts(stream: StreamInfo) -> dict[str, Any]:
         "pixel_aspect": str(stream.pixel_aspect),
         "colour_space": stream.colour_space,
         "colour_range": stream.colour_range,
+        "transfer": stream.transfer,
         "stream": stream.index,
     }
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from fewframes.timeline import Packets, Source, StreamInfo, Timeline
 
-FORMAT = "fewframes timeline 1"
+FORMAT = "fewframes timeline 2"
 PACKET_COLUMNS = (
     "pts",
     "dts",

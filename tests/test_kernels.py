@@ -1,168 +1,86 @@
 """Every kernel gives on every device what its NumPy reference says, and refuses misuse."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from kernel_arguments import ARGUMENTS, IN_SIMULATOR, LAYOUTS
 
 import fewframes.kernels as kernels
-from fewframes.kernels import KERNELS
+from fewframes.kernels import KERNELS, gpu
 
-SEEDS = st.integers(0, 2**32 - 1)
-SIDES = st.integers(1, 40)
-ROWS = st.integers(0, 30) | st.sampled_from([63, 64, 65, 128, 300])  # tiles are of 64 rows
-LEVELS = st.integers(0, 255)
-
-
-def laid_out(array, layout):
-    """The same values, either packed or as a read-only view of a wider buffer."""
-    if layout == "packed":
-        return array
-    wider = np.full((array.shape[0], array.shape[1] + 3), 77, array.dtype)
-    wider[:, : array.shape[1]] = array
-    wider.flags.writeable = False
-    return wider[:, : array.shape[1]]
+EXAMPLES = {"cpu": 60, "light": 60, "cuda": 30 if IN_SIMULATOR else 60}
+BODIES = [
+    pytest.param(name, body, marks=[pytest.mark.gpu] if body == "cuda" else [], id=f"{name}-{body}")
+    for name, kernel in KERNELS.items()
+    for body in kernel.bodies
+]
 
 
-@st.composite
-def planes(draw, count=1):
-    """Planes of noise at any contrast, `count` of one shape and layout."""
-    rng = np.random.default_rng(draw(SEEDS))
-    shape, layout = (draw(SIDES), draw(SIDES)), draw(st.sampled_from(["packed", "view"]))
-    contrast = draw(st.sampled_from([1, 2, 256]))
-    return [
-        laid_out(rng.integers(256 - contrast, 256, shape, np.uint8), layout) for _ in range(count)
-    ]
+def to_device(value, body):
+    """Arrays where the body wants them; plans and numbers as they are."""
+    is_moved = body == "cuda" and isinstance(value, np.ndarray)
+    return gpu.numba_cuda().to_device(np.ascontiguousarray(value)) if is_moved else value
 
 
-@st.composite
-def grids(draw, count=1, *, of_one_shape=True):
-    """Grids as `block_means` makes them, flat ones among them."""
-    rng = np.random.default_rng(draw(SEEDS))
-    layout, contrast = draw(st.sampled_from(["packed", "view"])), draw(st.sampled_from([1, 256]))
-    shapes = [(draw(SIDES), draw(SIDES)) for _ in range(1 if of_one_shape else count)]
-    tile = draw(st.sampled_from([1, 25, 64]))
-    made = []
-    for i in range(count):
-        levels = 100 + rng.integers(0, contrast, shapes[i % len(shapes)]) * tile // 2 / tile
-        made.append(laid_out(levels.astype(np.float32), layout))
-    return made
+def to_host(value):
+    return value.copy_to_host() if hasattr(value, "copy_to_host") else value
 
 
-@st.composite
-def hashes(draw):
-    rng = np.random.default_rng(draw(SEEDS))
-    return [rng.integers(0, 2**64, draw(st.integers(0, 9)), np.uint64) for _ in range(2)]
+def need_gpu():
+    """Skips where there is neither a GPU nor the simulator; fails there under REQUIRE_GPU=1."""
+    if not gpu.numba_cuda().is_available():
+        outcome = pytest.fail if os.environ.get("REQUIRE_GPU") == "1" else pytest.skip
+        outcome("no CUDA GPU here; without one, `make sim` runs these bodies in the simulator")
 
 
-@st.composite
-def points_to_pick(draw):
-    """Rows with copies, not-a-numbers and infinities; some of them taken already."""
-    rng = np.random.default_rng(draw(SEEDS))
-    n, d = draw(ROWS), draw(st.integers(0, 20))
-    points = rng.standard_normal((n, d)).astype(np.float32)
-    points = points.round(draw(st.sampled_from([0, 6])))
-    if n > 3 and draw(st.booleans()):
-        points[n // 2 :] = points[0]
-        points[0:1] = np.nan
-        points[1:2, ::2] = np.inf
-    chosen = rng.permutation(n)[: draw(st.integers(0, n))]
-    pull = rng.choice([0.5, 1.0, 2.0], n if draw(st.booleans()) else 0)
-    return [laid_out(points, "packed"), draw(st.integers(0, n - len(chosen))), chosen, pull]
+@pytest.mark.parametrize(("name", "body"), BODIES)
+def test_kernel_gives_what_its_reference_says(name, body):
+    import numba  # noqa: F401 (the light body runs until it is there)
 
-
-@st.composite
-def rows_to_span(draw):
-    """Rows with copies, of any rank and length; some of them taken already."""
-    points, _, chosen, _ = draw(points_to_pick())
-    n = len(points)
-    points = np.column_stack([points, points.sum(axis=1), np.arange(n) % 2]).astype(np.float32)
-    weights = np.random.default_rng(n).choice([0.5, 1.0, 2.0], n)
-    return [points, weights, draw(st.integers(0, n)), chosen]
-
-
-@st.composite
-def rows_to_represent(draw):
-    """Similarities of rows and anchors, with ties; some rows taken already."""
-    rng = np.random.default_rng(draw(SEEDS))
-    n, a, d = draw(ROWS), draw(st.integers(0, 20)), draw(st.integers(1, 9))
-    alike = rng.integers(0, draw(st.sampled_from([1, 3, 65536])), (n, a)).astype(np.uint16)
-    unit = rng.standard_normal((n, d)).astype(np.float32)
-    bonus = rng.integers(0, draw(st.sampled_from([1, 3, 10**9])), n)
-    chosen = rng.permutation(n)[: draw(st.integers(0, n))]
-    count = draw(st.integers(0, n - len(chosen)))
-    return [alike, unit, bonus, draw(st.sampled_from([0.0, 5.0, 1e6])), count, chosen]
-
-
-@st.composite
-def planes_to_recode(draw):
-    (luma,) = draw(planes())
-    rng = np.random.default_rng(draw(SEEDS))
-    h, w = luma.shape
-    layout = "packed" if luma.flags.writeable else "view"
-    blue, red = (
-        laid_out(rng.integers(0, 256, (-(-h // 2), -(-w // 2)), np.uint8), layout) for _ in range(2)
-    )
-    names = st.sampled_from(["bt601", "bt709", "bt2020", "smpte240m", "fcc"])
-    return [luma, blue, red, kernels.matrix_between(draw(names), draw(names))]
-
-
-@st.composite
-def pictures_to_compare(draw):
-    """A picture of a few grids, and others of its shape, none or some of them alike."""
-    count, others = draw(st.integers(1, 4)), draw(st.integers(0, 3))
-    drawn = np.stack(draw(grids(count * (others + 1))))
-    first, *rest = np.split(drawn, others + 1)
-    return [first, np.stack(rest) if rest else first[None][:0], draw(st.sampled_from([0.0, 4.0]))]
-
-
-ARGUMENTS = {
-    "block_means": st.tuples(planes(), st.integers(1, 45)).map(lambda drawn: [*drawn[0], drawn[1]]),
-    "dhash64": grids(),
-    "exposure": st.tuples(planes(), LEVELS, LEVELS).map(lambda drawn: [*drawn[0], *drawn[1:]]),
-    "farthest_first": points_to_pick(),
-    "grid_change": pictures_to_compare(),
-    "grid_tones": st.integers(1, 4).flatmap(grids).map(lambda drawn: [np.stack(drawn)]),
-    "hamming64": hashes(),
-    "pivoted_cholesky": rows_to_span(),
-    "representatives": rows_to_represent(),
-    "luma_sweep": st.tuples(planes(), st.integers(1, 45)).map(lambda drawn: [*drawn[0], drawn[1]]),
-    "signature": grids(3, of_one_shape=False),
-    "ycc_matrix": planes_to_recode(),
-}
-TO_DEVICE = {"cpu": lambda array: array}
-TO_HOST = {"cpu": lambda array: array}
-
-
-@pytest.fixture(params=TO_DEVICE)
-def device(request):
-    return request.param
-
-
-@pytest.mark.parametrize("name", KERNELS)
-def test_kernel_gives_what_its_reference_says(name, device):
     kernel = KERNELS[name]
+    if body == "cuda":
+        need_gpu()
 
     @settings(
         derandomize=True,
         deadline=None,
-        max_examples=60,
+        max_examples=EXAMPLES[body],
         database=None,
         suppress_health_check=list(HealthCheck),
     )
     @given(ARGUMENTS[name])
     def agrees(arguments):
-        there = [TO_DEVICE[device](a) if isinstance(a, np.ndarray) else a for a in arguments]
-        got, wanted = kernel(*there), kernel.reference(*arguments)
-        assert type(got) is type(wanted)
+        call = kernel.lightly if body == "light" else kernel
+        got, wanted = call(*(to_device(a, body) for a in arguments)), kernel.reference(*arguments)
         several = isinstance(wanted, tuple)
+        assert isinstance(got, tuple) == several
         for one, other in zip(*((got, wanted) if several else ([got], [wanted])), strict=True):
-            same(TO_HOST[device](one), other)
+            assert type(to_host(one)) is type(other)
+            same(to_host(one), other)
 
     agrees()
+
+
+def test_gpu_bodies_agree_in_the_simulator():
+    """In another process, because Numba reads the switch once, when it is imported."""
+    simulated = {**os.environ, "NUMBA_ENABLE_CUDASIM": "1", "REQUIRE_GPU": "1"}
+    words = ["-m", "pytest", str(Path(__file__)), "-q", "-m", "gpu", "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        [sys.executable, *words],
+        env=simulated,
+        cwd=Path(__file__).parent.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    with_gpu = sum("cuda" in kernel.bodies for kernel in KERNELS.values())
+    assert f"{with_gpu} passed" in done.stdout
 
 
 def same(got, wanted):
@@ -175,7 +93,7 @@ def same(got, wanted):
         np.testing.assert_array_equal(got, wanted)
 
 
-@pytest.mark.parametrize("layout", ["packed", "view"])
+@pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("is_writeable", [True, False])
 def test_planes_in_every_layout_give_the_same(layout, is_writeable):
     plane = np.random.default_rng(3).integers(0, 256, (17, 23), np.uint8)
@@ -322,9 +240,9 @@ U8, F32 = np.zeros((4, 6), np.uint8), np.zeros((4, 6), np.float32)
 NONE, U16 = np.empty(0, np.int64), np.zeros((4, 6), np.uint16)
 REFUSED = [
     (
-        lambda: kernels.block_means(OnGpu()),
+        lambda: kernels.dhash64(OnGpu()),
         TypeError,
-        "block_means has no GPU body; got an array on a GPU; copy it with cupy.asnumpy(...)",
+        "dhash64 has no GPU body; got an array on a GPU; copy it with cupy.asnumpy(...)",
     ),
     (
         lambda: kernels.luma_sweep(F32, 8),
@@ -406,7 +324,8 @@ REFUSED = [
     (
         lambda: kernels.matrix_between("bt601", "rgb"),
         ValueError,
-        "target='rgb' is not a known matrix; pass one of bt601, bt709, bt2020, smpte240m, fcc",
+        "target='rgb' is not a known matrix; pass one of bt601, bt709, bt2020, smpte240m, fcc, "
+        "ycgco",
     ),
 ]
 
