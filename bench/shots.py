@@ -10,6 +10,7 @@
 """
 
 import csv
+import dataclasses
 import json
 import tempfile
 from collections.abc import Sequence
@@ -55,14 +56,16 @@ def read_labels(path: Path) -> Labels:
     )
 
 
-def score(found: Sequence[int], labels: Labels) -> dict[str, Any]:
+def score(
+    found: Sequence[int], labels: Labels, *, tolerance: int = TOLERANCE_FRAMES
+) -> dict[str, Any]:
     """Counts right, wrong and missed boundaries; each label is taken once, by the nearest.
 
     >>> labels = Labels(np.array([50, 90]), np.array([0, 12]), np.array([False, False, True]))
     >>> score([51, 70, 100, 130], labels)
     {'right': 2, 'wrong': 1, 'missed': 0, 'missed_gradual': 0, 'f1': 0.8}
     """
-    reach = labels.lengths + TOLERANCE_FRAMES
+    reach = labels.lengths + tolerance
     is_hit, wrong = np.zeros(len(labels.starts), bool), 0
     for frame in found:
         away = np.abs(labels.starts - frame)
@@ -98,19 +101,18 @@ def measure(film: Path, labels: Labels, rounds: int) -> dict[str, Any]:
     for name, result in results.items():
         if name != DECODE and "error" not in result:
             result["cpu_beyond_decode"] = round(result["cpu_seconds"] - decode, 3)
-            found = result["said"].pop("starts")
-            result |= score(found, _seen_at(labels, result["said"].get("rows")))
+            result |= scored(result["said"], labels)
     return {"film": film.name, "boundaries": len(labels.starts), "results": results}
 
 
-def _seen_at(labels: Labels, rows: list[int] | None) -> Labels:
-    """The labels as a scan knows them: shots begin at the first scanned frame that shows them."""
+def scored(said: dict[str, Any], labels: Labels) -> dict[str, Any]:
+    """Scores a job's boundaries; a scan's are due at the first scanned frame of a shot."""
+    found, rows = said.pop("starts"), said.pop("rows", None)
     if rows is None:
-        return labels
-    at = np.searchsorted(rows, labels.starts)
-    there = np.array(rows)[np.minimum(at, len(rows) - 1)]
+        return score(found, labels)
+    due = np.array(rows)[np.minimum(np.searchsorted(rows, labels.starts), len(rows) - 1)]
     step = int(np.median(np.diff(rows)))
-    return Labels(there, labels.lengths + (step - TOLERANCE_FRAMES), labels.is_open)
+    return score(found, dataclasses.replace(labels, starts=due), tolerance=step)
 
 
 def joined(clips: Sequence[Path], target: Path) -> Labels:
