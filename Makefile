@@ -20,6 +20,10 @@ demo: setup ## a generated film, 16 adaptive frames of it, a contact sheet and a
 test: setup ## all tests
 	$(PY) -m pytest
 
+sim: setup ## GPU bodies of the kernels in Numba's simulator, and compiled for real GPUs where possible
+	NUMBA_ENABLE_CUDASIM=1 REQUIRE_GPU=1 $(PY) -m pytest tests/test_kernels.py -m gpu
+	$(PY) -m pytest tests/test_gpu_compile.py
+
 lint: setup ## ruff, format and rules
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
@@ -37,6 +41,13 @@ bench: setup ## kernels and whole jobs beside their peers, on FILM=… (default:
 	$(PY) -m pytest bench/suite --benchmark-enable --benchmark-only
 	$(PY) -m fewframes.bench.throughput $(FILM)
 
+N ?= 10000
+fuzz: setup ## N=10000 broken films, each frame of which must be true, marked or refused
+	$(PY) tests/media_fuzzer.py -n $(N)
+
+soak: setup ## the long run of the fuzzer, its result kept in bench/results
+	$(PY) tests/media_fuzzer.py -n 10000 --seed 100000 -o bench/results/fuzz.json
+
 check: lint types test ## what has to pass before a commit
 
-.PHONY: help setup demo test lint types build/links bench check
+.PHONY: help setup demo test sim lint types build/links bench fuzz soak check

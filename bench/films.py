@@ -51,6 +51,9 @@ class Film:
     """Presentation time of the first frame in the file."""
     rotation: int = 0
     """Degrees to turn the picture clockwise for display, as the file says it."""
+    tags: Mapping[str, int] = field(default_factory=dict)
+    """What the file says of its colours, by attributes of a codec context: ``colorspace``,
+    ``color_range`` and ``color_trc``, in numbers of Rec. ITU-T H.273. Samples stay as they are."""
 
     @property
     def time_base(self) -> Fraction:
@@ -128,6 +131,8 @@ def write_film(path: Path, film: Film) -> None:
         stream.width, stream.height, stream.pix_fmt = width, height, film.pixel_format
         stream.codec_context.time_base = stream.time_base = film.time_base
         stream.codec_context.thread_count = 1
+        for name, value in film.tags.items():
+            setattr(stream.codec_context, name, value)
         if film.rotation:
             stream.set_display_rotation(-film.rotation)
         for rgb, pts in zip(pictures(film), film.pts.tolist(), strict=True):

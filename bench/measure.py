@@ -80,15 +80,15 @@ def _medians(runs: Sequence[Run]) -> dict[str, Any]:
     }
 
 
-def machine() -> dict[str, Any]:
-    """Describes the machine and the versions that a result belongs to."""
+def machine(peers: Sequence[str] = ()) -> dict[str, Any]:
+    """Describes the machine and the versions that a result belongs to, further peers' too."""
     names = ["fewframes", "av", "numpy", "numba", "simplejpeg", "decord2", "opencv-python-headless"]
     return {
         "cpu": _cpu_name(),
         "cores": os.cpu_count(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
-        "versions": {name: _version(name) for name in [*names, "torchcodec"]},
+        "versions": {name: _version(name) for name in [*names, "torchcodec", *peers]},
     }
 
 

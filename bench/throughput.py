@@ -30,6 +30,7 @@ def read_cases(film: Path, count: int, budget: int) -> dict[str, list[str]]:
     common = [str(film), str(count), str(budget)]
     settings = {
         "fewframes workers=1": ["ours"],
+        "fewframes, seen before": ["ours_again"],
         "fewframes default": ["ours_parallel"],
         "decord2 num_threads=1": ["decord2", "1"],
         "decord2 default": ["decord2", "0"],

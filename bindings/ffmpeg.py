@@ -7,10 +7,11 @@ it says of damage.
 import logging
 import threading
 from array import array
+from contextlib import suppress
 from fractions import Fraction
 from math import atan2, degrees
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import av
 import av.logging
@@ -21,10 +22,18 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from fewframes.arrays import I64
-from fewframes.bitstream import packet_parser
+from fewframes.bitstream import PacketKind, packet_parser
 from fewframes.errors import UnreadableMediaError
 from fewframes.timeline import NO_PTS, Packets, Source, StreamInfo
 
+if TYPE_CHECKING:
+    from av.packet import Packet
+
+IS_BEFORE_19 = int(av.__version__.split(".")[0]) < 19
+OPENING: dict[str, Any] = {"metadata_errors": "replace"} if IS_BEFORE_19 else {}
+"""Options of `av.open`: names and titles may be in any encoding, which PyAV 19 takes as it is."""
+FIRST_PICTURE_PACKETS = 64
+"""How many packets are decoded in search of a first picture."""
 VERSIONS = f"av {av.__version__}, ffmpeg {av.ffmpeg_version_info}"
 """What a stored timeline depends on."""
 
@@ -38,21 +47,50 @@ COLOUR_SPACES = {
     8: "ycgco",
     9: "bt2020nc",
     10: "bt2020c",
+    11: "smpte2085",
+    12: "chroma-derived-nc",
+    13: "chroma-derived-c",
+    14: "ictcp",
 }
 """Names of the matrix coefficients of Rec. ITU-T H.273, table 4."""
+TRANSFERS = {
+    1: "bt709",
+    4: "bt470m",
+    5: "bt470bg",
+    6: "smpte170m",
+    7: "smpte240m",
+    8: "linear",
+    9: "log100",
+    10: "log316",
+    11: "iec61966-2-4",
+    12: "bt1361e",
+    13: "iec61966-2-1",
+    14: "bt2020-10",
+    15: "bt2020-12",
+    16: "smpte2084",
+    17: "smpte428",
+    18: "arib-std-b67",
+}
+"""Names of the transfer characteristics of Rec. ITU-T H.273, table 3."""
 COLOUR_RANGES = {1: "limited", 2: "full"}
 
 
 class _Complaints(logging.Handler):
-    """Keeps what FFmpeg logs as an error, by thread, so that it is neither lost nor printed."""
+    """Keeps what FFmpeg logs of damage, by thread, so that it is neither lost nor printed.
+
+    That is every error, and the note that it has made up a part of a picture ("concealing …").
+    """
 
     def __init__(self) -> None:
-        super().__init__(logging.ERROR)
+        super().__init__(logging.INFO)
         self.local = threading.local()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Files a message under the thread that decodes."""
-        self.mine().append(f"{record.name.removeprefix('libav.')}: {record.getMessage().strip()}")
+        message = f"{record.name.removeprefix('libav.')}: {record.getMessage().strip()}"
+        if record.levelno >= logging.ERROR or "concealing" in message:
+            self.mine().append(message)
+            logger.info(message)
 
     def mine(self) -> list[str]:
         """The messages of this thread since they were last cleared."""
@@ -61,14 +99,18 @@ class _Complaints(logging.Handler):
         return self.local.messages  # type: ignore[no-any-return]
 
 
+logger = logging.getLogger("fewframes.ffmpeg")
 _complaints = _Complaints()
-logging.getLogger("libav").addHandler(_complaints)
+_libav = logging.getLogger("libav")
+_libav.addHandler(_complaints)
+_libav.setLevel(logging.INFO)
+_libav.propagate = False
 
 
 def complaints() -> list[str]:
     """Gives the list that FFmpeg's errors on this thread are appended to; clear it when read."""
-    if av.logging.get_level() is None:
-        av.logging.set_level(av.logging.ERROR)
+    if av.logging.get_level() != av.logging.INFO:
+        av.logging.set_level(av.logging.INFO)
         av.logging.set_skip_repeated(False)
     return _complaints.mine()
 
@@ -82,12 +124,13 @@ def open_container(path: Path) -> InputContainer:
     if path.stat().st_size == 0:
         raise UnreadableMediaError(f"{path.name!r} is empty (0 bytes)")
     try:
-        return av.open(str(path), metadata_errors="replace")
+        container: InputContainer = av.open(str(path), **OPENING)
     except (av.error.FFmpegError, OSError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise UnreadableMediaError(
             f"{path.name!r} is not a video that FFmpeg can read: {reason}"
         ) from error
+    return container
 
 
 def choose_stream(container: InputContainer, path: Path, index: int | None = None) -> VideoStream:
@@ -135,11 +178,12 @@ def read_packets(
     log.clear()
     with open_container(source.path) as container:
         stream = choose_stream(container, source.path, index)
-        packets, durations, error = _demux(container, stream)
+        reorders = bool(stream.codec_context.reorder_depth)
+        first = _FirstPicture(stream)
+        packets, durations, error = _demux(container, stream, first)
         is_film = container.format.name.startswith("mov")
         listed = len(stream.index_entries) if is_film else 0
-        reorders = bool(stream.codec_context.reorder_depth)
-        info = describe(container, stream, _first_picture(source.path, stream.index))
+        info = describe(container, stream, first.after(None))
     damage = [] if error is None else [f"reading stops: {error}"]
     if listed > len(packets):
         damage.append(f"ends early: {len(packets)} of {listed} listed frames are there")
@@ -148,62 +192,76 @@ def read_packets(
     return info, packets, durations, damage, reorders
 
 
+class _FirstPicture:
+    """Decodes up to the first picture, where the display matrix and the true pixel format are."""
+
+    def __init__(self, stream: VideoStream) -> None:
+        self.context, self.tries = stream.codec_context, FIRST_PICTURE_PACKETS
+        self.context.thread_count = 1
+        self.picture: VideoFrame | None = None
+
+    def after(self, packet: "Packet[VideoStream] | None") -> VideoFrame | None:
+        """Decodes one more packet, or drains (None), if there is no picture yet; gives it."""
+        if self.picture is None and self.tries:
+            self.tries -= 1
+            with suppress(av.error.FFmpegError):  # the picture of a later packet will do
+                self.picture = next(iter(self.context.decode(packet)), None)
+        return self.picture
+
+
 def _demux(
-    container: InputContainer, stream: VideoStream
+    container: InputContainer, stream: VideoStream, first: _FirstPicture
 ) -> tuple[Packets, I64, av.error.FFmpegError | None]:
     """Reads every packet; a file that breaks off gives what is there, and the error."""
     parse = packet_parser(stream.codec_context.name, bytes(stream.codec_context.extradata or b""))
-    numbers, flags, error = array("q"), bytearray(), None
+    numbers, error = array("q"), None
     try:
         for packet in container.demux(stream):
             if packet.size == 0:
                 continue
-            kind = parse(memoryview(packet))
-            pts, dts, position = packet.pts, packet.dts, packet.pos
-            numbers.append(NO_PTS if pts is None else pts)
-            numbers.append(NO_PTS if dts is None else dts)
-            numbers.append(packet.size)
-            numbers.append(-1 if position is None else position)
-            numbers.append(packet.duration or 0)
-            numbers.append(kind.layer)
-            flags.append(
-                (packet.is_keyframe and kind.can_start)
-                | kind.is_unreferenced << 1
-                | (kind.is_shown and not packet.is_discard) << 2
-                | packet.is_corrupt << 3
-            )
+            if first.picture is None:
+                first.after(packet)
+            numbers.extend(_facts(packet, parse(memoryview(packet))))
     except av.error.FFmpegError as problem:
         error = problem
-    packets, durations = _columns(numbers, flags)
+    packets, durations = _columns(numbers)
     return packets, durations, error
 
 
-def _columns(numbers: "array[int]", flags: bytearray) -> tuple[Packets, I64]:
-    table = np.array(numbers, np.int64).reshape(-1, 6)
-    pts, dts, size, position, duration, layer = np.ascontiguousarray(table.T)
-    bits = np.frombuffer(bytes(flags), np.uint8)
+def _facts(packet: "Packet[VideoStream]", kind: PacketKind) -> tuple[int, ...]:
+    """One packet's row of `_columns`."""
+    pts, dts, position = packet.pts, packet.dts, packet.pos
+    flags = (
+        (packet.is_keyframe and kind.can_start)
+        | kind.is_unreferenced << 1
+        | (kind.is_shown and not packet.is_discard) << 2
+        | packet.is_corrupt << 3
+    )
+    return (
+        NO_PTS if pts is None else pts,
+        NO_PTS if dts is None else dts,
+        packet.size,
+        -1 if position is None else position,
+        packet.duration or 0,
+        kind.layer,
+        flags,
+    )
+
+
+def _columns(numbers: "array[int]") -> tuple[Packets, I64]:
+    table = np.array(numbers, np.int64).reshape(-1, 7)
+    pts, dts, size, position, duration, layer, flags = np.ascontiguousarray(table.T)
     packets = Packets(
         pts=pts,
         dts=dts,
         size_bytes=size,
         position=position,
-        can_start=bits & 1 != 0,
-        is_droppable=(bits & 2 != 0) & (layer == layer.max(initial=0)),
-        is_frame=bits & 4 != 0,
-        is_corrupt=bits & 8 != 0,
+        can_start=flags & 1 != 0,
+        is_droppable=(flags & 2 != 0) & (layer == layer.max(initial=0)),
+        is_frame=flags & 4 != 0,
+        is_corrupt=flags & 8 != 0,
     )
     return packets, duration
-
-
-def _first_picture(path: Path, index: int) -> VideoFrame | None:
-    """Decodes the first picture, where the display matrix and the true pixel format are."""
-    with open_container(path) as container:
-        stream = choose_stream(container, path, index)
-        stream.codec_context.thread_count = 1
-        try:
-            return next(iter(container.decode(stream)), None)
-        except av.error.FFmpegError:
-            return None
 
 
 def describe(
@@ -227,6 +285,7 @@ def describe(
         colour_space=COLOUR_SPACES.get(int(pixels.colorspace), "unspecified"),
         colour_range=COLOUR_RANGES.get(int(pixels.color_range), "unspecified"),
         header_frames=stream.frames,
+        transfer=TRANSFERS.get(int(pixels.color_trc), "unspecified"),
     )
 
 

@@ -4,8 +4,9 @@ After a seek the first packet must be the promised one, and every following pack
 row: by position and size where the demuxer tells positions, else by size and pts.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -17,7 +18,9 @@ from av.video.stream import VideoStream
 
 from fewframes.arrays import I64
 from fewframes.bindings.ffmpeg import choose_stream, complaints, open_container
-from fewframes.timeline import NO_PTS, Timeline
+from fewframes.bitstream import Buffer
+from fewframes.coded_order import OrderCheck, order_check
+from fewframes.timeline import NO_PTS, StreamInfo, Timeline
 
 if TYPE_CHECKING:
     from av.packet import Packet
@@ -28,12 +31,17 @@ READ_THROUGH_PACKETS = 48
 16 µs, but one of MPEG-TS about a millisecond."""
 LOST_AFTER_PACKETS = 4096
 """How many packets may pass after a seek before the landing counts as failed."""
-SEEKS_BY_PTS = ("matroska",)
-"""Containers whose index holds presentation times; the others are sought by decode time."""
+SEEKS_BY_PTS = ("matroska", "mov")
+"""Containers that FFmpeg seeks by presentation time; the others are sought by decode time, with
+which it would land a GOP early in MP4."""
 
 
 class LandingError(Exception):
     """The packets read are not those that the timeline promised."""
+
+
+class OutOfOrderError(Exception):
+    """Packets are withheld, but what is around them is not as it was coded."""
 
 
 @dataclass(slots=True)
@@ -43,6 +51,7 @@ class _Open:
     container: InputContainer
     stream: VideoStream
     packets: Iterator[VideoPacket]
+    order: OrderCheck | None
 
 
 class Cursor:
@@ -53,6 +62,7 @@ class Cursor:
         self.timeline = timeline
         self._pts, self._dts = packets.pts.tolist(), packets.dts.tolist()
         self._sizes, self._positions = packets.size_bytes.tolist(), packets.position.tolist()
+        self._times = timeline.packet_times.tolist()
         self._open: _Open | None = None
         self._next_row = 0
 
@@ -67,21 +77,41 @@ class Cursor:
 
         Gives the row fed, the pictures that came out (None where the decoder refused the packet),
         and True; then the last row again, what was drained, and False. What FFmpeg complains of
-        between two steps is about the packet fed, not about what was read.
+        between two steps is about the packet fed, not about what was read. Raises `LandingError`,
+        and `OutOfOrderError` where the feed has gaps that these packets do not allow.
         """
         rows = feed.tolist()
         packets = self._packets(rows[0])
         context = self._opened().stream.codec_context
+        follows = self._check() if len(rows) <= rows[-1] - rows[0] else None
         log = complaints()
         for row in rows:
-            at, packet = next(packets)
+            at = -1
             while at < row:
                 at, packet = next(packets)
+                if at < rows[0] or follows is None:
+                    continue
+                if not follows(memoryview(packet), self._times[at]):
+                    raise OutOfOrderError(f"packet {at} is not the next one of its stream")
             packet.pts = at
             log.clear()
             yield at, pictures_of(context, packet), True
         yield rows[-1], pictures_of(context, None), False
         context.flush_buffers()
+
+    def _check(self) -> Callable[[Buffer, int], bool]:
+        """What every packet of a run must pass where some are withheld."""
+        order = self._opened().order
+        if order is None:
+            return lambda data, time: False
+        order.start()
+        return order.follows
+
+    def _order_check(self, stream: VideoStream) -> OrderCheck | None:
+        info = self.timeline.stream
+        is_timed = info.codec == "h264" or self.timeline.timing == "pts"
+        extradata = bytes(stream.codec_context.extradata or b"")
+        return order_check(info.codec, extradata) if is_timed else None
 
     def _packets(self, row: int) -> Iterator[tuple[int, VideoPacket]]:
         """Every packet from a row on; each must be the one that the timeline has there."""
@@ -142,21 +172,32 @@ class Cursor:
             stream = choose_stream(container, path, self.timeline.stream.index)
             stream.codec_context.thread_count = 1
             stream.codec_context.thread_type = "NONE"
-            if self.timeline.stream.codec == "h264" and "444" in self.timeline.stream.pixel_format:
-                _prime(path, stream)
-            self._open = _Open(container, stream, container.demux(stream))
+            if packets := _priming_packets(self.timeline.stream):
+                _prime(path, stream, packets)
+            order = self._order_check(stream)
+            self._open = _Open(container, stream, container.demux(stream), order)
             self._next_row = 0
         return self._open
 
 
-def _prime(path: Path, stream: VideoStream) -> None:
-    """Shows a decoder the first packet of the file, where x264 says its version.
+def _priming_packets(stream: StreamInfo) -> int:
+    """How many packets from the start of a file decide how later ones are decoded.
 
-    FFmpeg decodes 4:4:4 of x264 before version 151 in its own way, and a seek would miss that.
+    FFmpeg decodes 4:4:4 of x264 before version 151 in its own way; the version is in the first one.
+    MPEG-4 has its header there as well as in the container, and the two may differ; and FFmpeg
+    learns from the first dozen how the encoder pads, which decides what counts as an error.
     """
+    if stream.codec == "mpeg4":
+        return 16
+    return int(stream.codec == "h264" and "444" in stream.pixel_format)
+
+
+def _prime(path: Path, stream: VideoStream, packets: int) -> None:
+    """Shows a decoder the first packets of the file, and makes it forget the pictures."""
     with open_container(path) as other:
         same = choose_stream(other, path, stream.index)
-        pictures_of(stream.codec_context, next(other.demux(same)))
+        for packet in islice(other.demux(same), packets):
+            pictures_of(stream.codec_context, packet)
     pictures_of(stream.codec_context, None)
     stream.codec_context.flush_buffers()
 

@@ -1,9 +1,11 @@
 """PyAV: exactly the frames of a plan, each matched by its packet, never by counting.
 
-1. A `Cursor` seeks to the first packet of a run and proves where it landed.
+1. A `Cursor` seeks to the first packet of a run and proves where it landed; that packet must give
+   an intra picture.
 2. Each packet is tagged with its row in the timeline in place of its pts, and the decoder carries
    the tag to the picture: a match is certain even where pts are missing or there twice.
-3. Each wanted packet must give one picture. If one is missing, the run is decoded again from one
+3. Each wanted packet must give one picture. If one is missing, or the packets around withheld
+   ones are not in their coded order, the run is decoded again with nothing withheld, then from one
    keyframe further back, then from the start of the file; what is still missing is reported.
 4. An error that FFmpeg raises or logs marks every picture up to the next keyframe as damaged.
 """
@@ -14,16 +16,20 @@ from pathlib import Path
 
 import av
 import numpy as np
-from av.video.frame import VideoFrame
+from av.video.frame import PictureType, VideoFrame
 
-from fewframes.arrays import I64, Mask
+from fewframes.arrays import I64, U64, Mask
 from fewframes.bindings.ffmpeg import choose_stream, complaints, open_container
-from fewframes.bindings.ffmpeg_cursor import Cursor, LandingError, pictures_of
+from fewframes.bindings.ffmpeg_cursor import Cursor, LandingError, OutOfOrderError, pictures_of
 from fewframes.bindings.ffmpeg_pixels import Pixels
-from fewframes.decoding import DecodeReport
+from fewframes.decoding import DecodeReport, Rung
 from fewframes.frames import Format, FrameBatch
-from fewframes.plan import Run
+from fewframes.plan import ENDED_BY_NEXT, Run, start_packets
 from fewframes.timeline import NO_PTS, Timeline
+
+LINEAR_TRIES = 2
+"""After so many decodes from the start of the file that brought nothing, no more are made: a long
+film with many damaged stretches would be decoded again and again."""
 
 
 def decode(
@@ -35,13 +41,17 @@ def decode(
     report: DecodeReport,
 ) -> Iterator[FrameBatch]:
     """Decodes runs one after the other; the contract is `fewframes.decoding.Decoder`'s."""
-    pixels = Pixels(timeline.stream, format, size)
+    count = sum(len(run.wanted) for run in runs)
+    pixels = Pixels(timeline.stream, format, size, report.colours, count)
     number_of = np.full(len(timeline.packets), -1)
     number_of[timeline.order] = np.arange(len(timeline))
     cursor = Cursor(timeline)
+
+    def hashes(picture: VideoFrame) -> U64 | None:
+        return np.array([pixels.luma_xxh64(picture)], np.uint64) if format == "jpeg" else None
+
     try:
         for run in runs:
-            report.runs += 1
             for row, picture, is_damaged in _decode_run(cursor, run, report):
                 numbers = number_of[row : row + 1]
                 yield FrameBatch(
@@ -52,6 +62,7 @@ def decode(
                     timeline.time_base,
                     timeline.start_pts,
                     timeline.source.name,
+                    luma_xxh64=hashes(picture),
                     is_damaged=np.array([is_damaged]),
                 )
     finally:
@@ -63,41 +74,50 @@ def _decode_run(
 ) -> Iterator[tuple[int, VideoFrame, bool]]:
     """Climbs the ladder until every wanted packet has given its picture."""
     wanted = set(run.wanted.tolist())
-    for attempt, feed in enumerate(_ladder(cursor.timeline, run)):
-        if attempt:
-            report.retries += 1
-            report.linear += int(feed[0] == 0)
+    for rung, feed in _ladder(cursor.timeline, run, wanted):
+        if rung == "linear" and report.linear_in_vain >= LINEAR_TRIES:
+            break
+        before = len(wanted)
+        report.count(rung)
         try:
             yield from _feed(cursor, feed, wanted, report)
-        except LandingError:
+        except (LandingError, OutOfOrderError):
             cursor.close()
         if not wanted:
             return
+        report.linear_in_vain += rung == "linear" and len(wanted) == before
     report.missing.extend(sorted(wanted))
 
 
-def _ladder(timeline: Timeline, run: Run) -> Iterator[I64]:
-    """What to feed: as planned, from one keyframe further back, from the start of the file."""
-    yield run.feed
-    first, end = int(run.feed[0]), int(run.wanted[-1]) + 1
+def _ladder(timeline: Timeline, run: Run, wanted: set[int]) -> Iterator[tuple[Rung, I64]]:
+    """What to feed next for the packets that are still wanted, while there are any."""
+    yield "planned", run.feed
+    targets = np.array(sorted(wanted))
+    first, end = int(start_packets(timeline, targets).min()), int(run.feed[-1]) + 1
+    if len(run.feed) <= run.feed[-1] - run.feed[0]:
+        yield "whole", np.arange(first, end)
     earlier = np.flatnonzero(timeline.packets.can_start[:first])
     if earlier.size and earlier[-1] > 0:
-        yield np.arange(earlier[-1], end)
+        yield "earlier", np.arange(earlier[-1], end)
     if first > 0:
-        yield np.arange(end)
+        yield "linear", np.arange(end)
 
 
 def _feed(
     cursor: "Cursor", feed: I64, wanted: set[int], report: DecodeReport
 ) -> Iterator[tuple[int, VideoFrame, bool]]:
     """Gives each wanted picture once, with its row and whether it may be damaged."""
-    damage = _Damage(cursor.timeline, int(feed[0]))
+    start = int(feed[0])
+    damage, is_landed = _Damage(cursor.timeline, start), start == 0
     for row, pictures, is_fed in cursor.decoded(feed):
         report.pictures += is_fed
         if damage.log or pictures is None:
             damage.begin(row, report)
         for picture in pictures or ():
+            is_landed |= picture.pts == start and picture.pict_type == PictureType.I
             if picture.pts in wanted:
+                if not is_landed:
+                    raise LandingError(f"packet {start} is no keyframe, whatever the file says")
                 wanted.remove(picture.pts)
                 yield picture.pts, picture, damage.touches(picture)
 
@@ -130,7 +150,8 @@ class _Damage:
         if self.is_touched is None:
             self.is_touched = np.zeros(len(self.packets), bool)
         end = self._next_start(row)
-        self.is_touched[row:end] = True
+        is_before_too = self.timeline.stream.codec in ENDED_BY_NEXT
+        self.is_touched[max(0, row - is_before_too) : end] = True
         if end < len(self.packets):
             leading = slice(end, self._next_start(end))
             times = self.timeline.packet_times

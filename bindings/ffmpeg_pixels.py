@@ -1,26 +1,30 @@
-"""PyAV: a decoded picture as arrays; scaling and colour are swscale's, explicitly told."""
+"""PyAV: a decoded picture as arrays.
+
+1. RGB of YUV and grey planes is made by the package's own kernel, at any size.
+2. RGB of everything else (packed, RGB, palette, Bayer, semi-planar) is swscale's, and so are the
+   planes for JPEG files; both are told range and size explicitly, and average by area.
+3. Alpha is dropped, not blended. Interlaced pictures are taken as they are woven: chroma is
+   interpolated between neighbouring lines, also where these belong to two fields.
+"""
 
 from dataclasses import dataclass, field
 
 import numpy as np
+import xxhash
 from av.video.frame import VideoFrame
 from av.video.plane import VideoPlane
 from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 
 from fewframes.arrays import U8, Samples
+from fewframes.bindings.ffmpeg import COLOUR_RANGES
+from fewframes.colour import MATRICES, Colour, colour_of
 from fewframes.frames import Format
+from fewframes.kernels import matrix_between, planes_to_rgb, rgb_plan, ycc_matrix
 from fewframes.timeline import StreamInfo
 
-MATRICES = {
-    "bt709": "bt709",
-    "fcc": "fcc",
-    "smpte240m": "smpte240m",
-    "bt2020nc": "bt2020",
-    "bt2020c": "bt2020",
-}
-"""Matrix of a stream's colour space; every other name, also unspecified, is BT.601."""
-
 AREA = Interpolation.AREA
+LIGHT_SECONDS_PER_SAMPLE = 6e-9
+"""CPU time of the colour kernel without Numba, for each luma sample read and each pixel made."""
 
 
 @dataclass(slots=True)
@@ -34,7 +38,18 @@ class Pixels:
     format: Format
     size: tuple[int, int] | None
     """Height and width in display orientation; None keeps the decoder's."""
+    colours: set[str] = field(default_factory=set)
+    """Filled with what RGB was made of, by whom."""
+    frames: int = 0
+    """How many pictures will come, where that is known: many are worth starting Numba for."""
     scaler: VideoReformatter = field(default_factory=VideoReformatter)
+
+    def __post_init__(self) -> None:
+        stream = self.stream
+        if self.format == "rgb" and colour_of(stream, stream.pixel_format, stream.colour_range):
+            height, width = self.size or stream.display_size
+            samples = stream.height * stream.width + height * width
+            planes_to_rgb.expect(self.frames * samples * LIGHT_SECONDS_PER_SAMPLE)
 
     def planes(self, picture: VideoFrame) -> tuple[Samples, ...]:
         """Gives the arrays of one picture, without the leading frame axis."""
@@ -43,6 +58,11 @@ class Pixels:
         if self.format == "rgb":
             return (self._oriented(self._rgb(picture)),)
         return tuple(self._oriented(plane) for plane in self._jpeg(picture))
+
+    def luma_xxh64(self, picture: VideoFrame) -> int:
+        """Hashes the decoded luma, little-endian; of pictures coded as RGB, what swscale gives."""
+        luma = np.ascontiguousarray(self._native(picture)[0])
+        return xxhash.xxh64_intdigest(luma.data)
 
     def _coded_size(self, picture: VideoFrame) -> tuple[int, int]:
         if self.size is None:
@@ -65,17 +85,38 @@ class Pixels:
         )
 
     def _rgb(self, picture: VideoFrame) -> Samples:
-        scaled = self._scaled(picture, "rgb24")
-        plane = rows_of(scaled.planes[0])
-        return plane[:, : scaled.width * 3].reshape(scaled.height, scaled.width, 3)
+        range_ = COLOUR_RANGES.get(int(picture.color_range), "unspecified")
+        colour = colour_of(self.stream, picture.format.name, range_)
+        if colour is None:
+            self.colours.add(f"swscale: {picture.format.name}")
+            scaled = self._scaled(picture, "rgb24")
+            plane = rows_of(scaled.planes[0])
+            return plane[:, : scaled.width * 3].reshape(scaled.height, scaled.width, 3)
+        self.colours.add(f"fewframes: {colour}")
+        return self._from_planes(picture, colour)
+
+    def _from_planes(self, picture: VideoFrame, colour: Colour) -> U8:
+        """Runs the kernel on whole rows, padding included: it looks at what the plan reaches."""
+        plan = rgb_plan(
+            (picture.height, picture.width),
+            self._coded_size(picture),
+            steps=colour.steps,
+            siting=colour.siting,
+            matrix=colour.matrix,
+            is_full=colour.is_full,
+            bits=colour.bits,
+        )
+        dtype = "<u2" if colour.bits > 8 else "u1"
+        luma, *chroma = (rows_of(plane).view(dtype) for plane in picture.planes)
+        if not colour.steps[0]:
+            chroma = [np.full((1, 1), 1 << (colour.bits - 1), dtype)] * 2
+        return planes_to_rgb(luma, chroma[0], chroma[1], plan)
 
     def _jpeg(self, picture: VideoFrame) -> tuple[Samples, ...]:
         planes = tuple(_samples(plane, 1) for plane in self._scaled(picture, "yuv420p").planes)
         matrix = MATRICES.get(self.stream.colour_space, "bt601")
         if matrix == "bt601":
             return planes
-        from fewframes.kernels import matrix_between, ycc_matrix
-
         luma, blue, red = map(np.ascontiguousarray, planes)
         return ycc_matrix(luma, blue, red, matrix_between(matrix, "bt601"))
 

@@ -13,6 +13,7 @@ Only headers are read. A parser is chosen once a stream, by codec and extradata,
 4. Every other codec: nothing is dropped, the container's keyframe flag is believed.
 """
 
+import struct
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypeAlias
 
@@ -36,6 +37,7 @@ class PacketKind(NamedTuple):
     """HEVC temporal layer; 0 elsewhere."""
 
 
+_WORD = struct.Struct(">I")
 PLAIN = PacketKind()
 NEEDED = PacketKind(can_start=False)
 UNREFERENCED = PacketKind(is_unreferenced=True, can_start=False)
@@ -54,10 +56,10 @@ def packet_parser(codec: str, extradata: bytes) -> PacketParser:
     True
     """
     if codec == "h264":
-        units = _unit_reader(extradata, length_at=4)
-        return lambda data: _h264_kind(units(data), data)
+        units = unit_reader(extradata, length_at=4)
+        return _mostly_one_slice(extradata, lambda data: _h264_kind(units(data), data))
     if codec == "hevc":
-        units = _unit_reader(extradata, length_at=21)
+        units = unit_reader(extradata, length_at=21)
         return lambda data: _hevc_kind(units(data), data)
     if codec == "vp8":
         return lambda data: PLAIN if len(data) == 0 or data[0] & 0x10 else HIDDEN
@@ -66,12 +68,25 @@ def packet_parser(codec: str, extradata: bytes) -> PacketParser:
     return lambda data: PLAIN
 
 
-def _unit_reader(extradata: bytes, *, length_at: int) -> Callable[[Buffer], Iterator[int]]:
+def unit_reader(extradata: bytes, *, length_at: int) -> Callable[[Buffer], Iterator[int]]:
     """NAL units with a length in front (avcC and hvcC extradata), or with start codes (Annex B)."""
     if len(extradata) > length_at and extradata[0] == 1:
         length_bytes = (extradata[length_at] & 3) + 1
         return lambda data: _sized_units(data, length_bytes)
     return _marked_units
+
+
+def _mostly_one_slice(extradata: bytes, parse: PacketParser) -> PacketParser:
+    """Knows the commonest packet at a glance: a 4-byte length and one slice of no IDR picture."""
+    if len(extradata) <= 4 or extradata[0] != 1 or extradata[4] & 3 != 3:
+        return parse
+
+    def kind(data: Buffer) -> PacketKind:
+        if len(data) > 5 and data[4] & 31 == 1 and _WORD.unpack_from(data)[0] == len(data) - 4:
+            return NEEDED if data[4] & 0x60 else UNREFERENCED
+        return parse(data)
+
+    return kind
 
 
 def _sized_units(data: Buffer, length_bytes: int) -> Iterator[int]:

@@ -1,4 +1,4 @@
-"""The command line: probe, index, ls, info, sample.
+"""The command line: probe, index, ls, info, sample, verify, policies.
 
 Exit status: 0 done, 1 failed, 2 wrong usage, 3 done with damaged or failed films (listed).
 """
@@ -6,6 +6,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 done with damaged or failed film
 import json
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import asdict
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from fewframes.errors import FewframesError
 from fewframes.recipes import DEDUP
 from fewframes.sizes import parse_size
 
+LIMIT_HELP = "Seconds a film may give no sign (and 50 s more a GB) before it fails."
 STORE_MARK = "fewframes-store.json"
 
 
@@ -92,6 +94,10 @@ def probe(file: Path, as_json: bool, stream: int | None, verify: bool) -> None:
 )
 @click.option("--id", "video_id", help="Id of the video, where one file is given.")
 @click.option("--stream", type=int, help="Index of the video stream in the container.")
+@click.option("--workers", type=click.IntRange(1), help="Processes; one a core if not given.")
+@click.option(
+    "--limit", "limit_seconds", type=float, default=60.0, show_default=True, help=LIMIT_HELP
+)
 @click.option("--strict", is_flag=True, help="Refuse films that do not decode completely.")
 @click.option("--quiet", is_flag=True, help="Say nothing but errors.")
 @plainly
@@ -150,8 +156,13 @@ def info(store: Path, video: str | None, as_json: bool) -> None:
 @click.option(
     "--min-gap", "min_gap_seconds", type=float, default=0.0, help="Seconds between frames."
 )
-@click.option("--coverage", type=float, default=0.5, show_default=True, help="Share of the budget.")
-@click.option("--fps", type=float, help="Rate of the policy 'fps'.")
+@click.option("--distinct", is_flag=True, help="Take each stored picture once.")
+@click.option("--coverage", type=float, help="Share of the budget spent on time first, 0 to 1.")
+@click.option("--relevance", help="The signal that scores the frames, such as 'sharpness'.")
+@click.option("--fps", type=float, help="Rate of the policies 'fps' and 'runtime:…'.")
+@click.option("--k-max", type=int, help="Most frames of the policy 'maxvol'.")
+@click.option("--anchor", "anchor_seconds", type=float, help="Moment of the policy 'multiscale'.")
+@click.option("--seed", type=int, help="Start of the policy 'cdf', by chance.")
 @click.option("--scan-fps", callback=read_rate, default="2", help="Scan of a file; or 'all'.")
 @click.option("--size", callback=read_size, help="Longer side, or HxW, of frames from a file.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -185,6 +196,44 @@ def sample(
         click.echo(json.dumps(facts))
     else:
         show_frames(facts["frames"])
+
+
+@main.command()
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option(
+    "--film",
+    "films",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Film or folder indexed.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a video.")
+@plainly
+def verify(source: Path, films: tuple[Path, ...], as_json: bool) -> None:
+    """Checks a film by decoding it, or every byte of a STORE; with --film also its frames."""
+    from fewframes.verifying import verify_film, verify_store
+
+    if (source / STORE_MARK).is_file():
+        verdicts = verify_store(source, films)
+    else:
+        verdicts = [verify_film(source)]
+    for verdict in verdicts:
+        words = verdict.differences[0] if verdict.differences else "as it should be"
+        line = f"{verdict.video}: {words} ({verdict.compared} compared)"
+        click.echo(json.dumps(asdict(verdict)) if as_json else line)
+    sys.exit(3 if any(verdict.differences for verdict in verdicts) else 0)
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@plainly
+def policies(as_json: bool) -> None:
+    """Lists the policies, those of other packages too."""
+    from fewframes.describing import policy_facts
+
+    for facts in policy_facts():
+        plain = f"{facts['policy']:<30} {facts['picks']}"
+        click.echo(json.dumps(facts) if as_json else plain)
 
 
 def the_video(store: Any, video: str | None) -> Any:  # noqa: ANN401 (a Store, loaded lazily)

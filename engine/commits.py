@@ -36,6 +36,19 @@ class Commit:
         """Sorts the groups of a video; the newest is last."""
         return self.facts["created"], self.folder.name
 
+    def check(self, path: str) -> None:
+        """Compares one file with its digest, in bounded memory.
+
+        Raises:
+            CorruptStoreError: It is missing, or is not what was published.
+        """
+        size, digest = self.files[path]
+        file = self.folder / path
+        if not file.is_file():
+            raise CorruptStoreError(f"{path} of video {self.facts['id']!r} is missing")
+        if file.stat().st_size != size or digest_file(file) != digest:
+            raise CorruptStoreError(f"{path} of video {self.facts['id']!r} is damaged")
+
     def bytes_of(self, path: str) -> bytes:
         """Reads one file of the group, ``path`` below its folder, and checks its digest.
 

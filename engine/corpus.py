@@ -4,21 +4,24 @@ A run that was interrupted goes on with the films that were not done: each film 
 step, and a published one is not decoded again.
 """
 
-import logging
+import os
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from fewframes.crew import Told, run_tasks
 from fewframes.errors import FewframesError, UnreadableMediaError
+from fewframes.isolation import LIMIT_SECONDS, MEMORY_BYTES, Worker
 from fewframes.layout import create_store
 from fewframes.pipeline import Outcome, index_film
 from fewframes.recipes import DEDUP, Recipe
 from fewframes.sizes import Size, parse_size
 
-logger = logging.getLogger(__name__)
-
+SLOWEST_BYTES_A_SECOND = 20e6
+"""How fast a film can at least be read; while it is hashed or demuxed there is no other sign."""
 SUFFIXES = frozenset(
     f".{name}"
     for names in (
@@ -37,8 +40,8 @@ class Progress:
     video_id: str
     frames_done: int
     frames_total: int
-    films_done: int
-    films_total: int
+    films_done: int = 0
+    films_total: int = 0
     outcome: Outcome | None = None
     """Set once, when the film is finished."""
 
@@ -82,6 +85,9 @@ def index(
     ids: Mapping[Any, str] | None = None,
     strict: bool = False,
     stream: int | None = None,
+    workers: int | None = None,
+    limit_seconds: float = LIMIT_SECONDS,
+    memory_bytes: int = MEMORY_BYTES,
     progress: Callable[[Progress], None] | None = None,
 ) -> IndexReport:
     """Indexes films, or all films below folders, into a store folder.
@@ -94,49 +100,83 @@ def index(
     ``strict`` refuses films that do not decode completely. Films that are in the store already,
     unchanged and under the same recipe, are left alone.
 
+    Each film is decoded in a worker process, of which there are ``workers`` (default: one a core).
+    A worker that gives no sign for ``limit_seconds``, and 50 s more for each GB of the film, is
+    stopped; it may use ``memory_bytes``. Either fails that film alone.
+
     A film that cannot be read is an outcome, never an exception; a missing path is
     `UnreadableMediaError`, before anything is done.
 
     >>> import fewframes as ff
     >>> ff.index("film.mp4", "corpus.zarr", size=160)
-    IndexReport(1 done, 0.0 s)
+    IndexReport(1 done, ... s)
     """
     many = [paths] if isinstance(paths, str | Path) else list(paths)
     films = find_films([Path(path) for path in many], ids)
     words = _size_words(size)
     recipe = Recipe(fps=fps, size=words, quality=quality, dedup=dedup, stream=stream)
     create_store(Path(store))
+    run = _Run(Path(store), recipe, is_strict=strict, limit_seconds=limit_seconds)
     started = time.monotonic()
-    outcomes: list[Outcome] = []
-    for video_id, path in films.items():
-        tell = _teller(progress, video_id, len(outcomes), len(films))
-        outcome = _outcome(path, Path(store), video_id, recipe, is_strict=strict, tell=tell)
-        outcomes.append(outcome)
+    outcomes: dict[str, Outcome] = {}
+    for event in run.events(films, _worker_count(workers, len(films)), memory_bytes):
+        if event.outcome:
+            outcomes[event.video_id] = event.outcome
         if progress:
-            rows = outcome.rows
-            progress(Progress(video_id, rows, rows, len(outcomes), len(films), outcome))
-    return IndexReport(tuple(outcomes), time.monotonic() - started)
+            progress(replace(event, films_done=len(outcomes), films_total=len(films)))
+    return IndexReport(tuple(outcomes[name] for name in films), time.monotonic() - started)
 
 
-def _outcome(
-    path: Path,
-    store: Path,
-    video_id: str,
-    recipe: Recipe,
-    *,
-    is_strict: bool,
-    tell: Callable[[int, int], None] | None,
-) -> Outcome:
-    """Indexes one film; whatever happens to it is its outcome."""
-    try:
-        return index_film(
-            path, store, video_id=video_id, recipe=recipe, is_strict=is_strict, progress=tell
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What every film of a run has in common."""
+
+    store: Path
+    recipe: Recipe
+    is_strict: bool
+    limit_seconds: float
+
+    def events(self, films: Mapping[str, Path], count: int, memory: int) -> Iterator[Progress]:
+        """Indexes films on worker processes; gives how far each is, and its outcome."""
+        with ExitStack() as stack:
+            workers = [stack.enter_context(Worker(memory_bytes=memory)) for _ in range(count)]
+            events = run_tasks(list(films.items()), self.index, workers=workers)
+            for event in stack.enter_context(closing(events)):
+                name, _ = event.task
+                if isinstance(event, Told):
+                    yield Progress(name, *event.values)
+                else:
+                    outcome = event.result or Outcome(name, "failed", _reason(event.error))
+                    yield Progress(name, outcome.rows, outcome.rows, outcome=outcome)
+
+    def index(
+        self, worker: Worker, film: tuple[str, Path], tell: Callable[[int, int], None]
+    ) -> Outcome:
+        """Has a worker index one film."""
+        video_id, path = film
+        return worker.call(
+            index_film,
+            path,
+            self.store,
+            video_id=video_id,
+            recipe=self.recipe,
+            is_strict=self.is_strict,
+            limit_seconds=self.limit_seconds + path.stat().st_size / SLOWEST_BYTES_A_SECOND,
+            progress=tell,
         )
-    except (FewframesError, OSError, ValueError) as error:
-        return Outcome(video_id, "failed", str(error))
-    except Exception as error:
-        logger.exception("indexing %s failed", video_id)
-        return Outcome(video_id, "failed", f"{type(error).__name__}: {error}")
+
+
+def _reason(error: BaseException | None) -> str:
+    """Says why a film failed: an expected error in its own words, another with its kind."""
+    if isinstance(error, FewframesError | OSError | ValueError):
+        return str(error)
+    return f"{type(error).__name__}: {error}"
+
+
+def _worker_count(workers: int | None, films: int) -> int:
+    if workers is not None and workers < 1:
+        raise ValueError(f"workers={workers} indexes nothing; pass workers >= 1")
+    return max(1, min(workers or os.cpu_count() or 1, films))
 
 
 def find_films(paths: Sequence[Path], ids: Mapping[Any, str] | None = None) -> dict[str, Path]:
@@ -182,11 +222,3 @@ def _size_words(size: Size) -> str:
     if parsed is None:
         return "native"
     return str(parsed) if isinstance(parsed, int) else f"{parsed[0]}x{parsed[1]}"
-
-
-def _teller(
-    progress: Callable[[Progress], None] | None, video_id: str, done: int, total: int
-) -> Callable[[int, int], None] | None:
-    if progress is None:
-        return None
-    return lambda frames, of: progress(Progress(video_id, frames, of, done, total))

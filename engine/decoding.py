@@ -5,14 +5,16 @@ A decoder turns runs of a plan into batches of frames, in bounded memory. Adding
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from importlib import import_module
-from typing import Any, Protocol, cast
+from typing import Any, Literal, Protocol, TypeAlias, cast
 
 from fewframes.frames import Format, FrameBatch
 from fewframes.plan import Run
 from fewframes.timeline import Timeline
 
+Rung: TypeAlias = Literal["planned", "whole", "earlier", "linear"]
+"""Steps of the ladder that a decoder climbs until every wanted frame has come out."""
 DECODERS = {"ffmpeg": "fewframes.bindings.ffmpeg_decode"}
 """Name of a backend and the module whose ``decode`` function it is."""
 
@@ -22,39 +24,52 @@ class DecodeReport:
     """What decoding cost and what went wrong; a decoder adds to it while it works.
 
     >>> DecodeReport(pictures=3, runs=1).summary()
-    {'pictures': 3, 'runs': 1, 'retries': 0, 'linear': 0, 'missing': 0, 'anomalies': 0}
+    {'pictures': 3, 'runs': 1, 'whole': 0, 'earlier': 0, 'linear': 0, 'missing': 0, 'anomalies': 0}
     """
 
     pictures: int = 0
     """Packets given to the decoder."""
     runs: int = 0
-    retries: int = 0
-    """Runs that had to start again further back."""
+    whole: int = 0
+    """Runs decoded again with nothing withheld: their packets do not follow as they were coded."""
+    earlier: int = 0
+    """Runs decoded again from one keyframe further back."""
     linear: int = 0
-    """Retries from the very start of the file."""
+    """Runs decoded again from the very start of the file."""
+    linear_in_vain: int = 0
+    """Those of them that gave no frame that was not there before."""
     missing: list[int] = field(default_factory=list)
     """Packets whose frames never came out."""
     anomalies: list[tuple[int, str]] = field(default_factory=list)
     """Packets at which the decoder complained, and its words."""
+    colours: set[str] = field(default_factory=set)
+    """How pictures became RGB: by whom, and what their samples were taken for."""
+
+    def count(self, rung: Rung) -> None:
+        """Counts one step of the ladder."""
+        if rung == "planned":
+            self.runs += 1
+        else:
+            setattr(self, rung, getattr(self, rung) + 1)
 
     def add(self, other: "DecodeReport") -> None:
         """Adds what another worker reports."""
-        self.pictures += other.pictures
-        self.runs += other.runs
-        self.retries += other.retries
-        self.linear += other.linear
-        self.missing += other.missing
-        self.anomalies += other.anomalies
+        for name in (one.name for one in fields(self)):
+            mine, more = getattr(self, name), getattr(other, name)
+            setattr(self, name, mine | more if isinstance(mine, set) else mine + more)
 
     def summary(self) -> dict[str, Any]:
-        """Gives the counts as plain numbers."""
+        """Gives the counts as plain numbers, and what RGB was made of where there is any."""
+        colour = {"colour": "; ".join(sorted(self.colours))} if self.colours else {}
         return {
             "pictures": self.pictures,
             "runs": self.runs,
-            "retries": self.retries,
+            "whole": self.whole,
+            "earlier": self.earlier,
             "linear": self.linear,
             "missing": len(self.missing),
             "anomalies": len(self.anomalies),
+            **colour,
         }
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fewframes.frames import FrameBatch
+from fewframes.policies import Policy, known_policies
 from fewframes.timeline import StreamInfo, Timeline
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def stream_facts(stream: StreamInfo) -> dict[str, Any]:
         "pixel_aspect": str(stream.pixel_aspect),
         "colour_space": stream.colour_space,
         "colour_range": stream.colour_range,
+        "transfer": stream.transfer,
         "stream": stream.index,
     }
 
@@ -76,6 +78,37 @@ def video_facts(video: "Video") -> dict[str, Any]:
     """Says all that a store knows of a video."""
     hidden = {"files", "xxh3"}
     return {**video_line(video), **{k: v for k, v in video.facts.items() if k not in hidden}}
+
+
+def policy_facts() -> list[dict[str, str]]:
+    """Says of every policy, also of other packages, what it picks, reads and needs.
+
+    >>> policy_facts()[1]
+    {'policy': 'uniform', 'picks': 'evenly spaced in time', 'reads': '', 'needs': 'times'}
+    """
+    return [
+        {
+            "policy": name,
+            "picks": policy.summary,
+            "reads": ", ".join(policy.uses),
+            "needs": needs_of(policy),
+        }
+        for name, policy in known_policies().items()
+    ]
+
+
+def needs_of(policy: Policy) -> str:
+    """Says what a table has to hold for a policy.
+
+    >>> from fewframes.policies import POLICIES
+    >>> needs_of(POLICIES["adaptive"]), needs_of(POLICIES["runtime:vllm"])
+    ('pictures', 'frame count')
+    """
+    if policy.is_runtime:
+        return "frame count"
+    if policy.needs_pictures:
+        return "pictures"
+    return "signals" if policy.needs_signals else "times"
 
 
 def sample_facts(batch: FrameBatch) -> dict[str, Any]:

@@ -26,3 +26,15 @@ class CorruptStoreError(FewframesError, ValueError):
 
 class MissingBackendError(FewframesError, ImportError):
     """An optional library is needed and is not installed."""
+
+
+class TimedOutError(FewframesError, TimeoutError):
+    """A file gave no sign of progress within its time limit, and its process was stopped."""
+
+
+class CrashedError(FewframesError, RuntimeError):
+    """Native code crashed on a file; it cost one process, not the program."""
+
+
+class MemoryLimitError(FewframesError, MemoryError):
+    """A file needs more memory than it may use."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from fewframes.arrays import F32, F64, I64, U8, Mask, Samples
+from fewframes.arrays import F32, F64, I64, U8, U64, Mask, Samples
 from fewframes.errors import MissingBackendError
 
 if TYPE_CHECKING:
@@ -44,6 +44,9 @@ class FrameBatch:
     """Name or id of the video."""
     scores: F32 | None = None
     """What the selecting policy thought of each frame, ``[n] f32``, or None."""
+    luma_xxh64: U64 | None = None
+    """Hash of each frame's decoded luma at its native bit depth, before rotation, ``[n] u64``, in
+    batches of format jpeg: it says that pixels are the same, never that they are alike."""
     is_damaged: Mask | None = None
     """Frames that a decode anomaly may have touched, ``[n] bool``; None means none."""
     report: Mapping[str, Any] = field(default_factory=dict)

@@ -2,7 +2,8 @@
 
 1. Decoding of a frame starts at the last packet in decode order where a decoder can start and
    whose pts is not after the frame's (so leading pictures of an open GOP begin one GOP earlier),
-   and stops at the frame's own packet.
+   and stops at the frame's own packet; MPEG-1 and MPEG-2 need the next one as well, since it is
+   what ends a picture there.
 2. Such intervals are joined where they overlap or touch: a run.
 3. From a run, packets that no other picture needs are withheld, unless they are wanted themselves.
 
@@ -17,6 +18,9 @@ import numpy.typing as npt
 
 from fewframes.arrays import I64, Mask
 from fewframes.timeline import Timeline
+
+ENDED_BY_NEXT = ("mpeg1video", "mpeg2video")
+"""Codecs whose pictures have no end but the next one: a stray slice there still belongs to them."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -75,7 +79,9 @@ def plan_frames(
     targets = np.sort(timeline.order[numbers])
     starts = start_packets(timeline, targets)
     must_feed = ~timeline.packets.is_droppable | (not drop_unreferenced)
-    runs = tuple(_runs(starts, targets, must_feed))
+    ends = targets + (timeline.stream.codec in ENDED_BY_NEXT)
+    ends = np.minimum(ends, len(timeline.packets) - 1)
+    runs = tuple(_runs(starts, targets, ends, must_feed))
     return DecodePlan(numbers, runs, len(timeline.packets))
 
 
@@ -95,14 +101,15 @@ def start_packets(timeline: Timeline, targets: I64) -> I64:
     return starts
 
 
-def _runs(starts: I64, targets: I64, must_feed: Mask) -> Iterator[Run]:
-    """Joins the intervals [start, target], sorted by target, that overlap or touch."""
+def _runs(starts: I64, targets: I64, ends: I64, must_feed: Mask) -> Iterator[Run]:
+    """Joins the intervals [start, end], sorted by target, that overlap or touch."""
     if not len(targets):
         return
     earliest_after = np.minimum.accumulate(starts[::-1])[::-1]
-    cuts = np.flatnonzero(earliest_after[1:] > targets[:-1] + 1) + 1
+    cuts = np.flatnonzero(earliest_after[1:] > ends[:-1] + 1) + 1
     firsts = np.minimum.reduceat(starts, np.concatenate([[0], cuts]))
-    for first, wanted in zip(firsts, np.split(targets, cuts), strict=True):
-        feed = must_feed[first : wanted[-1] + 1].copy()
-        feed[wanted - first] = feed[0] = True
+    lasts = ends[np.append(cuts - 1, -1)]
+    for first, last, wanted in zip(firsts, lasts, np.split(targets, cuts), strict=True):
+        feed = must_feed[first : last + 1].copy()
+        feed[wanted - first] = feed[0] = feed[-1] = True
         yield Run(np.flatnonzero(feed) + first, wanted)

@@ -8,18 +8,29 @@ A policy is one function and one row of `POLICIES`. It sees prepared arrays only
    number;
 3. it returns `Picks`: exactly that many different rows, in any order, each with a score and a
    reason. The caller sorts them and checks the promise.
+
+Other packages add policies by an entry point of the group ``fewframes.policies`` that names a
+`Policy`; they are loaded when a name is not in the table, and when all are listed. A name of the
+table always means the table's policy. The samplers of other runtimes (``runtime:…``) see frame
+counts instead of candidates: `fewframes.runtimes`.
 """
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import Any
 
-import numpy as np
-
-from fewframes.arrays import F64, I64
-from fewframes.candidates import ROUNDING_SECONDS, Candidates, Picks
+from fewframes import runtimes
+from fewframes.arrays import I64
+from fewframes.by_shot import shots
+from fewframes.diversity import dpp, maxvol
+from fewframes.facility import facility, query
 from fewframes.novelty import adaptive, kcenter
-from fewframes.table import FrameTable
+from fewframes.ranking import aks, cdf
+from fewframes.spacing import keyframe_rows, multiscale, rate_rows, segment_mid, uniform
+
+ENTRY_POINTS = "fewframes.policies"
+"""The entry point group of policies in other packages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +41,9 @@ class Policy:
     True
     """
 
-    function: Callable[..., Picks]
-    """``function(candidates, *, budget) -> Picks``, with 1 <= budget <= len(candidates)."""
+    function: Callable[..., Any]
+    """``function(candidates, *, budget) -> Picks``, with 1 <= budget <= len(candidates); of a
+    runtime ``function(film, *, budget, fps, span) -> frame numbers``."""
     needs_pictures: bool
     """Whether it reads signatures, so that the frames have to be scanned first."""
     summary: str
@@ -39,88 +51,184 @@ class Policy:
     domain: Callable[..., I64] | None = None
     """``domain(table, *, rows, fps) -> rows``: those it may pick from; None takes all."""
     uses: tuple[str, ...] = ()
-    """Which of the optional arguments ``relevance`` and ``fps`` of `select` it reads."""
-
-
-def keyframe_rows(table: FrameTable, *, rows: I64, fps: float | None) -> I64:
-    """Keeps the rows a decoder can start at.
-
-    >>> table = FrameTable.from_seconds([0.0, 0.5, 1.0])
-    >>> keyframe_rows(table, rows=np.arange(3), fps=None).tolist()
-    [0]
-    """
-    return rows[table.is_keyframe[rows]]
-
-
-def rate_rows(table: FrameTable, *, rows: I64, fps: float | None) -> I64:
-    """Keeps the rows on screen at t0, t0 + 1/fps, t0 + 2/fps, …, where t0 is the first row's time.
-
-    A row is on screen from its time until the next row's; the last one for the median step.
-    Raises ValueError unless ``fps`` is a positive number.
-
-    >>> table = FrameTable.from_seconds([0.0, 0.4, 0.8, 1.2, 1.6])
-    >>> rate_rows(table, rows=np.arange(5), fps=1.0).tolist()
-    [0, 2]
-    """
-    if fps is None:
-        raise ValueError("policy='fps' needs a rate; pass fps=2.0 for one frame every half second")
-    if not 0 < fps < math.inf:
-        raise ValueError(f"fps={fps} is not a rate; pass a positive number of frames a second")
-    if not len(rows):
-        return rows
-    seconds: F64 = table.seconds[rows]
-    step = float(np.median(np.diff(seconds))) if len(rows) > 1 else 1 / fps
-    edges = np.append(seconds, seconds[-1] + max(step, 2 * ROUNDING_SECONDS))
-    ticks: F64 = np.ceil((edges - seconds[0] - ROUNDING_SECONDS) * fps)
-    return rows[ticks[:-1] < ticks[1:]]
-
-
-def uniform(candidates: Candidates, *, budget: int) -> Picks:
-    """Spreads the budget evenly over time (not over rows: rates vary, and scans have holes).
-
-    The targets are ``budget`` equally spaced times from the first candidate to the last; one
-    target is the middle. Each takes the candidate nearest in time, the even row on a tie; one that
-    is taken already passes the target on to the next row, and a run that hits the end is pushed
-    back. At a constant rate the rows are ``np.linspace(0, n - 1, budget).round()``.
-    All scores are 0.
-
-    >>> seconds = np.array([0.0, 1.0, 2.0, 3.0, 4.0, 20.0])
-    >>> uniform(Candidates(seconds=seconds, is_keyframe=seconds == 0), budget=3).rows.tolist()
-    [0, 4, 5]
-    """
-    n, seconds = len(candidates), candidates.seconds
-    targets = np.linspace(seconds[0], seconds[-1], budget)
-    if budget == 1:
-        targets = (seconds[:1] + seconds[-1:]) / 2
-    # Half-way between two times is half-way between their rows, so rounding finds the nearest.
-    nearest = np.rint(np.interp(targets, seconds, np.arange(n)).round(6)).astype(np.int64)
-    order = np.arange(budget)
-    rising = order + np.maximum.accumulate(nearest - order)
-    rows = np.minimum(rising, n - budget + order)
-    return Picks(rows, np.zeros(budget, np.float32), ("uniform",) * budget)
+    """Which it reads of the arguments of `select` that not every policy reads: ``coverage``,
+    ``relevance``, ``fps``, ``seed``, ``k_max`` and ``anchor_seconds``; of a runtime also
+    ``span``."""
+    coverage: float = 0.0
+    """The ``coverage`` it works with where the caller says none."""
+    is_nested: bool = False
+    """Whether a smaller budget gives a part of a larger one's frames (at ``coverage=0``)."""
+    needs_signals: bool = False
+    """Whether it reads the table's signals, so that the frames have to be scanned first."""
+    is_runtime: bool = False
+    """Whether it is the sampler of another runtime: it counts the frames of the whole film, and
+    may give other numbers of frames than asked for."""
 
 
 POLICIES: dict[str, Policy] = {
     "adaptive": Policy(
         adaptive,
         needs_pictures=True,
-        summary="a floor on temporal coverage, the rest on novelty",
-        uses=("relevance",),
+        summary="a floor on temporal coverage, one typical frame a time bin; the rest by novelty",
+        uses=("coverage", "relevance"),
+        coverage=0.5,
     ),
     "uniform": Policy(uniform, needs_pictures=False, summary="evenly spaced in time"),
     "fps": Policy(
         uniform,
         needs_pictures=False,
-        summary="a fixed rate, thinned",
+        summary="the frames on screen at a rate, thinned to the budget",
         domain=rate_rows,
         uses=("fps",),
     ),
     "keyframes": Policy(
         uniform,
         needs_pictures=False,
-        summary="keyframes, evenly spaced in time",
+        summary="codec keyframes, evenly spaced in time",
         domain=keyframe_rows,
     ),
-    "kcenter": Policy(kcenter, needs_pictures=True, summary="greedy k-centre over signatures"),
+    "segment_mid": Policy(
+        segment_mid, needs_pictures=False, summary="the middles of equal segments of time"
+    ),
+    "multiscale": Policy(
+        multiscale,
+        needs_pictures=False,
+        summary="dense around a moment, ever sparser away from it",
+        uses=("anchor_seconds",),
+    ),
+    "shots": Policy(
+        shots,
+        needs_pictures=False,
+        summary="one frame a shot, more for longer shots",
+        needs_signals=True,
+    ),
+    "kcenter": Policy(
+        kcenter,
+        needs_pictures=True,
+        summary="farthest-first over picture signatures",
+        is_nested=True,
+    ),
+    "dpp": Policy(
+        dpp,
+        needs_pictures=True,
+        summary="the largest volume of signatures: greedy determinantal selection",
+        uses=("coverage", "relevance"),
+        is_nested=True,
+    ),
+    "maxvol": Policy(
+        maxvol,
+        needs_pictures=True,
+        summary="a nearly largest submatrix of the leading directions; up to k_max frames",
+        uses=("k_max",),
+    ),
+    "facility": Policy(
+        facility,
+        needs_pictures=True,
+        summary="representatives: greedy facility location, plus relevance",
+        uses=("coverage", "relevance"),
+        is_nested=True,
+    ),
+    "query": Policy(
+        query,
+        needs_pictures=True,
+        summary="relevance + representation - redundancy",
+        uses=("coverage", "relevance"),
+        is_nested=True,
+    ),
+    "cdf": Policy(
+        cdf,
+        needs_pictures=False,
+        summary="relevance, sampled by inverting its cumulative distribution",
+        uses=("coverage", "relevance", "seed"),
+    ),
+    "aks": Policy(
+        aks,
+        needs_pictures=False,
+        summary="relevance, judged and split: the best frames of every part",
+        uses=("coverage", "relevance"),
+    ),
+    "runtime:qwen_vl_utils": Policy(
+        runtimes.qwen_vl_utils,
+        needs_pictures=False,
+        summary="as qwen-vl-utils 0.0.14 samples",
+        uses=("fps", "span"),
+        is_runtime=True,
+    ),
+    "runtime:transformers_qwen2_vl": Policy(
+        runtimes.transformers_qwen2_vl,
+        needs_pictures=False,
+        summary="as Qwen2-VL and Qwen2.5-VL of transformers 5.23 sample",
+        uses=("fps",),
+        is_runtime=True,
+    ),
+    "runtime:transformers_qwen3_vl": Policy(
+        runtimes.transformers_qwen3_vl,
+        needs_pictures=False,
+        summary="as Qwen3-VL of transformers 5.23 samples",
+        uses=("fps",),
+        is_runtime=True,
+    ),
+    "runtime:transformers_internvl": Policy(
+        runtimes.transformers_internvl,
+        needs_pictures=False,
+        summary="as InternVL of transformers 5.23 samples",
+        is_runtime=True,
+    ),
+    "runtime:vllm": Policy(
+        runtimes.vllm,
+        needs_pictures=False,
+        summary="as the default video loader of vLLM 0.33 samples",
+        uses=("fps",),
+        is_runtime=True,
+    ),
+    "runtime:vllm_qwen2_vl": Policy(
+        runtimes.vllm_qwen2_vl,
+        needs_pictures=False,
+        summary="as the Qwen2-VL video loader of vLLM 0.33 samples",
+        uses=("fps",),
+        is_runtime=True,
+    ),
+    "runtime:vllm_qwen3_vl": Policy(
+        runtimes.vllm_qwen3_vl,
+        needs_pictures=False,
+        summary="as the Qwen3-VL video loader of vLLM 0.33 samples",
+        uses=("fps",),
+        is_runtime=True,
+    ),
 }
 """Name -> policy. A new one is one function and one row here."""
+
+
+def known_policies() -> Mapping[str, Policy]:
+    """Every policy by name: the table's, then those of other packages, which get loaded.
+
+    >>> "adaptive" in known_policies()
+    True
+    """
+    others = sorted({point.name for point in entry_points(group=ENTRY_POINTS)} - POLICIES.keys())
+    return POLICIES | {name: policy_named(name) for name in others}
+
+
+def policy_named(name: str) -> Policy:
+    """Finds a policy in the table, or loads it from another package.
+
+    Raises:
+        ValueError: No policy has this name.
+        TypeError: Another package's entry point does not name a `Policy`.
+
+    >>> policy_named("kcenter").is_nested
+    True
+    """
+    if name in POLICIES:
+        return POLICIES[name]
+    points = entry_points(group=ENTRY_POINTS)
+    if name not in points.names:
+        known = ", ".join([*POLICIES, *sorted(points.names - POLICIES.keys())])
+        raise ValueError(f"policy={name!r} is unknown; pass one of {known}")
+    policy = points[name].load()
+    if not isinstance(policy, Policy):
+        raise TypeError(
+            f"policy={name!r} is {type(policy).__name__} at {points[name].value!r}, not a Policy; "
+            "mend the package that names it"
+        )
+    return policy

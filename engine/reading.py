@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fewframes.arrays import I64, Mask, Samples
+from fewframes.colour import said_of
 from fewframes.decoding import DecodeReport, decoder
 from fewframes.errors import DamagedFrameError
 from fewframes.frames import Format, FrameBatch
@@ -115,6 +116,9 @@ class _Collected:
         if not np.array_equal(asked, plan.frame_numbers):
             at = np.searchsorted(plan.frame_numbers, asked)
             planes, damaged = tuple(plane[at] for plane in planes), damaged[at]
+        said = report.summary()
+        if format == "rgb":
+            said["transfer"] = said_of(timeline.stream.transfer)
         return FrameBatch(
             planes or (np.empty((0, 0, 0, 3), np.uint8),),
             format,
@@ -124,7 +128,7 @@ class _Collected:
             timeline.start_pts,
             timeline.source.name,
             is_damaged=damaged if damaged.any() else None,
-            report={"pictures_planned": plan.pictures, **report.summary()},
+            report={"pictures_planned": plan.pictures, **said},
         )
 
 
@@ -146,7 +150,10 @@ def _decode(
             collected.put(batch)
 
     first, *rest = shares(plan.runs, count) if plan.runs else [()]
-    with ThreadPoolExecutor(max(1, len(rest))) as pool:
+    if not rest:
+        work(first, reports[0])
+        return reports[0]
+    with ThreadPoolExecutor(len(rest)) as pool:
         others = [pool.submit(work, runs, reports[i + 1]) for i, runs in enumerate(rest)]
         work(first, reports[0])
         for other in others:

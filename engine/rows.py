@@ -8,13 +8,14 @@ import json
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from fewframes.arrays import F32, I32, I64, Mask, Samples
 from fewframes.commits import Commit
 from fewframes.errors import CorruptStoreError
-from fewframes.table import FrameTable
+from fewframes.table import Film, FrameTable
 
 PARQUET = "frames.parquet"
 SIGNATURES = "signatures"
@@ -91,8 +92,17 @@ def read_rows(commit: Commit) -> StoredRows:
         columns["is_keyframe"],
         {name: values for name, values in columns.items() if name not in OWN_COLUMNS},
         _read_signatures(commit, len(stored)),
+        slots=columns["slot"],
+        film=_film(facts),
     )
     return StoredRows(table, columns["slot"], columns["gop"], columns["is_damaged"])
+
+
+def _film(facts: dict[str, Any]) -> Film:
+    """The length and mean rate of the whole film, of which the rows are a part."""
+    frames = int(facts["counts"]["frames"])
+    seconds = float((facts["end_pts"] - facts["start_pts"]) * Fraction(facts["time_base"]))
+    return Film(frames, frames / seconds if seconds else 0.0)
 
 
 def _signal(values: Samples) -> Samples:

@@ -2,19 +2,20 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Unpack
 
 import numpy as np
-import numpy.typing as npt
 
 from fewframes.frames import FrameBatch
-from fewframes.policies import POLICIES
+from fewframes.policies import policy_named
 from fewframes.probing import probe
 from fewframes.reading import read
 from fewframes.scanning import frames_at_rate, scan
 from fewframes.selection import Selection, select
 from fewframes.sizes import Size, output_size
-from fewframes.table import FrameTable
+from fewframes.table import Film, FrameTable
 from fewframes.timeline import Timeline
+from fewframes.wishes import Wishes
 
 SCAN_SIZE = 448
 """Longer side of the pictures that a scan measures; a store's default."""
@@ -25,41 +26,30 @@ def sample(
     *,
     budget: int,
     policy: str = "adaptive",
-    span: tuple[float | None, float | None] | None = None,
-    min_gap_seconds: float = 0.0,
-    coverage: float = 0.5,
-    relevance: npt.ArrayLike | None = None,
-    fps: float | None = None,
     scan_fps: float | None = 2.0,
     size: Size = None,
     stream: int | None = None,
+    **wishes: Unpack[Wishes],
 ) -> FrameBatch:
     """Selects ``budget`` frames of a video file by a policy and reads them, in order of time.
 
-    Policies that need only times choose among all frames. Policies that need pictures choose among
-    the frames of a scan at ``scan_fps`` (None: every frame), which decodes the span once. The other
-    arguments are those of `select` and `read`. To ask more than once, index the film into a store.
+    Policies that need only times choose among all frames. Policies that need pictures or signals
+    choose among the frames of a scan at ``scan_fps`` (None: every frame), which decodes the span
+    once; so does every policy where ``relevance`` names a signal. The other arguments are those of
+    `select` and `read`. To ask more than once, index the film into a store.
 
     >>> import fewframes as ff
     >>> ff.sample("film.mp4", budget=4, policy="uniform").seconds.round(2).tolist()
     [0.0, 3.32, 6.64, 9.96]
     """
+    rule = policy_named(policy)
     timeline = probe(path, stream=stream)
-    if policy in POLICIES and POLICIES[policy].needs_pictures:
-        low, high = span or (None, None)
+    if rule.needs_pictures or rule.needs_signals or isinstance(wishes.get("relevance"), str):
+        low, high = wishes.get("span") or (None, None)
         table = scan_table(timeline, scan_fps, start_seconds=low, end_seconds=high)
     else:
         table = time_table(timeline)
-    chosen = select(
-        table,
-        budget=budget,
-        policy=policy,
-        span=span,
-        min_gap_seconds=min_gap_seconds,
-        coverage=coverage,
-        relevance=relevance,
-        fps=fps,
-    )
+    chosen = select(table, budget=budget, policy=policy, **wishes)
     return with_scores(read(timeline, frames=chosen.frame_numbers, size=size), chosen)
 
 
@@ -71,6 +61,7 @@ def time_table(timeline: Timeline) -> FrameTable:
         timeline.time_base,
         timeline.start_pts,
         timeline.is_keyframe,
+        film=Film(len(timeline), timeline.frame_rate),
     )
 
 
@@ -87,9 +78,17 @@ def scan_table(
     return rows.table(timeline)[0]
 
 
-def with_scores(batch: FrameBatch, chosen: Selection) -> FrameBatch:
-    """Puts what the policy thought of each frame into a batch."""
+def with_scores(batch: FrameBatch, chosen: Selection, *, film_fps: float = 0.0) -> FrameBatch:
+    """Puts what the policy thought of each frame into a batch.
+
+    Of a ``runtime:…`` policy, the report says which frames it asked for, and how far from them, in
+    frames and in seconds at the film's mean rate, the pictures are.
+    """
     report = {**batch.report, "policy": chosen.policy, "budget": chosen.budget}
+    if chosen.asked is not None:
+        away = np.abs(chosen.frame_numbers - chosen.asked)
+        report |= {"asked_frames": chosen.asked.tolist(), "frames_away": away.tolist()}
+        report["seconds_away"] = float(away.max(initial=0)) / film_fps if film_fps else 0.0
     return dataclasses.replace(
         batch, scores=chosen.scores, report={**report, "reasons": chosen.reasons}
     )

@@ -64,6 +64,7 @@ class Rows:
     numbers: list[int] = field(default_factory=list)
     slots: list[int] = field(default_factory=list)
     measured: list[Measured] = field(default_factory=list)
+    hashes: list[int] = field(default_factory=list)
     kept: int = 0
     """Pictures kept so far."""
     latest: int = -1
@@ -85,6 +86,7 @@ class Rows:
             self.numbers.append(number)
             self.slots.append(slot)
             self.measured.append(measured)
+            self.hashes.append(0 if batch.luma_xxh64 is None else int(batch.luma_xxh64[at]))
 
     def table(self, timeline: Timeline) -> tuple[FrameTable, I64]:
         """Puts the rows in presentation order; gives the table and each row's slot."""
@@ -120,6 +122,7 @@ class Rows:
         columns["repeats"] = repeats
         columns["familiarity"] = familiarity(looks, repeats < 0)
         columns["shot_start"] = shot_starts(columns, looks).astype(np.float32)
+        columns["luma_xxh64"] = np.array(self.hashes, np.uint64)[order]
         return {name: columns[name] for name in SIGNALS}
 
 

@@ -1,26 +1,35 @@
 """Selection: which few frames of a video are worth showing?
 
-1. The rows inside the span, of the policy's domain, no two closer than the smallest gap, are the
-   candidates; their number is what is available.
+1. The rows inside the span, of the policy's domain, each stored picture once if asked, no two
+   closer than the smallest gap, are the candidates; their number is what is available.
 2. The policy picks exactly min(budget, available) different ones.
 3. They come back sorted, as source frame numbers with exact times, scores and reasons.
 
-Nothing here reads a video, a clock or a random number: the same arguments give the same frames.
+The samplers of other runtimes (``runtime:…``) see the film's frame count instead; what they ask for
+becomes the nearest rows. Nothing here reads a video, a clock or a random number: the same arguments
+give the same frames.
 """
 
-import math
-import operator
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
 
 from fewframes.arrays import F32, F64, I64
-from fewframes.candidates import ROUNDING_SECONDS, Candidates, Picks
-from fewframes.policies import POLICIES, Policy
+from fewframes.by_shot import shot_numbers
+from fewframes.candidates import ROUNDING_SECONDS, Candidates, Picks, Span
+from fewframes.policies import Policy, policy_named
 from fewframes.table import FrameTable
+from fewframes.wishes import (
+    bounds_of,
+    check_pictures,
+    check_ranges,
+    check_uses,
+    checked_budget,
+    checked_relevance,
+)
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False, kw_only=True)
@@ -32,7 +41,7 @@ class Selection:
     """
 
     frame_numbers: I64
-    """Source frame numbers, ``[k] i64``, strictly increasing."""
+    """Source frame numbers, ``[k] i64``, strictly increasing (``runtime:…``: not decreasing)."""
     rows: I64
     """Positions of the frames in the table they were chosen from, ``[k] i64``."""
     pts: I64
@@ -51,6 +60,9 @@ class Selection:
     """Name of the policy that chose."""
     budget: int
     """Number of frames asked for; ``len`` is less where fewer were available."""
+    asked: I64 | None = None
+    """Frame numbers that a ``runtime:…`` policy asked for, ``[k] i64``; `frame_numbers` are the
+    nearest in the table. None for other policies."""
 
     def __len__(self) -> int:
         return len(self.frame_numbers)
@@ -68,26 +80,35 @@ def select(
     *,
     budget: int,
     policy: str = "adaptive",
-    span: tuple[float | None, float | None] | None = None,
+    span: Span = None,
     min_gap_seconds: float = 0.0,
-    coverage: float = 0.5,
-    relevance: npt.ArrayLike | None = None,
+    distinct: bool = False,
+    coverage: float | None = None,
+    relevance: npt.ArrayLike | str | None = None,
     fps: float | None = None,
+    k_max: int | None = None,
+    anchor_seconds: float | None = None,
+    seed: int | None = None,
 ) -> Selection:
     """Chooses exactly min(budget, available) frames of a table; pure and deterministic.
 
     Args:
         table: The scanned frames. NaN and inf in its signatures count as 0.
         budget: Number of frames wanted, at least 1.
-        policy: A name of `fewframes.policies.POLICIES`.
+        policy: A name of `fewframes.policies.POLICIES`, or of a policy of another package.
         span: ``(start_seconds, end_seconds)``, both inclusive, None for an open end. A span
             without frames gives an empty selection.
         min_gap_seconds: Candidates are thinned, greedily from the first, until no two are closer.
-        coverage: Share of the budget, 0 to 1, that ``adaptive`` spends on coverage of time; the
-            others do not read it.
-        relevance: Scores of the table's rows, ``[n]``, on any scale, for ``adaptive``; NaN counts
-            as the lowest.
-        fps: The rate of policy ``fps``.
+        distinct: Of the rows that share a stored picture, only the first is a candidate.
+        coverage: Share of the budget, 0 to 1, that is spent on coverage of time first: no
+            candidate is then farther from a chosen frame than (last - first time) divided by
+            ⌈coverage · frames⌉. By default 0.5 for ``adaptive``, 0 for the others that read it.
+        relevance: Scores of the table's rows, ``[n]``, on any scale, NaN counting as the lowest;
+            or the name of one of its signals.
+        fps: The rate of policy ``fps``, and of ``runtime:…``.
+        k_max: With it ``maxvol`` takes up to that many frames where fewer do not span the film.
+        anchor_seconds: The moment that ``multiscale`` looks closely at.
+        seed: Draws where ``cdf`` starts to count, from 0; by default it is in the middle.
 
     Raises:
         ValueError: An argument is out of its range, the policy does not read it, or the policy
@@ -101,39 +122,119 @@ def select(
     >>> chosen.frame_numbers.tolist(), chosen.reasons
     ([1, 2], ('coverage', 'novelty'))
     """
-    rule = _policy_named(policy)
-    budget = _checked_budget(budget)
-    _check_ranges(min_gap_seconds=min_gap_seconds, coverage=coverage)
-    _check_fit(table, policy=policy, relevance=relevance, fps=fps)
-    scores = _checked_relevance(relevance, n=len(table))
-    rows = _rows_in_span(table.seconds, span=span)
-    if rule.domain is not None:
-        rows = rule.domain(table, rows=rows, fps=fps)
-    rows = rows[_thinned(table.seconds[rows], min_gap_seconds=min_gap_seconds)]
+    rule = policy_named(policy)
+    budget = checked_budget(budget)
+    check_ranges(budget=budget, min_gap_seconds=min_gap_seconds, coverage=coverage, k_max=k_max)
+    given: dict[str, object] = {
+        "span": span,
+        "min_gap_seconds": min_gap_seconds or None,
+        "distinct": distinct,
+    }
+    given |= {"coverage": coverage, "relevance": relevance, "fps": fps, "k_max": k_max}
+    check_uses(policy, rule, given | {"anchor_seconds": anchor_seconds, "seed": seed})
+    if rule.is_runtime:
+        return _as_runtime(table, rule, policy=policy, budget=budget, fps=fps, span=span)
+    check_pictures(policy, rule, table)
+    scores = checked_relevance(relevance, table)
+    rows = _available(table, rule, span=span, fps=fps, distinct=distinct, gap=min_gap_seconds)
     picks = Picks(np.empty(0, np.int64), np.empty(0, np.float32), ())
     if len(rows):
-        candidates = _candidates(table, rule=rule, rows=rows, relevance=scores, coverage=coverage)
+        share = rule.coverage if coverage is None else coverage
+        candidates = _candidates(table, rule, rows, relevance=scores, coverage=share)
+        candidates = replace(candidates, anchor_seconds=anchor_seconds, k_max=k_max, seed=seed)
         with np.errstate(over="ignore"):  # distances of huge signatures may overflow to inf
             picks = rule.function(candidates, budget=min(budget, len(rows)))
-    _check_promise(picks, policy=policy, k=min(budget, len(rows)), n=len(rows))
+    most = min(k_max or budget, len(rows))
+    _check_promise(picks, policy=policy, k=min(budget, len(rows)), most=most, n=len(rows))
     return _selection(table, rows=rows, picks=picks, policy=policy, budget=budget)
 
 
+def _available(
+    table: FrameTable, rule: Policy, *, span: Span, fps: float | None, distinct: bool, gap: float
+) -> I64:
+    """The rows a policy may pick from, in order."""
+    low, high = bounds_of(span)
+    rows = np.flatnonzero((table.seconds >= low) & (table.seconds <= high))
+    if rule.domain is not None:
+        rows = rule.domain(table, rows=rows, fps=fps)
+    if distinct:
+        rows = _first_of_copies(table, rows)
+    return rows[_thinned(table.seconds[rows], gap=gap)]
+
+
+def _first_of_copies(table: FrameTable, rows: I64) -> I64:
+    """The first row of each stored picture."""
+    if table.slots is None:
+        raise ValueError(
+            "distinct=True asks which rows share a stored picture, and this table does not say; "
+            "index the video into a store, or leave distinct out"
+        )
+    firsts = np.unique(table.slots[rows], return_index=True)[1]
+    return rows[np.sort(firsts)]
+
+
+def _thinned(seconds: F64, *, gap: float) -> I64:
+    """Positions of the first time and of each next one at least a gap later, ``[m] i64``."""
+    if gap == 0:
+        return np.arange(len(seconds))
+    kept, at = [], 0
+    while at < len(seconds):
+        kept.append(at)
+        enough = seconds[at] + gap - ROUNDING_SECONDS
+        at = max(at + 1, int(np.searchsorted(seconds, enough)))
+    return np.array(kept, np.int64)
+
+
 def _candidates(
-    table: FrameTable, *, rule: Policy, rows: I64, relevance: F64 | None, coverage: float
+    table: FrameTable, rule: Policy, rows: I64, *, relevance: F64 | None, coverage: float
 ) -> Candidates:
     """The arrays a policy sees, with signatures made finite."""
     signatures = None
     if rule.needs_pictures and table.signatures is not None:
-        signatures = table.signatures[rows].astype(np.float32, copy=False)
-        signatures = np.where(np.isfinite(signatures), signatures, np.float32(0))
+        signatures = table.signatures
+        if len(rows) < len(table):
+            signatures = signatures[rows]
+        signatures = signatures.astype(np.float32, copy=False)
+        if not np.isfinite(signatures).all():
+            signatures = np.where(np.isfinite(signatures), signatures, np.float32(0))
     return Candidates(
         seconds=table.seconds[rows],
         is_keyframe=table.is_keyframe[rows],
         signatures=signatures,
         relevance=None if relevance is None else relevance[rows],
+        shots=shot_numbers(table)[rows] if rule.needs_signals else None,
         coverage=coverage,
     )
+
+
+def _as_runtime(
+    table: FrameTable, rule: Policy, *, policy: str, budget: int, fps: float | None, span: Span
+) -> Selection:
+    """What another runtime's sampler asks for, and the rows nearest to it by frame number."""
+    if table.film is None:
+        raise ValueError(
+            f"policy={policy!r} counts the frames of the whole film, and this table does not say "
+            "how many there are; make it with film=Film(frames=…, fps=…)"
+        )
+    asked: I64 = rule.function(table.film, budget=budget, fps=fps, span=span)
+    if len(asked) and asked[-1] >= table.film.frames:
+        raise ValueError(
+            f"policy={policy!r} asks for frame {asked[-1]}, and the film has {table.film.frames}; "
+            "upstream does so too, and raises IndexError; pass another budget or fps"
+        )
+    rows = _nearest(table.frame_numbers, asked)
+    picks = Picks(np.arange(len(rows)), np.zeros(len(rows), np.float32), ("runtime",) * len(rows))
+    chosen = _selection(table, rows=rows, picks=picks, policy=policy, budget=budget)
+    return replace(chosen, asked=asked)
+
+
+def _nearest(known: I64, asked: I64) -> I64:
+    """Positions of the nearest of the known numbers, the smaller on a tie; both are sorted."""
+    if not len(known):
+        return np.empty(0, np.int64)
+    after = np.searchsorted(known, asked).clip(0, len(known) - 1)
+    before = (after - 1).clip(0)
+    return np.where(np.abs(asked - known[before]) <= np.abs(known[after] - asked), before, after)
 
 
 def _selection(
@@ -155,93 +256,14 @@ def _selection(
     )
 
 
-def _rows_in_span(seconds: F64, *, span: tuple[float | None, float | None] | None) -> I64:
-    """Rows with start <= seconds <= end."""
-    start, end = span or (None, None)
-    start = -math.inf if start is None else start
-    end = math.inf if end is None else end
-    if not start <= end:
-        raise ValueError(
-            f"span={span} starts after it ends; pass (start_seconds, end_seconds) in that order"
-        )
-    return np.flatnonzero((seconds >= start) & (seconds <= end))
-
-
-def _thinned(seconds: F64, *, min_gap_seconds: float) -> I64:
-    """Positions of the first time and of each next one at least a gap later, ``[m] i64``."""
-    if min_gap_seconds == 0:
-        return np.arange(len(seconds))
-    kept, at = [], 0
-    while at < len(seconds):
-        kept.append(at)
-        enough = seconds[at] + min_gap_seconds - ROUNDING_SECONDS
-        at = max(at + 1, int(np.searchsorted(seconds, enough)))
-    return np.array(kept, np.int64)
-
-
-def _policy_named(policy: str) -> Policy:
-    if policy not in POLICIES:
-        raise ValueError(f"policy={policy!r} is unknown; pass one of {', '.join(POLICIES)}")
-    return POLICIES[policy]
-
-
-def _checked_budget(budget: int) -> int:
-    try:
-        budget = operator.index(budget)
-    except TypeError as error:
-        raise TypeError(
-            f"budget={budget!r} is not a whole number of frames; pass an int"
-        ) from error
-    if budget < 1:
-        raise ValueError(f"budget={budget} selects nothing; pass budget >= 1")
-    return budget
-
-
-def _check_ranges(*, min_gap_seconds: float, coverage: float) -> None:
-    if not min_gap_seconds >= 0:
-        raise ValueError(
-            f"min_gap_seconds={min_gap_seconds} is no distance; pass 0 or more seconds"
-        )
-    if not 0 <= coverage <= 1:
-        raise ValueError(f"coverage={coverage} is not a share of the budget; pass 0 to 1")
-
-
-def _check_fit(
-    table: FrameTable, *, policy: str, relevance: object | None, fps: float | None
-) -> None:
-    """Refuses arguments the policy would not read, and a table it cannot work on."""
-    rule = POLICIES[policy]
-    for name, value in (("relevance", relevance), ("fps", fps)):
-        if value is not None and name not in rule.uses:
-            users = ", ".join(key for key, other in POLICIES.items() if name in other.uses)
-            raise ValueError(
-                f"policy={policy!r} does not read {name}; leave it out, or use {users}"
-            )
-    if rule.needs_pictures and table.signatures is None and len(table):
-        others = ", ".join(key for key, other in POLICIES.items() if not other.needs_pictures)
-        raise ValueError(
-            f"policy={policy!r} needs signatures, and this table of {len(table)} frames has none; "
-            f"scan the video or pick a policy that needs only times: {others}"
-        )
-
-
-def _checked_relevance(relevance: npt.ArrayLike | None, *, n: int) -> F64 | None:
-    if relevance is None:
-        return None
-    scores = np.asarray(relevance, np.float64)
-    if scores.shape != (n,):
-        raise ValueError(
-            f"relevance has shape {list(scores.shape)}, but the table has {n} rows; "
-            "pass one score for each row"
-        )
-    return scores
-
-
-def _check_promise(picks: Picks, *, policy: str, k: int, n: int) -> None:
-    """Holds every policy, also one added by a user, to exactly k different rows."""
+def _check_promise(picks: Picks, *, policy: str, k: int, most: int, n: int) -> None:
+    """Holds every policy, also one added by a user, to k different rows, or up to most."""
     unique = np.unique(picks.rows)
-    if not len(picks.rows) == len(unique) == len(picks.scores) == len(picks.reasons) == k or (
-        k and not 0 <= unique[0] <= unique[-1] < n
+    counts = {len(picks.rows), len(unique), len(picks.scores), len(picks.reasons)}
+    if (
+        len(counts) > 1
+        or not k <= len(unique) <= most
+        or (k and not 0 <= unique[0] <= unique[-1] < n)
     ):
         raise ValueError(
             f"policy={policy!r} returned {len(picks.rows)} rows, {len(unique)} of them different, "

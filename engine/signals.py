@@ -75,6 +75,7 @@ SIGNALS: dict[str, str] = {
     "shot_start": "1 where a shot begins: the film's first frame, the first one after a cut or in "
     "the midst of a fade, else 0; its running sum numbers the shots from 1",
     "dhash64": "perceptual difference hash of luma, for similarity",
+    "luma_xxh64": "hash of the decoded luma at native depth, for integrity, never for similarity",
 }
 """Every column that is measured, and what it means. Where there is no frame before, changes are 0;
 where it is not known, NaN."""
@@ -91,8 +92,8 @@ OF_PAIRS = (
 )
 """Signals that compare a picture with those before it."""
 _UNKNOWN = dict.fromkeys(OF_PAIRS, float("nan"))
-OF_ALL_ROWS = ("repeats", "familiarity", "shot_start")
-"""Signals that follow from all rows of a film, once it is scanned."""
+OF_ALL_ROWS = ("repeats", "familiarity", "shot_start", "luma_xxh64")
+"""Signals that the pass does not measure: they follow from all rows, or from the decoder."""
 
 
 class Measured(NamedTuple):

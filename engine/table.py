@@ -6,11 +6,24 @@ Selection reads nothing else: it is a pure function of these arrays.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from fewframes.arrays import F32, F64, I64, Mask, Samples
+from fewframes.arrays import F32, F64, I32, I64, Mask, Samples
+
+
+class Film(NamedTuple):
+    """How long the whole film is, of which a table may hold few frames.
+
+    >>> Film(frames=300, fps=30.0)
+    Film(frames=300, fps=30.0)
+    """
+
+    frames: int
+    """Number of frames."""
+    fps: float
+    """Mean frames per second; 0 where there is none."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -37,6 +50,10 @@ class FrameTable:
     """Named per-frame measurements, each ``[n]`` numbers (f32; hashes u64, rows i32)."""
     signatures: F32 | None = None
     """Unit-length descriptions of the pictures, ``[n, d] f32``; None where none were computed."""
+    slots: I32 | None = None
+    """Where the picture of each row is stored, ``[n] i32``; copies share one. None: not stored."""
+    film: Film | None = None
+    """The whole film, for the samplers of other runtimes; None where it is not known."""
 
     def __post_init__(self) -> None:
         """Check that every column has one value a frame."""
@@ -89,4 +106,6 @@ class FrameTable:
         }
         if self.signatures is not None:
             columns["signatures"] = self.signatures
+        if self.slots is not None:
+            columns["slots"] = self.slots
         return columns

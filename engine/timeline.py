@@ -65,6 +65,8 @@ class StreamInfo:
     colour_range: str = "unspecified"
     header_frames: int = 0
     """Frames the header claims; 0 where it says nothing. Never trusted."""
+    transfer: str = "unspecified"
+    """Transfer curve by FFmpeg's name; ``smpte2084`` (PQ) and ``arib-std-b67`` (HLG) are HDR."""
 
     @property
     def display_size(self) -> tuple[int, int]:

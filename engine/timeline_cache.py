@@ -7,7 +7,6 @@ FEWFRAMES_CACHE to another folder, or to ``off``.
 
 import json
 import os
-import tempfile
 from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
@@ -17,7 +16,7 @@ import numpy as np
 
 from fewframes.timeline import Packets, Source, StreamInfo, Timeline
 
-FORMAT = "fewframes timeline 1"
+FORMAT = "fewframes timeline 2"
 PACKET_COLUMNS = (
     "pts",
     "dts",
@@ -62,6 +61,8 @@ def save(timeline: Timeline, stream: int | None) -> None:
     file = _file(timeline.source, stream)
     if file is None:
         return
+    import tempfile
+
     import pyarrow as pa
 
     table = _to_table(timeline)

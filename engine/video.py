@@ -6,7 +6,7 @@
 """
 
 from functools import cached_property
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ from fewframes.sampling import with_scores
 from fewframes.selection import select
 from fewframes.shards import ShardReader
 from fewframes.table import FrameTable
+from fewframes.wishes import Wishes
 
 SAME_SECONDS = 1e-9
 """A time this close to a frame's own belongs to that frame."""
@@ -51,6 +52,11 @@ class Video:
     def id(self) -> str:
         """Name of the video in its store."""
         return str(self.facts["id"])
+
+    @property
+    def commit(self) -> Commit:
+        """The record of what was published."""
+        return self._commit
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -120,17 +126,12 @@ class Video:
         return self._read(at, workers)
 
     def sample(
-        self,
-        *,
-        budget: int,
-        policy: str = "adaptive",
-        span: tuple[float | None, float | None] | None = None,
-        min_gap_seconds: float = 0.0,
-        coverage: float = 0.5,
-        relevance: npt.ArrayLike | None = None,
-        fps: float | None = None,
+        self, *, budget: int, policy: str = "adaptive", **wishes: Unpack[Wishes]
     ) -> FrameBatch:
         """Selects frames by a policy and reads them, in order of time; arguments as of `select`.
+
+        What a ``runtime:…`` policy asks for may not be indexed: the nearest indexed frames are
+        read, and ``report["frames_away"]`` says how far they are.
 
         Raises:
             ValueError: As of `select`.
@@ -141,17 +142,9 @@ class Video:
         >>> len(batch), batch.report["source"], batch.report["policy"]
         (8, 'store', 'adaptive')
         """
-        chosen = select(
-            self.table,
-            budget=budget,
-            policy=policy,
-            span=span,
-            min_gap_seconds=min_gap_seconds,
-            coverage=coverage,
-            relevance=relevance,
-            fps=fps,
-        )
-        return with_scores(self._read(chosen.rows, None), chosen)
+        chosen = select(self.table, budget=budget, policy=policy, **wishes)
+        film_fps = self.table.film.fps if self.table.film else 0.0
+        return with_scores(self._read(chosen.rows, None), chosen, film_fps=film_fps)
 
     @cached_property
     def _rows(self) -> StoredRows:

@@ -3,18 +3,24 @@
 To add a kernel: write `kernels/<name>.py` with `@Kernel` on the NumPy reference (its docstring is
 the meaning, with an example), `@<name>.check` where arguments can be wrong, and `@<name>.cpu` on
 one self-contained function of loops; name it in this file; and give it a row in ARGUMENTS of
-`tests/test_kernels.py` and in SIZES of `bench/suite/bench_kernels.py`.
+`tests/kernel_arguments.py` and in SIZES of `bench/suite/bench_kernels.py`. For a GPU, put
+`@<name>.cuda` on the host function that launches its loops (`kernels/gpu.py`); for a few arrays
+without Numba, `@<name>.light` on a function of NumPy calls.
 Importing this package does not import Numba; the first call of a kernel does.
 """
 
 from typing import Any
 
 from fewframes.kernels.change import grid_change
+from fewframes.kernels.cholesky import pivoted_cholesky
 from fewframes.kernels.dhash import dhash64, hamming64
 from fewframes.kernels.exposure import exposure
 from fewframes.kernels.farthest import farthest_first
 from fewframes.kernels.grid import block_means
 from fewframes.kernels.kernel import Kernel
+from fewframes.kernels.representatives import representatives
+from fewframes.kernels.rgb import planes_to_rgb
+from fewframes.kernels.rgb_plan import RgbPlan, Siting, rgb_plan
 from fewframes.kernels.signature import signature
 from fewframes.kernels.sweep import luma_sweep
 from fewframes.kernels.tones import grid_tones
@@ -23,6 +29,8 @@ from fewframes.kernels.ycc import matrix_between, ycc_matrix
 __all__ = [
     "KERNELS",
     "Kernel",
+    "RgbPlan",
+    "Siting",
     "block_means",
     "dhash64",
     "exposure",
@@ -32,6 +40,10 @@ __all__ = [
     "hamming64",
     "luma_sweep",
     "matrix_between",
+    "pivoted_cholesky",
+    "planes_to_rgb",
+    "representatives",
+    "rgb_plan",
     "signature",
     "ycc_matrix",
 ]
@@ -46,7 +58,10 @@ KERNELS: dict[str, Kernel[..., Any]] = {
         grid_change,
         grid_tones,
         hamming64,
+        pivoted_cholesky,
+        representatives,
         luma_sweep,
+        planes_to_rgb,
         signature,
         ycc_matrix,
     )

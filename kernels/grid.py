@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from fewframes.kernels import gpu
+from fewframes.kernels.gpu import cuda
 from fewframes.kernels.kernel import F32, U8, Kernel, require
 
 
@@ -56,3 +58,25 @@ def _block_means_cpu(plane: U8, block: int) -> F32:
             left, right = col * block, min(w, (col + 1) * block)
             out[row, col] = (upto[right] - upto[left]) / ((bottom - top) * (right - left))
     return out
+
+
+@block_means.cuda
+def _block_means_cuda(plane: U8, block: int) -> gpu.DeviceArray:
+    h, w = plane.shape
+    out = gpu.empty((-(-h // block), -(-w // block)), np.float32)
+    gpu.launch(_one_tile, out.shape, plane, block, out)
+    return out
+
+
+def _one_tile(plane: U8, block: int, out: F32) -> None:
+    col, row = cuda.grid(2)
+    if row >= out.shape[0] or col >= out.shape[1]:
+        return
+    bottom = min(plane.shape[0], (row + 1) * block)
+    right = min(plane.shape[1], (col + 1) * block)
+    total = np.int64(0)
+    for y in range(row * block, bottom):
+        for x in range(col * block, right):
+            total += np.int64(plane[y, x])
+    count = (bottom - row * block) * (right - col * block)
+    out[row, col] = np.float64(total) / np.float64(count)

@@ -2,31 +2,47 @@
 
 1. `@Kernel` turns a NumPy reference into the kernel; the reference's docstring is the meaning.
 2. `@<kernel>.check` adds the rule its arguments must obey, asked before any body runs.
-3. `@<kernel>.cpu` adds the loops that Numba compiles at the first call, not at import.
-4. `@<kernel>.cuda` adds the host function that launches the GPU's loops.
-5. A call runs the body of the device on which the first argument lives.
+3. `@<kernel>.cpu` adds the loops that Numba compiles at the first call, not at import, and
+   `@<kernel>.helper` a function that these loops call.
+4. `@<kernel>.cuda` adds the host function that launches the GPU's loops (`kernels/gpu.py`).
+5. `@<kernel>.light` adds plain NumPy calls for the few arrays for which starting Numba costs more.
+6. A call runs the body of the device on which the first argument lives. Light bodies run until
+   they have taken what starting Numba takes, or until so much work is announced by `expect`.
 """
 
 import functools
 import inspect
-from collections.abc import Callable
+import sys
+import time
+from collections.abc import Callable, Mapping
+from types import FunctionType
 from typing import Any, Generic, ParamSpec, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 U8: TypeAlias = npt.NDArray[np.uint8]
+U16: TypeAlias = npt.NDArray[np.uint16]
+I32: TypeAlias = npt.NDArray[np.int32]
 I64: TypeAlias = npt.NDArray[np.int64]
+U32: TypeAlias = npt.NDArray[np.uint32]
 U64: TypeAlias = npt.NDArray[np.uint64]
 F32: TypeAlias = npt.NDArray[np.float32]
 F64: TypeAlias = npt.NDArray[np.float64]
 
 _DTYPES = {
     "u8": np.dtype(np.uint8),
+    "u16": np.dtype(np.uint16),
+    "i32": np.dtype(np.int32),
     "i64": np.dtype(np.int64),
     "u64": np.dtype(np.uint64),
     "f32": np.dtype(np.float32),
+    "f64": np.dtype(np.float64),
 }
+
+LIGHT_SECONDS = 0.3
+"""CPU time of importing Numba and loading a kernel from its cache; a light body that has taken as
+long in a process has had its turn."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -44,7 +60,9 @@ class Kernel(Generic[P, R]):
         self._signature = inspect.signature(reference)
         self._rule: Callable[..., None] = lambda *_: None
         self.bodies: dict[str, Callable[..., Any]] = {}
-        """The registered bodies as they were written, by device: `"cpu"`, `"cuda"`."""
+        """The registered bodies as they were written: `"cpu"`, `"cuda"`, `"light"`."""
+        self._helpers: list[Callable[..., Any]] = []
+        self._light_seconds = 0.0
 
     def __repr__(self) -> str:
         names = ", ".join(self._signature.parameters)
@@ -60,10 +78,27 @@ class Kernel(Generic[P, R]):
         self.bodies["cpu"] = body
         return body
 
+    def helper(self, function: Body) -> Body:
+        """Registers a function of the same page for the CPU loops and for later helpers to call."""
+        self._helpers.append(function)
+        return function
+
     def cuda(self, body: Body) -> Body:
         """Registers the host function that allocates on the GPU and launches the kernel there."""
         self.bodies["cuda"] = body
         return body
+
+    def light(self, body: Body) -> Body:
+        """Registers NumPy calls that give the same as the other bodies, without Numba's start."""
+        self.bodies["light"] = body
+        return body
+
+    def lightly(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Runs the light body, which does not start Numba, under the same rule as the others."""
+        values = self._in_order(args, kwargs)
+        self._rule(*values)
+        result: R = self._timed(*values)
+        return result
 
     def reference(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Runs the NumPy meaning, under the same rule as the bodies."""
@@ -78,6 +113,11 @@ class Kernel(Generic[P, R]):
         result: R = body(*values)
         return result
 
+    def expect(self, light_seconds: float) -> None:
+        """Announces work that would take the light body so long: for much, Numba starts at once."""
+        if light_seconds > LIGHT_SECONDS:
+            self._compiled  # noqa: B018 (a property that remembers)
+
     def _in_order(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
         """Every argument by position: Numba would compile once more for each omitted default."""
         if not kwargs and len(args) == len(self._signature.parameters):
@@ -87,8 +127,11 @@ class Kernel(Generic[P, R]):
         return bound.args
 
     def _body_for(self, array: Any) -> Callable[..., Any]:  # noqa: ANN401 (any array library's)
-        if not hasattr(array, "__cuda_array_interface__"):
-            return self._compiled
+        if not is_on_gpu(array):
+            is_light = "light" in self.bodies and "numba" not in sys.modules
+            return (
+                self._timed if is_light and self._light_seconds < LIGHT_SECONDS else self._compiled
+            )
         if "cuda" not in self.bodies:
             raise TypeError(
                 f"{self.__name__} has no GPU body; got an array on a GPU; "
@@ -96,12 +139,35 @@ class Kernel(Generic[P, R]):
             )
         return self.bodies["cuda"]
 
+    def _timed(self, *values: Any) -> Any:  # noqa: ANN401 (what the light body takes and gives)
+        started = time.thread_time()
+        result = self.bodies["light"](*values)
+        self._light_seconds += time.thread_time() - started
+        return result
+
     @functools.cached_property
     def _compiled(self) -> Callable[..., Any]:
         from numba import njit  # half a second that an import of the package must not pay
 
-        body: Callable[..., Any] = njit(cache=True, nogil=True)(self.bodies["cpu"])
+        compiled = njit(cache=True, nogil=True)
+        names: dict[str, Callable[..., Any]] = {}
+        for helper in self._helpers:
+            names[helper.__name__] = compiled(with_names(helper, names))
+        body: Callable[..., Any] = compiled(with_names(self.bodies["cpu"], names))
         return body
+
+
+def with_names(function: Callable[..., Any], names: Mapping[str, Any]) -> Callable[..., Any]:
+    """The same function, for which some global names mean something else."""
+    if not names:
+        return function
+    bound = FunctionType(function.__code__, {**function.__globals__, **names}, function.__name__)
+    return functools.update_wrapper(bound, function)
+
+
+def is_on_gpu(array: Any) -> bool:  # noqa: ANN401 (any array library's)
+    """Whether an array lies on a GPU, or on the one that Numba's simulator plays."""
+    return hasattr(array, "__cuda_array_interface__") or hasattr(array, "__cuda_ndarray__")
 
 
 def require(name: str, value: Any, form: str) -> None:  # noqa: ANN401 (what it judges)

@@ -17,10 +17,11 @@ def matrix_between(source: str, target: str) -> F32:
     """Coefficients from one YCbCr matrix to another, `-> [3, 3] f32`, for `ycc_matrix`.
 
     They map (Y, Cb - 128, Cr - 128) of full range. The names are `bt601`, `bt709`, `bt2020`,
-    `smpte240m` and `fcc`. Only the matrix changes: primaries and transfer curve stay as they are.
+    `smpte240m`, `fcc` and `ycgco`, whose Cg and Co stand for Cb and Cr. Only the matrix changes:
+    primaries and transfer curve stay as they are.
 
     Raises:
-        ValueError: A name is not one of the five.
+        ValueError: A name is not one of the six.
 
     >>> matrix_between("bt709", "bt709").tolist()
     [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
@@ -29,23 +30,42 @@ def matrix_between(source: str, target: str) -> F32:
            [ 0.    ,  0.9899, -0.1107],
            [ 0.    , -0.0725,  0.9834]], dtype=float32)
     """
-    for name, value in (("source", source), ("target", target)):
-        if value not in _RED_AND_BLUE_WEIGHTS:
-            raise ValueError(
-                f"{name}={value!r} is not a known matrix; "
-                f"pass one of {', '.join(_RED_AND_BLUE_WEIGHTS)}"
-            )
+    _check_known("source", source)
+    _check_known("target", target)
     product = _from_rgb(target) @ np.linalg.inv(_from_rgb(source))
     clean = np.round(product, 9) + 0.0  # the noise of the inverse, and minus zero
     return clean.astype(np.float32)
 
 
+def _check_known(name: str, matrix: str) -> None:
+    known = [*_RED_AND_BLUE_WEIGHTS, "ycgco"]
+    if matrix not in known:
+        raise ValueError(f"{name}={matrix!r} is not a known matrix; pass one of {', '.join(known)}")
+
+
 def _from_rgb(matrix: str) -> F64:
     """RGB to (Y, Cb, Cr), `[3, 3] f64`; Cb and Cr scaled to reach half of the range either way."""
+    if matrix == "ycgco":  # Rec. ITU-T H.273, 8.3, equations 58 to 60
+        return np.array([[0.25, 0.5, 0.25], [-0.25, 0.5, -0.25], [0.5, 0.0, -0.5]])
     kr, kb = _RED_AND_BLUE_WEIGHTS[matrix]
     luma = np.array([kr, 1.0 - kr - kb, kb])
     red, _, blue = np.eye(3)
     return np.stack([luma, (blue - luma) / (2 - 2 * kb), (red - luma) / (2 - 2 * kr)])
+
+
+def rgb_from_ycc(matrix: str) -> F64:
+    """(Y, Cb, Cr) to RGB, `[3, 3] f64`: Y and RGB from 0 to 1, Cb and Cr from -0.5 to 0.5.
+
+    Raises:
+        ValueError: The name is none of those that `matrix_between` knows.
+
+    >>> rgb_from_ycc("bt601").round(3)
+    array([[ 1.   ,  0.   ,  1.402],
+           [ 1.   , -0.344, -0.714],
+           [ 1.   ,  1.772,  0.   ]])
+    """
+    _check_known("matrix", matrix)
+    return np.linalg.inv(_from_rgb(matrix)).round(12).astype(np.float64) + 0.0
 
 
 @Kernel

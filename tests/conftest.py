@@ -10,7 +10,7 @@ import pytest
 from fewframes.bench.films import RECIPES, write_film
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE))  # so that tests can import oracle
+sys.path.insert(0, str(HERE))  # so that tests can import media_fuzzer
 
 NO_FOOTAGE = "no real footage: set FEWFRAMES_FOOTAGE to its folder, or put it at ../shared/videos"
 DAMAGED = ("broken", "derived_trunc", "derived_bitflips", "derived_empty", "derived_text")

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oracle import luma_md5, sequential
 
 import fewframes
 from fewframes.bench.films import RECIPES
+from fewframes.bench.oracle import luma_md5, sequential
 from fewframes.bitstream import HIDDEN, NEEDED, PLAIN, UNREFERENCED, packet_parser
 from fewframes.plan import plan_frames
 

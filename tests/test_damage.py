@@ -7,10 +7,10 @@ from dataclasses import replace
 import av
 import numpy as np
 import pytest
-from oracle import luma_md5, sequential
 
 import fewframes
 from fewframes.bench.films import RECIPES, write_film
+from fewframes.bench.oracle import luma_md5, sequential
 from fewframes.decoding import DecodeReport, decoder
 from fewframes.errors import DamagedFrameError, UnreadableMediaError
 from fewframes.plan import plan_frames

@@ -76,6 +76,30 @@ def test_the_readme_s_commands_and_python_run_in_its_own_order(workplace):
     ff.index(workplace / "film.mp4", workplace / "corpus.zarr", size=160)
 
 
+def test_the_readme_lists_every_policy_as_the_table_has_it():
+    from fewframes.describing import needs_of
+    from fewframes.policies import POLICIES
+
+    readme = (ROOT / "README.md").read_text()
+    shown = re.search(r"<!-- policies: begin -->\n(.*)<!-- policies: end -->", readme, re.DOTALL)
+    rows = []
+    for name, row in POLICIES.items():
+        reads = ", ".join(f"`{use}`" for use in row.uses)
+        rows.append(f"| `{name}` | {row.summary} | {reads} | {needs_of(row)} |")
+    head = ["| policy | what it picks | reads | needs |", "|---|---|---|---|"]
+    assert shown[1].splitlines() == head + rows
+
+
+def test_every_policy_says_its_method_in_steps_and_shows_it():
+    from fewframes.policies import POLICIES
+
+    for name, row in POLICIES.items():
+        words = row.function.__doc__
+        assert ">>>" in words, name
+        assert row.is_runtime or re.search(r"^ +1\. ", words, re.MULTILINE), name
+        assert row.is_runtime or "O(" in words, name
+
+
 def test_every_command_and_option_has_help():
     from fewframes.cli import main
 
@@ -83,3 +107,10 @@ def test_every_command_and_option_has_help():
     for name, command in main.commands.items():
         assert command.help
         assert f"fewframes {name}" in readme
+
+
+def test_the_readme_s_figures_are_those_of_the_result_files():
+    from fewframes.bench.report import measured, rewritten
+
+    readme = (ROOT / "README.md").read_text()
+    assert rewritten(readme, measured()) == readme

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from oracle import luma_md5, sequential
 
 import fewframes
+from fewframes.bench.oracle import luma_md5, sequential
 from fewframes.decoding import DecodeReport, decoder
 from fewframes.plan import plan_frames
 
@@ -24,7 +24,7 @@ def check_in_sequence(timeline, truth, count):
     for batch in decoder()(timeline, runs, format="yuv", size=None, report=report):
         given |= dict(zip(batch.pts.tolist(), luma_md5(batch), strict=True))
     assert given == dict(truth[:count])
-    assert (report.retries, report.missing, report.anomalies) == (0, [], [])
+    assert (report.earlier, report.linear, report.missing, report.anomalies) == (0, 0, [], [])
 
 
 def check(timeline, truth, numbers):

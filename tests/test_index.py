@@ -214,3 +214,10 @@ def test_progress_is_told_frames_and_outcomes(folder, tmp_path):
     assert [p.outcome.status for p in seen if p.outcome] == ["ok", "ok"]
     assert seen[-1].films_done == seen[-1].films_total == 2
     assert max(p.frames_done for p in seen if p.video_id == "a") == 6
+
+
+def test_a_film_that_gives_no_sign_fails_alone(folder, tmp_path):
+    report = ff.index(folder, tmp_path / "s.zarr", limit_seconds=0.01, workers=1)
+    assert report.exit_status == 1
+    assert all("no sign for 0.01" in outcome.reason for outcome in report.outcomes)
+    assert ff.index(folder, tmp_path / "s.zarr", workers=2).exit_status == 0

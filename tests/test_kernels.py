@@ -1,141 +1,86 @@
 """Every kernel gives on every device what its NumPy reference says, and refuses misuse."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from kernel_arguments import ARGUMENTS, IN_SIMULATOR, LAYOUTS
 
 import fewframes.kernels as kernels
-from fewframes.kernels import KERNELS
+from fewframes.kernels import KERNELS, gpu
 
-SEEDS = st.integers(0, 2**32 - 1)
-SIDES = st.integers(1, 40)
-LEVELS = st.integers(0, 255)
-
-
-def laid_out(array, layout):
-    """The same values, either packed or as a read-only view of a wider buffer."""
-    if layout == "packed":
-        return array
-    wider = np.full((array.shape[0], array.shape[1] + 3), 77, array.dtype)
-    wider[:, : array.shape[1]] = array
-    wider.flags.writeable = False
-    return wider[:, : array.shape[1]]
+EXAMPLES = {"cpu": 60, "light": 60, "cuda": 30 if IN_SIMULATOR else 60}
+BODIES = [
+    pytest.param(name, body, marks=[pytest.mark.gpu] if body == "cuda" else [], id=f"{name}-{body}")
+    for name, kernel in KERNELS.items()
+    for body in kernel.bodies
+]
 
 
-@st.composite
-def planes(draw, count=1):
-    """Planes of noise at any contrast, `count` of one shape and layout."""
-    rng = np.random.default_rng(draw(SEEDS))
-    shape, layout = (draw(SIDES), draw(SIDES)), draw(st.sampled_from(["packed", "view"]))
-    contrast = draw(st.sampled_from([1, 2, 256]))
-    return [
-        laid_out(rng.integers(256 - contrast, 256, shape, np.uint8), layout) for _ in range(count)
-    ]
+def to_device(value, body):
+    """Arrays where the body wants them; plans and numbers as they are."""
+    is_moved = body == "cuda" and isinstance(value, np.ndarray)
+    return gpu.numba_cuda().to_device(np.ascontiguousarray(value)) if is_moved else value
 
 
-@st.composite
-def grids(draw, count=1, *, of_one_shape=True):
-    """Grids as `block_means` makes them, flat ones among them."""
-    rng = np.random.default_rng(draw(SEEDS))
-    layout, contrast = draw(st.sampled_from(["packed", "view"])), draw(st.sampled_from([1, 256]))
-    shapes = [(draw(SIDES), draw(SIDES)) for _ in range(1 if of_one_shape else count)]
-    tile = draw(st.sampled_from([1, 25, 64]))
-    made = []
-    for i in range(count):
-        levels = 100 + rng.integers(0, contrast, shapes[i % len(shapes)]) * tile // 2 / tile
-        made.append(laid_out(levels.astype(np.float32), layout))
-    return made
+def to_host(value):
+    return value.copy_to_host() if hasattr(value, "copy_to_host") else value
 
 
-@st.composite
-def hashes(draw):
-    rng = np.random.default_rng(draw(SEEDS))
-    return [rng.integers(0, 2**64, draw(st.integers(0, 9)), np.uint64) for _ in range(2)]
+def need_gpu():
+    """Skips where there is neither a GPU nor the simulator; fails there under REQUIRE_GPU=1."""
+    if not gpu.numba_cuda().is_available():
+        outcome = pytest.fail if os.environ.get("REQUIRE_GPU") == "1" else pytest.skip
+        outcome("no CUDA GPU here; without one, `make sim` runs these bodies in the simulator")
 
 
-@st.composite
-def points_to_pick(draw):
-    """Rows with copies, not-a-numbers and infinities; some of them taken already."""
-    rng = np.random.default_rng(draw(SEEDS))
-    n, d = draw(st.integers(0, 30)), draw(st.integers(0, 20))
-    points = rng.standard_normal((n, d)).astype(np.float32)
-    points = points.round(draw(st.sampled_from([0, 6])))
-    if n > 3 and draw(st.booleans()):
-        points[n // 2 :] = points[0]
-        points[0:1] = np.nan
-        points[1:2, ::2] = np.inf
-    chosen = rng.permutation(n)[: draw(st.integers(0, n))]
-    return [laid_out(points, "packed"), draw(st.integers(0, n - len(chosen))), chosen]
+@pytest.mark.parametrize(("name", "body"), BODIES)
+def test_kernel_gives_what_its_reference_says(name, body):
+    import numba  # noqa: F401 (the light body runs until it is there)
 
-
-@st.composite
-def planes_to_recode(draw):
-    (luma,) = draw(planes())
-    rng = np.random.default_rng(draw(SEEDS))
-    h, w = luma.shape
-    layout = "packed" if luma.flags.writeable else "view"
-    blue, red = (
-        laid_out(rng.integers(0, 256, (-(-h // 2), -(-w // 2)), np.uint8), layout) for _ in range(2)
-    )
-    names = st.sampled_from(["bt601", "bt709", "bt2020", "smpte240m", "fcc"])
-    return [luma, blue, red, kernels.matrix_between(draw(names), draw(names))]
-
-
-@st.composite
-def pictures_to_compare(draw):
-    """A picture of a few grids, and others of its shape, none or some of them alike."""
-    count, others = draw(st.integers(1, 4)), draw(st.integers(0, 3))
-    drawn = np.stack(draw(grids(count * (others + 1))))
-    first, *rest = np.split(drawn, others + 1)
-    return [first, np.stack(rest) if rest else first[None][:0], draw(st.sampled_from([0.0, 4.0]))]
-
-
-ARGUMENTS = {
-    "block_means": st.tuples(planes(), st.integers(1, 45)).map(lambda drawn: [*drawn[0], drawn[1]]),
-    "dhash64": grids(),
-    "exposure": st.tuples(planes(), LEVELS, LEVELS).map(lambda drawn: [*drawn[0], *drawn[1:]]),
-    "farthest_first": points_to_pick(),
-    "grid_change": pictures_to_compare(),
-    "grid_tones": st.integers(1, 4).flatmap(grids).map(lambda drawn: [np.stack(drawn)]),
-    "hamming64": hashes(),
-    "luma_sweep": st.tuples(planes(), st.integers(1, 45)).map(lambda drawn: [*drawn[0], drawn[1]]),
-    "signature": grids(3, of_one_shape=False),
-    "ycc_matrix": planes_to_recode(),
-}
-TO_DEVICE = {"cpu": lambda array: array}
-TO_HOST = {"cpu": lambda array: array}
-
-
-@pytest.fixture(params=TO_DEVICE)
-def device(request):
-    return request.param
-
-
-@pytest.mark.parametrize("name", KERNELS)
-def test_kernel_gives_what_its_reference_says(name, device):
     kernel = KERNELS[name]
+    if body == "cuda":
+        need_gpu()
 
     @settings(
         derandomize=True,
         deadline=None,
-        max_examples=60,
+        max_examples=EXAMPLES[body],
         database=None,
         suppress_health_check=list(HealthCheck),
     )
     @given(ARGUMENTS[name])
     def agrees(arguments):
-        there = [TO_DEVICE[device](a) if isinstance(a, np.ndarray) else a for a in arguments]
-        got, wanted = kernel(*there), kernel.reference(*arguments)
-        assert type(got) is type(wanted)
+        call = kernel.lightly if body == "light" else kernel
+        got, wanted = call(*(to_device(a, body) for a in arguments)), kernel.reference(*arguments)
         several = isinstance(wanted, tuple)
+        assert isinstance(got, tuple) == several
         for one, other in zip(*((got, wanted) if several else ([got], [wanted])), strict=True):
-            same(TO_HOST[device](one), other)
+            assert type(to_host(one)) is type(other)
+            same(to_host(one), other)
 
     agrees()
+
+
+def test_gpu_bodies_agree_in_the_simulator():
+    """In another process, because Numba reads the switch once, when it is imported."""
+    simulated = {**os.environ, "NUMBA_ENABLE_CUDASIM": "1", "REQUIRE_GPU": "1"}
+    words = ["-m", "pytest", str(Path(__file__)), "-q", "-m", "gpu", "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        [sys.executable, *words],
+        env=simulated,
+        cwd=Path(__file__).parent.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    with_gpu = sum("cuda" in kernel.bodies for kernel in KERNELS.values())
+    assert f"{with_gpu} passed" in done.stdout
 
 
 def same(got, wanted):
@@ -148,7 +93,7 @@ def same(got, wanted):
         np.testing.assert_array_equal(got, wanted)
 
 
-@pytest.mark.parametrize("layout", ["packed", "view"])
+@pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("is_writeable", [True, False])
 def test_planes_in_every_layout_give_the_same(layout, is_writeable):
     plane = np.random.default_rng(3).integers(0, 256, (17, 23), np.uint8)
@@ -206,6 +151,53 @@ def test_the_first_of_all_picks_is_far_from_the_mean_and_gaps_never_grow():
     assert (np.diff(gaps[1:]) <= 0).all()
 
 
+def test_the_volume_of_the_rows_picked_is_the_greedy_one():
+    points = np.random.default_rng(3).standard_normal((25, 6)).astype(np.float32)
+    rows, lengths = kernels.pivoted_cholesky(points, np.ones(25), 25, NONE)
+    assert len(rows) == 6  # the rank
+    picked = []
+    for row, length in zip(rows.tolist(), lengths, strict=True):
+        volumes = [np.linalg.det(gram(points[[*picked, i]])) for i in range(25)]
+        assert row == np.argmax(volumes)
+        before = np.linalg.det(gram(points[picked])) if picked else 1.0
+        assert length**2 == pytest.approx(max(volumes) / before, rel=1e-4)
+        picked.append(row)
+
+
+def gram(rows):
+    return rows.astype(np.float64) @ rows.astype(np.float64).T
+
+
+def test_a_row_represents_by_what_it_adds():
+    alike = np.array([[60, 0, 0], [50, 50, 0], [0, 0, 9]], np.uint16)
+    unit, none = np.eye(3, dtype=np.float32), np.zeros(3, np.int64)
+    rows, values = kernels.representatives(alike, unit, none, 0.0, 3, NONE)
+    assert rows.tolist() == [1, 0, 2]
+    assert values.tolist() == [100, 10, 9]
+    assert kernels.representatives(alike, unit, np.array([0, 0, 99]), 0.0, 1, NONE)[0] == [2]
+    tied = np.array([[7, 0], [3, 7], [0, 7]], np.uint16)  # row 1 falls from 10 to 7, as row 2 is
+    rows, _ = kernels.representatives(tied, unit, none, 0.0, 2, np.array([0]))
+    assert rows.tolist() == [1, 2]
+    late = np.array([[0, 7], [7, 0], [3, 7]], np.uint16)  # so does row 2; row 0 comes before it
+    rows, _ = kernels.representatives(late, unit, none, 0.0, 2, np.array([1]))
+    assert rows.tolist() == [0, 2]
+    copies = np.array([[1, 0], [1, 0], [0, 1]], np.float32)
+    penalised, _ = kernels.representatives(alike, copies, none, 20.0, 2, np.array([1]))
+    assert penalised.tolist() == [2, 0]
+
+
+def test_a_tie_between_tiles_goes_to_the_lowest_row():
+    line = np.zeros((200, 1), np.float32)
+    line[[30, 150]], line[[70, 190]] = 5, -4
+    rows, gaps = kernels.farthest_first(line, 4, np.array([0]))
+    assert rows.tolist() == [30, 70, 1, 2]
+    assert gaps.tolist() == [5, 4, 0, 0]
+    plane = np.zeros((200, 2), np.float32)
+    plane[10], plane[70], plane[100] = (0, 4), (5, 4), (9, 0)  # of row 70, (0, 4) is left
+    rows, _ = kernels.pivoted_cholesky(plane, np.ones(200), 3, NONE)
+    assert rows.tolist() == [100, 10]
+
+
 def test_the_hash_of_a_flat_grid_has_no_bit_whatever_its_level():
     for level in np.linspace(0, 255, 40, dtype=np.float32):
         assert kernels.dhash64(np.full((13, 31), level)) == 0
@@ -252,12 +244,12 @@ class OnGpu:
 
 
 U8, F32 = np.zeros((4, 6), np.uint8), np.zeros((4, 6), np.float32)
-NONE = np.empty(0, np.int64)
+NONE, U16 = np.empty(0, np.int64), np.zeros((4, 6), np.uint16)
 REFUSED = [
     (
-        lambda: kernels.block_means(OnGpu()),
+        lambda: kernels.dhash64(OnGpu()),
         TypeError,
-        "block_means has no GPU body; got an array on a GPU; copy it with cupy.asnumpy(...)",
+        "dhash64 has no GPU body; got an array on a GPU; copy it with cupy.asnumpy(...)",
     ),
     (
         lambda: kernels.luma_sweep(F32, 8),
@@ -301,6 +293,31 @@ REFUSED = [
         "chosen has rows from 4 to 4, but signatures has 4 rows; pass row numbers from 0 to 3",
     ),
     (
+        lambda: kernels.farthest_first(F32, 1, NONE, np.ones(3)),
+        ValueError,
+        "pull has 3 factors, the smallest 1.0, for 4 rows; pass one positive number a row",
+    ),
+    (
+        lambda: kernels.pivoted_cholesky(F32, np.ones(4), 5, NONE),
+        ValueError,
+        "count=5 rows cannot be picked of 4; pass count from 0 to 4",
+    ),
+    (
+        lambda: kernels.pivoted_cholesky(F32, np.zeros(4), 2, NONE),
+        ValueError,
+        "weights has 4 values, the smallest 0.0, for 4 rows; pass one positive number a row",
+    ),
+    (
+        lambda: kernels.representatives(U16, F32, np.zeros(4, np.int64), -1.0, 1, NONE),
+        ValueError,
+        "penalty=-1.0 is not a weight; pass a number of 0 or more",
+    ),
+    (
+        lambda: kernels.representatives(U16, F32, np.zeros(3, np.int64), 0.0, 1, NONE),
+        ValueError,
+        "alike has 4 rows, unit 4, bonus 3; pass one length",
+    ),
+    (
         lambda: kernels.ycc_matrix(U8, U8, U8, np.eye(3, dtype=np.float32)),
         ValueError,
         "luma is [4, 6], blue [4, 6], red [4, 6]; pass 4:2:0 chroma planes [2, 3]",
@@ -314,7 +331,8 @@ REFUSED = [
     (
         lambda: kernels.matrix_between("bt601", "rgb"),
         ValueError,
-        "target='rgb' is not a known matrix; pass one of bt601, bt709, bt2020, smpte240m, fcc",
+        "target='rgb' is not a known matrix; pass one of bt601, bt709, bt2020, smpte240m, fcc, "
+        "ycgco",
     ),
 ]
 

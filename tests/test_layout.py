@@ -73,6 +73,9 @@ def test_importing_the_package_loads_no_other_library():
 def test_public_names_are_few_and_documented():
     import fewframes as ff
 
+    modules = {path.stem for path in (ROOT / "engine").glob("*.py")}
+    assert not modules & set(ff.__all__), "a module would hide the public name once it is loaded"
+
     assert len(ff.__all__) <= 12
     readme = (ROOT / "README.md").read_text()
     for name in ff.__all__:

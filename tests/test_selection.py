@@ -3,6 +3,7 @@
 import itertools
 import math
 import statistics
+import sys
 from fractions import Fraction
 
 import numpy as np
@@ -12,12 +13,17 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from fewframes.candidates import Picks
-from fewframes.policies import POLICIES, Policy
+from fewframes.policies import POLICIES, Policy, known_policies
 from fewframes.selection import Selection, select
 from fewframes.table import FrameTable
 
 quick = settings(max_examples=60, derandomize=True, deadline=None)
-every_policy = pytest.mark.parametrize("policy", list(POLICIES))
+EXACT = [name for name, row in POLICIES.items() if not row.is_runtime]
+every_policy = pytest.mark.parametrize("policy", EXACT)
+that_read = {
+    name: pytest.mark.parametrize("policy", [p for p in EXACT if name in POLICIES[p].uses])
+    for name in ("coverage", "relevance")
+}
 STEPS_MS = [1, 33, 40, 100, 500, 500, 500, 2000, 60_000]
 RATES = [0.5, 1.0, 2.0, 5.0, 1000.0]
 VALUES = [0.0, 0.0, 1.0, -1.0, 0.6, 0.8, 3e38, -3e38, math.nan, math.inf, -math.inf]
@@ -54,7 +60,23 @@ def tables(draw):
         frame_numbers=np.cumsum(strides, dtype=np.int64),
         is_keyframe=draw(hnp.arrays(np.bool_, n)),
         signatures=draw(hnp.arrays(np.float32, shape, elements=st.sampled_from(VALUES))),
+        signals=draw(signals(n)),
+        slots=np.cumsum(draw(hnp.arrays(np.bool_, n)), dtype=np.int32),
     )
+
+
+@st.composite
+def signals(draw, n):
+    """What tells shots apart: marked, or measured."""
+    if draw(st.booleans()):
+        return {"shot_start": draw(hnp.arrays(np.bool_, n)).astype(np.float32)}
+    values = hnp.arrays(np.float32, n, elements=st.sampled_from([0.0, 0.4, 0.9, 20.0, math.nan]))
+    return {"change": draw(values), "changed_area": draw(values)}
+
+
+def needed(policy):
+    """What a policy cannot do without."""
+    return {"fps": {"fps": 2.0}, "multiscale": {"anchor_seconds": 3.0}}.get(policy, {})
 
 
 @st.composite
@@ -65,15 +87,22 @@ def wishes(draw, policy, n):
         bounds = draw(st.tuples(*[st.none() | st.integers(-5, 90)] * 2))
         wish["span"] = bounds if None in bounds else tuple(sorted(bounds))
     wish["min_gap_seconds"] = draw(st.sampled_from([0.0, 0.0, 0.04, 0.1, 0.5, 3.0, 1e9]))
-    wish["coverage"] = draw(st.sampled_from([0.0, 0.1, 0.5, 0.75, 1.0]))
-    if "fps" in POLICIES[policy].uses:
+    wish["distinct"] = draw(st.booleans())
+    uses = POLICIES[policy].uses
+    if "coverage" in uses and draw(st.booleans()):
+        wish["coverage"] = draw(st.sampled_from([0.0, 0.1, 0.5, 0.75, 1.0]))
+    if "fps" in uses:
         wish["fps"] = draw(st.sampled_from(RATES))
-    if "relevance" in POLICIES[policy].uses and draw(st.booleans()):
+    if "anchor_seconds" in uses:
+        wish["anchor_seconds"] = draw(st.sampled_from([-9.0, 0.0, 1.5, 70.0, 1e6]))
+    if "seed" in uses:
+        wish["seed"] = draw(st.none() | st.integers(0, 99))
+    if "relevance" in uses and draw(st.booleans()):
         wish["relevance"] = draw(hnp.arrays(np.float64, n, elements=st.sampled_from(SCORES)))
     return wish
 
 
-def available_rows(table, *, policy, span=None, min_gap_seconds=0.0, fps=None, **_):
+def available_rows(table, *, policy, span=None, min_gap_seconds=0.0, distinct=False, fps=None, **_):
     """The candidates, spelled out in exact arithmetic on milliseconds."""
     start, end = span or (None, None)
     times = [Fraction(int(pts)) for pts in table.pts]
@@ -84,6 +113,9 @@ def available_rows(table, *, policy, span=None, min_gap_seconds=0.0, fps=None, *
         rows = [i for i in rows if table.is_keyframe[i]]
     if policy == "fps" and rows:
         rows = rows_at_rate(rows, times, period=1000 / Fraction(fps))
+    if distinct:
+        seen = [table.slots[i] for i in rows]
+        rows = [i for at, i in enumerate(rows) if table.slots[i] not in seen[:at]]
     kept = []
     for i in rows:
         if not kept or times[i] - times[kept[-1]] >= round(min_gap_seconds * 1000):
@@ -138,6 +170,79 @@ def test_columns_describe_the_chosen_frames_and_repeat(policy, data):
     assert_same(chosen, select(table, **wish))
 
 
+@that_read["coverage"]
+@quick
+@given(data=st.data(), coverage=st.sampled_from([0.01, 0.125, 0.3, 0.5, 1.0]))
+def test_coverage_bounds_how_far_a_candidate_is_from_a_chosen_frame(policy, data, coverage):
+    table = data.draw(tables())
+    wish = data.draw(wishes(policy, len(table))) | {"coverage": coverage}
+    chosen = select(table, **wish)
+    available = table.seconds[available_rows(table, **wish)]
+    if not len(chosen):
+        return
+    bins = math.ceil(round(coverage * len(chosen), 9))
+    away = np.abs(available[:, np.newaxis] - chosen.seconds).min(axis=1)
+    assert away.max() <= (available[-1] - available[0]) / bins + 1e-6
+
+
+@pytest.mark.parametrize("policy", [p for p in EXACT if POLICIES[p].is_nested])
+@quick
+@given(data=st.data())
+def test_a_smaller_budget_gives_a_part_of_a_larger_one_s_frames(policy, data):
+    table = data.draw(tables())
+    wish = data.draw(wishes(policy, len(table)))
+    wish.pop("coverage", None)
+    fewer = select(table, **wish | {"budget": data.draw(st.integers(1, wish["budget"]))})
+    assert set(fewer.rows.tolist()) <= set(select(table, **wish).rows.tolist())
+
+
+@that_read["relevance"]
+@pytest.mark.parametrize("flat", [0.0, -7.0, 1e308, math.nan, math.inf])
+def test_flat_scores_are_no_scores(policy, flat):
+    rng = np.random.default_rng(4)
+    signatures = rng.standard_normal((50, 5)).astype(np.float32)
+    table = make_table(np.arange(50) * 500, signatures=signatures)
+    without = select(table, budget=7, policy=policy)
+    scored = select(table, budget=7, policy=policy, relevance=np.full(50, flat))
+    if flat != math.inf:  # every frame is then the most relevant there can be
+        assert_same(scored, without)
+    assert len(scored) == 7
+
+
+@that_read["relevance"]
+def test_a_signal_may_be_the_relevance(policy):
+    sharp = np.random.default_rng(5).random(50, np.float32)
+    signatures = np.random.default_rng(6).standard_normal((50, 5)).astype(np.float32)
+    table = make_table(np.arange(50) * 500, signatures=signatures, signals={"sharpness": sharp})
+    named = select(table, budget=7, policy=policy, relevance="sharpness")
+    assert_same(named, select(table, budget=7, policy=policy, relevance=sharp))
+    with pytest.raises(ValueError, match=r"relevance='blur' is not a signal .*\(sharpness\)"):
+        select(table, budget=7, policy=policy, relevance="blur")
+
+
+@quick
+@given(data=st.data(), more=st.integers(0, 9))
+def test_maxvol_floats_between_the_budget_and_k_max(data, more):
+    table = data.draw(tables())
+    wish = data.draw(wishes("maxvol", len(table)))
+    chosen = select(table, **wish, k_max=wish["budget"] + more)
+    available = available_rows(table, **wish)
+    most = min(wish["budget"] + more, len(available))
+    assert min(wish["budget"], len(available)) <= len(chosen) <= most
+    assert (np.diff(chosen.rows) > 0).all()
+
+
+def test_copies_of_a_stored_picture_count_once_when_asked():
+    table = make_table(np.arange(8) * 500, slots=np.array([0, 0, 1, 1, 1, 2, 0, 3], np.int32))
+    assert select(table, budget=9, policy="uniform").rows.tolist() == list(range(8))
+    chosen = select(table, budget=9, policy="uniform", distinct=True)
+    assert chosen.rows.tolist() == [0, 2, 5, 7]
+    late = select(table, budget=9, policy="uniform", distinct=True, span=(0.5, None))
+    assert late.rows.tolist() == [1, 2, 5, 7]
+    with pytest.raises(ValueError, match=r"distinct=True asks .* index the video into a store"):
+        select(make_table([0, 500]), budget=1, policy="uniform", distinct=True)
+
+
 @every_policy
 @pytest.mark.parametrize("n", [0, 1, 2, 40])
 @pytest.mark.parametrize("budget", [1, 2, 39, 40, 41])
@@ -146,15 +251,15 @@ def test_flat_pictures(policy, n, budget):
         np.arange(n) * 500,
         signatures=np.ones((n, 3), np.float32),
         is_keyframe=np.ones(n, np.bool_),
+        signals={"shot_start": np.zeros(n, np.float32)},
     )
-    wish = {"fps": 2.0} if policy == "fps" else {}
-    assert len(select(table, budget=budget, policy=policy, **wish)) == min(budget, n)
+    chosen = select(table, budget=budget, policy=policy, **needed(policy))
+    assert len(chosen) == min(budget, n)
 
 
 @every_policy
 def test_an_empty_table_needs_no_signatures(policy):
-    wish = {"fps": 2.0} if policy == "fps" else {}
-    chosen = select(FrameTable.from_seconds([]), budget=4, policy=policy, **wish)
+    chosen = select(FrameTable.from_seconds([]), budget=4, policy=policy, **needed(policy))
     assert len(chosen) == 0
     assert repr(chosen) == f"Selection(0 frames of budget 4, policy {policy!r}, empty)"
 
@@ -200,6 +305,16 @@ def test_a_gap_of_one_frame_keeps_every_frame():
             r"policy='kcenter' does not read relevance; leave it out, or use adaptive",
         ),
         ({"fps": 2.0}, r"policy='adaptive' does not read fps; leave it out, or use fps"),
+        (
+            {"policy": "uniform", "coverage": 0.5},
+            r"policy='uniform' does not read coverage; leave it out, or use adaptive, dpp",
+        ),
+        ({"seed": 0}, r"policy='adaptive' does not read seed; leave it out, or use cdf"),
+        ({"k_max": 9}, r"does not read k_max; leave it out, or use maxvol"),
+        ({"policy": "maxvol", "k_max": 1}, r"k_max=1 is below the budget of 2; pass k_max >= 2"),
+        ({"anchor_seconds": 1.0}, r"does not read anchor_seconds; .* use multiscale"),
+        ({"policy": "multiscale"}, r"anchor_seconds=None is not a time, .*pass anchor_seconds"),
+        ({"policy": "shots"}, r"policy='shots' needs the signals .* has none; scan the video"),
         ({"policy": "fps"}, r"policy='fps' needs a rate; pass fps=2.0"),
         ({"policy": "fps", "fps": 0.0}, r"fps=0.0 is not a rate; pass a positive"),
         ({"policy": "fps", "fps": math.inf}, r"fps=inf is not a rate"),
@@ -231,6 +346,59 @@ def test_repr_shows_counts_and_times_but_no_arrays():
     chosen = select(make_table(np.arange(6) * 500, signatures=signatures), budget=3)
     shown = "3 frames of budget 3, policy 'adaptive', 0.50 s to 2.00 s, 2 coverage + 1 novelty"
     assert repr(chosen) == f"Selection({shown})"
+
+
+@pytest.fixture
+def installed(tmp_path, monkeypatch):
+    """A package that is installed beside ours and names two policies."""
+    (tmp_path / "elsewhere.py").write_text(
+        "import numpy as np\n"
+        "from fewframes.candidates import Picks\n"
+        "from fewframes.policies import Policy\n"
+        "def first(candidates, *, budget):\n"
+        "    return Picks(np.arange(budget), np.zeros(budget, np.float32), ('first',) * budget)\n"
+        "policy = Policy(first, needs_pictures=False, summary='the first frames')\n"
+    )
+    info = tmp_path / "elsewhere-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: elsewhere\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        "[fewframes.policies]\nfirst = elsewhere:policy\nwrong = elsewhere:first\n"
+        "uniform = elsewhere:policy\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    yield
+    sys.modules.pop("elsewhere", None)
+
+
+@pytest.mark.usefixtures("installed")
+def test_another_package_adds_a_policy():
+    table = make_table(np.arange(9) * 500)
+    select(table, budget=2, policy="uniform")
+    assert "elsewhere" not in sys.modules  # a name of the table loads nothing, and is the table's
+    chosen = select(table, budget=2, policy="first")
+    assert chosen.rows.tolist() == [0, 1]
+    assert chosen.reasons == ("first", "first")
+    with pytest.raises(ValueError, match=r"pass one of adaptive, .*runtime:vllm_qwen3_vl, first"):
+        select(table, budget=2, policy="last")
+
+
+@pytest.mark.usefixtures("installed")
+def test_listing_loads_what_other_packages_add(tmp_path):
+    points = tmp_path / "elsewhere-1.0.dist-info" / "entry_points.txt"
+    points.write_text(points.read_text().replace("wrong = elsewhere:first\n", ""))
+    listed = known_policies()
+    assert list(listed) == [*POLICIES, "first"]
+    assert listed["first"].summary == "the first frames"
+    assert listed["uniform"] is POLICIES["uniform"]
+
+
+@pytest.mark.usefixtures("installed")
+def test_what_is_no_policy_is_refused_by_name():
+    with pytest.raises(TypeError, match=r"policy='wrong' is function at 'elsewhere:first', not a"):
+        select(make_table([0, 500]), budget=1, policy="wrong")
+    with pytest.raises(TypeError, match="policy='wrong'"):
+        known_policies()
 
 
 def test_a_policy_is_a_function_and_a_row(monkeypatch):

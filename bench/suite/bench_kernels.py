@@ -3,10 +3,13 @@
 Run `pytest bench/suite/bench_kernels.py --benchmark-enable`; without it every case runs once.
 """
 
+import numba  # noqa: F401 (kernels may run a light body until it is there)
 import numpy as np
 import pytest
+from av import VideoFrame
+from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 
-from fewframes.kernels import KERNELS, block_means, matrix_between
+from fewframes.kernels import KERNELS, block_means, matrix_between, planes_to_rgb, rgb_plan
 
 RNG = np.random.default_rng(0)
 BUFFER = RNG.integers(0, 256, (252, 512), np.uint8)
@@ -19,16 +22,22 @@ NINE = np.stack([np.roll(GRIDS, shift, axis=1) for shift in range(9)])
 HASHES = RNG.integers(0, 2**64, 5000, np.uint64)
 SIGNATURES = RNG.standard_normal((5000, 432)).astype(np.float32)
 SIGNATURES /= np.linalg.norm(SIGNATURES, axis=1, keepdims=True)
+ALIKE = np.rint(np.clip(SIGNATURES @ SIGNATURES[::10].T, 0, 1) * 65535).astype(np.uint16)
+NONE = np.empty(0, np.int64)
+SLOW = ("farthest_first", "pivoted_cholesky", "representatives")
 
 SIZES = {
     "block_means": (LUMA, 8),
     "dhash64": (GRID,),
+    "farthest_first": (SIGNATURES, 16, NONE),
+    "hamming64": (HASHES[:64], HASHES),
+    "pivoted_cholesky": (SIGNATURES, np.ones(5000), 16, NONE),
+    "representatives": (ALIKE, SIGNATURES, np.zeros(5000, np.int64), 0.0, 16, NONE),
     "exposure": (LUMA, 16, 239),
-    "farthest_first": (SIGNATURES, 16, np.empty(0, np.int64)),
     "grid_change": (GRIDS, NINE, 4.0),
     "grid_tones": (GRIDS,),
-    "hamming64": (HASHES[:64], HASHES),
     "luma_sweep": (LUMA, 8),
+    "planes_to_rgb": (BUFFER, BLUE, RED, rgb_plan((252, 448))),
     "signature": (GRID, BLUE_GRID, RED_GRID),
     "ycc_matrix": (LUMA, BLUE, RED, matrix_between("bt709", "bt601")),
 }
@@ -47,5 +56,44 @@ def bench_kernel(benchmark, name, body):
 
 
 def iterations(name):
-    """Calls a round: many of the short ones, one of the long one."""
-    return 1 if name == "farthest_first" else 50
+    """Calls a round: many of the short ones, one of the long ones."""
+    return 1 if name in SLOW else 50
+
+
+HD = (720, 1280)
+ACCURATE = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
+HD_PLANES = [RNG.integers(16, 236, shape, np.uint8) for shape in (HD, (360, 640), (360, 640))]
+
+
+@pytest.mark.parametrize("who", ["numba", "numpy", "swscale", "swscale accurate"])
+@pytest.mark.parametrize("target", [HD, (252, 448)], ids=["full", "448x252"])
+def bench_colour(benchmark, target, who):
+    """A picture of 1280 x 720, 4:2:0, to RGB; swscale averages by area, as `Pixels` calls it."""
+    benchmark.group = f"RGB {target[1]}x{target[0]} of 1280x720"
+    plan = rgb_plan(HD, target)
+    calls = {
+        "numba": lambda: planes_to_rgb(*HD_PLANES, plan),
+        "numpy": lambda: planes_to_rgb.lightly(*HD_PLANES, plan),
+        "swscale": swscale(target, Interpolation.AREA),
+        "swscale accurate": swscale(target, Interpolation.AREA | ACCURATE),
+    }
+    calls[who]()
+    benchmark.pedantic(calls[who], rounds=7, iterations=20)
+
+
+def swscale(target, flags):
+    """The same by FFmpeg's scaler; its default takes the nearest chroma sample at full size."""
+    picture = VideoFrame.from_ndarray(
+        np.concatenate([plane.ravel() for plane in HD_PLANES]).reshape(1080, 1280), "yuv420p"
+    )
+    scaler = VideoReformatter()
+    return lambda: scaler.reformat(
+        picture,
+        width=target[1],
+        height=target[0],
+        format="rgb24",
+        interpolation=flags,
+        src_color_range=ColorRange.MPEG,
+        dst_color_range=ColorRange.JPEG,
+        threads=1,
+    )

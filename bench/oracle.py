@@ -1,4 +1,4 @@
-"""What a file holds according to the ffmpeg command line: nothing of this package is used.
+"""What a file holds according to the ffmpeg command line: nothing of this package decodes it.
 
 The binary is imageio-ffmpeg's, another build of FFmpeg than the one PyAV carries. It decodes the
 whole file in order, on one thread, and hashes the luma plane of every picture.
@@ -12,6 +12,9 @@ from pathlib import Path
 import numpy as np
 from imageio_ffmpeg import get_ffmpeg_exe
 
+from fewframes.arrays import U8
+from fewframes.frames import FrameBatch
+
 OPTIONS = ("-nostdin", "-v", "error", "-threads", "1", "-noautorotate", "-copyts")
 FRAMEHASH = (
     *("-fps_mode", "passthrough", "-enc_time_base", "demux", "-vf", "extractplanes=y"),
@@ -21,22 +24,22 @@ FRAMEHASH = (
 
 @cache
 def sequential(path: Path, stream_index: int = 0) -> list[tuple[int, str]]:
-    """The pts and the MD5 of the luma of every frame, in the order they are shown."""
+    """Gives the pts and the MD5 of the luma of every frame, in the order they are shown."""
     command = [get_ffmpeg_exe(), *OPTIONS, "-i", str(path), "-map", f"0:{stream_index}", *FRAMEHASH]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     rows = [line.split(",") for line in done.stdout.splitlines() if line[:1] not in ("#", "")]
     return [(int(row[2]), row[5].strip()) for row in rows]
 
 
-def luma_md5(batch) -> list[str]:
-    """The MD5 of each frame's luma in a batch read with ``format="yuv"``."""
+def luma_md5(batch: FrameBatch) -> list[str]:
+    """Gives the MD5 of each frame's luma in a batch read with ``format="yuv"``."""
     luma = batch.planes[0]
     little = luma.astype(luma.dtype.newbyteorder("<"), copy=False)
-    return [hashlib.md5(np.ascontiguousarray(plane)).hexdigest() for plane in little]
+    return [hashlib.md5(np.ascontiguousarray(plane).data).hexdigest() for plane in little]
 
 
-def first_grey(path: Path, height: int, width: int) -> np.ndarray:
-    """The first picture as a player shows it, turned, ``[height, width] u8`` luma."""
+def first_grey(path: Path, height: int, width: int) -> U8:
+    """Gives the first picture as a player shows it, turned, ``[height, width] u8`` luma."""
     command = [get_ffmpeg_exe(), "-nostdin", "-v", "error", "-i", str(path), "-frames:v", "1"]
     shown = [*command, "-vf", "extractplanes=y", "-f", "rawvideo", "-"]
     done = subprocess.run(shown, capture_output=True, check=True)

@@ -1,0 +1,103 @@
+"""The README's figures, drawn from ``bench/results``: ``python -m fewframes.bench.report``.
+
+Nobody types a figure: the block between the two marks is what `measured` makes of the JSON files.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "bench" / "results"
+README = ROOT / "README.md"
+MARKS = ("<!-- measured: begin -->\n", "<!-- measured: end -->")
+
+
+def measured(results: Path = RESULTS) -> str:
+    """Gives the block of Markdown that the JSON files make."""
+    throughput = json.loads((results / "throughput.json").read_text())
+    memory = json.loads((results / "memory.json").read_text())
+    lines = [*_machine(throughput["machine"]), *_read(throughput["films"])]
+    lines += [*_index(throughput["films"]), *_memory(memory)]
+    return "\n".join(lines) + "\n"
+
+
+def _machine(machine: dict[str, Any]) -> Iterator[str]:
+    there = {name: v for name, v in machine["versions"].items() if v != "not installed"}
+    yield f"On {machine['cores']} cores of {machine['cpu']}, Python {machine['python']}, with "
+    yield ", ".join(f"{name} {version}" for name, version in there.items()) + ". Each figure is"
+    yield "the median of interleaved cold processes; CPU seconds, lower is better."
+    yield ""
+
+
+def _read(films: Iterable[dict[str, Any]]) -> Iterator[str]:
+    yield "**Reading evenly spaced exact frames at full size**, each peer in its best setting:"
+    yield ""
+    yield "| film | frames | pictures decoded | fewframes | best peer | ratio | TorchCodec |"
+    yield "|---|---|---|---|---|---|---|"
+    for film in films:
+        read = film["read"]
+        rows, best = read["results"], read["best_peer"]
+        yield _row(
+            film["about"],
+            read["frames"],
+            f"{read['pictures_decoded']} of {read['pictures_in_film']}",
+            f"{rows['fewframes workers=1']['cpu_seconds']:.2f}",
+            f"{rows[best]['cpu_seconds']:.2f} ({best})" if best else "none installed",
+            f"{read['cpu_ratio']:.2f}" if best else "",
+            _seconds(rows["torchcodec exact"]),
+        )
+    yield ""
+
+
+def _index(films: Iterable[dict[str, Any]]) -> Iterator[str]:
+    yield "**Indexing at 2 frames a second** (decode, signals, JPEG, publish; process start and"
+    yield "imports included) beside PyAV decoding the same pictures and throwing them away:"
+    yield ""
+    yield "| film | pictures | fewframes index | decode alone | ratio |"
+    yield "|---|---|---|---|---|"
+    for film in films:
+        index = film["index"]
+        ours, alone = (row["cpu_seconds"] for row in index["results"].values())
+        yield _row(
+            film["about"], index["pictures"], f"{ours:.2f}", f"{alone:.2f}", index["cpu_ratio"]
+        )
+    yield ""
+
+
+def _memory(memory: dict[str, Any]) -> Iterator[str]:
+    peaks = [f"{row['peak_mb']:.0f} MB for {name}" for name, row in memory["results"].items()]
+    yield f"**Peak memory of indexing:** {' and '.join(peaks)} of the same pictures."
+
+
+def _seconds(row: dict[str, Any]) -> str:
+    return "does not load here" if "error" in row else f"{row['cpu_seconds']:.2f}"
+
+
+def _row(*cells: object) -> str:
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def rewritten(readme: str, block: str) -> str:
+    r"""Puts a block between the two marks of a README.
+
+    >>> rewritten("a\n<!-- measured: begin -->\nold\n<!-- measured: end -->\nb", "new\n")
+    'a\n<!-- measured: begin -->\nnew\n<!-- measured: end -->\nb'
+    """
+    begin, end = MARKS
+    pattern = re.escape(begin) + ".*?" + re.escape(end)
+    return re.sub(pattern, lambda _: begin + block + end, readme, flags=re.DOTALL)
+
+
+@click.command()
+def main() -> None:
+    """Rewrites the README's figures from bench/results."""
+    README.write_text(rewritten(README.read_text(), measured()))
+
+
+if __name__ == "__main__":
+    main()

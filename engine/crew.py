@@ -1,0 +1,94 @@
+"""Crew: a few worker processes that take tasks from one list, each under its limits.
+
+One thread waits on each process; what they report comes back on the calling thread, in the order it
+happens. Leaving early, by an exception of the caller or Ctrl-C, stops every process.
+"""
+
+import threading
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
+from queue import SimpleQueue
+from typing import Any, Generic, TypeVar
+
+from fewframes.isolation import Worker
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Told(Generic[T]):
+    """A task reports progress."""
+
+    task: T
+    values: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Done(Generic[T, R]):
+    """A task has ended: with a result, or with an error."""
+
+    task: T
+    result: R | None = None
+    error: BaseException | None = None
+
+
+@dataclass(slots=True)
+class _Desk(Generic[T, R]):
+    """What the threads share."""
+
+    tasks: "SimpleQueue[T | None]" = field(default_factory=SimpleQueue)
+    events: "SimpleQueue[Told[T] | Done[T, R]]" = field(default_factory=SimpleQueue)
+
+
+def run_tasks(
+    tasks: Sequence[T],
+    call: Callable[[Worker, T, Callable[..., None]], R],
+    *,
+    workers: Sequence[Worker],
+) -> Generator[Told[T] | Done[T, R], None, None]:
+    """Makes ``call(worker, task, tell)`` for every task and gives what happens, as it happens.
+
+    ``call`` runs on a thread of its worker and is expected to use ``worker.call``. What ``tell`` is
+    given comes out as `Told`; every task ends with one `Done`.
+
+    >>> import math
+    >>> with Worker() as worker:
+    ...     events = run_tasks([9, 4], lambda w, n, tell: w.call(math.sqrt, n), workers=[worker])
+    ...     [event.result for event in events]
+    [3.0, 2.0]
+    """
+    desk: _Desk[T, R] = _Desk()
+    for task in [*tasks, *(None for _ in workers)]:
+        desk.tasks.put(task)
+    threads = [threading.Thread(target=_work, args=(desk, call, worker)) for worker in workers]
+    for thread in threads:
+        thread.start()
+    left = len(tasks)
+    try:
+        while left:
+            event = desk.events.get()
+            left -= isinstance(event, Done)
+            yield event
+    except BaseException:
+        for worker in workers:
+            worker.stop()
+        raise
+    finally:
+        for thread in threads:
+            thread.join()
+
+
+def _work(
+    desk: _Desk[T, R], call: Callable[[Worker, T, Callable[..., None]], R], worker: Worker
+) -> None:
+    """Takes tasks until there are no more."""
+    while (task := desk.tasks.get()) is not None:
+        try:
+            result = call(worker, task, lambda *values, t=task: desk.events.put(Told(t, values)))
+        except Exception as error:
+            desk.events.put(Done(task, error=error))
+            if worker.is_stopped:
+                return
+        else:
+            desk.events.put(Done(task, result))

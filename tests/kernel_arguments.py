@@ -1,0 +1,165 @@
+"""What kernels may be given, as Hypothesis strategies: one row for each kernel in ARGUMENTS."""
+
+import os
+
+import numpy as np
+from hypothesis import strategies as st
+
+import fewframes.kernels as kernels
+
+IN_SIMULATOR = os.environ.get("NUMBA_ENABLE_CUDASIM") == "1"
+"""Numba plays a GPU, a Python thread for each of its threads: small arrays, few examples."""
+SEEDS = st.integers(0, 2**32 - 1)
+SIDES = st.integers(1, 6 if IN_SIMULATOR else 40)
+HEIGHTS = SIDES | st.just(40)
+ROWS = st.integers(0, 30) | st.sampled_from([63, 64, 65, 128, 300])  # tiles are of 64 rows
+LEVELS = st.integers(0, 255)
+LAYOUTS = ["packed", "view"]
+MATRICES = ["bt601", "bt709", "bt2020", "smpte240m", "fcc"]
+
+
+def laid_out(array, layout):
+    """The same values, either packed or as a read-only view of a wider buffer."""
+    if layout == "packed":
+        return array
+    wider = np.full((array.shape[0], array.shape[1] + 3), 77, array.dtype)
+    wider[:, : array.shape[1]] = array
+    wider.flags.writeable = False
+    return wider[:, : array.shape[1]]
+
+
+@st.composite
+def planes(draw, count=1):
+    """Planes of noise at any contrast, `count` of one shape and layout."""
+    rng = np.random.default_rng(draw(SEEDS))
+    shape, layout = (draw(HEIGHTS), draw(SIDES)), draw(st.sampled_from(LAYOUTS))
+    contrast = draw(st.sampled_from([1, 2, 256]))
+    return [
+        laid_out(rng.integers(256 - contrast, 256, shape, np.uint8), layout) for _ in range(count)
+    ]
+
+
+@st.composite
+def grids(draw, count=1, *, of_one_shape=True):
+    """Grids as `block_means` makes them, flat ones among them."""
+    rng = np.random.default_rng(draw(SEEDS))
+    layout, contrast = draw(st.sampled_from(LAYOUTS)), draw(st.sampled_from([1, 256]))
+    shapes = [(draw(SIDES), draw(SIDES)) for _ in range(1 if of_one_shape else count)]
+    tile = draw(st.sampled_from([1, 25, 64]))
+    made = []
+    for i in range(count):
+        levels = 100 + rng.integers(0, contrast, shapes[i % len(shapes)]) * tile // 2 / tile
+        made.append(laid_out(levels.astype(np.float32), layout))
+    return made
+
+
+@st.composite
+def hashes(draw):
+    rng = np.random.default_rng(draw(SEEDS))
+    return [rng.integers(0, 2**64, draw(st.integers(0, 9)), np.uint64) for _ in range(2)]
+
+
+@st.composite
+def points_to_pick(draw):
+    """Rows with copies, not-a-numbers and infinities; some of them taken already."""
+    rng = np.random.default_rng(draw(SEEDS))
+    n, d = draw(ROWS), draw(st.integers(0, 20))
+    points = rng.standard_normal((n, d)).astype(np.float32)
+    points = points.round(draw(st.sampled_from([0, 6])))
+    if n > 3 and draw(st.booleans()):
+        points[n // 2 :] = points[0]
+        points[0:1] = np.nan
+        points[1:2, ::2] = np.inf
+    chosen = rng.permutation(n)[: draw(st.integers(0, n))]
+    pull = rng.choice([0.5, 1.0, 2.0], n if draw(st.booleans()) else 0)
+    return [laid_out(points, "packed"), draw(st.integers(0, n - len(chosen))), chosen, pull]
+
+
+@st.composite
+def rows_to_span(draw):
+    """Rows with copies, of any rank and length; some of them taken already."""
+    points, _, chosen, _ = draw(points_to_pick())
+    n = len(points)
+    points = np.column_stack([points, points.sum(axis=1), np.arange(n) % 2]).astype(np.float32)
+    weights = np.random.default_rng(n).choice([0.5, 1.0, 2.0], n)
+    return [points, weights, draw(st.integers(0, n)), chosen]
+
+
+@st.composite
+def rows_to_represent(draw):
+    """Similarities of rows and anchors, with ties; some rows taken already."""
+    rng = np.random.default_rng(draw(SEEDS))
+    n, a, d = draw(ROWS), draw(st.integers(0, 20)), draw(st.integers(1, 9))
+    alike = rng.integers(0, draw(st.sampled_from([1, 3, 65536])), (n, a)).astype(np.uint16)
+    unit = rng.standard_normal((n, d)).astype(np.float32)
+    bonus = rng.integers(0, draw(st.sampled_from([1, 3, 10**9])), n)
+    chosen = rng.permutation(n)[: draw(st.integers(0, n))]
+    count = draw(st.integers(0, n - len(chosen)))
+    return [alike, unit, bonus, draw(st.sampled_from([0.0, 5.0, 1e6])), count, chosen]
+
+
+@st.composite
+def pictures_to_compare(draw):
+    """A picture of a few grids, and others of its shape, none or some of them alike."""
+    count, others = draw(st.integers(1, 4)), draw(st.integers(0, 3))
+    drawn = np.stack(draw(grids(count * (others + 1))))
+    first, *rest = np.split(drawn, others + 1)
+    return [first, np.stack(rest) if rest else first[None][:0], draw(st.sampled_from([0.0, 4.0]))]
+
+
+@st.composite
+def planes_to_recode(draw):
+    (luma,) = draw(planes())
+    rng = np.random.default_rng(draw(SEEDS))
+    h, w = luma.shape
+    layout = "packed" if luma.flags.writeable else "view"
+    blue, red = (
+        laid_out(rng.integers(0, 256, (-(-h // 2), -(-w // 2)), np.uint8), layout) for _ in range(2)
+    )
+    names = st.sampled_from([*MATRICES, "ycgco"])
+    return [luma, blue, red, kernels.matrix_between(draw(names), draw(names))]
+
+
+@st.composite
+def planes_to_colour(draw):
+    """Planes of any layout, depth and padding, and a plan to any size."""
+    rng = np.random.default_rng(draw(SEEDS))
+    sides = st.integers(1, 12) if IN_SIMULATOR else SIDES
+    size, other = (draw(sides), draw(sides)), (draw(sides), draw(sides))
+    target = draw(st.sampled_from([size, other]))
+    steps = draw(st.sampled_from([(2, 2), (1, 2), (2, 1), (1, 4), (4, 4), (1, 1), (0, 0)]))
+    bits, layout = draw(st.sampled_from([8, 8, 9, 10, 12, 16])), draw(st.sampled_from(LAYOUTS))
+    dtype = np.uint8 if bits == 8 else np.uint16
+    chroma = tuple(
+        -(-cells // step) if step else 1 for cells, step in zip(size, steps, strict=True)
+    )
+    made = [
+        laid_out(rng.integers(0, 2**bits, shape, dtype), layout) for shape in (size, chroma, chroma)
+    ]
+    plan = kernels.rgb_plan(
+        size,
+        target,
+        steps=steps,
+        siting=draw(st.sampled_from(["left", "center", "topleft"])),
+        matrix=draw(st.sampled_from([*MATRICES, "ycgco"])),
+        is_full=draw(st.booleans()),
+        bits=bits,
+    )
+    return [*made, plan]
+
+
+ARGUMENTS = {
+    "block_means": st.tuples(planes(), st.integers(1, 45)).map(lambda drawn: [*drawn[0], drawn[1]]),
+    "dhash64": grids(),
+    "exposure": st.tuples(planes(), LEVELS, LEVELS).map(lambda drawn: [*drawn[0], *drawn[1:]]),
+    "farthest_first": points_to_pick(),
+    "grid_change": pictures_to_compare(),
+    "grid_tones": st.integers(1, 4).flatmap(grids).map(lambda drawn: [np.stack(drawn)]),
+    "hamming64": hashes(),
+    "planes_to_rgb": planes_to_colour(),
+    "pivoted_cholesky": rows_to_span(),
+    "representatives": rows_to_represent(),
+    "luma_sweep": st.tuples(planes(), st.integers(1, 45)).map(lambda drawn: [*drawn[0], drawn[1]]),
+    "signature": grids(3, of_one_shape=False),
+    "ycc_matrix": planes_to_recode(),
+}

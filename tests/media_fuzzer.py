@@ -1,0 +1,246 @@
+"""Breaks small films in every way of `media_mutations` and checks what is promised of broken files.
+
+``python tests/media_fuzzer.py -n 1000 [--seed 0] [-o result.json]``
+
+For each mutant, in a worker process that stays warm:
+
+1. probing gives a timeline, or a typed error;
+2. frames in random and backward order come out, or are typed errors; those that are not marked as
+   damaged are hash-equal to a decode of the same mutant in order, on one thread, by plain PyAV;
+3. the worker neither crashes nor goes over its time limit, and leaves no handle behind.
+"""
+
+import json
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import av
+import click
+import numpy as np
+import psutil
+import xxhash
+from media_mutations import MUTATIONS
+
+import fewframes as ff
+from fewframes.bench.films import RECIPES, Film, write_film
+from fewframes.bench.measure import machine
+from fewframes.bindings.ffmpeg import OPENING
+from fewframes.errors import CrashedError, DamagedFrameError, FewframesError, TimedOutError
+from fewframes.isolation import Worker
+
+SIZE, FRAMES = (48, 80), 36
+LIMIT_SECONDS = 20.0
+COUNTED = ("true", "unknown", "marked", "refused")
+MOST_PICTURES = 400
+"""A mutant may claim any length; this much of it is compared."""
+
+SEEDS: dict[str, Film] = {
+    **{
+        name: replace(film, size=SIZE, frames=FRAMES)
+        for name, film in RECIPES.items()
+        if film.pixel_format in ("yuv420p", "yuvj420p") and name != "x264_long_gop"
+    },
+    "x264_avi": Film(size=SIZE, frames=FRAMES, suffix=".avi", ticks=1, options={"g": "12"}),
+    "x264_flv": Film(size=SIZE, frames=FRAMES, suffix=".flv", options={"g": "12"}),
+    "x264_raw": Film(size=SIZE, frames=FRAMES, suffix=".h264", options={"g": "12"}),
+    "x265_raw": replace(RECIPES["x265_b"], size=SIZE, frames=FRAMES, suffix=".hevc"),
+    "mpeg2_ps": Film(size=SIZE, frames=FRAMES, codec="mpeg2video", suffix=".mpg", ticks=1),
+    "mpeg2_ts": Film(size=SIZE, frames=FRAMES, codec="mpeg2video", suffix=".ts", ticks=1),
+    "mpeg4_mp4": Film(size=SIZE, frames=FRAMES, codec="mpeg4", options={"g": "12", "bf": "2"}),
+    "vp8_webm": Film(size=SIZE, frames=FRAMES, codec="libvpx", suffix=".webm"),
+    "vp9_mkv": Film(size=SIZE, frames=FRAMES, codec="libvpx-vp9", suffix=".mkv"),
+    "prores": Film(
+        size=SIZE, frames=8, codec="prores_ks", suffix=".mov", pixel_format="yuv422p10le"
+    ),
+}
+
+
+def make_seeds(folder: Path) -> list[Path]:
+    """Writes the small films that are to be broken."""
+    paths = []
+    for name, film in SEEDS.items():
+        paths.append(folder / f"{name}{film.suffix}")
+        write_film(paths[-1], film)
+    return paths
+
+
+def luma_hash(plane: np.ndarray[Any, Any]) -> str:
+    return xxhash.xxh3_64_hexdigest(np.ascontiguousarray(plane))
+
+
+def in_order(path: Path, stream: int, *, keep: bool = False) -> list[tuple[int | None, str]]:
+    """The time and luma of every picture, as plain PyAV decodes the file on one thread.
+
+    ``keep`` holds on to every picture, so that the decoder gets fresh memory for each.
+    """
+    found, kept = [], []
+    for picture in _decoded(path, stream):
+        plane = picture.planes[0]
+        depth = 2 if picture.format.components[0].bits > 8 else 1
+        rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: picture.height]
+        found.append((picture.pts, luma_hash(rows[:, : picture.width * depth])))
+        kept += [picture] if keep else []
+    return found
+
+
+def expected(timeline: ff.Timeline, path: Path) -> Callable[[int, int], set[str] | None]:
+    """Gives what frame ``number``, shown at ``pts``, may look like; None where that is not known.
+
+    It is not where the decode in order gives no picture at all (some decoders never recover from a
+    bad packet, until they are flushed), or another one each time (some read memory they never
+    wrote, when a packet is damaged in a way that they do not notice).
+    """
+    shown, again = (in_order(path, timeline.stream.index, keep=keep) for keep in (False, True))
+    is_ordered = timeline.timing == "decoded"  # then the order is all there is
+
+    def lumas(pictures: list[tuple[int | None, str]], number: int, pts: int) -> set[str]:
+        some = pictures[number : number + 1] if is_ordered else pictures
+        return {luma for time, luma in some if is_ordered or time == pts}
+
+    def known(number: int, pts: int) -> set[str] | None:
+        first = lumas(shown, number, pts)
+        return first if first and first == lumas(again, number, pts) else None
+
+    return known
+
+
+def _decoded(path: Path, stream: int) -> Iterator[Any]:
+    with av.open(str(path), **OPENING) as container:
+        video = next(s for s in container.streams.video if s.index == stream)
+        context = video.codec_context
+        context.thread_count = 1
+        packets = container.demux(video)
+        while True:
+            try:
+                packet = next(packets)
+            except (StopIteration, av.error.FFmpegError):
+                break
+            if packet.size == 0:
+                continue
+            try:
+                yield from context.decode(packet)
+            except av.error.FFmpegError:
+                continue
+        try:
+            yield from context.decode(None)
+        except av.error.FFmpegError:
+            return
+
+
+def check(path: Path, seed: int) -> dict[str, Any]:
+    """Checks one mutant; ``wrong`` lists the frames that are wrong without a mark."""
+    try:
+        timeline = ff.probe(path, cache=False)
+    except FewframesError as error:
+        return {"outcome": type(error).__name__}
+    rng = np.random.default_rng(seed)
+    count = len(timeline)
+    numbers = np.concatenate([rng.permutation(count)[:8], np.arange(count)[::-1][:MOST_PICTURES:5]])
+    truth = expected(timeline, path)
+    tally = {"outcome": "read", "true": 0, "unknown": 0, "marked": 0, "refused": 0, "wrong": []}
+    for some in (numbers[:8], *numbers[8:, None]):
+        for number, pts, luma in _read(timeline, some, tally):
+            lumas = truth(number, pts)
+            if lumas is not None and luma not in lumas:
+                tally["wrong"].append((number, pts))
+            else:
+                tally["unknown" if lumas is None else "true"] += 1
+    process = psutil.Process()
+    return {**tally, "handles": process.num_fds(), "memory_mb": process.memory_info().rss / 2**20}
+
+
+def _read(timeline: ff.Timeline, numbers: Any, tally: dict[str, Any]) -> list[tuple[int, int, str]]:
+    """Reads some frames; gives the unmarked ones and counts the others."""
+    try:
+        batch = ff.read(timeline, frames=numbers, format="yuv", allow_damaged=True, workers=1)
+    except DamagedFrameError:
+        if len(numbers) == 1:
+            tally["refused"] += 1
+            return []
+        return [row for number in numbers for row in _read(timeline, [number], tally)]
+    marked = np.zeros(len(batch), bool) if batch.is_damaged is None else batch.is_damaged
+    tally["marked"] += int(marked.sum())
+    rows = zip(batch.frame_numbers.tolist(), batch.pts.tolist(), batch.planes[0], strict=True)
+    return [
+        (number, pts, luma_hash(luma))
+        for is_bad, (number, pts, luma) in zip(marked, rows, strict=True)
+        if not is_bad
+    ]
+
+
+def mutant(seeds: list[Path], seed: int) -> tuple[str, str, bytes]:
+    """Makes mutant number ``seed``: name of the film, of the mutation, and the bytes."""
+    rng = np.random.default_rng(seed)
+    film, other = (seeds[int(n)] for n in rng.integers(len(seeds), size=2))
+    name = list(MUTATIONS)[int(rng.integers(len(MUTATIONS)))]
+    return film.name, name, MUTATIONS[name](film, other, rng)
+
+
+def fuzz(count: int, first: int = 0, *, keep: Path | None = None) -> dict[str, Any]:
+    """Checks ``count`` mutants; gives the tally, with a line for each failure."""
+    tally: Counter[str] = Counter()
+    failures: list[str] = []
+    slowest, handles, memory = 0.0, set(), []
+    with tempfile.TemporaryDirectory() as folder, Worker() as worker:
+        seeds = make_seeds(Path(folder))
+        for seed in range(first, first + count):
+            film, mutation, data = mutant(seeds, seed)
+            path = Path(folder) / f"mutant{Path(film).suffix}"
+            path.write_bytes(data)
+            started = time.monotonic()
+            try:
+                result = worker.call(check, path, seed, limit_seconds=LIMIT_SECONDS)
+            except (CrashedError, TimedOutError, MemoryError) as error:
+                result = {"outcome": type(error).__name__, "failure": str(error)}
+            except Exception as error:  # an error that is not typed is a failure
+                result = {"outcome": "untyped", "failure": f"{type(error).__name__}: {error}"}
+            slowest = max(slowest, time.monotonic() - started)
+            tally[result["outcome"]] += 1
+            tally.update(
+                {k: result[k] for k in ("true", "unknown", "marked", "refused") if k in result}
+            )
+            if "handles" in result:
+                handles.add(result["handles"])
+                memory.append(round(result["memory_mb"]))
+            wrong = result.get("wrong")
+            if wrong or "failure" in result:
+                tally["wrong"] += len(wrong or ())
+                failures.append(f"{seed} {film} {mutation}: {result.get('failure') or wrong[:4]}")
+                if keep:
+                    keep.mkdir(exist_ok=True)
+                    (keep / f"{seed}-{mutation}-{film}").write_bytes(data)
+    return {
+        "mutants": count,
+        "first_seed": first,
+        "tally": dict(sorted(tally.items())),
+        "failures": failures,
+        "slowest_seconds": round(slowest, 2),
+        "handles": sorted(handles),
+        "memory_mb": {"early": memory[: len(memory) // 10][-1:], "last": memory[-1:]},
+    }
+
+
+@click.command()
+@click.option("-n", "count", default=1000, show_default=True)
+@click.option("--seed", "first", default=0, show_default=True)
+@click.option("--keep", type=click.Path(path_type=Path), help="Keep the mutants that fail here.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Where the JSON goes.")
+def main(count: int, first: int, keep: Path | None, output: Path | None) -> None:
+    """Checks mutants of small films."""
+    result = fuzz(count, first, keep=keep)
+    text = json.dumps({"machine": machine(), **result}, indent=1) + "\n"
+    click.echo(json.dumps(result, indent=1))
+    if output:
+        output.write_text(text)
+    raise SystemExit(bool(result["failures"]))
+
+
+if __name__ == "__main__":
+    import media_fuzzer  # workers find `check` by its module's name
+
+    media_fuzzer.main()

@@ -1,0 +1,64 @@
+"""GPU bodies are compiled for real GPUs, on machines without one: types and calls are right."""
+
+import os
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+
+import fewframes.kernels as kernels
+from fewframes.kernels import KERNELS, gpu
+
+GPU_ARGUMENTS = {
+    "block_means": (np.zeros((9, 9), np.uint8), 4),
+    "planes_to_rgb": (*[np.zeros((8, 8), np.uint16)] * 3, kernels.rgb_plan((8, 8), bits=10)),
+}
+
+
+@pytest.mark.usefixtures("cuda_compiler")
+@pytest.mark.parametrize("capability", [(8, 0), (9, 0)])
+@pytest.mark.parametrize("name", [name for name, k in KERNELS.items() if "cuda" in k.bodies])
+def test_gpu_bodies_compile_without_a_gpu(name, capability, monkeypatch):
+    launched = []
+    monkeypatch.setattr(gpu, "launch", lambda *what: launched.append(what))
+    monkeypatch.setattr(gpu, "empty", OnHost)
+    monkeypatch.setattr(gpu, "there", lambda array: array)
+    KERNELS[name].bodies["cuda"](*GPU_ARGUMENTS[name])
+    assert launched
+    for loops, _, *arguments in launched:
+        ptx = ptx_of(gpu.bound(loops), arguments, capability)
+        assert f".target sm_{capability[0]}{capability[1]}" in ptx
+
+
+class OnHost(np.ndarray):
+    """Room that takes the place of a GPU's where nothing is launched."""
+
+    def __new__(cls, shape, dtype):
+        return np.zeros(shape, dtype).view(cls)
+
+    def copy_to_host(self):
+        return np.asarray(self)
+
+
+def ptx_of(loops, arguments, capability):
+    """The GPU's assembly of loops, as Numba's compiler writes it for a GPU of a capability."""
+    from numba import typeof
+
+    arrays = (np.asarray(a) if isinstance(a, np.ndarray) else a for a in arguments)
+    ptx, _ = gpu.numba_cuda().compile_ptx(loops, tuple(map(typeof, arrays)), cc=capability)
+    return ptx
+
+
+@pytest.fixture(scope="session")
+def cuda_compiler():
+    """Skips where even loops that do nothing are not compiled."""
+    why = "numba-cuda is not installed, and Numba's own cuda compiles little without a GPU"
+    if find_spec("numba_cuda"):
+        try:
+            ptx_of(lambda array: None, [np.zeros(1)], (8, 0))
+        except Exception as error:  # each release has its own for a library that is missing
+            why = f"{type(error).__name__}: {error}".splitlines()[0]
+        else:
+            return
+    outcome = pytest.fail if os.environ.get("REQUIRE_GPU") == "1" else pytest.skip
+    outcome(f"no CUDA compiler here: {why}; pip install 'fewframes[gpu]'")
