@@ -1,11 +1,8 @@
 """PyAV: which packets does a video file hold? Opens files and reads timelines without decoding.
 
-Foreign errors become `UnreadableMediaError` here, FFmpeg's own log is kept quiet and read for what
-it says of damage.
+Foreign errors become `UnreadableMediaError` here.
 """
 
-import logging
-import threading
 from array import array
 from contextlib import suppress
 from fractions import Fraction
@@ -14,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import av
-import av.logging
 import numpy as np
 from av.container import InputContainer
 from av.stream import Disposition
@@ -22,6 +18,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from fewframes.arrays import I64
+from fewframes.bindings.ffmpeg_log import complaints
 from fewframes.bitstream import PacketKind, packet_parser
 from fewframes.errors import UnreadableMediaError
 from fewframes.timeline import NO_PTS, Packets, Source, StreamInfo
@@ -73,46 +70,6 @@ TRANSFERS = {
 }
 """Names of the transfer characteristics of Rec. ITU-T H.273, table 3."""
 COLOUR_RANGES = {1: "limited", 2: "full"}
-
-
-class _Complaints(logging.Handler):
-    """Keeps what FFmpeg logs of damage, by thread, so that it is neither lost nor printed.
-
-    That is every error, and the note that it has made up a part of a picture ("concealing …").
-    """
-
-    def __init__(self) -> None:
-        super().__init__(logging.INFO)
-        self.local = threading.local()
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Files a message under the thread that decodes."""
-        message = f"{record.name.removeprefix('libav.')}: {record.getMessage().strip()}"
-        if record.levelno >= logging.ERROR or "concealing" in message:
-            self.mine().append(message)
-            logger.info(message)
-
-    def mine(self) -> list[str]:
-        """The messages of this thread since they were last cleared."""
-        if not hasattr(self.local, "messages"):
-            self.local.messages = []
-        return self.local.messages  # type: ignore[no-any-return]
-
-
-logger = logging.getLogger("fewframes.ffmpeg")
-_complaints = _Complaints()
-_libav = logging.getLogger("libav")
-_libav.addHandler(_complaints)
-_libav.setLevel(logging.INFO)
-_libav.propagate = False
-
-
-def complaints() -> list[str]:
-    """Gives the list that FFmpeg's errors on this thread are appended to; clear it when read."""
-    if av.logging.get_level() != av.logging.INFO:
-        av.logging.set_level(av.logging.INFO)
-        av.logging.set_skip_repeated(False)
-    return _complaints.mine()
 
 
 def open_container(path: Path) -> InputContainer:

@@ -17,7 +17,8 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from fewframes.arrays import I64
-from fewframes.bindings.ffmpeg import choose_stream, complaints, open_container
+from fewframes.bindings.ffmpeg import choose_stream, open_container
+from fewframes.bindings.ffmpeg_log import complaints
 from fewframes.bitstream import Buffer
 from fewframes.coded_order import OrderCheck, order_check
 from fewframes.timeline import NO_PTS, StreamInfo, Timeline

@@ -18,9 +18,10 @@ import av
 import numpy as np
 from av.video.frame import PictureType, VideoFrame
 
-from fewframes.arrays import I64, U64, Mask
-from fewframes.bindings.ffmpeg import choose_stream, complaints, open_container
+from fewframes.arrays import I64, Mask
+from fewframes.bindings.ffmpeg import choose_stream, open_container
 from fewframes.bindings.ffmpeg_cursor import Cursor, LandingError, OutOfOrderError, pictures_of
+from fewframes.bindings.ffmpeg_log import complaints
 from fewframes.bindings.ffmpeg_pixels import Pixels
 from fewframes.decoding import DecodeReport, Rung
 from fewframes.frames import Format, FrameBatch
@@ -46,10 +47,6 @@ def decode(
     number_of = np.full(len(timeline.packets), -1)
     number_of[timeline.order] = np.arange(len(timeline))
     cursor = Cursor(timeline)
-
-    def hashes(picture: VideoFrame) -> U64 | None:
-        return np.array([pixels.luma_xxh64(picture)], np.uint64) if format == "jpeg" else None
-
     try:
         for run in runs:
             for row, picture, is_damaged in _decode_run(cursor, run, report):
@@ -62,7 +59,7 @@ def decode(
                     timeline.time_base,
                     timeline.start_pts,
                     timeline.source.name,
-                    luma_xxh64=hashes(picture),
+                    luma_xxh64=pixels.luma_xxh64(picture),
                     is_damaged=np.array([is_damaged]),
                 )
     finally:

@@ -15,7 +15,7 @@ from av.video.frame import VideoFrame
 from av.video.plane import VideoPlane
 from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 
-from fewframes.arrays import U8, Samples
+from fewframes.arrays import U8, U64, Samples
 from fewframes.bindings.ffmpeg import COLOUR_RANGES
 from fewframes.colour import MATRICES, Colour, colour_of
 from fewframes.frames import Format
@@ -59,10 +59,15 @@ class Pixels:
             return (self._oriented(self._rgb(picture)),)
         return tuple(self._oriented(plane) for plane in self._jpeg(picture))
 
-    def luma_xxh64(self, picture: VideoFrame) -> int:
-        """Hashes the decoded luma, little-endian; of pictures coded as RGB, what swscale gives."""
+    def luma_xxh64(self, picture: VideoFrame) -> U64 | None:
+        """Hashes the decoded luma, little-endian, ``[1] u64``, for a scan; else gives None.
+
+        Of pictures coded as RGB it is the luma that swscale gives.
+        """
+        if self.format != "jpeg":
+            return None
         luma = np.ascontiguousarray(self._native(picture)[0])
-        return xxhash.xxh64_intdigest(luma.data)
+        return np.array([xxhash.xxh64_intdigest(luma.data)], np.uint64)
 
     def _coded_size(self, picture: VideoFrame) -> tuple[int, int]:
         if self.size is None:

@@ -12,7 +12,7 @@ from typing import Any, Literal, Self
 
 from fewframes.sizes import parse_size
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 1
 DEDUP = 0.012
 """Difference up to which a frame repeats another, unless the caller says otherwise: 3 levels of 255
 over a window of 2 x 2 blocks of 8 samples, 6 in a single block; side by side it is hardly seen."""

@@ -1,0 +1,46 @@
+"""FFmpeg's log: kept quiet, and read for what it says of damage."""
+
+import logging
+import threading
+
+import av.logging
+
+
+class _Complaints(logging.Handler):
+    """Keeps what FFmpeg logs of damage, by thread, so that it is neither lost nor printed.
+
+    That is every error, and the note that it has made up a part of a picture ("concealing …").
+    """
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self.local = threading.local()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Files a message under the thread that decodes."""
+        message = f"{record.name.removeprefix('libav.')}: {record.getMessage().strip()}"
+        if record.levelno >= logging.ERROR or "concealing" in message:
+            self.mine().append(message)
+            logger.info(message)
+
+    def mine(self) -> list[str]:
+        """The messages of this thread since they were last cleared."""
+        if not hasattr(self.local, "messages"):
+            self.local.messages = []
+        return self.local.messages  # type: ignore[no-any-return]
+
+
+logger = logging.getLogger("fewframes.ffmpeg")
+_complaints = _Complaints()
+_libav = logging.getLogger("libav")
+_libav.addHandler(_complaints)
+_libav.setLevel(logging.INFO)
+_libav.propagate = False
+
+
+def complaints() -> list[str]:
+    """Gives the list that FFmpeg's errors on this thread are appended to; clear it when read."""
+    if av.logging.get_level() != av.logging.INFO:
+        av.logging.set_level(av.logging.INFO)
+        av.logging.set_skip_repeated(False)
+    return _complaints.mine()
