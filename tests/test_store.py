@@ -1,5 +1,6 @@
 """What a store promises its readers: what was published, exactly, or an error."""
 
+import json
 import pickle
 import random
 import shutil
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from stored import film, picture_of_row, put, table_of
 
 from fewframes.errors import CorruptStoreError
+from fewframes.recipes import FORMAT_VERSION
 from fewframes.store import create_store, open_store
 
 
@@ -162,8 +164,12 @@ def test_an_array_of_another_video_is_seen(tmp_path):
 
 def test_a_newer_format_is_refused(tmp_path):
     put(tmp_path / "s", "film")
-    (tmp_path / "s/fewframes-store.json").write_text('{"format": "fewframes store", "version": 2}')
-    sentence = "store 's' has format version 2, but this fewframes reads up to 1"
+    newer = {"format": "fewframes store", "version": FORMAT_VERSION + 1}
+    (tmp_path / "s/fewframes-store.json").write_text(json.dumps(newer))
+    sentence = (
+        f"store 's' has format version {FORMAT_VERSION + 1}, "
+        f"but this fewframes reads up to {FORMAT_VERSION}"
+    )
     with pytest.raises(ValueError, match=sentence):
         open_store(tmp_path / "s")
     with pytest.raises(ValueError, match=sentence):
