@@ -16,7 +16,7 @@ from fewframes.crew import Told, run_tasks
 from fewframes.errors import FewframesError, UnreadableMediaError
 from fewframes.isolation import LIMIT_SECONDS, MEMORY_BYTES, Worker
 from fewframes.layout import create_store
-from fewframes.pipeline import Outcome, index_film
+from fewframes.outcomes import Outcome
 from fewframes.recipes import DEDUP, Recipe
 from fewframes.sizes import Size, parse_size
 
@@ -155,7 +155,7 @@ class _Run:
         """Has a worker index one film."""
         video_id, path = film
         return worker.call(
-            index_film,
+            index_one,
             path,
             self.store,
             video_id=video_id,
@@ -164,6 +164,23 @@ class _Run:
             limit_seconds=self.limit_seconds + path.stat().st_size / SLOWEST_BYTES_A_SECOND,
             progress=tell,
         )
+
+
+def index_one(
+    path: Path,
+    store: Path,
+    *,
+    video_id: str,
+    recipe: Recipe,
+    is_strict: bool,
+    progress: Callable[[int, int], None],
+) -> Outcome:
+    """Indexes one film in a worker; what that takes is loaded there alone."""
+    from fewframes.pipeline import index_film
+
+    return index_film(
+        path, store, video_id=video_id, recipe=recipe, is_strict=is_strict, progress=progress
+    )
 
 
 def _reason(error: BaseException | None) -> str:

@@ -4,7 +4,6 @@ probe ─▶ frames at a rate ─▶ plan ─▶ decode ─▶ signals ─▶ JP
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy as np
 from fewframes.arrays import I64, U8
 from fewframes.decoding import DecodeReport
 from fewframes.errors import DamagedFrameError, UnreadableMediaError
+from fewframes.outcomes import Outcome
 from fewframes.probing import identify, probe
 from fewframes.publishing import VideoWriter, find_same_source
 from fewframes.recipes import Recipe
@@ -19,24 +19,6 @@ from fewframes.scanning import frames_at_rate, scan
 from fewframes.sizes import output_size
 from fewframes.table import FrameTable
 from fewframes.timeline import Timeline
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one film."""
-
-    video_id: str
-    status: str
-    """``ok``, ``damaged`` (indexed where it decodes), ``done`` (was there before) or ``failed``."""
-    reason: str = ""
-    """A sentence, for damaged and failed films."""
-    rows: int = 0
-    """Scanned frames."""
-    stored: int = 0
-    """Pictures stored; the other rows repeat one of them."""
-    film_seconds: float = 0.0
-    pictures: int = 0
-    """Pictures that were decoded."""
 
 
 def index_film(

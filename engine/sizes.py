@@ -1,9 +1,10 @@
 """How large a frame comes out: the longer side, or an exact height and width."""
 
 from fractions import Fraction
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from fewframes.timeline import StreamInfo
+if TYPE_CHECKING:
+    from fewframes.timeline import StreamInfo
 
 Size: TypeAlias = int | tuple[int, int] | str | None
 """Longer side in pixels; or (height, width); or the words ``"448"`` and ``"252x448"``."""
@@ -33,7 +34,7 @@ def parse_size(size: Size) -> int | tuple[int, int] | None:
     return parts[0] if len(parts) == 1 else (parts[0], parts[1])
 
 
-def output_size(stream: StreamInfo, size: Size) -> tuple[int, int] | None:
+def output_size(stream: "StreamInfo", size: Size) -> tuple[int, int] | None:
     """Gives height and width in display orientation, or None to keep the decoder's own.
 
     A longer side keeps the aspect of the picture as shown (square pixels), rounds to even numbers
@@ -51,7 +52,7 @@ def output_size(stream: StreamInfo, size: Size) -> tuple[int, int] | None:
     return _even(height * scale), _even(width * scale)
 
 
-def _square_pixel_size(stream: StreamInfo) -> tuple[Fraction, Fraction]:
+def _square_pixel_size(stream: "StreamInfo") -> tuple[Fraction, Fraction]:
     """The largest size with square pixels that enlarges neither side."""
     height, width = (Fraction(side) for side in stream.display_size)
     aspect = stream.pixel_aspect

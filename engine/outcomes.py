@@ -1,0 +1,21 @@
+"""Outcome: what became of one film of an indexing run."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one film."""
+
+    video_id: str
+    status: str
+    """``ok``, ``damaged`` (indexed where it decodes), ``done`` (was there before) or ``failed``."""
+    reason: str = ""
+    """A sentence, for damaged and failed films."""
+    rows: int = 0
+    """Scanned frames."""
+    stored: int = 0
+    """Pictures stored; the other rows repeat one of them."""
+    film_seconds: float = 0.0
+    pictures: int = 0
+    """Pictures that were decoded."""
