@@ -28,10 +28,17 @@ def measured(results: Path = RESULTS) -> str:
 
 def _machine(machine: dict[str, Any]) -> Iterator[str]:
     there = {name: v for name, v in machine["versions"].items() if v != "not installed"}
-    yield f"On {machine['cores']} cores of {machine['cpu']}, Python {machine['python']}, with "
-    yield ", ".join(f"{name} {version}" for name, version in there.items()) + ". Each figure is"
-    yield "the median of interleaved cold processes; CPU seconds, lower is better."
+    yield f"On {machine['cores']} cores of {machine['cpu']}, Python {machine['python']}."
+    yield "CPU seconds, medians of interleaved cold processes, lower is better;"
+    yield ", ".join(f"{name} {version}" for name, version in there.items()) + "."
     yield ""
+
+
+def _film(film: dict[str, Any]) -> str:
+    """Says what a film is: its codec and size, its frames, its length."""
+    name, rest = film["about"].removeprefix("Timeline('").split("': ", 1)
+    frames, span, kind, *_ = rest.split(", ")
+    return f"{Path(name).stem}: {kind}, {frames}, {span.removeprefix('0.00 s to ')}"
 
 
 def _read(films: Iterable[dict[str, Any]]) -> Iterator[str]:
@@ -43,7 +50,7 @@ def _read(films: Iterable[dict[str, Any]]) -> Iterator[str]:
         read = film["read"]
         rows, best = read["results"], read["best_peer"]
         yield _row(
-            film["about"],
+            _film(film),
             read["frames"],
             f"{read['pictures_decoded']} of {read['pictures_in_film']}",
             f"{rows['fewframes workers=1']['cpu_seconds']:.2f}",
@@ -63,9 +70,8 @@ def _index(films: Iterable[dict[str, Any]]) -> Iterator[str]:
     for film in films:
         index = film["index"]
         ours, alone = (row["cpu_seconds"] for row in index["results"].values())
-        yield _row(
-            film["about"], index["pictures"], f"{ours:.2f}", f"{alone:.2f}", index["cpu_ratio"]
-        )
+        cells = (f"{ours:.2f}", f"{alone:.2f}", index["cpu_ratio"])
+        yield _row(_film(film), index["pictures"], *cells)
     yield ""
 
 
