@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 IS_BEFORE_19 = int(av.__version__.split(".")[0]) < 19
 OPENING: dict[str, Any] = {"metadata_errors": "replace"} if IS_BEFORE_19 else {}
 """Options of `av.open`: names and titles may be in any encoding, which PyAV 19 takes as it is."""
+READING_ERRORS = (av.error.FFmpegError, IndexError)
+"""What demuxing raises; PyAV cannot find a stream that a broken MPEG-TS adds while it is read."""
 FIRST_PICTURE_PACKETS = 64
 """How many packets are decoded in search of a first picture."""
 VERSIONS = f"av {av.__version__}, ffmpeg {av.ffmpeg_version_info}"
@@ -168,10 +170,11 @@ class _FirstPicture:
 
 def _demux(
     container: InputContainer, stream: VideoStream, first: _FirstPicture
-) -> tuple[Packets, I64, av.error.FFmpegError | None]:
+) -> tuple[Packets, I64, Exception | None]:
     """Reads every packet; a file that breaks off gives what is there, and the error."""
     parse = packet_parser(stream.codec_context.name, bytes(stream.codec_context.extradata or b""))
-    numbers, error = array("q"), None
+    numbers = array("q")
+    error: Exception | None = None
     try:
         for packet in container.demux(stream):
             if packet.size == 0:
@@ -179,7 +182,7 @@ def _demux(
             if first.picture is None:
                 first.after(packet)
             numbers.extend(_facts(packet, parse(memoryview(packet))))
-    except av.error.FFmpegError as problem:
+    except READING_ERRORS as problem:
         error = problem
     packets, durations = _columns(numbers)
     return packets, durations, error

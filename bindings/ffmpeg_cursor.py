@@ -5,6 +5,7 @@ row: by position and size where the demuxer tells positions, else by size and pt
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -17,7 +18,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from fewframes.arrays import I64
-from fewframes.bindings.ffmpeg import choose_stream, open_container
+from fewframes.bindings.ffmpeg import READING_ERRORS, choose_stream, open_container
 from fewframes.bindings.ffmpeg_log import complaints
 from fewframes.bitstream import Buffer
 from fewframes.coded_order import OrderCheck, order_check
@@ -117,13 +118,14 @@ class Cursor:
     def _packets(self, row: int) -> Iterator[tuple[int, VideoPacket]]:
         """Every packet from a row on; each must be the one that the timeline has there."""
         self._go_to(row)
-        for packet in self._opened().packets:
-            if packet.size == 0:
-                continue
-            if not self._is_row(packet, self._next_row):
-                break
-            self._next_row += 1
-            yield self._next_row - 1, packet
+        with suppress(*READING_ERRORS):
+            for packet in self._opened().packets:
+                if packet.size == 0:
+                    continue
+                if not self._is_row(packet, self._next_row):
+                    break
+                self._next_row += 1
+                yield self._next_row - 1, packet
         raise LandingError(f"packet {self._next_row} is not where the timeline has it")
 
     def _go_to(self, row: int) -> None:

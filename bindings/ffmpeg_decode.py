@@ -14,12 +14,11 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
-import av
 import numpy as np
 from av.video.frame import PictureType, VideoFrame
 
 from fewframes.arrays import I64, Mask
-from fewframes.bindings.ffmpeg import choose_stream, open_container
+from fewframes.bindings.ffmpeg import READING_ERRORS, choose_stream, open_container
 from fewframes.bindings.ffmpeg_cursor import Cursor, LandingError, OutOfOrderError, pictures_of
 from fewframes.bindings.ffmpeg_log import complaints
 from fewframes.bindings.ffmpeg_pixels import Pixels
@@ -181,7 +180,7 @@ def presentation(path: Path, stream: int, *, limit: int | None = None) -> tuple[
             for row, packet in enumerate(islice(packets, limit)):
                 packet.pts = row
                 shown += [(p.pts, p.dts) for p in pictures_of(context, packet) or ()]
-        except av.error.FFmpegError:
+        except READING_ERRORS:
             pass  # the file breaks off here, which its timeline says
         shown += [(p.pts, p.dts) for p in pictures_of(context, None) or ()]
     complaints().clear()

@@ -101,6 +101,8 @@ def _decoded_timeline(
     from fewframes.bindings.ffmpeg_decode import presentation
 
     rows, dts = presentation(source.path, info.index)
+    firsts = np.sort(np.unique(rows, return_index=True)[1])  # a broken packet may give two pictures
+    rows, dts = rows[firsts], dts[firsts]
     if is_trusted:
         order, pts = _by_pts(packets)
     else:
