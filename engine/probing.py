@@ -100,9 +100,7 @@ def _decoded_timeline(
     """Verifies a timeline by decoding the whole file; takes its order where pts are no good."""
     from fewframes.bindings.ffmpeg_decode import presentation
 
-    rows, dts = presentation(source.path, info.index)
-    firsts = np.sort(np.unique(rows, return_index=True)[1])  # a broken packet may give two pictures
-    rows, dts = rows[firsts], dts[firsts]
+    rows, dts = _first_pictures(*presentation(source.path, info.index))
     if is_trusted:
         order, pts = _by_pts(packets)
     else:
@@ -124,6 +122,12 @@ def _decoded_timeline(
         damage=tuple(damage),
         undecodable=missing,
     )
+
+
+def _first_pictures(rows: I64, dts: I64) -> tuple[I64, I64]:
+    """Keeps the first picture of each packet; a broken one may give two."""
+    firsts = np.sort(np.unique(rows, return_index=True)[1])
+    return rows[firsts], dts[firsts]
 
 
 def _by_pts(packets: Packets) -> tuple[I64, I64]:
