@@ -1,4 +1,4 @@
-"""The command line; its commands are in `film_commands` and `store_commands`.
+"""The command line; its commands are in `film_commands`, `store_commands` and `embed_command`.
 
 Exit status: 0 done, 1 failed, 2 wrong usage, 3 done with damaged or failed films (listed).
 """
@@ -8,6 +8,7 @@ import sys
 import click
 
 import fewframes
+from fewframes.embed_command import embed
 from fewframes.film_commands import index, policies, probe, sample
 from fewframes.store_commands import info, ls, verify
 
@@ -20,7 +21,7 @@ def main() -> None:
         raise click.ClickException("fewframes does not run on Windows; use Linux, macOS or WSL")
 
 
-for command in (probe, index, ls, info, sample, verify, policies):
+for command in (probe, index, ls, info, embed, sample, verify, policies):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -92,6 +92,10 @@ def index(
 @click.option("--distinct", is_flag=True, help="Take each stored picture once.")
 @click.option("--coverage", type=float, help="Share of the budget spent on time first, 0 to 1.")
 @click.option("--relevance", help="The signal that scores the frames, such as 'sharpness'.")
+@click.option("--query", help="A text that scores the frames of a STORE; needs --model.")
+@click.option("--model", help="The model that 'embed' was given, to understand the query.")
+@click.option("--revision", help="Branch, tag or commit of a model of the hub.")
+@click.option("--features", help="Name of a model whose vectors stand for the pictures.")
 @click.option("--fps", type=float, help="Rate of the policies 'fps' and 'runtime:…'.")
 @click.option("--k-max", type=int, help="Most frames of the policy 'maxvol'.")
 @click.option("--anchor", "anchor_seconds", type=float, help="Moment of the policy 'multiscale'.")
@@ -110,6 +114,10 @@ def sample(
     size: Any,  # noqa: ANN401
     as_json: bool,
     out: Path | None,
+    query: str | None,
+    model: str | None,
+    revision: str | None,
+    features: str | None,
     **options: Any,  # noqa: ANN401
 ) -> None:
     """Picks frames of a video in a STORE, or of a video file, by a policy."""
@@ -117,9 +125,13 @@ def sample(
 
     span = None if start is None and end is None else (start, end)
     if (source / STORE_MARK).is_file():
-        batch = the_video(fewframes.open(source), video).sample(span=span, **options)
+        stored = the_video(fewframes.open(source), video)
+        asked = question(query, model, revision)
+        batch = stored.sample(span=span, features=features, **asked, **options)
     elif video is not None:
         raise click.UsageError(f"{str(source)!r} is not a store, so VIDEO {video!r} means nothing")
+    elif query or model or features:
+        raise click.UsageError("--query, --model and --features need a STORE; 'index' makes one")
     else:
         batch = fewframes.sample(source, span=span, scan_fps=scan_fps, size=size, **options)
     facts = sample_facts(batch)
@@ -129,6 +141,17 @@ def sample(
         click.echo(json.dumps(facts))
     else:
         show_frames(facts["frames"])
+
+
+def question(query: str | None, model: str | None, revision: str | None) -> dict[str, Any]:
+    """The arguments of a question, with its model loaded; none without a question."""
+    if query is None and model is None:
+        return {}
+    if query is None or model is None:
+        raise click.UsageError("--query needs --model, and --model a --query")
+    from fewframes.embedding import load_embedder
+
+    return {"query": query, "embedder": load_embedder(model, revision=revision)}
 
 
 @click.command()
