@@ -111,6 +111,15 @@ def groups_of(store: Path, video_id: str) -> list[Path]:
         return []
 
 
+def orphans_beside(group: Path) -> list[Path]:
+    """Lists the sidecars in a group's folder whose own group is gone: a killed process's."""
+    try:
+        names = {path.name: path for path in group.parent.iterdir() if path.is_dir()}
+    except FileNotFoundError:
+        return []
+    return [p for name, p in names.items() if "." in name and name.split(".")[0] not in names]
+
+
 def sidecar_folders(group: Path) -> list[Path]:
     """Lists the sidecars beside a group: folders named like it, a dot and the key of a model."""
     try:

@@ -25,7 +25,7 @@ from fewframes.layout import create_store, folder_name, groups_of
 from fewframes.recipes import Recipe
 from fewframes.rows import StoredRows, write_rows
 from fewframes.shards import ShardWriter
-from fewframes.sidecars import remove_sidecars
+from fewframes.sidecars import remove_orphans, remove_sidecars
 from fewframes.table import FrameTable
 from fewframes.timeline import Source, Timeline
 
@@ -152,6 +152,7 @@ class VideoWriter:
                 return final
             remove_group(self._store, final)  # a damaged group is worth less than a whole one
         _remove_superseded(self._store, read_commit(final))
+        remove_orphans(self._store, final)
         return final
 
 

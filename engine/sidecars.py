@@ -27,7 +27,7 @@ from fewframes.attempts import Attempt, remove, sweep
 from fewframes.commits import Commit, read_commit, write_commit
 from fewframes.embedding import Embedder, Identity, embed_pictures, identity_of
 from fewframes.errors import CorruptStoreError, FewframesError, StaleIndexError
-from fewframes.layout import sidecar_folders
+from fewframes.layout import orphans_beside, sidecar_folders
 from fewframes.rows import plain_array
 from fewframes.shards import ShardReader
 
@@ -137,6 +137,7 @@ def write_sidecar(
     if _stands(group, identity):
         return 0
     sweep(store)
+    remove_orphans(store, group.folder)
     with Attempt(store) as attempt:
         made = _vectors(pictures, embedder, batch=batch, progress=progress)
         for chunk, values in enumerate(made):
@@ -173,6 +174,12 @@ def _vectors(
 def remove_sidecars(store: Path, group: Path) -> None:
     """Takes away all sidecars of a group that is to be removed."""
     for folder in sidecar_folders(group):
+        remove(store, folder)
+
+
+def remove_orphans(store: Path, group: Path) -> None:
+    """Takes away sidecars of the same video whose group is gone."""
+    for folder in orphans_beside(group):
         remove(store, folder)
 
 

@@ -245,6 +245,18 @@ def test_a_video_that_is_replaced_meanwhile_gets_no_vectors(video, tmp_path):
     assert len(folders(tmp_path / "s")) == 1
 
 
+def test_vectors_whose_group_is_gone_are_removed(video, tmp_path):
+    video.embed(looker())
+    orphan = video.commit.folder.with_name("0123456789abcdef.0123456789abcdef")
+    orphan.mkdir()
+    video.embed(looker("other"))
+    assert not orphan.exists()
+    assert len(video.embeddings) == 2
+    orphan.mkdir()
+    put(tmp_path / "s", "film", digest="another source")
+    assert len(folders(tmp_path / "s")) == 1
+
+
 def test_a_store_embeds_what_it_can(tmp_path):
     for name in ("a", "b", "c"):
         last = put(tmp_path / "s", name)
