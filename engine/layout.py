@@ -4,6 +4,7 @@
 
     STORE/fewframes-store.json            says that this folder is a store, and its version
     STORE/videos/<quoted id>/<key>/       one immutable group for a video, its recipe and its source
+    STORE/videos/<quoted id>/<key>.<model>/   vectors of its pictures, one sidecar a model
     STORE/.attempts/<uuid>/               unfinished work, and what is about to be removed
 
 A group appears under ``videos`` complete, by one rename, and never changes.
@@ -105,6 +106,24 @@ def groups_of(store: Path, video_id: str) -> list[Path]:
     """Lists the groups of a video, one a recipe and source; empty where there is none."""
     try:
         folder = store / "videos" / folder_name(video_id)
-        return sorted(path for path in folder.iterdir() if path.is_dir())
+        return sorted(p for p in folder.iterdir() if p.is_dir() and "." not in p.name)
     except (FileNotFoundError, ValueError):
         return []
+
+
+def orphans_beside(group: Path) -> list[Path]:
+    """Lists the sidecars in a group's folder whose own group is gone: a killed process's."""
+    try:
+        names = {path.name: path for path in group.parent.iterdir() if path.is_dir()}
+    except FileNotFoundError:
+        return []
+    return [p for name, p in names.items() if "." in name and name.split(".")[0] not in names]
+
+
+def sidecar_folders(group: Path) -> list[Path]:
+    """Lists the sidecars beside a group: folders named like it, a dot and the key of a model."""
+    try:
+        beside = list(group.parent.iterdir())
+    except FileNotFoundError:
+        return []
+    return sorted(path for path in beside if path.name.startswith(f"{group.name}."))

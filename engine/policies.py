@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Any
 
-from fewframes import runtimes
+from fewframes import runtimes, vllm_loaders
 from fewframes.arrays import I64
 from fewframes.by_shot import shots
 from fewframes.diversity import dpp, maxvol
@@ -63,6 +63,11 @@ class Policy:
     is_runtime: bool = False
     """Whether it is the sampler of another runtime: it counts the frames of the whole film, and
     may give other numbers of frames than asked for."""
+
+
+def _runtime(function: Callable[..., I64], summary: str, *uses: str) -> Policy:
+    """The row of another runtime's sampler."""
+    return Policy(function, needs_pictures=False, summary=summary, uses=uses, is_runtime=True)
 
 
 POLICIES: dict[str, Policy] = {
@@ -147,53 +152,56 @@ POLICIES: dict[str, Policy] = {
         summary="relevance, judged and split: the best frames of every part",
         uses=("coverage", "relevance"),
     ),
-    "runtime:qwen_vl_utils": Policy(
-        runtimes.qwen_vl_utils,
-        needs_pictures=False,
-        summary="as qwen-vl-utils 0.0.14 samples",
-        uses=("fps", "span"),
-        is_runtime=True,
+    "runtime:qwen_vl_utils": _runtime(
+        runtimes.qwen_vl_utils, "as qwen-vl-utils 0.0.14 samples", "fps", "span"
     ),
-    "runtime:transformers_qwen2_vl": Policy(
+    "runtime:transformers_qwen2_vl": _runtime(
         runtimes.transformers_qwen2_vl,
-        needs_pictures=False,
-        summary="as Qwen2-VL and Qwen2.5-VL of transformers 5.23 sample",
-        uses=("fps",),
-        is_runtime=True,
+        "as Qwen2-VL and Qwen2.5-VL of transformers 5.23 sample",
+        "fps",
     ),
-    "runtime:transformers_qwen3_vl": Policy(
-        runtimes.transformers_qwen3_vl,
-        needs_pictures=False,
-        summary="as Qwen3-VL of transformers 5.23 samples",
-        uses=("fps",),
-        is_runtime=True,
+    "runtime:transformers_qwen3_vl": _runtime(
+        runtimes.transformers_qwen3_vl, "as Qwen3-VL of transformers 5.23 samples", "fps"
     ),
-    "runtime:transformers_internvl": Policy(
-        runtimes.transformers_internvl,
-        needs_pictures=False,
-        summary="as InternVL of transformers 5.23 samples",
-        is_runtime=True,
+    "runtime:transformers_internvl": _runtime(
+        runtimes.transformers_internvl, "as InternVL of transformers 5.23 samples"
     ),
-    "runtime:vllm": Policy(
-        runtimes.vllm,
-        needs_pictures=False,
-        summary="as the default video loader of vLLM 0.33 samples",
-        uses=("fps",),
-        is_runtime=True,
+    "runtime:vllm": _runtime(
+        runtimes.vllm, "as the default video loader of vLLM 0.33 samples", "fps"
     ),
-    "runtime:vllm_qwen2_vl": Policy(
-        runtimes.vllm_qwen2_vl,
-        needs_pictures=False,
-        summary="as the Qwen2-VL video loader of vLLM 0.33 samples",
-        uses=("fps",),
-        is_runtime=True,
+    "runtime:vllm_qwen2_vl": _runtime(
+        runtimes.vllm_qwen2_vl, "as the Qwen2-VL video loader of vLLM 0.33 samples", "fps"
     ),
-    "runtime:vllm_qwen3_vl": Policy(
-        runtimes.vllm_qwen3_vl,
-        needs_pictures=False,
-        summary="as the Qwen3-VL video loader of vLLM 0.33 samples",
-        uses=("fps",),
-        is_runtime=True,
+    "runtime:vllm_qwen3_vl": _runtime(
+        runtimes.vllm_qwen3_vl, "as the Qwen3-VL video loader of vLLM 0.33 samples", "fps"
+    ),
+    "runtime:vllm_opencv_dynamic": _runtime(
+        vllm_loaders.opencv_dynamic, "as the GLM-4V video loader of vLLM 0.33 samples", "fps"
+    ),
+    "runtime:vllm_glm46v": _runtime(
+        vllm_loaders.glm46v, "as the GLM-4.6V video loader of vLLM 0.33 samples"
+    ),
+    "runtime:vllm_glm5next": _runtime(
+        vllm_loaders.glm5next, "as the GLM-5.3 video loader of vLLM 0.33 samples", "fps"
+    ),
+    "runtime:vllm_glmga": _runtime(
+        vllm_loaders.glmga, "as the GLM-GA video loader of vLLM 0.33 samples", "fps"
+    ),
+    "runtime:vllm_molmo2": _runtime(
+        vllm_loaders.molmo2,
+        "as the Molmo2 video loader of vLLM 0.33 samples, with the last frame",
+        "fps",
+    ),
+    "runtime:vllm_openpangu": _runtime(
+        vllm_loaders.openpangu, "as the openPangu video loader of vLLM 0.33 samples", "fps"
+    ),
+    "runtime:vllm_embedding_gemma2": _runtime(
+        vllm_loaders.embedding_gemma2,
+        "as the EmbeddingGemma 2 video loader of vLLM 0.33 samples",
+        "fps",
+    ),
+    "runtime:vllm_clef_omni": _runtime(
+        vllm_loaders.clef_omni, "as the Clef-Omni video loader of vLLM 0.33 samples", "fps"
     ),
 }
 """Name -> policy. A new one is one function and one row here."""

@@ -25,6 +25,7 @@ from fewframes.layout import create_store, folder_name, groups_of
 from fewframes.recipes import Recipe
 from fewframes.rows import StoredRows, write_rows
 from fewframes.shards import ShardWriter
+from fewframes.sidecars import remove_orphans, remove_sidecars
 from fewframes.table import FrameTable
 from fewframes.timeline import Source, Timeline
 
@@ -149,8 +150,9 @@ class VideoWriter:
         while not self._attempt.publish(final):
             if find_published(self._store, self._id, key) is not None:
                 return final
-            remove(self._store, final)  # a damaged group is worth less than a whole one
+            remove_group(self._store, final)  # a damaged group is worth less than a whole one
         _remove_superseded(self._store, read_commit(final))
+        remove_orphans(self._store, final)
         return final
 
 
@@ -195,7 +197,13 @@ def _remove_superseded(store: Path, newest: Commit) -> None:
     for other in _intact(store, newest.facts["id"]):
         is_same = other.facts["recipe"] == newest.facts["recipe"]
         if is_same and other.age_order < newest.age_order:
-            remove(store, other.folder)
+            remove_group(store, other.folder)
+
+
+def remove_group(store: Path, group: Path) -> None:
+    """Takes a group away, and the vectors made of it first."""
+    remove_sidecars(store, group)
+    remove(store, group)
 
 
 def _checked_slots(slots: npt.ArrayLike, stored: int) -> npt.NDArray[np.int32]:

@@ -110,22 +110,31 @@ def _signal(values: Samples) -> Samples:
     return values if values.dtype in (np.uint64, np.int32) else values.astype(np.float32)
 
 
-def _write_signatures(folder: Path, signatures: F32) -> None:
-    (folder / "c" / "0").mkdir(parents=True)
-    (folder / "c" / "0" / "0").write_bytes(np.ascontiguousarray(signatures, "<f4").data)
-    shape = list(signatures.shape)
-    metadata = {
+def plain_array(shape: tuple[int, ...], *, chunk_rows: int, rows: str) -> dict[str, Any]:
+    """Describes an f32 array ``[n, d]`` of plain chunks, as Zarr v3 wants it in ``zarr.json``.
+
+    >>> plain_array((9, 4), chunk_rows=5, rows="slot")["chunk_grid"]["configuration"]
+    {'chunk_shape': [5, 4]}
+    """
+    chunk = [chunk_rows, *shape[1:]]
+    return {
         "zarr_format": 3,
         "node_type": "array",
-        "shape": shape,
+        "shape": list(shape),
         "data_type": "float32",
-        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": shape}},
+        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": chunk}},
         "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
         "fill_value": 0.0,
         "codecs": [{"name": "bytes", "configuration": {"endian": "little"}}],
-        "dimension_names": ["row", "dimension"],
+        "dimension_names": [rows, "dimension"],
         "attributes": {},
     }
+
+
+def _write_signatures(folder: Path, signatures: F32) -> None:
+    (folder / "c" / "0").mkdir(parents=True)
+    (folder / "c" / "0" / "0").write_bytes(np.ascontiguousarray(signatures, "<f4").data)
+    metadata = plain_array(signatures.shape, chunk_rows=len(signatures), rows="row")
     (folder / "zarr.json").write_text(json.dumps(metadata, indent=1) + "\n", encoding="ascii")
 
 

@@ -14,6 +14,7 @@ PyTorch 2.13 runs them on x86-64 CPUs. On other machines upstream itself may dif
 
 import math
 from fractions import Fraction
+from typing import NoReturn
 
 import numpy as np
 
@@ -51,7 +52,7 @@ def qwen_vl_utils(film: Film, *, budget: int, fps: float | None, span: Span) -> 
         wanted = min(max(frames / film.fps * fps, MIN_FRAMES), most, frames)
         count = math.floor(wanted / EVEN) * EVEN
     if not EVEN <= count <= frames:
-        _refuse(upstream, "ValueError", film, f"{count} frames, not {EVEN} to {frames}")
+        refuse(upstream, "ValueError", film, f"{count} frames, not {EVEN} to {frames}")
     return np.rint(torch_linspace(first, last, count)).astype(np.int64)
 
 
@@ -67,9 +68,9 @@ def transformers_qwen2_vl(film: Film, *, budget: int, fps: float | None, span: S
     else:
         count = _even_at_rate(upstream, film, budget=budget, fps=fps)
     if count > film.frames:
-        _refuse(upstream, "ValueError", film, f"{count} frames")
+        refuse(upstream, "ValueError", film, f"{count} frames")
     if not count:
-        _refuse(upstream, "ZeroDivisionError", film, "no frame")
+        refuse(upstream, "ZeroDivisionError", film, "no frame")
     return torch_arange(0, film.frames, film.frames / count).astype(np.int64)
 
 
@@ -94,7 +95,7 @@ def transformers_internvl(film: Film, *, budget: int, fps: float | None, span: S
     [12, 37, 62, 87]
     """
     if budget > film.frames:
-        _refuse("transformers", "ValueError", film, f"{budget} frames")
+        refuse("transformers", "ValueError", film, f"{budget} frames")
     step = film.frames / budget
     return torch_arange(step / 2, film.frames, step).astype(np.int64)
 
@@ -119,11 +120,11 @@ def vllm_qwen2_vl(film: Film, *, budget: int, fps: float | None, span: Span) -> 
     [0, 12, 25, 37, 50, 62, 75, 87]
     """
     if film.fps <= 0:
-        _refuse("vllm", "ValueError", film, "a rate of a film that has none")
+        refuse("vllm", "ValueError", film, "a rate of a film that has none")
     rate, most = _loader_limits(budget=budget, fps=fps)
     count = _even_at_rate("vllm", film, budget=most, fps=rate)
     if not count:
-        _refuse("vllm", "ZeroDivisionError", film, "no frame")
+        refuse("vllm", "ZeroDivisionError", film, "no frame")
     numbers = torch_arange(0, film.frames, film.frames / count).astype(np.int64)
     return np.minimum(numbers, film.frames - 1)
 
@@ -173,6 +174,19 @@ def torch_linspace(start: int, end: int, count: int) -> F32:
     return np.where(order < max(count // 2, 1), from_low, from_high).astype(np.float32)
 
 
+def refuse(upstream: str, error: str, film: Film, wanted: str) -> NoReturn:
+    """Raises ValueError where upstream would raise an error, which the text names.
+
+    >>> refuse("vllm", "ValueError", Film(3, 25.0), "4 frames")
+    Traceback (most recent call last):
+    ValueError: vllm would raise ValueError: it comes to 4 frames, and the film has 3 frames ...
+    """
+    raise ValueError(
+        f"{upstream} would raise {error}: it comes to {wanted}, and the film has {film.frames} "
+        f"frames at {film.fps:g} a second; pass another budget, fps or span"
+    )
+
+
 def _fused(start: float, step: float, order: I64) -> F64:
     """Computes start + step * i, rounded once: a fused multiply-add, on machines without one."""
     exact_start, exact_step = Fraction(start), Fraction(step)
@@ -182,7 +196,7 @@ def _fused(start: float, step: float, order: I64) -> F64:
 def _frame_range(film: Film, *, span: Span) -> tuple[int, int]:
     """First and last frame of a span, as qwen-vl-utils rounds it."""
     if film.frames <= 0 or film.fps <= 0:
-        _refuse("qwen-vl-utils", "ValueError", film, "a film without frames or rate")
+        refuse("qwen-vl-utils", "ValueError", film, "a film without frames or rate")
     start, end = span or (None, None)
     if start is None and end is None:
         return 0, film.frames - 1
@@ -193,7 +207,7 @@ def _frame_range(film: Film, *, span: Span) -> tuple[int, int]:
     if end is not None:
         last = min(math.floor(max(0.0, min(end, seconds)) * film.fps), last)
     if first >= last:
-        _refuse("qwen-vl-utils", "ValueError", film, f"frames {first} to {last}")
+        refuse("qwen-vl-utils", "ValueError", film, f"frames {first} to {last}")
     return first, last
 
 
@@ -206,7 +220,7 @@ def _loader_limits(*, budget: int, fps: float | None) -> tuple[float, int]:
 def _even_at_rate(upstream: str, film: Film, *, budget: int, fps: float) -> int:
     """Number of frames at a rate: at least 4, at most the budget, even, in that order."""
     if not film.fps:
-        _refuse(upstream, "ZeroDivisionError", film, "a rate of a film that has none")
+        refuse(upstream, "ZeroDivisionError", film, "a rate of a film that has none")
     most = math.floor(min(budget, film.frames) / EVEN) * EVEN
     wanted = min(max(film.frames / film.fps * fps, MIN_FRAMES), most, film.frames)
     return math.floor(wanted / EVEN) * EVEN
@@ -215,12 +229,5 @@ def _even_at_rate(upstream: str, film: Film, *, budget: int, fps: float) -> int:
 def _count_at_rate(upstream: str, film: Film, *, budget: int, fps: float) -> int:
     """Number of frames at a rate: at least 4, at most the budget and the film."""
     if not film.fps:
-        _refuse(upstream, "ZeroDivisionError", film, "a rate of a film that has none")
+        refuse(upstream, "ZeroDivisionError", film, "a rate of a film that has none")
     return min(max(int(film.frames / film.fps * fps), MIN_FRAMES), budget, film.frames)
-
-
-def _refuse(upstream: str, error: str, film: Film, wanted: str) -> None:
-    raise ValueError(
-        f"{upstream} would raise {error}: it comes to {wanted}, and the film has {film.frames} "
-        f"frames at {film.fps:g} a second; pass another budget, fps or span"
-    )

@@ -4,12 +4,15 @@ Opening a store reads one small file. A video's record is read when the video is
 """
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 from fewframes.commits import Commit, read_commit
-from fewframes.errors import CorruptStoreError
+from fewframes.embedding import Embedder
+from fewframes.errors import CorruptStoreError, FewframesError
 from fewframes.layout import check_store, create_store, groups_of, video_id_of
+from fewframes.outcomes import Outcome
 from fewframes.video import Video
 
 __all__ = ["Store", "Video", "create_store", "open_store"]
@@ -68,6 +71,22 @@ class Store(Mapping[str, Video]):
             raise KeyError(self._missing(video_id))
         return Video(max(commits, key=lambda commit: commit.age_order))
 
+    def embed(
+        self,
+        embedder: Embedder,
+        *,
+        batch: int = 32,
+        progress: Callable[[str, int, int], None] | None = None,
+    ) -> list[Outcome]:
+        """Embeds the pictures of every video, where that has not been done; see `Video.embed`.
+
+        ``progress`` is told the video, pictures done and pictures in all. Gives an outcome a video:
+        ``ok``, ``done`` (was there before), or ``failed`` where the store is damaged.
+        """
+        return [
+            _embedded(self, video_id, embedder, batch=batch, progress=progress) for video_id in self
+        ]
+
     def _commits(self, video_id: str) -> list[Commit]:
         commits = []
         for group in groups_of(self._path, video_id):
@@ -90,3 +109,22 @@ class Store(Mapping[str, Video]):
         near = difflib.get_close_matches(video_id, ids, n=3) or ids[:3]
         hint = f"; near: {', '.join(map(repr, near))}" if near else "; it is empty"
         return f"no video {video_id!r} in {self._path.name!r}{hint}"
+
+
+def _embedded(
+    store: Store,
+    video_id: str,
+    embedder: Embedder,
+    *,
+    batch: int,
+    progress: Callable[[str, int, int], None] | None,
+) -> Outcome:
+    """What becomes of one video; damage to one does not end the run."""
+    tell = partial(progress, video_id) if progress else None
+    try:
+        video = store[video_id]
+        made = video.embed(embedder, batch=batch, progress=tell)
+    except FewframesError as error:
+        return Outcome(video_id, "failed", str(error))
+    rows, stored = video.facts["counts"]["rows"], video.facts["counts"]["stored"]
+    return Outcome(video_id, "ok" if made else "done", rows=rows, stored=stored)

@@ -19,6 +19,7 @@ from fewframes.decoding import DecodeReport, decoder
 from fewframes.errors import FewframesError
 from fewframes.plan import plan_frames
 from fewframes.probing import probe
+from fewframes.sidecars import faults_of
 from fewframes.store import Store, open_store
 from fewframes.timeline import Timeline
 from fewframes.video import Video
@@ -89,7 +90,7 @@ def _verdict(videos: Store, video_id: str, film: Path | None) -> Verdict:
     """Whatever is wrong with a video is in its verdict."""
     try:
         video = videos[video_id]
-        differences = list(damaged_files(video.commit))
+        differences = [*damaged_files(video.commit), *faults_of(video.commit)]
         compared = len(video.commit.files)
         if film is not None and not differences:
             compared = len(video.table)

@@ -3,24 +3,29 @@
 1. The table comes from Parquet, whole, and is checked against the commit record.
 2. Frames, rows or times are turned into rows, and rows into slots; repeats share a slot.
 3. The pictures in those slots are read and decoded.
+4. What a model made of the pictures is read from its sidecar, once.
 """
 
+import dataclasses
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any, Unpack
 
 import numpy as np
 import numpy.typing as npt
 
-from fewframes.arrays import F64, I32, I64
+from fewframes.arrays import F32, F64, I32, I64
 from fewframes.commits import Commit
+from fewframes.embedding import Embedder, Identity, Query, embed_query
 from fewframes.errors import CorruptStoreError
 from fewframes.frames import FrameBatch
 from fewframes.rows import StoredRows, read_rows
 from fewframes.sampling import with_scores
 from fewframes.selection import select
 from fewframes.shards import ShardReader
+from fewframes.sidecars import find_sidecar, sidecars_of, write_sidecar
 from fewframes.table import FrameTable
-from fewframes.wishes import Wishes
+from fewframes.wishes import Wishes, check_features, check_query
 
 SAME_SECONDS = 1e-9
 """A time this close to a frame's own belongs to that frame."""
@@ -37,6 +42,7 @@ class Video:
 
     def __init__(self, commit: Commit) -> None:
         self._commit = commit
+        self._vectors: dict[Identity, F32] = {}
 
     def __reduce__(self) -> tuple[type["Video"], tuple[Commit]]:
         return Video, (self._commit,)
@@ -126,15 +132,24 @@ class Video:
         return self._read(at, workers)
 
     def sample(
-        self, *, budget: int, policy: str = "adaptive", **wishes: Unpack[Wishes]
+        self,
+        *,
+        budget: int,
+        policy: str = "adaptive",
+        query: Query | None = None,
+        embedder: Embedder | str | None = None,
+        features: Embedder | str | None = None,
+        **wishes: Unpack[Wishes],
     ) -> FrameBatch:
         """Selects frames by a policy and reads them, in order of time; arguments as of `select`.
 
-        What a ``runtime:…`` policy asks for may not be indexed: the nearest indexed frames are
-        read, and ``report["frames_away"]`` says how far they are.
+        ``query`` and ``embedder`` are a question as of `relevance`, in place of scores.
+        ``features`` is a model, or its name, whose vectors take the place of signatures. What a
+        ``runtime:…`` policy asks for may not be indexed: the nearest indexed frames are read, and
+        ``report["frames_away"]`` says how far they are.
 
         Raises:
-            ValueError: As of `select`.
+            ValueError: As of `select`, `relevance` and `vectors`.
             CorruptStoreError: A picture is missing or damaged.
 
         >>> import fewframes as ff
@@ -142,9 +157,61 @@ class Video:
         >>> len(batch), batch.report["source"], batch.report["policy"]
         (8, 'store', 'adaptive')
         """
-        chosen = select(self.table, budget=budget, policy=policy, **wishes)
-        film_fps = self.table.film.fps if self.table.film else 0.0
+        table = self.table
+        if query is not None or embedder is not None:
+            check_query(query=query, embedder=embedder, relevance=wishes.get("relevance"))
+            if query is not None and embedder is not None:
+                wishes["relevance"] = self.relevance(query, embedder=embedder)
+        if features is not None:
+            check_features(policy)
+            table = dataclasses.replace(table, signatures=self.vectors(features))
+        chosen = select(table, budget=budget, policy=policy, **wishes)
+        film_fps = table.film.fps if table.film else 0.0
         return with_scores(self._read(chosen.rows, None), chosen, film_fps=film_fps)
+
+    def embed(
+        self,
+        embedder: Embedder,
+        *,
+        batch: int = 32,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> int:
+        """Stores what a model makes of the pictures; gives how many it was shown.
+
+        That is 0 where all vectors were there. ``batch`` pictures are read at a time; ``progress``
+        is told how many are done, and of how many. Raises as `write_sidecar` does.
+
+        >>> import fewframes as ff
+        >>> from fewframes.embedding import named_embedder
+        >>> colour = named_embedder(lambda batch: batch.mean(axis=(1, 2)), name="colour", dim=3)
+        >>> video = ff.open("corpus.zarr")["film"]
+        >>> video.embed(colour), video.embed(colour), video.vectors("colour").shape
+        (20, 0, (20, 3))
+        """
+        return write_sidecar(self._commit, self._shards, embedder, batch=batch, progress=progress)
+
+    @property
+    def embeddings(self) -> tuple[Identity, ...]:
+        """The models whose vectors are stored: name, revision and length."""
+        return tuple(sidecar.identity for sidecar in sidecars_of(self._commit))
+
+    def vectors(self, embedder: Embedder | str) -> F32:
+        """Gives what `embed` stored, for each row a vector of length 1, ``[n, dim] f32``.
+
+        Raises ValueError where there is nothing of that model, or more than one of a name, and
+        CorruptStoreError where the vectors are damaged.
+        """
+        return self._vectors_of(embedder)[self.slots]
+
+    def relevance(self, query: Query, *, embedder: Embedder | str) -> F64:
+        """Scores each row by its likeness to a text, picture or vector: cosines, ``[n] f64``.
+
+        Nothing is decoded, and no frame is embedded. For a vector, the embedder's name will do.
+        Raises as `vectors` does, and ValueError for a query that the embedder cannot take.
+        """
+        vectors = self._vectors_of(embedder)
+        wanted = embed_query(embedder, query, dim=vectors.shape[1])
+        return np.asarray((vectors @ wanted)[self.slots], np.float64)
 
     @cached_property
     def _rows(self) -> StoredRows:
@@ -179,6 +246,13 @@ class Video:
             is_damaged=damaged if damaged.any() else None,
             report={"source": "store", "pictures": len(np.unique(slots))},
         )
+
+    def _vectors_of(self, embedder: Embedder | str) -> F32:
+        """The vectors of the pictures, a row a slot, read once."""
+        sidecar = find_sidecar(self._commit, embedder)
+        if sidecar.identity not in self._vectors:
+            self._vectors[sidecar.identity] = sidecar.read()
+        return self._vectors[sidecar.identity]
 
     def _rows_of_frames(self, numbers: I64) -> I64:
         known = self.table.frame_numbers

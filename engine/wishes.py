@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from fewframes.arrays import F64
 from fewframes.candidates import Span
-from fewframes.policies import POLICIES, Policy
+from fewframes.policies import POLICIES, Policy, policy_named
 from fewframes.table import FrameTable
 
 COMMON = ("span", "min_gap_seconds", "distinct")
@@ -101,6 +101,33 @@ def check_pictures(policy: str, rule: Policy, table: FrameTable) -> None:
             f"policy={policy!r} needs signatures, and this table of {len(table)} frames has none; "
             f"scan the video or pick a policy that needs only times: {others}"
         )
+
+
+def check_features(policy: str) -> None:
+    """Refuses vectors for a policy that reads no pictures.
+
+    >>> check_features("cdf")
+    Traceback (most recent call last):
+    ValueError: policy='cdf' does not read features; leave it out, or use adaptive, ...
+    """
+    if not policy_named(policy).needs_pictures:
+        users = ", ".join(key for key, other in POLICIES.items() if other.needs_pictures)
+        raise ValueError(f"policy={policy!r} does not read features; leave it out, or use {users}")
+
+
+def check_query(*, query: object, embedder: object, relevance: object) -> None:
+    """Refuses half a question, and scores beside a question.
+
+    >>> check_query(query="a stapler", embedder=None, relevance=None)
+    Traceback (most recent call last):
+    ValueError: query needs embedder=…, the model whose vectors are stored, and embedder a query
+    """
+    if query is None or embedder is None:
+        raise ValueError(
+            "query needs embedder=…, the model whose vectors are stored, and embedder a query"
+        )
+    if relevance is not None:
+        raise ValueError("query scores the frames, and so does relevance; pass one of the two")
 
 
 def checked_relevance(relevance: npt.ArrayLike | str | None, table: FrameTable) -> F64 | None:

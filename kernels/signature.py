@@ -12,9 +12,11 @@ def signature(luma: F32, blue: F32, red: F32) -> F32:
 
     Takes three grids `[gh, gw] f32` of any sizes, finite levels 0..255.
     1. Each grid is averaged by exact area to 12 x 12, also when it is smaller.
-    2. Luma is centred on its own mean, so that a change of exposure weighs little; the chroma
-       grids (Cb, Cr) are centred on 128, their neutral level.
-    3. Chroma counts twice: in endoscopy everything is red, and luma alone goes blind.
+    2. Each is centred on its own mean, so that a change of exposure weighs little. What is left of
+       chroma (Cb, Cr) counts three times: in endoscopy everything is red, luma alone goes blind,
+       and a change of hue within the red is small beside the red itself.
+    3. The mean of chroma, as it differs from the neutral 128, is added to it, once: the tint of the
+       whole picture tells scenes apart, but must not drown what is in them.
     4. The three, row by row one after the other, are divided by their common length. A picture
        without any contrast or colour keeps the zero vector.
 
@@ -31,8 +33,9 @@ def signature(luma: F32, blue: F32, red: F32) -> F32:
         area_weights(grid.shape[0], 12) @ grid @ area_weights(grid.shape[1], 12).T / grid.size
         for grid in (luma, blue, red)
     ]
-    centred = (cells[0] - cells[0].mean(), 2.0 * (cells[1] - 128.0), 2.0 * (cells[2] - 128.0))
-    vector = np.concatenate(centred, axis=None)
+    means = [cell.mean() for cell in cells]
+    colours = [3.0 * (cells[i] - means[i]) + (means[i] - 128.0) for i in (1, 2)]
+    vector = np.concatenate((cells[0] - means[0], *colours), axis=None)
     length = np.linalg.norm(vector)
     return (vector / (length if length > 0 else 1.0)).astype(np.float32)
 
@@ -67,9 +70,10 @@ def _signature_cpu(luma: F32, blue: F32, red: F32) -> F32:
                     cell += weight * columns[x]
                 vector[part * 144 + row * 12 + col] = cell / (gh * gw)
                 total += cell / (gh * gw)
-        centre, gain = (total / 144.0, 1.0) if part == 0 else (128.0, 2.0)
+        mean = total / 144.0
+        gain, tint = (1.0, 0.0) if part == 0 else (3.0, mean - 128.0)
         for i in range(part * 144, part * 144 + 144):
-            vector[i] = gain * (vector[i] - centre)
+            vector[i] = gain * (vector[i] - mean) + tint
             squares += vector[i] * vector[i]
     length = np.sqrt(squares) if squares > 0.0 else 1.0
     out = np.empty(432, np.float32)

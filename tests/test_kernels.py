@@ -212,6 +212,27 @@ def test_the_signature_sees_colour_and_keeps_the_empty_picture_zero():
     assert bluish @ reddish == 0
 
 
+def test_the_signature_sees_a_change_of_hue_within_the_red():
+    rng = np.random.default_rng(2)
+    luma = (120 + 16 * rng.standard_normal((32, 56))).astype(np.float32)
+    blue, red = np.full((32, 56), 110, np.float32), np.full((32, 56), 175, np.float32)
+    flushed = red.copy()
+    flushed[10:20, 20:36] += 12
+    noisy = luma + rng.standard_normal(luma.shape).astype(np.float32)
+    look, hue, noise, cold = (
+        kernels.signature(*planes)
+        for planes in (
+            (luma, blue, red),
+            (luma, blue, flushed),
+            (noisy, blue, red),
+            (luma, red, blue),
+        )
+    )
+    assert 1 - look @ hue > 0.01  # centred on neutral grey, it was 0.002
+    assert 1 - look @ hue > 50 * (1 - look @ noise)
+    assert look @ cold < 0.5
+
+
 def test_changes_that_cancel_within_a_window_are_noise_and_others_are_not():
     still = np.full((1, 1, 2, 2), 50, np.float32)
     noise, event = np.array([[[[8, 8], [-8, -8]]], [[[8, 8], [8, 8]]]], np.float32) + 50

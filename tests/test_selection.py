@@ -255,6 +255,55 @@ def test_flat_pictures(policy, n, budget):
     assert len(chosen) == min(budget, n)
 
 
+AWKWARD = {
+    "none": lambda rng, n: None,
+    "noise": lambda rng, n: rng.standard_normal(n),
+    "negative": lambda rng, n: -rng.random(n) - 1e6,
+    "huge": lambda rng, n: rng.choice([1e308, -1e308, 3.0], n),
+    "one": lambda rng, n: np.where(np.arange(n) == n // 2, 1.0, 0.0),
+    "all unknown": lambda rng, n: np.full(n, np.nan),
+    "some unknown": lambda rng, n: np.where(rng.random(n) < 0.5, np.nan, rng.random(n)),
+}
+
+
+@pytest.mark.parametrize(
+    ("policy", "kind"),
+    [
+        (policy, kind)
+        for policy, kind in itertools.product(EXACT, AWKWARD)
+        if kind == "none" or "relevance" in POLICIES[policy].uses
+    ],
+)
+def test_one_frame_all_but_one_all_and_more_than_all(policy, kind):
+    rng, n = np.random.default_rng(7), 31
+    scores = AWKWARD[kind](rng, n)
+    table = make_table(
+        np.cumsum(rng.choice(STEPS_MS, n)),
+        signatures=rng.standard_normal((n, 5)).astype(np.float32),
+        is_keyframe=np.ones(n, np.bool_),
+        signals={"shot_start": (rng.random(n) < 0.2).astype(np.float32)},
+    )
+    wish = {"policy": policy, **needed(policy)} | ({"fps": 1000.0} if policy == "fps" else {})
+    for budget in (1, n - 1, n, n + 1, 10**9):
+        chosen = select(table, budget=budget, relevance=scores, **wish)
+        assert len(np.unique(chosen.rows)) == len(chosen) == min(budget, n)
+        assert (np.diff(chosen.frame_numbers) > 0).all()
+        assert_same(chosen, select(table, budget=budget, relevance=scores, **wish))
+
+
+@that_read["relevance"]
+@quick
+@given(seed=st.integers(0, 2**32 - 1), power=st.integers(-40, 40), budget=st.integers(1, 40))
+def test_the_scale_of_scores_decides_nothing(policy, seed, power, budget):
+    rng = np.random.default_rng(seed)
+    signatures = rng.standard_normal((40, 5)).astype(np.float32)
+    table = make_table(np.arange(40) * 500, signatures=signatures)
+    scores = rng.integers(-50, 50, 40).astype(np.float64)
+    scaled = 2.0**power * scores
+    plain = select(table, budget=budget, policy=policy, relevance=scores)
+    assert_same(plain, select(table, budget=budget, policy=policy, relevance=scaled))
+
+
 @every_policy
 def test_an_empty_table_needs_no_signatures(policy):
     chosen = select(FrameTable.from_seconds([]), budget=4, policy=policy, **needed(policy))

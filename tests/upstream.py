@@ -126,23 +126,43 @@ class Source(NamedTuple):
     duration: float
 
 
-def loader(owner):
+def loader(owner, default=2, most="", pads=False, **options):
+    """A loader of vLLM: its rate unless one is given, its constant that the budget lowers, whether
+    it then repeats the last of an odd number of frames, and what else it is told."""
+
     def sample(frames, fps, budget, rate, span):
         tree = source("vllm", "multimodal/video.py")
-        names = ("compute_frames_index_to_sample", "_prepare_source")
-        found, constants = methods(tree, owner, *names, VideoSourceMetadata=Source)
-        prepare = found.get("_prepare_source")
+        (found,) = [n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == owner]
+        functions = [n for n in found.body if isinstance(n, ast.FunctionDef)]
+        names = compiled(functions, VideoSourceMetadata=Source)
         loading = SimpleNamespace(
-            _prepare_source=lambda film: prepare(loading, film) if prepare else film, **constants
+            _prepare_source=lambda film: film, **constants_in(found) | tables_in(found)
         )
+        for function in functions:
+            bound = functools.partial(names[function.name], loading)
+            setattr(loading, function.name, bound)
+        if most:
+            setattr(loading, most, min(budget, getattr(loading, most)))
         film = Source(frames, fps, frames / fps if fps > 0 else 0)
-        wanted = {"num_frames": budget, "fps": -1 if rate is None else rate}
-        if owner != "VideoBackend":
-            wanted = {"num_frames": -1, "fps": 2 if rate is None else rate}
-        target = SimpleNamespace(**wanted, max_duration=300)
-        return found[names[0]](loading, film, target, max_frames=budget)
+        rate = default if rate is None else rate
+        wanted = {"num_frames": budget, "fps": rate, "max_duration": budget / rate}
+        given = {"max_frames": budget, **options}
+        if "frame_sample_mode" in options:
+            given["max_fps"] = rate
+        numbers = loading.compute_frames_index_to_sample(film, SimpleNamespace(**wanted), **given)
+        return numbers + numbers[-1:] if pads and len(numbers) % 2 else numbers
 
     return sample
+
+
+def tables_in(tree):
+    """What a class assigns dictionaries of plain values to."""
+    assigned = [n for n in tree.body if isinstance(n, ast.AnnAssign)]
+    return {
+        node.target.id: ast.literal_eval(node.value)
+        for node in assigned
+        if isinstance(node.value, ast.Dict)
+    }
 
 
 SAMPLERS = {
@@ -150,9 +170,17 @@ SAMPLERS = {
     "transformers_qwen2_vl": processor("Qwen2VLVideoProcessor", "qwen2_vl"),
     "transformers_qwen3_vl": processor("Qwen3VLVideoProcessor", "qwen3_vl"),
     "transformers_internvl": processor("InternVLVideoProcessor", "internvl"),
-    "vllm": loader("VideoBackend"),
+    "vllm": loader("VideoBackend", default=-1),
     "vllm_qwen2_vl": loader("Qwen2VLVideoBackend"),
     "vllm_qwen3_vl": loader("Qwen3VLVideoBackend"),
+    "vllm_opencv_dynamic": loader("DynamicVideoBackend"),
+    "vllm_glm46v": loader("GLM46VVideoBackend", most="_MAX_FRAME_COUNT_DYNAMIC"),
+    "vllm_glm5next": loader("Glm5NextVideoBackend", default=-1),
+    "vllm_glmga": loader("GLMGAVideoBackend", pads=True),
+    "vllm_molmo2": loader("Molmo2VideoBackend", frame_sample_mode="uniform_last_frame"),
+    "vllm_openpangu": loader("OpenCVDynamicOpenPanguVideoBackend"),
+    "vllm_embedding_gemma2": loader("EmbeddingGemma2VideoBackend", default=-1),
+    "vllm_clef_omni": loader("ClefOmniVideoBackend", most="MAX_FRAMES", pads=True),
 }
 """Name -> the real sampler: ``(frames, fps, budget, rate, span) -> frame numbers``."""
 
@@ -169,7 +197,7 @@ def cases(runtime, count, seed):
         if runtime == "qwen_vl_utils" and rng.random() < 0.3:
             ends = sorted([rng.uniform(-1, 60), rng.uniform(0, 600)])
             span = rng.choice([tuple(ends), (ends[0], None), (None, ends[1])])
-        if runtime == "transformers_internvl":
+        if runtime in ("transformers_internvl", "vllm_glm46v"):
             rate = None
         yield frames, fps, budget, rate, span
 

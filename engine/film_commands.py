@@ -1,0 +1,166 @@
+"""Commands that start from films: probe, index, sample, policies."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+import fewframes
+from fewframes.recipes import DEDUP
+from fewframes.wording import (
+    STORE_MARK,
+    plainly,
+    read_rate,
+    read_size,
+    show,
+    show_frames,
+    the_video,
+)
+
+LIMIT_HELP = "Seconds a film may give no sign (and 50 s more a GB) before it fails."
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--stream", type=int, help="Index of the video stream in the container.")
+@click.option("--verify", is_flag=True, help="Decode everything once and correct the prediction.")
+@plainly
+def probe(file: Path, as_json: bool, stream: int | None, verify: bool) -> None:
+    """Says what a video file holds, from its packets alone."""
+    from fewframes.describing import timeline_facts
+
+    facts = timeline_facts(fewframes.probe(file, stream=stream, verify=verify))
+    show(facts, as_json=as_json)
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("-o", "--output", "store", required=True, type=click.Path(path_type=Path))
+@click.option("--fps", callback=read_rate, default="2", show_default=True, help="Or 'all'.")
+@click.option(
+    "--size", callback=read_size, default="448", show_default=True, help="Longer side, or HxW."
+)
+@click.option("--quality", type=click.IntRange(1, 100), default=90, show_default=True)
+@click.option(
+    "--dedup",
+    type=click.FloatRange(0, 1),
+    default=DEDUP,
+    show_default=True,
+    help="Largest local difference, 0 to 1, of frames that share a picture; 0 stores all.",
+)
+@click.option("--id", "video_id", help="Id of the video, where one file is given.")
+@click.option("--stream", type=int, help="Index of the video stream in the container.")
+@click.option("--workers", type=click.IntRange(1), help="Processes; one a core if not given.")
+@click.option(
+    "--limit", "limit_seconds", type=float, default=60.0, show_default=True, help=LIMIT_HELP
+)
+@click.option("--strict", is_flag=True, help="Refuse films that do not decode completely.")
+@click.option("--quiet", is_flag=True, help="Say nothing but errors.")
+@plainly
+def index(
+    paths: tuple[Path, ...],
+    store: Path,
+    video_id: str | None,
+    quiet: bool,
+    **options: Any,  # noqa: ANN401
+) -> None:
+    """Indexes films, and all films below folders, into STORE. Run it again to go on."""
+    from fewframes.progress import Reporter
+
+    if video_id and len(paths) != 1:
+        raise click.UsageError("--id names one video; pass one file")
+    ids = {paths[0]: video_id} if video_id else None
+    with Reporter(quiet=quiet) as reporter:
+        report = fewframes.index(list(paths), store, ids=ids, progress=reporter, **options)
+        reporter.finish(report)
+    sys.exit(report.exit_status)
+
+
+@click.command()
+@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("video", required=False)
+@click.option("-k", "--budget", type=int, default=16, show_default=True, help="How many frames.")
+@click.option("--policy", default="adaptive", show_default=True)
+@click.option("--start", type=float, help="First second of the span.")
+@click.option("--end", type=float, help="Last second of the span.")
+@click.option(
+    "--min-gap", "min_gap_seconds", type=float, default=0.0, help="Seconds between frames."
+)
+@click.option("--distinct", is_flag=True, help="Take each stored picture once.")
+@click.option("--coverage", type=float, help="Share of the budget spent on time first, 0 to 1.")
+@click.option("--relevance", help="The signal that scores the frames, such as 'sharpness'.")
+@click.option("--query", help="A text that scores the frames of a STORE; needs --model.")
+@click.option("--model", help="The model that 'embed' was given, to understand the query.")
+@click.option("--revision", help="Branch, tag or commit of a model of the hub.")
+@click.option("--features", help="Name of a model whose vectors stand for the pictures.")
+@click.option("--fps", type=float, help="Rate of the policies 'fps' and 'runtime:…'.")
+@click.option("--k-max", type=int, help="Most frames of the policy 'maxvol'.")
+@click.option("--anchor", "anchor_seconds", type=float, help="Moment of the policy 'multiscale'.")
+@click.option("--seed", type=int, help="Start of the policy 'cdf', by chance.")
+@click.option("--scan-fps", callback=read_rate, default="2", help="Scan of a file; or 'all'.")
+@click.option("--size", callback=read_size, help="Longer side, or HxW, of frames from a file.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--out", type=click.Path(path_type=Path), help="Write JPEGs and frames.json here.")
+@plainly
+def sample(
+    source: Path,
+    video: str | None,
+    start: float | None,
+    end: float | None,
+    scan_fps: float | None,
+    size: Any,  # noqa: ANN401
+    as_json: bool,
+    out: Path | None,
+    query: str | None,
+    model: str | None,
+    revision: str | None,
+    features: str | None,
+    **options: Any,  # noqa: ANN401
+) -> None:
+    """Picks frames of a video in a STORE, or of a video file, by a policy."""
+    from fewframes.describing import sample_facts, write_sample
+
+    span = None if start is None and end is None else (start, end)
+    if (source / STORE_MARK).is_file():
+        stored = the_video(fewframes.open(source), video)
+        asked = question(query, model, revision)
+        batch = stored.sample(span=span, features=features, **asked, **options)
+    elif video is not None:
+        raise click.UsageError(f"{str(source)!r} is not a store, so VIDEO {video!r} means nothing")
+    elif query or model or features:
+        raise click.UsageError("--query, --model and --features need a STORE; 'index' makes one")
+    else:
+        batch = fewframes.sample(source, span=span, scan_fps=scan_fps, size=size, **options)
+    facts = sample_facts(batch)
+    if out is not None:
+        write_sample(batch, facts, out)
+    if as_json:
+        click.echo(json.dumps(facts))
+    else:
+        show_frames(facts["frames"])
+
+
+def question(query: str | None, model: str | None, revision: str | None) -> dict[str, Any]:
+    """The arguments of a question, with its model loaded; none without a question."""
+    if query is None and model is None:
+        return {}
+    if query is None or model is None:
+        raise click.UsageError("--query needs --model, and --model a --query")
+    from fewframes.embedding import load_embedder
+
+    return {"query": query, "embedder": load_embedder(model, revision=revision)}
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@plainly
+def policies(as_json: bool) -> None:
+    """Lists the policies, those of other packages too."""
+    from fewframes.describing import policy_facts
+
+    for facts in policy_facts():
+        plain = f"{facts['policy']:<30} {facts['picks']}"
+        click.echo(json.dumps(facts) if as_json else plain)
