@@ -15,6 +15,7 @@ import click
 
 import fewframes
 from fewframes.errors import FewframesError
+from fewframes.pictures import CODECS
 from fewframes.recipes import DEDUP
 from fewframes.sizes import parse_size
 
@@ -84,7 +85,14 @@ def probe(file: Path, as_json: bool, stream: int | None, verify: bool) -> None:
 @click.option(
     "--size", callback=read_size, default="448", show_default=True, help="Longer side, or HxW."
 )
-@click.option("--quality", type=click.IntRange(1, 100), default=90, show_default=True)
+@click.option(
+    "--codec",
+    type=click.Choice(CODECS),
+    default="jpeg",
+    show_default=True,
+    help="How pictures are stored; zstd and raw keep every level.",
+)
+@click.option("--quality", type=click.IntRange(1, 100), help="Of JPEGs; 90 if not given.")
 @click.option(
     "--dedup",
     type=click.FloatRange(0, 1),

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import simplejpeg
 
+from fewframes.pictures import Jpeg
 from fewframes.publishing import VideoWriter
 from fewframes.recipes import Recipe
-from fewframes.shards import ShardWriter
+from fewframes.shard_writing import ShardWriter
 from fewframes.table import FrameTable
 from fewframes.timeline import Packets, Source, StreamInfo, Timeline
 
@@ -88,7 +89,7 @@ def picture_of_row(row: int) -> np.ndarray:
 
 
 def array_of(folder: Path, count: int) -> Path:
-    writer = ShardWriter(folder, HEIGHT, WIDTH, 90)
+    writer = ShardWriter(folder, HEIGHT, WIDTH, Jpeg(90))
     for number in range(count):
         assert writer.append(jpeg(number)) == number
     writer.close()
