@@ -5,7 +5,7 @@ A codec is a class here and its row of `CODECS`; `FORMAT.md` says the same for o
 """
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -66,7 +66,7 @@ class Jpeg:
     quality: int = QUALITY
 
     name = "jpeg"
-    format: Format = "jpeg"
+    format: ClassVar[Format] = "jpeg"
 
     @property
     def chain(self) -> list[dict[str, Any]]:
@@ -112,7 +112,7 @@ class Zstd:
     """RGB in one zstd frame that says its size."""
 
     name = "zstd"
-    format: Format = "jpeg+rgb"
+    format: ClassVar[Format] = "jpeg+rgb"
 
     @property
     def chain(self) -> list[dict[str, Any]]:
@@ -150,7 +150,7 @@ class Raw:
     """RGB as it lies in memory."""
 
     name = "raw"
-    format: Format = "jpeg+rgb"
+    format: ClassVar[Format] = "jpeg+rgb"
 
     @property
     def chain(self) -> list[dict[str, Any]]:

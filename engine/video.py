@@ -11,14 +11,16 @@ from typing import Any, Unpack
 import numpy as np
 import numpy.typing as npt
 
-from fewframes.arrays import F64, I32, I64
+from fewframes.arrays import F64, I32, I64, U8
 from fewframes.commits import Commit
 from fewframes.errors import CorruptStoreError
 from fewframes.frames import FrameBatch
+from fewframes.layout import check_version
 from fewframes.rows import StoredRows, read_rows
 from fewframes.sampling import with_scores
 from fewframes.selection import select
 from fewframes.shards import ShardReader
+from fewframes.sizes import Size, fitted_size
 from fewframes.table import FrameTable
 from fewframes.wishes import Wishes
 
@@ -36,6 +38,7 @@ class Video:
     """
 
     def __init__(self, commit: Commit) -> None:
+        check_version(f"video {commit.facts['id']!r}", commit.facts["recipe"]["format_version"])
         self._commit = commit
 
     def __reduce__(self) -> tuple[type["Video"], tuple[Commit]]:
@@ -81,6 +84,12 @@ class Video:
         return height, width
 
     @property
+    def picture_bytes(self) -> int:
+        """Bytes on disk of the stored pictures, with their indexes and checksums."""
+        files = self._commit.files.items()
+        return sum(size for path, (size, _) in files if path.startswith("frames/"))
+
+    @property
     def table(self) -> FrameTable:
         """The indexed frames, ``n`` rows."""
         return self._rows.table
@@ -93,37 +102,42 @@ class Video:
     def read(
         self,
         *,
-        frames: npt.ArrayLike | None = None,
-        rows: npt.ArrayLike | None = None,
-        seconds: npt.ArrayLike | None = None,
+        frames: npt.ArrayLike | slice | None = None,
+        rows: npt.ArrayLike | slice | None = None,
+        seconds: npt.ArrayLike | slice | None = None,
+        size: Size = None,
+        out: U8 | None = None,
         workers: int | None = None,
     ) -> FrameBatch:
         """Reads stored frames in the order asked for, repeats allowed.
 
         Args:
-            frames: Source frame numbers of indexed frames.
+            frames: Source frame numbers of indexed frames; of a slice, those that are indexed.
             rows: Positions in the `table`.
-            seconds: Times; each gives the last indexed frame at or before it.
-            workers: Threads that decode (default: one a core).
+            seconds: Times; each gives the last indexed frame at or before it. Of a slice, the
+                indexed frames that begin at or after its start and before its stop.
+            size: Longer side (never enlarged), or an exact height and width; None as stored.
+                JPEGs are decoded at 1/2, 1/4 or 1/8 where that is enough, then averaged by area:
+                a thumbnail costs less than a picture.
+            out: Array ``[k, h, w, 3] u8`` to decode into, such as ``tensor.numpy()`` of a pinned
+                tensor; it is then the batch's ``frames``.
+            workers: Threads that decode (default: one a core); in loader workers, 1.
 
         Raises:
-            ValueError: Not exactly one of frames, rows and seconds is given.
+            ValueError: Not exactly one of frames, rows and seconds is given, or ``out`` has
+                another shape.
             IndexError: A frame is not indexed, or a row or time is outside the video.
             CorruptStoreError: A picture is missing or damaged.
 
         >>> import fewframes as ff
-        >>> ff.open("corpus.zarr")["film"].read(frames=[25, 0, 25])
+        >>> video = ff.open("corpus.zarr")["film"]
+        >>> video.read(frames=[25, 0, 25])
         FrameBatch([3, 120, 160, 3] u8 rgb of 'film', frames 25 to 25, 1.00 s to 1.00 s)
+        >>> video.read(seconds=slice(2, 4), size=80)
+        FrameBatch([4, 60, 80, 3] u8 rgb of 'film', frames 50 to 87, 2.00 s to 3.48 s)
         """
-        if sum(given is not None for given in (frames, rows, seconds)) != 1:
-            raise ValueError("read needs one of frames=[…], rows=[…] or seconds=[…]")
-        if frames is not None:
-            at = self._rows_of_frames(_whole(frames, "frames"))
-        elif rows is not None:
-            at = self._checked_rows(_whole(rows, "rows"))
-        else:
-            at = self._rows_at(np.atleast_1d(np.asarray(seconds, np.float64)))
-        return self._read(at, workers)
+        at = self._wanted_rows(frames, rows, seconds)
+        return self._read(at, fitted_size(self.frame_size, size), out, workers)
 
     def sample(
         self, *, budget: int, policy: str = "adaptive", **wishes: Unpack[Wishes]
@@ -144,7 +158,7 @@ class Video:
         """
         chosen = select(self.table, budget=budget, policy=policy, **wishes)
         film_fps = self.table.film.fps if self.table.film else 0.0
-        return with_scores(self._read(chosen.rows, None), chosen, film_fps=film_fps)
+        return with_scores(self._read(chosen.rows), chosen, film_fps=film_fps)
 
     @cached_property
     def _rows(self) -> StoredRows:
@@ -165,11 +179,17 @@ class Video:
             )
         return reader
 
-    def _read(self, at: I64, workers: int | None) -> FrameBatch:
+    def _read(
+        self,
+        at: I64,
+        size: tuple[int, int] | None = None,
+        out: U8 | None = None,
+        workers: int | None = None,
+    ) -> FrameBatch:
         table, slots = self.table, self.slots[at]
         damaged = self._rows.is_damaged[at]
         return FrameBatch(
-            (self._shards.read(slots, workers=workers),),
+            (self._shards.read(slots, size=size, out=out, workers=workers),),
             "rgb",
             table.frame_numbers[at],
             table.pts[at],
@@ -179,6 +199,26 @@ class Video:
             is_damaged=damaged if damaged.any() else None,
             report={"source": "store", "pictures": len(np.unique(slots))},
         )
+
+    def _wanted_rows(
+        self,
+        frames: npt.ArrayLike | slice | None,
+        rows: npt.ArrayLike | slice | None,
+        seconds: npt.ArrayLike | slice | None,
+    ) -> I64:
+        if sum(given is not None for given in (frames, rows, seconds)) != 1:
+            raise ValueError("read needs one of frames=[…], rows=[…] or seconds=[…]")
+        if isinstance(rows, slice):
+            return np.arange(len(self.table))[rows]
+        if isinstance(frames, slice):
+            return _rows_between(self.table.frame_numbers, frames)
+        if isinstance(seconds, slice):
+            return _rows_between(self.table.seconds, seconds)
+        if frames is not None:
+            return self._rows_of_frames(_whole(frames, "frames"))
+        if rows is not None:
+            return self._checked_rows(_whole(rows, "rows"))
+        return self._rows_at(np.atleast_1d(np.asarray(seconds, np.float64)))
 
     def _rows_of_frames(self, numbers: I64) -> I64:
         known = self.table.frame_numbers
@@ -213,6 +253,19 @@ class Video:
                 f"from {first:.3f} to {self.duration_seconds:.3f} s"
             )
         return at
+
+
+def _rows_between(values: I64 | F64, wanted: slice) -> I64:
+    """Rows whose value is in a half-open range, every ``step``-th of them."""
+    if any(end is not None and end < 0 for end in (wanted.start, wanted.stop)):
+        raise ValueError(
+            f"{wanted} counts from the end, but frames and seconds count from 0; pass rows={wanted}"
+        )
+    first, end = (
+        np.searchsorted(values, edge) if edge is not None else default
+        for edge, default in ((wanted.start, 0), (wanted.stop, len(values)))
+    )
+    return np.arange(first, end)[:: wanted.step]
 
 
 def _whole(values: npt.ArrayLike, name: str) -> I64:
