@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from fewframes.crew import Told, run_tasks
 from fewframes.errors import FewframesError, UnreadableMediaError
 from fewframes.isolation import LIMIT_SECONDS, MEMORY_BYTES, Worker
 from fewframes.layout import create_store
 from fewframes.outcomes import Outcome
+from fewframes.pictures import CodecName
 from fewframes.recipes import DEDUP, Recipe
 from fewframes.sizes import Size, parse_size
 
@@ -80,7 +81,7 @@ def index(
     *,
     fps: float | None = 2.0,
     size: Size = 448,
-    codec: Literal["jpeg", "zstd", "raw"] = "jpeg",
+    codec: CodecName = "jpeg",
     quality: int | None = None,
     dedup: float = DEDUP,
     ids: Mapping[Any, str] | None = None,

@@ -5,7 +5,7 @@ A codec is a class here and its row of `CODECS`; `FORMAT.md` says the same for o
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol, TypeAlias
 
 import numpy as np
 
@@ -171,7 +171,8 @@ class Raw:
         fit(data.reshape(*size, 3), out)
 
 
-CODECS = ("jpeg", "zstd", "raw")
+CodecName: TypeAlias = Literal["jpeg", "zstd", "raw"]
+CODECS: tuple[CodecName, ...] = ("jpeg", "zstd", "raw")
 """Names for a recipe; `picture_codec` makes each."""
 
 

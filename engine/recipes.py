@@ -8,9 +8,9 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, Self
+from typing import Any, Self
 
-from fewframes.pictures import CODECS, QUALITY
+from fewframes.pictures import CODECS, QUALITY, CodecName
 from fewframes.sizes import parse_size
 
 FORMAT_VERSION = 1
@@ -31,7 +31,7 @@ class Recipe:
     """Frames scanned a second; None scans every frame."""
     size: str = "448"
     """Longer side, "252x448" (height x width), or "native"."""
-    codec: Literal["jpeg", "zstd", "raw"] = "jpeg"
+    codec: CodecName = "jpeg"
     """How pictures are stored: lossy, lossless, or as they lie in memory; see `pictures`."""
     quality: int | None = None
     """JPEG quality, 1 to 100; None means 90, and nothing where the codec keeps every level."""

@@ -140,7 +140,7 @@ class ShardReader:
         shards = slots // form.SHARD_FRAMES
         for shard in np.unique(shards).tolist():
             mine = slots[shards == shard]
-            offsets, sizes = self._index_of(shard)[mine % form.SHARD_FRAMES].T
+            offsets, sizes = self.index_of(shard)[mine % form.SHARD_FRAMES].T
             if (offsets < 0).any():
                 raise self._corrupt(int(mine[offsets < 0][0]), "is missing")
             order = np.argsort(offsets, kind="stable")
@@ -186,7 +186,8 @@ class ShardReader:
 
         return decode
 
-    def _index_of(self, shard: int) -> I64:
+    def index_of(self, shard: int) -> I64:
+        """Offset and bytes of each picture of a shard, ``[256, 2] i64``; -1 where there is none."""
         if shard not in self._indexes:
             file = self.folder / form.shard_path(shard)
             try:
