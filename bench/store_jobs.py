@@ -80,6 +80,8 @@ def ours(folder: Path, codec: str, *, workers: int | None = 1, side: int = 0) ->
     """`ShardReader` into one batch."""
     from fewframes.shards import ShardReader
 
+    if side:
+        import numba  # noqa: F401 (the light body of the kernel runs until it is there)
     reader = ShardReader(place_of(folder, codec))
     size = (side, side) if side else None
     out = room([side, side] if side else list(reader.shape[1:3]))
@@ -127,7 +129,7 @@ def lance(folder: Path, _codec: str) -> Read:
     def read(slots: I64) -> U8:
         column = table.take(slots, columns=["jpeg"])["jpeg"]
         for at, data in enumerate(column):
-            decode_jpeg(data.as_buffer(), "RGB", buffer=out[at])
+            decode_jpeg(np.frombuffer(data.as_buffer(), np.uint8), "RGB", buffer=out[at])
         return out
 
     return read

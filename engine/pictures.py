@@ -5,6 +5,7 @@ A codec is a class here and its row of `CODECS`; `FORMAT.md` says the same for o
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, ClassVar, Literal, Protocol, TypeAlias
 
 import numpy as np
@@ -206,6 +207,7 @@ def codec_of(chain: list[dict[str, Any]]) -> PictureCodec:
     raise ValueError(f"its pictures have codecs that are not known here: {chain}")
 
 
+@lru_cache
 def dct_step(size: tuple[int, int], wanted: tuple[int, int]) -> int:
     """Gives the largest of 8, 4, 2 and 1 by which both sides can be cut and not be too small.
 

@@ -83,10 +83,9 @@ def checksum(data: "bytes | U8") -> bytes:
     >>> checksum(b"123456789").hex()
     '839206e3'
     """
-    import google_crc32c
+    from fastcrc.crc32 import iscsi
 
-    crc: int = google_crc32c.value(data)
-    return crc.to_bytes(CHECKSUM_BYTES, "little")
+    return iscsi(data).to_bytes(CHECKSUM_BYTES, "little")
 
 
 def empty_index() -> U64:

@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -21,12 +22,15 @@ from fewframes import shard_format as form
 from fewframes.arrays import I64, U8
 from fewframes.errors import CorruptStoreError
 from fewframes.pictures import PictureCodec
+from fewframes.shard_format import CHECKSUM_BYTES as CHECK
 
 WASTE = 1 / 8
 """Unwanted bytes that may be read for one wanted byte, to read neighbours together. A call of the
 system costs less than reading one more picture, so only small gaps in long runs are worth it."""
 RUN_BYTES = 1 << 20
 """Neighbours are read together up to this size: it bounds memory and lets threads share."""
+CORES = os.cpu_count() or 1
+"""Asked once: the system takes 0.1 ms to answer."""
 FRAMES_PER_THREAD = 8
 """Fewer pictures than this are decoded before a thread has started."""
 
@@ -34,15 +38,22 @@ FRAMES_PER_THREAD = 8
 class _Run(NamedTuple):
     """Neighbours in one shard, to be read together."""
 
+    slots: list[int]
+    offsets: list[int]
+    """Where each picture begins in the shard, rising."""
+    sizes: list[int]
+    """Bytes of each picture with its checksum."""
+
+
+class _Task(NamedTuple):
+    """What one thread does at a time: runs of one shard, for which the file is opened once."""
+
     shard: int
-    slots: I64
-    offsets: I64
-    """Where each picture begins in the shard, ``[m] i64``, rising."""
-    sizes: I64
-    """Bytes of each picture with its checksum, ``[m] i64``."""
+    runs: list[_Run]
 
 
-_ReadRun: TypeAlias = Callable[[_Run], None]
+_ReadRun: TypeAlias = Callable[[int, _Run], None]
+"""Reads a run of the file with this descriptor."""
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
@@ -103,10 +114,9 @@ class ShardReader:
         unique, first, inverse = np.unique(wanted, return_index=True, return_inverse=True)
         place = dict(zip(unique.tolist(), (pixels[at] for at in first.tolist()), strict=True))
         if self.codec.name == "raw" and pixels.shape[1:] == self.shape[1:]:
-            self._each(unique, lambda run: self._read_raw(run, place), 0, workers)
+            self._each(unique, self._reading_into(place), 0, workers)
         else:
-            decode = self._decoding_into(place)
-            self._each(unique, lambda run: self._read_run(run, decode), RUN_BYTES, workers)
+            self._each(unique, self._reading_for(self._decoding_into(place)), RUN_BYTES, workers)
         source = first[inverse]
         for at in np.flatnonzero(source != np.arange(len(wanted))).tolist():
             pixels[at] = pixels[source[at]]
@@ -120,60 +130,82 @@ class ShardReader:
         def keep(slot: int, data: U8) -> None:
             found[slot] = data.tobytes()
 
-        self._each(np.unique(wanted), lambda run: self._read_run(run, keep), RUN_BYTES, 1)
+        self._each(np.unique(wanted), self._reading_for(keep), RUN_BYTES, 1)
         return [found[slot] for slot in wanted.tolist()]
 
     def _each(self, slots: I64, read: _ReadRun, most_bytes: int, workers: int | None) -> None:
         """Calls ``read`` for each run of the rising slots, on threads."""
-        runs = list(self._runs(slots, most_bytes))
-        threads = min(workers or len(slots) // FRAMES_PER_THREAD, os.cpu_count() or 1, len(runs))
-        if threads <= 1:
-            for run in runs:
-                read(run)
+        threads = min(workers or len(slots) // FRAMES_PER_THREAD, CORES)
+        tasks = list(self._tasks(slots, most_bytes, FRAMES_PER_THREAD if threads > 1 else None))
+        if min(threads, len(tasks)) <= 1:
+            for task in tasks:
+                self._run(task, read)
             return
-        with ThreadPoolExecutor(threads) as pool:
-            for _ in pool.map(read, runs):
+        with ThreadPoolExecutor(min(threads, len(tasks))) as pool:
+            for _ in pool.map(lambda task: self._run(task, read), tasks):
                 pass
 
-    def _runs(self, slots: I64, most_bytes: int) -> Iterator[_Run]:
-        """Cuts rising slots into runs, each within one shard."""
-        shards = slots // form.SHARD_FRAMES
-        for shard in np.unique(shards).tolist():
-            mine = slots[shards == shard]
-            offsets, sizes = self.index_of(shard)[mine % form.SHARD_FRAMES].T
+    def _run(self, task: _Task, read: _ReadRun) -> None:
+        file = self.folder / form.shard_path(task.shard)
+        try:
+            handle = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise _unusable(file, error) from error
+        try:
+            for run in task.runs:
+                read(handle, run)
+        except OSError as error:
+            raise _unusable(file, error) from error
+        finally:
+            os.close(handle)
+
+    def _tasks(self, slots: I64, most_bytes: int, most_runs: int | None) -> Iterator[_Task]:
+        """Cuts rising slots into runs, each within one shard, and these into tasks."""
+        shards, places = np.divmod(slots, form.SHARD_FRAMES)
+        edges = [0, *(np.flatnonzero(np.diff(shards)) + 1).tolist(), len(slots)]
+        for low, high in pairwise(edges if len(slots) else ()):
+            shard, mine = int(shards[low]), slots[low:high]
+            offsets, sizes = self.index_of(shard)[places[low:high]].T
             if (offsets < 0).any():
                 raise self._corrupt(int(mine[offsets < 0][0]), "is missing")
             order = np.argsort(offsets, kind="stable")
-            mine, offsets, sizes = mine[order], offsets[order], sizes[order]
-            for at in _cut(offsets, sizes, most_bytes):
-                yield _Run(shard, mine[at], offsets[at], sizes[at])
+            columns = [column[order].tolist() for column in (mine, offsets, sizes)]
+            runs = [
+                _Run(*(column[at] for column in columns))
+                for at in _cut(columns[1], columns[2], most_bytes)
+            ]
+            step = most_runs or len(runs)
+            yield from (_Task(shard, runs[at : at + step]) for at in range(0, len(runs), step))
 
-    def _read_run(self, run: _Run, use: Callable[[int, U8], None]) -> None:
-        """Reads a run and gives ``use`` the bytes of each picture."""
-        file, start = self.folder / form.shard_path(run.shard), int(run.offsets[0])
-        begins, ends = run.offsets - start, run.offsets - start + run.sizes
-        try:
-            data = np.frombuffer(_read(file, start, int(ends.max())), np.uint8)
-        except OSError as error:
-            raise _unusable(file, error) from error
-        for slot, begin, end in zip(*(x.tolist() for x in (run.slots, begins, ends)), strict=True):
-            middle = end - form.CHECKSUM_BYTES
-            if len(data) < end or form.checksum(data[begin:middle]) != data[middle:end].tobytes():
+    def _reading_for(self, use: Callable[[int, U8], None]) -> _ReadRun:
+        """Gives a function that reads a run and gives ``use`` the bytes of each picture."""
+
+        def read(handle: int, run: _Run) -> None:
+            start = run.offsets[0]
+            ends = [offset + size - start for offset, size in zip(*run[1:], strict=True)]
+            data = np.frombuffer(os.pread(handle, max(ends), start), np.uint8)
+            for slot, size, end in zip(run.slots, run.sizes, ends, strict=True):
+                picture, tail = data[end - size : end - CHECK], data[end - CHECK : end]
+                if len(data) < end or form.checksum(picture) != tail.tobytes():
+                    raise self._corrupt(slot, "is damaged (wrong checksum)")
+                use(slot, picture)
+
+        return read
+
+    def _reading_into(self, place: dict[int, U8]) -> _ReadRun:
+        """Gives a function that reads raw pictures, a run each, to their places."""
+        from fastcrc.crc32 import iscsi as crc32c
+
+        def read(handle: int, run: _Run) -> None:
+            (slot,), (offset,), (size,) = run
+            out, tail = place[slot], bytearray(CHECK)
+            if size != out.nbytes + CHECK:
+                raise self._corrupt(slot, f"has {size - CHECK} bytes, not {out.nbytes}")
+            count = os.preadv(handle, [out.data.cast("B"), tail], offset)
+            if count != size or crc32c(out) != int.from_bytes(tail, "little"):
                 raise self._corrupt(slot, "is damaged (wrong checksum)")
-            use(slot, data[begin:middle])
 
-    def _read_raw(self, run: _Run, place: dict[int, U8]) -> None:
-        """Reads the one raw picture of a run to its place."""
-        file, slot = self.folder / form.shard_path(run.shard), int(run.slots[0])
-        out, tail = place[slot], bytearray(form.CHECKSUM_BYTES)
-        if run.sizes[0] != out.nbytes + len(tail):
-            raise self._corrupt(slot, f"has {run.sizes[0] - len(tail)} bytes, not {out.nbytes}")
-        try:
-            count = _read_into(file, int(run.offsets[0]), [out.data.cast("B"), tail])
-        except OSError as error:
-            raise _unusable(file, error) from error
-        if count != run.sizes[0] or form.checksum(out) != tail:
-            raise self._corrupt(slot, "is damaged (wrong checksum)")
+        return read
 
     def _decoding_into(self, place: dict[int, U8]) -> Callable[[int, U8], None]:
         size = self.shape[1:3]
@@ -225,17 +257,16 @@ class ShardReader:
         return CorruptStoreError(f"{_shown(file)}: the picture in slot {slot} {what}")
 
 
-def _cut(offsets: I64, sizes: I64, most_bytes: int) -> Iterator[slice]:
+def _cut(offsets: list[int], sizes: list[int], most_bytes: int) -> Iterator[slice]:
     """Cuts pictures in order of offset where too much would be read in vain, or at once."""
-    begins, ends = offsets.tolist(), (offsets + sizes).tolist()
-    first, wanted = 0, ends[0] - begins[0]
-    for at in range(1, len(begins)):
-        span, size = ends[at] - begins[first], ends[at] - begins[at]
-        wanted += size
+    first, wanted = 0, sizes[0]
+    for at in range(1, len(offsets)):
+        span = offsets[at] + sizes[at] - offsets[first]
+        wanted += sizes[at]
         if span > most_bytes or span > wanted * (1 + WASTE):
             yield slice(first, at)
-            first, wanted = at, size
-    yield slice(first, len(begins))
+            first, wanted = at, sizes[at]
+    yield slice(first, len(offsets))
 
 
 def _read(file: Path, start: int, length: int) -> bytes:
@@ -243,15 +274,6 @@ def _read(file: Path, start: int, length: int) -> bytes:
     handle = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
     try:
         return os.pread(handle, length, start)
-    finally:
-        os.close(handle)
-
-
-def _read_into(file: Path, start: int, buffers: list[memoryview | bytearray]) -> int:
-    """Fills buffers with bytes of a file; gives how many there were."""
-    handle = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        return os.preadv(handle, buffers, start)
     finally:
         os.close(handle)
 

@@ -57,8 +57,14 @@ def _is_reached(pixels: U8, rows: I32, columns: I32) -> None:
 def _resize_cpu(pixels: U8, rows: I32, columns: I32) -> U8:
     height, width, channels = pixels.shape
     flat = np.ascontiguousarray(pixels).reshape(height, width * channels)
-    out = np.empty((rows.shape[1], columns.shape[1], channels), np.uint8)
-    line = np.empty(width * channels, np.uint32)
+    out = np.empty((rows.shape[1], columns.shape[1] * channels), np.uint8)
+    line, levels = np.empty(width * channels, np.uint32), np.empty(out.shape[1], np.uint32)
+    weights = np.empty((len(columns) - 1, out.shape[1]), np.uint32)
+    first = np.empty(out.shape[1], np.uint32)
+    for i in range(out.shape[1]):
+        first[i] = columns[0, i // channels] * channels + i % channels
+        for k in range(1, len(columns)):
+            weights[k - 1, i] = columns[k, i // channels]
     half, shift = np.uint32(ONE >> 1), np.uint32(16)
     for y in range(rows.shape[1]):
         line[:] = half
@@ -68,15 +74,14 @@ def _resize_cpu(pixels: U8, rows: I32, columns: I32) -> U8:
                 line[i] = np.uint32(line[i] + np.uint32(weight * np.uint32(row[i])))
         for i in range(len(line)):
             line[i] = line[i] >> shift
-        for x in range(columns.shape[1]):
-            first = columns[0, x] * channels
-            for c in range(channels):
-                total = half
-                for k in range(1, len(columns)):
-                    sample = line[first + (k - 1) * channels + c]
-                    total = np.uint32(total + np.uint32(np.uint32(columns[k, x]) * sample))
-                out[y, x, c] = np.uint32((total >> shift) + np.uint32(128)) >> np.uint32(8)
-    return out
+        levels[:] = half
+        for k in range(1, len(columns)):
+            for i in range(len(levels)):
+                sample = line[np.uint32(first[i] + np.uint32((k - 1) * channels))]
+                levels[i] = np.uint32(levels[i] + np.uint32(weights[k - 1, i] * sample))
+        for i in range(len(levels)):
+            out[y, i] = np.uint32((levels[i] >> shift) + np.uint32(128)) >> np.uint32(8)
+    return out.reshape(rows.shape[1], columns.shape[1], channels)
 
 
 @resize.light

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import simplejpeg
+import zarr
 
 from fewframes.pictures import Jpeg, PictureCodec
 from fewframes.publishing import VideoWriter
@@ -13,6 +14,7 @@ from fewframes.shard_writing import ShardWriter
 from fewframes.table import FrameTable
 from fewframes.timeline import Packets, Source, StreamInfo, Timeline
 
+zarr.config.set({"codecs.imagecodecs_jpeg": "fewframes.jpeg.JpegCodec"})  # not imagecodecs'
 HEIGHT, WIDTH = 48, 64
 RECIPE = Recipe(fps=12.5, size="64")
 

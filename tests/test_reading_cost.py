@@ -84,7 +84,7 @@ def test_neighbours_are_joined_only_while_little_is_read_in_vain():
         assert span <= sizes[at].sum() * 1.125
     assert sum(at.stop - at.start for at in runs) == 20
     assert max(at.stop - at.start for at in runs) > 3
-    assert all(at.stop - at.start == 1 for at in shards._cut(offsets, sizes, 0))
+    assert all(at.stop - at.start == 1 for at in shards._cut(offsets.tolist(), sizes.tolist(), 0))
 
 
 def test_threads_share_a_reader(arrays):
