@@ -88,10 +88,15 @@ def measure(job: str, cases: list[str], folder: Path, calls: int, rounds: int) -
                 broken[case] = str(error).strip().splitlines()[-1][:200]
     results: dict[str, Any] = {case: {"error": words} for case, words in broken.items()}
     for case in (case for case in cases if case not in broken):
-        names = [name for name in said[case][0] if name.endswith("_ms")]
-        row = {name: round(median(one[name] for one in said[case]), 3) for name in names}
-        results[case] = {**row, "pixels": said[case][0].get("pixels")}
+        results[case] = medians(said[case])
     return {case: results[case] for case in cases}
+
+
+def medians(said: list[dict[str, Any]]) -> dict[str, Any]:
+    """Gives the median of each time that the runs of a case have told."""
+    names = [name for name in said[0] if name.endswith("_ms")]
+    row = {name: round(median(one[name] for one in said), 3) for name in names}
+    return {**row, "pixels": said[0].get("pixels")}
 
 
 def with_ratios(results: dict[str, Any]) -> dict[str, Any]:

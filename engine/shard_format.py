@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from fewframes.arrays import I64, U8, U64
+from fewframes.arrays import I64, U64
 from fewframes.pictures import PictureCodec, codec_of
 
 SHARD_FRAMES = 256
@@ -77,7 +77,7 @@ def shard_path(shard: int) -> str:
     return f"c/{shard}/0/0/0"
 
 
-def checksum(data: "bytes | U8") -> bytes:
+def checksum(data: bytes | memoryview) -> bytes:
     """Gives the crc32c of the bytes as four bytes, least significant first.
 
     >>> checksum(b"123456789").hex()

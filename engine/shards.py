@@ -186,7 +186,7 @@ class ShardReader:
             data = np.frombuffer(os.pread(handle, max(ends), start), np.uint8)
             for slot, size, end in zip(run.slots, run.sizes, ends, strict=True):
                 picture, tail = data[end - size : end - CHECK], data[end - CHECK : end]
-                if len(data) < end or form.checksum(picture) != tail.tobytes():
+                if len(data) < end or form.checksum(picture.data) != tail.tobytes():
                     raise self._corrupt(slot, "is damaged (wrong checksum)")
                 use(slot, picture)
 
@@ -202,7 +202,7 @@ class ShardReader:
             if size != out.nbytes + CHECK:
                 raise self._corrupt(slot, f"has {size - CHECK} bytes, not {out.nbytes}")
             count = os.preadv(handle, [out.data.cast("B"), tail], offset)
-            if count != size or crc32c(out) != int.from_bytes(tail, "little"):
+            if count != size or crc32c(out.data) != int.from_bytes(tail, "little"):
                 raise self._corrupt(slot, "is damaged (wrong checksum)")
 
         return read
