@@ -24,6 +24,7 @@ CHECKSUM_BYTES = 4
 def array_metadata(*, slots: int, height: int, width: int, codec: PictureCodec) -> dict[str, Any]:
     """Gives the ``zarr.json`` of an array of pictures.
 
+    >>> from fewframes.pictures import picture_codec
     >>> array_metadata(slots=20, height=120, width=160, codec=picture_codec("raw"))["shape"]
     [20, 120, 160, 3]
     """
@@ -54,6 +55,7 @@ def read_metadata(
 ) -> tuple[tuple[int, int, int, int], PictureCodec]:
     """Gives slots, height, width and 3, and the codec; ValueError for any other ``zarr.json``.
 
+    >>> from fewframes.pictures import picture_codec
     >>> read_metadata(array_metadata(slots=20, height=12, width=16, codec=picture_codec("zstd")))
     ((20, 12, 16, 3), Zstd())
     """

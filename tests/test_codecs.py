@@ -138,6 +138,7 @@ def test_a_film_is_stored_by_every_codec(films, tmp_path, film, name, size):
     path, recipe = films(film), Recipe(fps=5, size=size, codec=name, dedup=0)
     assert index_film(path, tmp_path, video_id="a", recipe=recipe).status == "ok"
     video = ff.open(tmp_path)["a"]
+    assert video.facts["counts"]["stored"] == len(video.table), "dedup=0 shares no picture"
     got = video.read(frames=slice(None)).frames
     wanted = None if size == "native" else size
     right = ff.read(path, frames=video.table.frame_numbers, size=wanted).frames

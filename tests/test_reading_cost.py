@@ -164,6 +164,16 @@ def test_a_video_says_what_it_takes_on_disk(tmp_path):
     assert facts["bytes_a_picture"] == round(inside / 14)
 
 
+def test_distinct_takes_each_stored_picture_once(tmp_path):
+    put(tmp_path / "s", "film")
+    video = open_store(tmp_path / "s")["film"]
+    assert len(video.sample(budget=500, policy="uniform")) == 20
+    batch = video.sample(budget=500, policy="uniform", distinct=True)
+    assert len(batch) == batch.report["pictures"] == 14
+    rows = np.searchsorted(video.table.frame_numbers, batch.frame_numbers)
+    assert len(set(video.slots[rows].tolist())) == 14
+
+
 def test_a_group_of_a_newer_format_is_refused(tmp_path, monkeypatch):
     from fewframes import layout
 
