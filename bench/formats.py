@@ -75,7 +75,7 @@ def lay_out(film: Path, folder: Path, fps: float, side: int) -> dict[str, Any]:
         counts = {"bytes": files, "picture_bytes": video.picture_bytes}
         sizes[name] = {**counts, "pictures": video.facts["counts"]["stored"]}
     rows = len(video.table)
-    write_tar(folder / "tar of jpegs.tar", video.encoded(rows=np.arange(rows)))
+    write_tar(folder / "tar of jpegs.tar", video.encoded(np.arange(rows)))
     sizes["tar of jpegs"] = {"bytes": (folder / "tar of jpegs.tar").stat().st_size}
     frames = ff.read(film, frames=video.table.frame_numbers, size=side).frames
     for name, (codec, options) in MP4.items():

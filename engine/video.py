@@ -139,11 +139,11 @@ class Video:
         at = self._wanted_rows(frames, rows, seconds)
         return self._read(at, fitted_size(self.frame_size, size), out, workers)
 
-    def encoded(self, *, rows: npt.ArrayLike) -> list[bytes]:
+    def encoded(self, rows: npt.ArrayLike) -> list[bytes]:
         """Gives the pictures of rows as they are stored, checked but not decoded.
 
         >>> import fewframes as ff
-        >>> ff.open("corpus.zarr")["film"].encoded(rows=[0])[0][6:10]
+        >>> ff.open("corpus.zarr")["film"].encoded([0])[0][6:10]
         b'JFIF'
         """
         return self._shards.encoded(self.slots[self._checked_rows(_whole(rows, "rows"))])
