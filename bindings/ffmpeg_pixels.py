@@ -46,7 +46,7 @@ class Pixels:
 
     def __post_init__(self) -> None:
         stream = self.stream
-        if self.format == "rgb" and colour_of(stream, stream.pixel_format, stream.colour_range):
+        if "rgb" in self.format and colour_of(stream, stream.pixel_format, stream.colour_range):
             height, width = self.size or stream.display_size
             samples = stream.height * stream.width + height * width
             planes_to_rgb.expect(self.frames * samples * LIGHT_SECONDS_PER_SAMPLE)
@@ -55,16 +55,17 @@ class Pixels:
         """Gives the arrays of one picture, without the leading frame axis."""
         if self.format == "yuv":
             return self._native(picture)
-        if self.format == "rgb":
-            return (self._oriented(self._rgb(picture)),)
-        return tuple(self._oriented(plane) for plane in self._jpeg(picture))
+        planes = () if self.format == "rgb" else self._jpeg(picture)
+        if "rgb" in self.format:
+            planes = (*planes, self._rgb(picture))
+        return tuple(self._oriented(plane) for plane in planes)
 
     def luma_xxh64(self, picture: VideoFrame) -> U64 | None:
         """Hashes the decoded luma, little-endian, ``[1] u64``, for a scan; else gives None.
 
         Of pictures coded as RGB it is the luma that swscale gives.
         """
-        if self.format != "jpeg":
+        if not self.format.startswith("jpeg"):
             return None
         luma = np.ascontiguousarray(self._native(picture)[0])
         return np.array([xxhash.xxh64_intdigest(luma.data)], np.uint64)

@@ -17,6 +17,7 @@ from fewframes.errors import FewframesError, UnreadableMediaError
 from fewframes.isolation import LIMIT_SECONDS, MEMORY_BYTES, Worker
 from fewframes.layout import create_store
 from fewframes.outcomes import Outcome
+from fewframes.pictures import CodecName
 from fewframes.recipes import DEDUP, Recipe
 from fewframes.sizes import Size, parse_size
 
@@ -80,7 +81,8 @@ def index(
     *,
     fps: float | None = 2.0,
     size: Size = 448,
-    quality: int = 90,
+    codec: CodecName = "jpeg",
+    quality: int | None = None,
     dedup: float = DEDUP,
     ids: Mapping[Any, str] | None = None,
     strict: bool = False,
@@ -93,9 +95,10 @@ def index(
     """Indexes films, or all films below folders, into a store folder.
 
     ``fps`` is how many frames a second are scanned (None: every frame), ``size`` the longer side of
-    the stored pictures or an exact height and width (None: as they are), ``quality`` that of their
-    JPEGs, ``dedup`` the largest local difference, as a share of the full range (0 to 1), for which
-    a frame repeats one of the last kept ones and shares its picture (0: store all). A video's
+    the stored pictures or an exact height and width (None: as they are). ``codec`` stores them as
+    JPEGs of a ``quality`` (default 90), or without loss: as zstd, or raw. ``dedup`` is the largest
+    local difference, as a share of the full range (0 to 1), for which a frame repeats one of the
+    last kept ones and shares its picture (0: store all). A video's
     id is its path below the given folder without the suffix, or what ``ids`` says for a path.
     ``strict`` refuses films that do not decode completely. Films that are in the store already,
     unchanged and under the same recipe, are left alone.
@@ -114,7 +117,7 @@ def index(
     many = [paths] if isinstance(paths, str | Path) else list(paths)
     films = find_films([Path(path) for path in many], ids)
     words = _size_words(size)
-    recipe = Recipe(fps=fps, size=words, quality=quality, dedup=dedup, stream=stream)
+    recipe = Recipe(fps, words, codec, quality, dedup, stream)
     create_store(Path(store))
     run = _Run(Path(store), recipe, is_strict=strict, limit_seconds=limit_seconds)
     started = time.monotonic()

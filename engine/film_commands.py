@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 import fewframes
+from fewframes.pictures import CODECS
 from fewframes.recipes import DEDUP
 from fewframes.wording import (
     STORE_MARK,
@@ -43,7 +44,14 @@ def probe(file: Path, as_json: bool, stream: int | None, verify: bool) -> None:
 @click.option(
     "--size", callback=read_size, default="448", show_default=True, help="Longer side, or HxW."
 )
-@click.option("--quality", type=click.IntRange(1, 100), default=90, show_default=True)
+@click.option(
+    "--codec",
+    type=click.Choice(CODECS),
+    default="jpeg",
+    show_default=True,
+    help="How pictures are stored; zstd and raw keep every level.",
+)
+@click.option("--quality", type=click.IntRange(1, 100), help="Of JPEGs; 90 if not given.")
 @click.option(
     "--dedup",
     type=click.FloatRange(0, 1),

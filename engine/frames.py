@@ -13,9 +13,10 @@ from fewframes.errors import MissingBackendError
 if TYPE_CHECKING:
     import torch
 
-Format = Literal["rgb", "yuv", "jpeg"]
+Format = Literal["rgb", "yuv", "jpeg", "jpeg+rgb"]
 """``rgb``: u8, display orientation. ``yuv``: the decoder's own planes, untouched. ``jpeg``: full
-range BT.601 4:2:0 planes u8 in display orientation, what a JPEG encoder takes."""
+range BT.601 4:2:0 planes u8 in display orientation, what a JPEG encoder takes. ``jpeg+rgb``: these
+three, and rgb as the fourth."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -46,7 +47,7 @@ class FrameBatch:
     """What the selecting policy thought of each frame, ``[n] f32``, or None."""
     luma_xxh64: U64 | None = None
     """Hash of each frame's decoded luma at its native bit depth, before rotation, ``[n] u64``, in
-    batches of format jpeg: it says that pixels are the same, never that they are alike."""
+    batches of a jpeg format: it says that pixels are the same, never that they are alike."""
     is_damaged: Mask | None = None
     """Frames that a decode anomaly may have touched, ``[n] bool``; None means none."""
     report: Mapping[str, Any] = field(default_factory=dict)

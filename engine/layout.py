@@ -63,13 +63,23 @@ def check_store(store: Path) -> None:
         ) from None
     except (ValueError, TypeError, KeyError) as error:
         raise CorruptStoreError(f"{store.name}/{MARK} is damaged") from error
-    if version > FORMAT_VERSION:
-        raise ValueError(
-            f"store {store.name!r} has format version {version}, but this fewframes reads up to "
-            f"{FORMAT_VERSION}; pip install -U fewframes"
-        )
+    check_version(f"store {store.name!r}", version)
     if version < 1:
         raise CorruptStoreError(f"{store.name}/{MARK} does not say '{FORMAT}'")
+
+
+def check_version(what: str, version: int) -> None:
+    """Refuses with a ValueError what a newer version of fewframes has written.
+
+    >>> check_version("store 'corpus.zarr'", 99)
+    Traceback (most recent call last):
+    ValueError: store 'corpus.zarr' has format version 99, but this fewframes reads up to 1; ...
+    """
+    if version > FORMAT_VERSION:
+        raise ValueError(
+            f"{what} has format version {version}, but this fewframes reads up to "
+            f"{FORMAT_VERSION}; pip install -U fewframes"
+        )
 
 
 def folder_name(video_id: str) -> str:

@@ -1,6 +1,6 @@
 """Indexing one film: the whole flow on one page.
 
-probe ─▶ frames at a rate ─▶ plan ─▶ decode ─▶ signals ─▶ JPEG ─▶ table ─▶ publish
+probe ─▶ frames at a rate ─▶ plan ─▶ decode ─▶ signals ─▶ pictures ─▶ table ─▶ publish
 """
 
 from collections.abc import Callable
@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from fewframes.arrays import I64, U8
+from fewframes.arrays import I64
 from fewframes.decoding import DecodeReport
 from fewframes.errors import DamagedFrameError, UnreadableMediaError
 from fewframes.outcomes import Outcome
+from fewframes.pictures import picture_codec
 from fewframes.probing import identify, probe
 from fewframes.publishing import VideoWriter, find_same_source
 from fewframes.recipes import Recipe
@@ -42,13 +43,14 @@ def index_film(
     size = output_size(timeline.stream, None if recipe.size == "native" else recipe.size)
     height, width = size or timeline.stream.display_size
     with VideoWriter(store, video_id=video_id, recipe=recipe, height=height, width=width) as out:
-        encode = jpeg_encoder(recipe.quality)
+        codec = picture_codec(recipe.codec, recipe.quality)
         rows, report = scan(
             timeline,
             numbers,
             size=size,
             dedup=recipe.dedup,
-            keep=lambda *planes: out.append(encode(*planes)),
+            format=codec.format,
+            keep=lambda planes: out.append(codec.encode(planes)),
             progress=(lambda done: progress(done, len(numbers))) if progress else None,
         )
         table, slots = rows.table(timeline)
@@ -86,17 +88,6 @@ def check_usable(name: str, table: FrameTable, reason: str, *, is_strict: bool) 
         raise UnreadableMediaError(f"no frame of {name!r} can be decoded; {reason}")
     if reason and is_strict:
         raise DamagedFrameError(f"{name!r} is damaged, which strict refuses: {reason}")
-
-
-def jpeg_encoder(quality: int) -> Callable[[U8, U8, U8], bytes]:
-    """Gives a function from full-range BT.601 4:2:0 planes to a JPEG file."""
-    from simplejpeg import encode_jpeg_yuv_planes
-
-    def encode(luma: U8, blue: U8, red: U8) -> bytes:
-        jpeg: bytes = encode_jpeg_yuv_planes(luma, blue, red, quality=quality)
-        return jpeg
-
-    return encode
 
 
 def bad_ranges(wanted: I64, there: I64) -> list[list[int]]:

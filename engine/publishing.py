@@ -22,9 +22,10 @@ from fewframes.attempts import Attempt, remove, sweep
 from fewframes.commits import Commit, digest_file, read_commit, write_commit
 from fewframes.errors import CorruptStoreError, StaleIndexError
 from fewframes.layout import create_store, folder_name, groups_of
+from fewframes.pictures import picture_codec
 from fewframes.recipes import Recipe
 from fewframes.rows import StoredRows, write_rows
-from fewframes.shards import ShardWriter
+from fewframes.shard_writing import ShardWriter
 from fewframes.sidecars import remove_orphans, remove_sidecars
 from fewframes.table import FrameTable
 from fewframes.timeline import Source, Timeline
@@ -51,9 +52,8 @@ class VideoWriter:
         create_store(self._store)
         sweep(self._store)
         self._attempt = self._closing.enter_context(Attempt(self._store))
-        self._shards = ShardWriter(
-            self._attempt.folder / "frames", *self._size, self._recipe.quality
-        )
+        codec = picture_codec(self._recipe.codec, self._recipe.quality)
+        self._shards = ShardWriter(self._attempt.folder / "frames", *self._size, codec)
         self._closing.callback(self._shards.abandon)
         return self
 
@@ -61,13 +61,13 @@ class VideoWriter:
         """Removes the attempt, if it was not published."""
         self._closing.close()
 
-    def append(self, jpeg: bytes) -> int:
-        """Stores one picture, a JPEG file of the writer's size; gives its slot.
+    def append(self, data: bytes) -> int:
+        """Stores one picture of the writer's size, encoded by the recipe's codec; gives its slot.
 
         Raises:
-            ValueError: It is no JPEG, or one of another size.
+            ValueError: It is of another codec, or of another size.
         """
-        return self._shards.append(jpeg)
+        return self._shards.append(data)
 
     def commit(
         self,

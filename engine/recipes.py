@@ -8,8 +8,9 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, Self
+from typing import Any, Self
 
+from fewframes.pictures import CODECS, QUALITY, CodecName
 from fewframes.sizes import parse_size
 
 FORMAT_VERSION = 1
@@ -30,9 +31,10 @@ class Recipe:
     """Frames scanned a second; None scans every frame."""
     size: str = "448"
     """Longer side, "252x448" (height x width), or "native"."""
-    codec: Literal["jpeg"] = "jpeg"
-    quality: int = 90
-    """JPEG quality, 1 to 100."""
+    codec: CodecName = "jpeg"
+    """How pictures are stored: lossy, lossless, or as they lie in memory; see `pictures`."""
+    quality: int | None = None
+    """JPEG quality, 1 to 100; None means 90, and nothing where the codec keeps every level."""
     dedup: float = DEDUP
     """Largest local difference, as a share of the full range (0 to 1), for which a frame counts
     as a repeat of one of the pictures kept last: its signal ``similarity`` is then at least
@@ -45,10 +47,7 @@ class Recipe:
         """Checks the ranges, and writes equal recipes alike."""
         if self.fps is not None and not 0 < self.fps < math.inf:
             raise ValueError(f"fps={self.fps} scans nothing; pass fps > 0, or None for all frames")
-        if self.codec != "jpeg":
-            raise ValueError(f"codec={self.codec!r} is unknown; pass 'jpeg'")
-        if self.quality not in range(1, 101):
-            raise ValueError(f"quality={self.quality} is not a JPEG quality; pass 1 to 100")
+        object.__setattr__(self, "quality", _checked_quality(self.codec, self.quality))
         if not 0 <= self.dedup <= 1:
             raise ValueError(
                 f"dedup={self.dedup} is no share of the full range; pass 0 to 1, where 0 keeps all"
@@ -60,7 +59,6 @@ class Recipe:
             )
         object.__setattr__(self, "fps", None if self.fps is None else float(self.fps))
         object.__setattr__(self, "size", _plain_size(self.size))
-        object.__setattr__(self, "quality", int(self.quality))
         object.__setattr__(self, "dedup", float(self.dedup))
 
     def to_dict(self) -> dict[str, Any]:
@@ -109,6 +107,21 @@ def canonical_json(value: object) -> bytes:
     """
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return text.encode("ascii")
+
+
+def _checked_quality(codec: str, quality: int | None) -> int | None:
+    if codec not in CODECS:
+        raise ValueError(f"codec={codec!r} is unknown; codecs: {', '.join(CODECS)}")
+    if codec != "jpeg":
+        if quality is not None:
+            raise ValueError(
+                f"quality={quality} is that of JPEGs, but codec={codec!r} keeps every level; "
+                "leave quality out"
+            )
+        return None
+    if quality is not None and quality not in range(1, 101):
+        raise ValueError(f"quality={quality} is not a JPEG quality; pass 1 to 100")
+    return QUALITY if quality is None else int(quality)
 
 
 def _plain_size(size: str) -> str:

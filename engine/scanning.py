@@ -10,18 +10,18 @@ from typing import TypeAlias
 
 import numpy as np
 
-from fewframes.arrays import F32, I64, U8, Samples
+from fewframes.arrays import F32, I64, Samples
 from fewframes.boundaries import shot_starts
 from fewframes.decoding import DecodeReport, decoder
-from fewframes.frames import FrameBatch
+from fewframes.frames import Format, FrameBatch
 from fewframes.plan import plan_frames
 from fewframes.redundancy import familiarity
 from fewframes.signals import OF_ALL_ROWS, SIGNALS, Measured, SignalPass
 from fewframes.table import FrameTable
 from fewframes.timeline import Timeline
 
-Keep: TypeAlias = Callable[[U8, U8, U8], int]
-"""Stores the planes of a picture and gives its slot."""
+Keep: TypeAlias = Callable[[tuple[Samples, ...]], int]
+"""Stores a picture, given its planes, and gives its slot."""
 
 
 def frames_at_rate(
@@ -75,11 +75,11 @@ class Rows:
         for at, number in enumerate(batch.frame_numbers.tolist()):
             if batch.is_damaged is not None and batch.is_damaged[at]:
                 continue
-            luma, blue, red = (np.ascontiguousarray(plane[at]) for plane in batch.planes)
-            measured = self.measure(luma, blue, red, is_late=number < self.latest)
+            planes = tuple(np.ascontiguousarray(plane[at]) for plane in batch.planes)
+            measured = self.measure(*planes[:3], is_late=number < self.latest)
             self.latest = max(number, self.latest)
             if measured.repeats < 0:
-                slot = self.keep(luma, blue, red) if self.keep else self.kept
+                slot = self.keep(planes) if self.keep else self.kept
                 self.kept += 1
             else:
                 slot = self.slots[measured.repeats]
@@ -132,17 +132,19 @@ def scan(
     *,
     size: tuple[int, int] | None,
     dedup: float,
+    format: Format = "jpeg",
     keep: Keep | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> tuple[Rows, DecodeReport]:
     """Decodes and measures frames; ``keep`` is given the planes of each that is no repeat.
 
+    They are those of ``format``, "jpeg" or "jpeg+rgb"; signals are measured on the first three.
     ``keep`` returns the slot it stored the picture in. ``progress`` is told how many frames are
     done. Frames that cannot be decoded, or that an anomaly may have touched, give no row.
     """
     rows, report = Rows(SignalPass(dedup), keep), DecodeReport()
     runs = plan_frames(timeline, numbers).runs
-    for batch in decoder()(timeline, runs, format="jpeg", size=size, report=report):
+    for batch in decoder()(timeline, runs, format=format, size=size, report=report):
         rows.add(batch)
         if progress:
             progress(len(rows.numbers))

@@ -1,7 +1,8 @@
 """The format of shards: how the pictures of one video lie in files, bit for bit.
 
 1. The array ``[slots, h, w, 3] u8`` is cut into shards of 256 pictures, one file each.
-2. A shard is its JPEG files one after the other, each followed by its crc32c; then an index of
+2. A shard is its pictures one after the other, as a `PictureCodec` has made them, each followed by
+   its crc32c; then an index of
    ``(offset, bytes)`` for each of its 256 pictures, all ones where there is none, and the crc32c
    of that index.
 
@@ -12,27 +13,25 @@ from typing import Any
 
 import numpy as np
 
-from fewframes.arrays import I64, U8, U64
+from fewframes.arrays import I64, U64
+from fewframes.pictures import PictureCodec, codec_of
 
 SHARD_FRAMES = 256
 INDEX_BYTES = SHARD_FRAMES * 16 + 4
 CHECKSUM_BYTES = 4
 
 
-def array_metadata(*, slots: int, height: int, width: int, quality: int) -> dict[str, Any]:
+def array_metadata(*, slots: int, height: int, width: int, codec: PictureCodec) -> dict[str, Any]:
     """Gives the ``zarr.json`` of an array of pictures.
 
-    >>> array_metadata(slots=20, height=120, width=160, quality=90)["shape"]
+    >>> from fewframes.pictures import picture_codec
+    >>> array_metadata(slots=20, height=120, width=160, codec=picture_codec("raw"))["shape"]
     [20, 120, 160, 3]
     """
     checksum = {"name": "crc32c"}
-    jpeg = {
-        "name": "imagecodecs_jpeg",
-        "configuration": {"level": quality, "subsampling": "420"},
-    }
     sharding = {
         "chunk_shape": [1, height, width, 3],
-        "codecs": [jpeg, checksum],
+        "codecs": [*codec.chain, checksum],
         "index_codecs": [{"name": "bytes", "configuration": {"endian": "little"}}, checksum],
         "index_location": "end",
     }
@@ -51,21 +50,24 @@ def array_metadata(*, slots: int, height: int, width: int, quality: int) -> dict
     }
 
 
-def shape_of(metadata: dict[str, Any]) -> tuple[int, int, int, int]:
-    """Gives slots, height, width and 3; ValueError for a ``zarr.json`` of any other format.
+def read_metadata(
+    metadata: dict[str, Any],
+) -> tuple[tuple[int, int, int, int], PictureCodec]:
+    """Gives slots, height, width and 3, and the codec; ValueError for any other ``zarr.json``.
 
-    >>> shape_of(array_metadata(slots=20, height=120, width=160, quality=90))
-    (20, 120, 160, 3)
+    >>> from fewframes.pictures import picture_codec
+    >>> read_metadata(array_metadata(slots=20, height=12, width=16, codec=picture_codec("zstd")))
+    ((20, 12, 16, 3), Zstd())
     """
     try:
         slots, height, width, _ = metadata["shape"]
-        sharding = metadata["codecs"][0]["configuration"]
-        quality = sharding["codecs"][0]["configuration"]["level"]
-    except (KeyError, IndexError, TypeError, ValueError) as error:
+        chain = metadata["codecs"][0]["configuration"]["codecs"]
+        codec = codec_of(chain[:-1])
+    except (KeyError, IndexError, TypeError, AttributeError) as error:
         raise ValueError("it does not describe an array of pictures") from error
-    if metadata != array_metadata(slots=slots, height=height, width=width, quality=quality):
+    if metadata != array_metadata(slots=slots, height=height, width=width, codec=codec):
         raise ValueError("it does not describe an array of pictures in shards of version 1")
-    return slots, height, width, 3
+    return (slots, height, width, 3), codec
 
 
 def shard_path(shard: int) -> str:
@@ -77,16 +79,15 @@ def shard_path(shard: int) -> str:
     return f"c/{shard}/0/0/0"
 
 
-def checksum(data: "bytes | U8") -> bytes:
+def checksum(data: bytes | memoryview) -> bytes:
     """Gives the crc32c of the bytes as four bytes, least significant first.
 
     >>> checksum(b"123456789").hex()
     '839206e3'
     """
-    import google_crc32c
+    from fastcrc.crc32 import iscsi
 
-    crc: int = google_crc32c.value(data)
-    return crc.to_bytes(CHECKSUM_BYTES, "little")
+    return iscsi(data).to_bytes(CHECKSUM_BYTES, "little")
 
 
 def empty_index() -> U64:

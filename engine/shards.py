@@ -1,10 +1,9 @@
-"""Shards: the pictures of one video on disk, written and read by slot.
-
-Writing appends to one file at a time and keeps nothing but its index in memory. Reading:
+"""ShardReader: pictures of one video from disk, by slot.
 
 1. The index of a shard is read once, checked and kept.
 2. Wanted pictures that lie near each other are read together; no file stays open.
-3. Every picture is checked against its crc32c and decoded straight into the batch.
+3. Every picture is checked against its crc32c and decoded straight into the batch; raw ones are
+   read straight into it.
 """
 
 import json
@@ -12,111 +11,49 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from fewframes import shard_format as form
-from fewframes.arrays import I64, U8, U64
+from fewframes.arrays import I64, U8
 from fewframes.errors import CorruptStoreError
+from fewframes.pictures import PictureCodec
+from fewframes.shard_format import CHECKSUM_BYTES as CHECK
 
-GAP_BYTES = 64 << 10
-"""Unwanted bytes between two wanted pictures that are cheaper to read than to skip."""
+WASTE = 1 / 8
+"""Unwanted bytes that may be read for one wanted byte, to read neighbours together. A call of the
+system costs less than reading one more picture, so only small gaps in long runs are worth it."""
 RUN_BYTES = 1 << 20
 """Neighbours are read together up to this size: it bounds memory and lets threads share."""
+CORES = os.cpu_count() or 1
+"""Asked once: the system takes 0.1 ms to answer."""
 FRAMES_PER_THREAD = 8
 """Fewer pictures than this are decoded before a thread has started."""
-
-
-class ShardWriter:
-    """Appends pictures to an array in a new folder; nothing can be read before `close`."""
-
-    def __init__(self, folder: Path, height: int, width: int, quality: int) -> None:
-        import xxhash
-
-        self.folder, self.size, self.quality = folder, (height, width), quality
-        self.slots = 0
-        self.digests: dict[str, tuple[int, str]] = {}
-        """Bytes and xxh3-128 of each finished shard, by its path below the folder."""
-        self._index: U64 = form.empty_index()
-        self._file: BinaryIO | None = None
-        self._digest = xxhash.xxh3_128()
-        self._written = 0
-        folder.mkdir(parents=True, exist_ok=True)
-
-    def append(self, jpeg: bytes) -> int:
-        """Writes one JPEG file of the array's size; gives its slot.
-
-        Raises:
-            ValueError: It is no JPEG, or one of another size.
-        """
-        self._check(jpeg)
-        if self._file is None:
-            path = self.folder / form.shard_path(self.slots // form.SHARD_FRAMES)
-            path.parent.mkdir(parents=True)
-            self._file = path.open("xb", buffering=1 << 18)
-        size = len(jpeg) + form.CHECKSUM_BYTES
-        self._index[self.slots % form.SHARD_FRAMES] = (self._written, size)
-        self._write(self._file, jpeg)
-        self._write(self._file, form.checksum(jpeg))
-        self.slots += 1
-        if self.slots % form.SHARD_FRAMES == 0:
-            self._close_shard(self._file)
-        return self.slots - 1
-
-    def close(self) -> None:
-        """Finishes the last shard and writes the array's ``zarr.json``."""
-        if self._file is not None:
-            self._close_shard(self._file)
-        size = {"height": self.size[0], "width": self.size[1]}
-        facts = form.array_metadata(slots=self.slots, **size, quality=self.quality)
-        (self.folder / "zarr.json").write_text(json.dumps(facts, indent=2), encoding="utf-8")
-
-    def abandon(self) -> None:
-        """Closes the open file, if there is one, without an index."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-
-    def _check(self, jpeg: bytes) -> None:
-        from simplejpeg import decode_jpeg_header
-
-        try:
-            height, width, colours, _ = decode_jpeg_header(jpeg)
-        except ValueError as error:
-            raise ValueError(f"slot {self.slots} must be a JPEG file: {error}") from error
-        if (height, width) != self.size or colours != "YCbCr":
-            raise ValueError(
-                f"slot {self.slots} is a {colours} JPEG of {height}x{width}, but the array holds "
-                f"YCbCr of {self.size[0]}x{self.size[1]}; all pictures of a video are alike"
-            )
-
-    def _write(self, file: BinaryIO, data: bytes) -> None:
-        file.write(data)
-        self._digest.update(data)
-        self._written += len(data)
-
-    def _close_shard(self, file: BinaryIO) -> None:
-        self._write(file, form.encode_index(self._index))
-        file.close()
-        path = form.shard_path((self.slots - 1) // form.SHARD_FRAMES)
-        self.digests[path] = (self._written, self._digest.hexdigest())
-        self._digest.reset()
-        self._index = form.empty_index()
-        self._file, self._written = None, 0
 
 
 class _Run(NamedTuple):
     """Neighbours in one shard, to be read together."""
 
+    slots: list[int]
+    offsets: list[int]
+    """Where each picture begins in the shard, rising."""
+    sizes: list[int]
+    """Bytes of each picture with its checksum."""
+
+
+class _Task(NamedTuple):
+    """What one thread does at a time: runs of one shard, for which the file is opened once."""
+
     shard: int
-    slots: I64
-    offsets: I64
-    """Where each picture begins in the shard, ``[m] i64``, rising."""
-    sizes: I64
-    """Bytes of each picture with its checksum, ``[m] i64``."""
+    runs: list[_Run]
+
+
+_ReadRun: TypeAlias = Callable[[int, _Run], None]
+"""Reads a run of the file with this descriptor."""
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
@@ -130,16 +67,19 @@ class ShardReader:
     folder: Path
     shape: tuple[int, int, int, int] = field(init=False)
     """Slots, height, width and 3."""
+    codec: PictureCodec = field(init=False)
+    """How the pictures are stored."""
     _indexes: dict[int, I64] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         """Reads the array's ``zarr.json``; anything but what `ShardWriter` writes is refused."""
         file = self.folder / "zarr.json"
         try:
-            shape = form.shape_of(json.loads(file.read_bytes()))
+            shape, codec = form.read_metadata(json.loads(file.read_bytes()))
         except (OSError, ValueError) as error:
             raise _unusable(file, error) from error
         object.__setattr__(self, "shape", shape)
+        object.__setattr__(self, "codec", codec)
 
     def __reduce__(self) -> tuple[type["ShardReader"], tuple[Path]]:
         return ShardReader, (self.folder,)
@@ -148,93 +88,138 @@ class ShardReader:
         return self.shape[0]
 
     def __repr__(self) -> str:
-        return f"ShardReader({list(self.shape)} u8)"
+        return f"ShardReader({list(self.shape)} u8, {self.codec.name})"
 
-    def read(self, slots: npt.ArrayLike, out: U8 | None = None, workers: int | None = None) -> U8:
+    def read(
+        self,
+        slots: npt.ArrayLike,
+        *,
+        size: tuple[int, int] | None = None,
+        out: U8 | None = None,
+        workers: int | None = None,
+    ) -> U8:
         """Decodes pictures, ``[k] -> [k, h, w, 3] u8``, in the order asked for.
 
-        A slot that is asked for twice is decoded once. ``out`` is an array to decode into.
-        ``workers`` is the number of threads (default: one a core, and 8 pictures each at least).
+        A slot that is asked for twice is decoded once. ``size`` is another height and width, see
+        `pictures` for how it is made; ``out`` an array to decode into. ``workers`` is the number
+        of threads (default: one a core, and 8 pictures each at least).
 
         Raises:
             IndexError: A slot is not in the array.
-            ValueError: ``out`` is not ``[k, h, w, 3] u8`` and contiguous.
+            ValueError: ``out`` is not ``[k, h, w, 3] u8``, contiguous and writeable.
             CorruptStoreError: A picture is missing or damaged; says which.
         """
         wanted = self._checked(slots)
-        pixels = self._target(out, len(wanted))
+        pixels = self._target(out, len(wanted), size or self.shape[1:3])
         unique, first, inverse = np.unique(wanted, return_index=True, return_inverse=True)
-        place = dict(zip(unique.tolist(), first.tolist(), strict=True))
-
-        def decode(slot: int, jpeg: U8) -> None:
-            self._decode(slot, jpeg, pixels[place[slot]])
-
-        self._each(unique, decode, workers=workers)
+        place = dict(zip(unique.tolist(), (pixels[at] for at in first.tolist()), strict=True))
+        if self.codec.name == "raw" and pixels.shape[1:] == self.shape[1:]:
+            self._each(unique, self._reading_into(place), 0, workers)
+        else:
+            self._each(unique, self._reading_for(self._decoding_into(place)), RUN_BYTES, workers)
         source = first[inverse]
         for at in np.flatnonzero(source != np.arange(len(wanted))).tolist():
             pixels[at] = pixels[source[at]]
         return pixels
 
-    def jpegs(self, slots: npt.ArrayLike) -> list[bytes]:
-        """Gives the stored JPEG files, checked but not decoded, in the order asked for."""
+    def encoded(self, slots: npt.ArrayLike) -> list[bytes]:
+        """Gives pictures as they are stored, checked but not decoded, in the order asked for."""
         wanted = self._checked(slots)
         found: dict[int, bytes] = {}
 
-        def keep(slot: int, jpeg: U8) -> None:
-            found[slot] = jpeg.tobytes()
+        def keep(slot: int, data: U8) -> None:
+            found[slot] = data.tobytes()
 
-        self._each(np.unique(wanted), keep, workers=1)
+        self._each(np.unique(wanted), self._reading_for(keep), RUN_BYTES, 1)
         return [found[slot] for slot in wanted.tolist()]
 
-    def _each(self, slots: I64, use: Callable[[int, U8], None], *, workers: int | None) -> None:
-        """Calls ``use(slot, JPEG bytes)`` for each of the rising slots, on threads."""
-        runs = list(self._runs(slots))
-        threads = min(workers or len(slots) // FRAMES_PER_THREAD, os.cpu_count() or 1, len(runs))
-        if threads <= 1:
-            for run in runs:
-                self._read_run(run, use)
+    def _each(self, slots: I64, read: _ReadRun, most_bytes: int, workers: int | None) -> None:
+        """Calls ``read`` for each run of the rising slots, on threads."""
+        threads = min(workers or len(slots) // FRAMES_PER_THREAD, CORES)
+        tasks = list(self._tasks(slots, most_bytes, FRAMES_PER_THREAD if threads > 1 else None))
+        if min(threads, len(tasks)) <= 1:
+            for task in tasks:
+                self._run(task, read)
             return
-        with ThreadPoolExecutor(threads) as pool:
-            for _ in pool.map(lambda run: self._read_run(run, use), runs):
+        with ThreadPoolExecutor(min(threads, len(tasks))) as pool:
+            for _ in pool.map(lambda task: self._run(task, read), tasks):
                 pass
 
-    def _runs(self, slots: I64) -> Iterator[_Run]:
-        """Cuts rising slots into runs, each within one shard, with short gaps and length."""
-        shards = slots // form.SHARD_FRAMES
-        for shard in np.unique(shards).tolist():
-            mine = slots[shards == shard]
-            offsets, sizes = self._index_of(shard)[mine % form.SHARD_FRAMES].T
+    def _run(self, task: _Task, read: _ReadRun) -> None:
+        file = self.folder / form.shard_path(task.shard)
+        try:
+            handle = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise _unusable(file, error) from error
+        try:
+            for run in task.runs:
+                read(handle, run)
+        except OSError as error:
+            raise _unusable(file, error) from error
+        finally:
+            os.close(handle)
+
+    def _tasks(self, slots: I64, most_bytes: int, most_runs: int | None) -> Iterator[_Task]:
+        """Cuts rising slots into runs, each within one shard, and these into tasks."""
+        shards, places = np.divmod(slots, form.SHARD_FRAMES)
+        edges = [0, *(np.flatnonzero(np.diff(shards)) + 1).tolist(), len(slots)]
+        for low, high in pairwise(edges if len(slots) else ()):
+            shard, mine = int(shards[low]), slots[low:high]
+            offsets, sizes = self.index_of(shard)[places[low:high]].T
             if (offsets < 0).any():
                 raise self._corrupt(int(mine[offsets < 0][0]), "is missing")
             order = np.argsort(offsets, kind="stable")
-            mine, offsets, sizes = mine[order], offsets[order], sizes[order]
-            for at in _cut(offsets, sizes):
-                yield _Run(shard, mine[at], offsets[at], sizes[at])
+            columns = [column[order].tolist() for column in (mine, offsets, sizes)]
+            runs = [
+                _Run(*(column[at] for column in columns))
+                for at in _cut(columns[1], columns[2], most_bytes)
+            ]
+            step = most_runs or len(runs)
+            yield from (_Task(shard, runs[at : at + step]) for at in range(0, len(runs), step))
 
-    def _read_run(self, run: _Run, use: Callable[[int, U8], None]) -> None:
-        file, start = self.folder / form.shard_path(run.shard), int(run.offsets[0])
-        begins, ends = run.offsets - start, run.offsets - start + run.sizes
-        try:
-            data = np.frombuffer(_read(file, start, int(ends.max())), np.uint8)
-        except OSError as error:
-            raise _unusable(file, error) from error
-        for slot, begin, end in zip(*(x.tolist() for x in (run.slots, begins, ends)), strict=True):
-            middle = end - form.CHECKSUM_BYTES
-            if len(data) < end or form.checksum(data[begin:middle]) != data[middle:end].tobytes():
+    def _reading_for(self, use: Callable[[int, U8], None]) -> _ReadRun:
+        """Gives a function that reads a run and gives ``use`` the bytes of each picture."""
+
+        def read(handle: int, run: _Run) -> None:
+            start = run.offsets[0]
+            ends = [offset + size - start for offset, size in zip(*run[1:], strict=True)]
+            data = np.frombuffer(os.pread(handle, max(ends), start), np.uint8)
+            for slot, size, end in zip(run.slots, run.sizes, ends, strict=True):
+                picture, tail = data[end - size : end - CHECK], data[end - CHECK : end]
+                if len(data) < end or form.checksum(picture.data) != tail.tobytes():
+                    raise self._corrupt(slot, "is damaged (wrong checksum)")
+                use(slot, picture)
+
+        return read
+
+    def _reading_into(self, place: dict[int, U8]) -> _ReadRun:
+        """Gives a function that reads raw pictures, a run each, to their places."""
+        from fastcrc.crc32 import iscsi as crc32c
+
+        def read(handle: int, run: _Run) -> None:
+            (slot,), (offset,), (size,) = run
+            out, tail = place[slot], bytearray(CHECK)
+            if size != out.nbytes + CHECK:
+                raise self._corrupt(slot, f"has {size - CHECK} bytes, not {out.nbytes}")
+            count = os.preadv(handle, [out.data.cast("B"), tail], offset)
+            if count != size or crc32c(out.data) != int.from_bytes(tail, "little"):
                 raise self._corrupt(slot, "is damaged (wrong checksum)")
-            use(slot, data[begin:middle])
 
-    def _decode(self, slot: int, jpeg: U8, out: U8) -> None:
-        from simplejpeg import decode_jpeg
+        return read
 
-        try:
-            size = decode_jpeg(jpeg, colorspace="RGB", buffer=out).shape
-        except ValueError as error:
-            raise self._corrupt(slot, f"cannot be decoded ({error})") from error
-        if size != out.shape:
-            raise self._corrupt(slot, f"has shape {list(size)}, not {list(out.shape)}")
+    def _decoding_into(self, place: dict[int, U8]) -> Callable[[int, U8], None]:
+        size = self.shape[1:3]
 
-    def _index_of(self, shard: int) -> I64:
+        def decode(slot: int, data: U8) -> None:
+            try:
+                self.codec.decode(data, size, place[slot])
+            except ValueError as error:
+                raise self._corrupt(slot, f"cannot be decoded ({error})") from error
+
+        return decode
+
+    def index_of(self, shard: int) -> I64:
+        """Offset and bytes of each picture of a shard, ``[256, 2] i64``; -1 where there is none."""
         if shard not in self._indexes:
             file = self.folder / form.shard_path(shard)
             try:
@@ -254,30 +239,34 @@ class ShardReader:
             raise IndexError(f"slot {outside[0]} is asked for, but there are {len(self)} from 0")
         return wanted.astype(np.int64)
 
-    def _target(self, out: U8 | None, count: int) -> U8:
-        shape = (count, *self.shape[1:])
+    def _target(self, out: U8 | None, count: int, size: tuple[int, int]) -> U8:
+        shape = (count, *size, 3)
         if out is None:
             return np.empty(shape, np.uint8)
-        if out.shape != shape or out.dtype != np.uint8 or not out.flags.c_contiguous:
-            raise ValueError(
-                f"out must be {list(shape)} u8 and contiguous, got {list(out.shape)} {out.dtype}"
-            )
-        return out
+        if out.shape == shape and out.dtype == np.uint8:
+            if out.flags.c_contiguous and out.flags.writeable:
+                return out
+            raise ValueError("out must be contiguous and writeable; pass a whole array")
+        raise ValueError(
+            f"out must be a NumPy array {list(shape)} u8, got {list(out.shape)} {out.dtype}; "
+            "of a torch tensor, pass tensor.numpy()"
+        )
 
     def _corrupt(self, slot: int, what: str) -> CorruptStoreError:
         file = self.folder / form.shard_path(slot // form.SHARD_FRAMES)
         return CorruptStoreError(f"{_shown(file)}: the picture in slot {slot} {what}")
 
 
-def _cut(offsets: I64, sizes: I64) -> Iterator[slice]:
-    """Cuts pictures in order of offset where a gap is too wide or a run gets too long."""
-    begins, ends = offsets.tolist(), (offsets + sizes).tolist()
-    first = 0
-    for at in range(1, len(begins)):
-        if begins[at] - ends[at - 1] > GAP_BYTES or ends[at] - begins[first] > RUN_BYTES:
+def _cut(offsets: list[int], sizes: list[int], most_bytes: int) -> Iterator[slice]:
+    """Cuts pictures in order of offset where too much would be read in vain, or at once."""
+    first, wanted = 0, sizes[0]
+    for at in range(1, len(offsets)):
+        span = offsets[at] + sizes[at] - offsets[first]
+        wanted += sizes[at]
+        if span > most_bytes or span > wanted * (1 + WASTE):
             yield slice(first, at)
-            first = at
-    yield slice(first, len(begins))
+            first, wanted = at, sizes[at]
+    yield slice(first, len(offsets))
 
 
 def _read(file: Path, start: int, length: int) -> bytes:

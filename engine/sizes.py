@@ -47,8 +47,25 @@ def output_size(stream: "StreamInfo", size: Size) -> tuple[int, int] | None:
     wanted = parse_size(size)
     if wanted is None or isinstance(wanted, tuple):
         return wanted
-    height, width = _square_pixel_size(stream)
-    scale = min(Fraction(1), Fraction(wanted) / max(height, width))
+    return _shrunk(*_square_pixel_size(stream), wanted)
+
+
+def fitted_size(stored: tuple[int, int], size: Size) -> tuple[int, int] | None:
+    """Gives height and width for a stored picture of square pixels, or None to keep its own.
+
+    >>> fitted_size((252, 448), 112), fitted_size((252, 448), 448), fitted_size((252, 448), "9x9")
+    ((64, 112), None, (9, 9))
+    """
+    wanted = parse_size(size)
+    if wanted is None or isinstance(wanted, tuple):
+        return wanted
+    return (
+        None if wanted >= max(stored) else _shrunk(Fraction(stored[0]), Fraction(stored[1]), wanted)
+    )
+
+
+def _shrunk(height: Fraction, width: Fraction, longer: int) -> tuple[int, int]:
+    scale = min(Fraction(1), Fraction(longer) / max(height, width))
     return _even(height * scale), _even(width * scale)
 
 

@@ -14,21 +14,21 @@ from typing import Any, Unpack
 import numpy as np
 import numpy.typing as npt
 
-from fewframes.arrays import F32, F64, I32, I64
+from fewframes.arrays import F32, F64, I32, I64, U8
 from fewframes.commits import Commit
 from fewframes.embedding import Embedder, Identity, Query, embed_query
 from fewframes.errors import CorruptStoreError
 from fewframes.frames import FrameBatch
+from fewframes.layout import check_version
 from fewframes.rows import StoredRows, read_rows
 from fewframes.sampling import with_scores
 from fewframes.selection import select
 from fewframes.shards import ShardReader
 from fewframes.sidecars import find_sidecar, sidecars_of, write_sidecar
+from fewframes.sizes import Size, fitted_size
 from fewframes.table import FrameTable
+from fewframes.wanted import Wanted, wanted_rows
 from fewframes.wishes import Wishes, check_features, check_query
-
-SAME_SECONDS = 1e-9
-"""A time this close to a frame's own belongs to that frame."""
 
 
 class Video:
@@ -41,6 +41,7 @@ class Video:
     """
 
     def __init__(self, commit: Commit) -> None:
+        check_version(f"video {commit.facts['id']!r}", commit.facts["recipe"]["format_version"])
         self._commit = commit
         self._vectors: dict[Identity, F32] = {}
 
@@ -87,6 +88,12 @@ class Video:
         return height, width
 
     @property
+    def picture_bytes(self) -> int:
+        """Bytes on disk of the stored pictures, with their indexes and checksums."""
+        files = self._commit.files.items()
+        return sum(size for path, (size, _) in files if path.startswith("frames/"))
+
+    @property
     def table(self) -> FrameTable:
         """The indexed frames, ``n`` rows."""
         return self._rows.table
@@ -99,37 +106,62 @@ class Video:
     def read(
         self,
         *,
-        frames: npt.ArrayLike | None = None,
-        rows: npt.ArrayLike | None = None,
-        seconds: npt.ArrayLike | None = None,
+        frames: Wanted = None,
+        rows: Wanted = None,
+        seconds: Wanted = None,
+        size: Size = None,
+        out: U8 | None = None,
         workers: int | None = None,
     ) -> FrameBatch:
         """Reads stored frames in the order asked for, repeats allowed.
 
         Args:
-            frames: Source frame numbers of indexed frames.
+            frames: Source frame numbers of indexed frames; of a slice, those that are indexed.
             rows: Positions in the `table`.
-            seconds: Times; each gives the last indexed frame at or before it.
-            workers: Threads that decode (default: one a core).
+            seconds: Times; each gives the last indexed frame at or before it. Of a slice, the
+                indexed frames that begin at or after its start and before its stop.
+            size: Longer side (never enlarged), or an exact height and width; None as stored.
+                JPEGs are decoded at 1/2, 1/4 or 1/8 where that is enough, then averaged by area:
+                a thumbnail costs less than a picture.
+            out: Array ``[k, h, w, 3] u8`` to decode into, such as ``tensor.numpy()`` of a pinned
+                tensor; it is then the batch's ``frames``.
+            workers: Threads that decode (default: one a core); in loader workers, 1.
 
         Raises:
-            ValueError: Not exactly one of frames, rows and seconds is given.
+            ValueError: Not exactly one of frames, rows and seconds is given, or ``out`` has
+                another shape.
             IndexError: A frame is not indexed, or a row or time is outside the video.
             CorruptStoreError: A picture is missing or damaged.
 
         >>> import fewframes as ff
-        >>> ff.open("corpus.zarr")["film"].read(frames=[25, 0, 25])
+        >>> video = ff.open("corpus.zarr")["film"]
+        >>> video.read(frames=[25, 0, 25])
         FrameBatch([3, 120, 160, 3] u8 rgb of 'film', frames 25 to 25, 1.00 s to 1.00 s)
+        >>> video.read(seconds=slice(2, 4), size=80)
+        FrameBatch([4, 60, 80, 3] u8 rgb of 'film', frames 50 to 87, 2.00 s to 3.48 s)
         """
-        if sum(given is not None for given in (frames, rows, seconds)) != 1:
-            raise ValueError("read needs one of frames=[…], rows=[…] or seconds=[…]")
-        if frames is not None:
-            at = self._rows_of_frames(_whole(frames, "frames"))
-        elif rows is not None:
-            at = self._checked_rows(_whole(rows, "rows"))
-        else:
-            at = self._rows_at(np.atleast_1d(np.asarray(seconds, np.float64)))
-        return self._read(at, workers)
+        at = self.rows_of(frames=frames, rows=rows, seconds=seconds)
+        return self._read(at, fitted_size(self.frame_size, size), out, workers)
+
+    def rows_of(self, *, frames: Wanted = None, rows: Wanted = None, seconds: Wanted = None) -> I64:
+        """Gives the rows that `read` would read, ``[k] i64``; raises as it does."""
+        return wanted_rows(
+            self.table,
+            self.id,
+            self.duration_seconds,
+            frames=frames,
+            rows=rows,
+            seconds=seconds,
+        )
+
+    def encoded(self, rows: npt.ArrayLike) -> list[bytes]:
+        """Gives the pictures of rows as they are stored, checked but not decoded.
+
+        >>> import fewframes as ff
+        >>> ff.open("corpus.zarr")["film"].encoded([0])[0][6:10]
+        b'JFIF'
+        """
+        return self._shards.encoded(self.slots[self.rows_of(rows=rows)])
 
     def sample(
         self,
@@ -167,7 +199,7 @@ class Video:
             table = dataclasses.replace(table, signatures=self.vectors(features))
         chosen = select(table, budget=budget, policy=policy, **wishes)
         film_fps = table.film.fps if table.film else 0.0
-        return with_scores(self._read(chosen.rows, None), chosen, film_fps=film_fps)
+        return with_scores(self._read(chosen.rows), chosen, film_fps=film_fps)
 
     def embed(
         self,
@@ -232,11 +264,17 @@ class Video:
             )
         return reader
 
-    def _read(self, at: I64, workers: int | None) -> FrameBatch:
+    def _read(
+        self,
+        at: I64,
+        size: tuple[int, int] | None = None,
+        out: U8 | None = None,
+        workers: int | None = None,
+    ) -> FrameBatch:
         table, slots = self.table, self.slots[at]
         damaged = self._rows.is_damaged[at]
         return FrameBatch(
-            (self._shards.read(slots, workers=workers),),
+            (self._shards.read(slots, size=size, out=out, workers=workers),),
             "rgb",
             table.frame_numbers[at],
             table.pts[at],
@@ -253,44 +291,3 @@ class Video:
         if sidecar.identity not in self._vectors:
             self._vectors[sidecar.identity] = sidecar.read()
         return self._vectors[sidecar.identity]
-
-    def _rows_of_frames(self, numbers: I64) -> I64:
-        known = self.table.frame_numbers
-        at = np.searchsorted(known, numbers)
-        is_there = np.isin(numbers, known)
-        if not is_there.all():
-            first = int(np.flatnonzero(~is_there)[0])
-            near = known[max(0, at[first] - 1) : at[first] + 1].tolist()
-            raise IndexError(
-                f"frame {numbers[first]} of {self.id!r} is not indexed; the indexed frames next "
-                f"to it: {', '.join(map(str, near)) or 'none'} ({len(known)} in all)"
-            )
-        return at
-
-    def _checked_rows(self, rows: I64) -> I64:
-        outside = rows[(rows < 0) | (rows >= len(self.table))]
-        if outside.size:
-            raise IndexError(
-                f"row {outside[0]} of {self.id!r} is asked for, but it has {len(self.table)} "
-                "rows from 0"
-            )
-        return rows
-
-    def _rows_at(self, times: F64) -> I64:
-        shown = self.table.seconds
-        first = float(shown[0]) if len(shown) else np.inf
-        at = np.searchsorted(shown, times + SAME_SECONDS, side="right") - 1
-        outside = times[~((at >= 0) & (times >= 0) & (times <= self.duration_seconds))]
-        if outside.size:
-            raise IndexError(
-                f"time {outside[0]} s of {self.id!r} is asked for, but it is indexed "
-                f"from {first:.3f} to {self.duration_seconds:.3f} s"
-            )
-        return at
-
-
-def _whole(values: npt.ArrayLike, name: str) -> I64:
-    numbers = np.atleast_1d(np.asarray(values))
-    if numbers.size and not np.issubdtype(numbers.dtype, np.integer):
-        raise TypeError(f"{name} must be whole numbers, got {numbers.dtype}; for times, seconds=")
-    return numbers.astype(np.int64)

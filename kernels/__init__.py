@@ -19,10 +19,12 @@ from fewframes.kernels.farthest import farthest_first
 from fewframes.kernels.grid import block_means
 from fewframes.kernels.kernel import Kernel
 from fewframes.kernels.representatives import representatives
+from fewframes.kernels.resize import resize
 from fewframes.kernels.rgb import planes_to_rgb
 from fewframes.kernels.rgb_plan import RgbPlan, Siting, rgb_plan
 from fewframes.kernels.signature import signature
 from fewframes.kernels.sweep import luma_sweep
+from fewframes.kernels.taps import axis_taps
 from fewframes.kernels.tones import grid_tones
 from fewframes.kernels.ycc import matrix_between, ycc_matrix
 
@@ -31,6 +33,7 @@ __all__ = [
     "Kernel",
     "RgbPlan",
     "Siting",
+    "axis_taps",
     "block_means",
     "dhash64",
     "exposure",
@@ -43,6 +46,7 @@ __all__ = [
     "pivoted_cholesky",
     "planes_to_rgb",
     "representatives",
+    "resize",
     "rgb_plan",
     "signature",
     "ycc_matrix",
@@ -60,6 +64,7 @@ KERNELS: dict[str, Kernel[..., Any]] = {
         hamming64,
         pivoted_cholesky,
         representatives,
+        resize,
         luma_sweep,
         planes_to_rgb,
         signature,

@@ -22,7 +22,7 @@ def laid_out(array, layout):
     """The same values, either packed or as a read-only view of a wider buffer."""
     if layout == "packed":
         return array
-    wider = np.full((array.shape[0], array.shape[1] + 3), 77, array.dtype)
+    wider = np.full((array.shape[0], array.shape[1] + 3, *array.shape[2:]), 77, array.dtype)
     wider[:, : array.shape[1]] = array
     wider.flags.writeable = False
     return wider[:, : array.shape[1]]
@@ -148,6 +148,17 @@ def planes_to_colour(draw):
     return [*made, plan]
 
 
+@st.composite
+def pictures_to_resize(draw):
+    """A picture of one to four channels, and the weights to any size."""
+    rng = np.random.default_rng(draw(SEEDS))
+    sizes, layout = [draw(SIDES) for _ in range(4)], draw(st.sampled_from(LAYOUTS))
+    contrast = draw(st.sampled_from([1, 256]))
+    shape = (sizes[0], sizes[1], draw(st.sampled_from([1, 3, 4])))
+    pixels = laid_out(rng.integers(256 - contrast, 256, shape, np.uint8), layout)
+    return [pixels, kernels.axis_taps(sizes[0], sizes[2]), kernels.axis_taps(sizes[1], sizes[3])]
+
+
 ARGUMENTS = {
     "block_means": st.tuples(planes(), st.integers(1, 45)).map(lambda drawn: [*drawn[0], drawn[1]]),
     "dhash64": grids(),
@@ -159,6 +170,7 @@ ARGUMENTS = {
     "planes_to_rgb": planes_to_colour(),
     "pivoted_cholesky": rows_to_span(),
     "representatives": rows_to_represent(),
+    "resize": pictures_to_resize(),
     "luma_sweep": st.tuples(planes(), st.integers(1, 45)).map(lambda drawn: [*drawn[0], drawn[1]]),
     "signature": grids(3, of_one_shape=False),
     "ycc_matrix": planes_to_recode(),

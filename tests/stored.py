@@ -5,13 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import simplejpeg
+import zarr
 
+from fewframes.pictures import Jpeg, PictureCodec
 from fewframes.publishing import VideoWriter
 from fewframes.recipes import Recipe
-from fewframes.shards import ShardWriter
+from fewframes.shard_writing import ShardWriter
 from fewframes.table import FrameTable
 from fewframes.timeline import Packets, Source, StreamInfo, Timeline
 
+zarr.config.set({"codecs.imagecodecs_jpeg": "fewframes.jpeg.JpegCodec"})  # not imagecodecs'
 HEIGHT, WIDTH = 48, 64
 RECIPE = Recipe(fps=12.5, size="64")
 
@@ -87,9 +90,28 @@ def picture_of_row(row: int) -> np.ndarray:
     return simplejpeg.decode_jpeg(jpeg(row - 1 if row % 3 == 2 else row))
 
 
-def array_of(folder: Path, count: int) -> Path:
-    writer = ShardWriter(folder, HEIGHT, WIDTH, 90)
+def pixels_of(number: int) -> np.ndarray:
+    """The picture that `jpeg` makes a file of, before it is coded."""
+    pixels = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    if number % 10:
+        noise = np.random.default_rng(number).integers(0, 255, (6, 8, 3), np.uint8)
+        pixels[:] = np.kron(noise, np.ones((HEIGHT // 6, WIDTH // 8, 1), np.uint8))
+    return pixels
+
+
+def encoded(codec: PictureCodec, number: int) -> bytes:
+    return jpeg(number) if codec.name == "jpeg" else codec.encode((pixels_of(number),))
+
+
+def decoded(codec: PictureCodec, number: int) -> np.ndarray:
+    """By another way than the reader's."""
+    is_lossy = codec.name == "jpeg"
+    return simplejpeg.decode_jpeg(jpeg(number)) if is_lossy else pixels_of(number)
+
+
+def array_of(folder: Path, count: int, codec: PictureCodec = Jpeg(90)) -> Path:  # noqa: B008
+    writer = ShardWriter(folder, HEIGHT, WIDTH, codec)
     for number in range(count):
-        assert writer.append(jpeg(number)) == number
+        assert writer.append(encoded(codec, number)) == number
     writer.close()
     return folder

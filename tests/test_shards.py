@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from stored import HEIGHT, WIDTH, array_of, jpeg
 
 from fewframes.errors import CorruptStoreError
+from fewframes.pictures import Jpeg
 from fewframes.shard_format import SHARD_FRAMES
-from fewframes.shards import ShardReader, ShardWriter
+from fewframes.shard_writing import ShardWriter
+from fewframes.shards import ShardReader
 
 
 @pytest.fixture(scope="module")
@@ -60,15 +62,15 @@ def test_any_order_with_repeats_gives_the_pictures_that_were_put_in(frames, slot
 
 def test_the_stored_bytes_are_those_that_were_put_in(frames):
     slots = [285, 0, 40, 0]
-    assert ShardReader(frames).jpegs(slots) == [jpeg(slot) for slot in slots]
+    assert ShardReader(frames).encoded(slots) == [jpeg(slot) for slot in slots]
 
 
 def test_pictures_go_into_an_array_that_is_there(frames):
     reader, out = ShardReader(frames), np.full((2, HEIGHT, WIDTH, 3), 9, np.uint8)
-    assert reader.read([5, 6], out) is out
+    assert reader.read([5, 6], out=out) is out
     np.testing.assert_array_equal(out, reader.read([5, 6]))
-    with pytest.raises(ValueError, match=r"out must be \[3, 48, 64, 3\] u8"):
-        reader.read([1, 2, 3], out)
+    with pytest.raises(ValueError, match=r"out must be a NumPy array \[3, 48, 64, 3\] u8"):
+        reader.read([1, 2, 3], out=out)
 
 
 def test_a_slot_outside_the_array_is_refused(frames):
@@ -81,7 +83,7 @@ def test_a_slot_outside_the_array_is_refused(frames):
 
 
 def test_only_pictures_of_one_size_are_taken(tmp_path):
-    writer = ShardWriter(tmp_path / "frames", HEIGHT, WIDTH, 90)
+    writer = ShardWriter(tmp_path / "frames", HEIGHT, WIDTH, Jpeg(90))
     with pytest.raises(ValueError, match="slot 0 is a YCbCr JPEG of 24x32"):
         writer.append(jpeg(1, height=24, width=32))
     with pytest.raises(ValueError, match="slot 0 must be a JPEG file"):
@@ -128,7 +130,7 @@ def test_a_damaged_picture_is_named_and_leaves_the_others(tmp_path):
     shard.write_bytes(data)
     with pytest.raises(CorruptStoreError, match=r"frames/c/0/0/0/0: the picture in slot 7 is dam"):
         ShardReader(folder).read([3, 7])
-    assert ShardReader(folder).jpegs([6, 8]) == [jpeg(6), jpeg(8)]
+    assert ShardReader(folder).encoded([6, 8]) == [jpeg(6), jpeg(8)]
 
 
 @pytest.mark.parametrize("kept", [0, 1, 500, -1, -5000])

@@ -9,12 +9,20 @@ import pytest
 from av import VideoFrame
 from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 
-from fewframes.kernels import KERNELS, block_means, matrix_between, planes_to_rgb, rgb_plan
+from fewframes.kernels import (
+    KERNELS,
+    axis_taps,
+    block_means,
+    matrix_between,
+    planes_to_rgb,
+    rgb_plan,
+)
 
 RNG = np.random.default_rng(0)
 BUFFER = RNG.integers(0, 256, (252, 512), np.uint8)
 LUMA = BUFFER[:, :448]  # rows padded to 64 bytes, as decoders lay them out
 BLUE, RED = RNG.integers(0, 256, (2, 126, 224), np.uint8)
+PIXELS = RNG.integers(0, 256, (126, 224, 3), np.uint8)
 GRID = block_means.reference(LUMA, 8)
 BLUE_GRID, RED_GRID = (block_means.reference(plane, 4) for plane in (BLUE, RED))
 GRIDS = np.stack([GRID, BLUE_GRID, RED_GRID, GRID])
@@ -33,6 +41,7 @@ SIZES = {
     "hamming64": (HASHES[:64], HASHES),
     "pivoted_cholesky": (SIGNATURES, np.ones(5000), 16, NONE),
     "representatives": (ALIKE, SIGNATURES, np.zeros(5000, np.int64), 0.0, 16, NONE),
+    "resize": (PIXELS, axis_taps(126, 84), axis_taps(224, 150)),
     "exposure": (LUMA, 16, 239),
     "grid_change": (GRIDS, NINE, 4.0),
     "grid_tones": (GRIDS,),
