@@ -74,6 +74,20 @@ def video_line(video: "Video") -> dict[str, Any]:
     }
 
 
+def listed_line(row: dict[str, Any]) -> dict[str, Any]:
+    """Says of a row of the catalogue what a list shows; nothing where a record is unreadable."""
+    size = None if row["height"] is None else f"{row['height']}x{row['width']}"
+    seconds = row["duration_seconds"]
+    return {
+        "id": row["id"],
+        "status": row["status"],
+        "rows": row["rows"],
+        "stored": row["stored"],
+        "duration_seconds": None if seconds is None else round(seconds, 3),
+        "size": size,
+    }
+
+
 def video_facts(video: "Video") -> dict[str, Any]:
     """Says all that a store knows of a video."""
     hidden = {"files", "xxh3"}

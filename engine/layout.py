@@ -5,6 +5,7 @@
     STORE/fewframes-store.json            says that this folder is a store, and its version
     STORE/videos/<quoted id>/<key>/       one immutable group for a video, its recipe and its source
     STORE/.attempts/<uuid>/               unfinished work, and what is about to be removed
+    STORE/catalogue/                      a cache of the list of videos, and notes of changes to it
 
 A group appears under ``videos`` complete, by one rename, and never changes.
 """
@@ -19,6 +20,7 @@ from fewframes.recipes import FORMAT_VERSION
 
 MARK = "fewframes-store.json"
 FORMAT = "fewframes store"
+OWN_NAMES = {MARK, "videos", ".attempts", "catalogue"}
 LONGEST_NAME = 255
 """Bytes that file systems take for the name of a folder."""
 
@@ -33,7 +35,7 @@ def create_store(store: Path) -> None:
         check_store(store)
         return
     store.mkdir(parents=True, exist_ok=True)
-    others = sorted({entry.name for entry in store.iterdir()} - {MARK, "videos", ".attempts"})
+    others = sorted({entry.name for entry in store.iterdir()} - OWN_NAMES)
     if others:
         raise ValueError(
             f"{store.name!r} is no store and holds other files ({others[0]!r}); pass a new folder"

@@ -17,11 +17,10 @@ from fewframes.wording import STORE_MARK, plainly, show, the_video
 @plainly
 def ls(store: Path, as_json: bool) -> None:
     """Lists the videos of a store."""
-    from fewframes.describing import video_line
+    from fewframes.describing import listed_line
 
-    videos = fewframes.open(store)
-    for video in videos.values():
-        facts = video_line(video)
+    for row in fewframes.open(store).lines():
+        facts = listed_line(row)
         click.echo(json.dumps(facts) if as_json else "  ".join(str(v) for v in facts.values()))
 
 

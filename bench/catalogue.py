@@ -1,0 +1,153 @@
+"""Opening a store of 100,000 videos, then a frame: ``python -m fewframes.bench.catalogue``.
+
+1. A few videos are indexed for real, of one minute to one hour.
+2. The snapshot gets a row for each of 100,000 videos; as many later notes as a store ever has lead
+   to groups of their own (copies of a small one).
+3. Cold processes open it, count and list it, then read one frame of each real video. Imports are
+   made first, by the same steps on another store, and not counted.
+"""
+
+import json
+import resource
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any, TypeVar
+
+import click
+
+import fewframes
+from fewframes.attempts import Attempt
+from fewframes.bench.films import write_film
+from fewframes.bench.measure import machine, run_cold
+from fewframes.bench.memory import MINUTE, repeat_film
+from fewframes.catalogue import row_of, table_of_rows
+from fewframes.compacting import LONGEST_TAIL, write_snapshot
+from fewframes.layout import folder_name
+from fewframes.notes import note_change
+from fewframes.store import Store
+
+R = TypeVar("R")
+
+
+def make_films(folder: Path, minutes: tuple[int, ...]) -> None:
+    """Makes films of so many minutes, by repeating the packets of one."""
+    films = folder / "films"
+    films.mkdir()
+    write_film(folder / "minute.mp4", MINUTE)
+    for length in minutes:
+        repeat_film(folder / "minute.mp4", films / f"real_{length:03d}_minutes.mp4", length)
+
+
+def make_store(folder: Path, videos: int, tail: int) -> Path:
+    """Makes a store of that many videos, of which few have pictures."""
+    store = folder / "corpus.zarr"
+    fewframes.index(folder / "films", store)
+    fewframes.index(folder / "minute.mp4", folder / "other.zarr")
+    real = list(fewframes.open(store))
+    rows = [row for video_id in real if (row := row_of(store, video_id))]
+    names = [f"ward {n % 40:02d}/day {n // 40 % 50:02d}/case_{n:06d}" for n in range(videos)]
+    made = [rows[0] | {"id": name, "keys": [f"{n:016x}"]} for n, name in enumerate(names)]
+    shutil.rmtree(store / "catalogue")
+    (store / "catalogue").mkdir()
+    write_snapshot(store, table_of_rows([*rows, *made[len(rows) + tail :]]), [])
+    (group,) = (store / "videos" / folder_name(real[0])).iterdir()
+    for name in names[:tail]:
+        shutil.copytree(group, store / "videos" / folder_name(name) / group.name)
+        with Attempt(store) as attempt:
+            note_change(store, attempt, folder_name(name))
+    return store
+
+
+def timed(call: Callable[[], R]) -> tuple[float, R]:
+    """Gives milliseconds of wall time and the result."""
+    started = time.perf_counter()
+    result = call()
+    return (time.perf_counter() - started) * 1000, result
+
+
+def measure(store: Path, other: Path) -> dict[str, Any]:
+    """Measures one process; the imports come first, by another store."""
+    for path in (other, other):
+        videos = fewframes.open(path)
+        [video.read(rows=[0]) for video in videos.values()]
+        list(videos.lines())
+    before_mb = peak_mb()
+    opening, videos = timed(lambda: fewframes.open(store))
+    counting, count = timed(lambda: len(videos))
+    listing, ids = timed(lambda: list(videos))
+    real = [name for name in ids if name.startswith("real")]
+    frames = {name: round(first_frame_ms(videos, name), 2) for name in real}
+    opened_mb = peak_mb()
+    everything, lines = timed(lambda: sum(1 for _ in videos.lines()))
+    return {
+        "videos": count,
+        "listed": lines,
+        "open_ms": round(opening, 2),
+        "count_ms": round(counting, 2),
+        "list_ids_ms": round(listing, 2),
+        "first_frame_ms": frames,
+        "list_rows_ms": round(everything, 1),
+        "peak_mb": round(opened_mb, 1),
+        "peak_mb_of_imports": round(before_mb, 1),
+    }
+
+
+def first_frame_ms(videos: Store, name: str) -> float:
+    """Gives milliseconds from the id of a video to one of its frames."""
+    return timed(lambda: videos[name].read(rows=[7]))[0]
+
+
+def peak_mb() -> float:
+    """Gives the largest memory of this process so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    """Gives the median and the worst of each figure."""
+    result: dict[str, Any] = {"videos": runs[0]["videos"], "runs": len(runs)}
+    for name in ("open_ms", "count_ms", "list_ids_ms", "list_rows_ms", "peak_mb"):
+        values = [run[name] for run in runs]
+        result[name] = {"median": median(values), "worst": max(values)}
+    totals = [run["open_ms"] + run["count_ms"] + run["list_ids_ms"] for run in runs]
+    result["open_count_and_list_ms"] = {"median": round(median(totals), 1), "worst": max(totals)}
+    result["first_frame_ms"] = {
+        name: {"median": median(values), "worst": max(values)}
+        for name in runs[0]["first_frame_ms"]
+        if (values := [run["first_frame_ms"][name] for run in runs])
+    }
+    return result
+
+
+@click.command()
+@click.option("--videos", default=100_000, show_default=True)
+@click.option("--tail", default=LONGEST_TAIL, show_default=True, help="Notes after the snapshot.")
+@click.option("--rounds", default=7, show_default=True)
+@click.option("--stores", nargs=2, type=click.Path(path_type=Path), help="Measures once, in here.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Where the JSON goes.")
+def main(
+    videos: int, tail: int, rounds: int, stores: tuple[Path, Path] | None, output: Path | None
+) -> None:
+    """Measures a large catalogue."""
+    if stores:
+        click.echo(json.dumps(measure(*stores)))
+        return
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        make_films(folder, (1, 10, 60))
+        store = make_store(folder, videos, tail)
+        size = sum(file.stat().st_size for file in (store / "catalogue").glob("*.arrow"))
+        command = ["-m", "fewframes.bench.catalogue", "--stores", store, folder / "other.zarr"]
+        runs = [run_cold(list(map(str, command)))["said"] for _ in range(rounds)]
+    result = {"tail": tail, "snapshot_mb": round(size / 1e6, 1), **summary(runs)}
+    click.echo(json.dumps(result, indent=1), file=sys.stdout)
+    if output:
+        output.write_text(json.dumps({"machine": machine(["pyarrow"]), **result}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
