@@ -16,11 +16,10 @@ from typing import Any
 
 from fewframes.attempts import Attempt, flush_one, is_over
 from fewframes.catalogue import (
-    inverted,
     listed_ids,
     newest_snapshot,
     rows_of,
-    rows_with,
+    rows_without,
     snapshot_files,
     table_of_rows,
 )
@@ -29,7 +28,7 @@ from fewframes.notes import Note, noted_ids, notes_of
 
 log = logging.getLogger("fewframes")
 
-LONGEST_TAIL = 256
+LONGEST_TAIL = 128
 """Notes after which the next publication makes a new snapshot."""
 
 
@@ -82,7 +81,7 @@ def _renewed(store: Path, notes: list[Note]) -> Any:  # noqa: ANN401 (a pyarrow.
         snapshot = None
     if snapshot is None:
         return _whole_table(store)
-    kept = snapshot.table.filter(inverted(rows_with(snapshot.table, ids)))
+    kept = snapshot.table.filter(rows_without(snapshot.table, ids))
     return pa.concat_tables([kept, table_of_rows(rows_of(store, ids))]).sort_by("id")
 
 

@@ -67,7 +67,7 @@ def video_line(video: "Video") -> dict[str, Any]:
     return {
         "id": video.id,
         "status": video.status,
-        "rows": len(video.table),
+        "rows": len(video.slots),
         "stored": int(video.slots.max()) + 1,
         "duration_seconds": round(video.duration_seconds, 3),
         "size": "x".join(map(str, video.frame_size)),

@@ -1,10 +1,12 @@
 """Video: one indexed film of a store; its table is read when needed, its pictures when asked for.
 
-1. The table comes from Parquet, whole, and is checked against the commit record.
+1. The table comes from Parquet, whole, and is checked against the commit record; signatures, most
+   of its bytes, come when `table` is asked for, which reading frames does not.
 2. Frames, rows or times are turned into rows, and rows into slots; repeats share a slot.
 3. The pictures in those slots are read and decoded.
 """
 
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, Unpack
 
@@ -15,7 +17,7 @@ from fewframes.arrays import F64, I32, I64
 from fewframes.commits import Commit
 from fewframes.errors import CorruptStoreError
 from fewframes.frames import FrameBatch
-from fewframes.rows import StoredRows, read_rows
+from fewframes.rows import StoredRows, read_rows, read_signatures
 from fewframes.sampling import with_scores
 from fewframes.selection import select
 from fewframes.shards import ShardReader
@@ -80,10 +82,11 @@ class Video:
         height, width = self.facts["frame_size"]
         return height, width
 
-    @property
+    @cached_property
     def table(self) -> FrameTable:
         """The indexed frames, ``n`` rows."""
-        return self._rows.table
+        table = self._rows.table
+        return replace(table, signatures=read_signatures(self._commit, len(table)))
 
     @property
     def slots(self) -> I32:
@@ -166,7 +169,7 @@ class Video:
         return reader
 
     def _read(self, at: I64, workers: int | None) -> FrameBatch:
-        table, slots = self.table, self.slots[at]
+        table, slots = self._rows.table, self.slots[at]
         damaged = self._rows.is_damaged[at]
         return FrameBatch(
             (self._shards.read(slots, workers=workers),),
@@ -181,7 +184,7 @@ class Video:
         )
 
     def _rows_of_frames(self, numbers: I64) -> I64:
-        known = self.table.frame_numbers
+        known = self._rows.table.frame_numbers
         at = np.searchsorted(known, numbers)
         is_there = np.isin(numbers, known)
         if not is_there.all():
@@ -194,16 +197,16 @@ class Video:
         return at
 
     def _checked_rows(self, rows: I64) -> I64:
-        outside = rows[(rows < 0) | (rows >= len(self.table))]
+        outside = rows[(rows < 0) | (rows >= len(self.slots))]
         if outside.size:
             raise IndexError(
-                f"row {outside[0]} of {self.id!r} is asked for, but it has {len(self.table)} "
+                f"row {outside[0]} of {self.id!r} is asked for, but it has {len(self.slots)} "
                 "rows from 0"
             )
         return rows
 
     def _rows_at(self, times: F64) -> I64:
-        shown = self.table.seconds
+        shown = self._rows.table.seconds
         first = float(shown[0]) if len(shown) else np.inf
         at = np.searchsorted(shown, times + SAME_SECONDS, side="right") - 1
         outside = times[~((at >= 0) & (times >= 0) & (times <= self.duration_seconds))]
