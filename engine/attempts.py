@@ -49,13 +49,16 @@ class Attempt:
         Everything is on the disk before it is seen, and its name after.
         """
         flush(self.folder)
-        final.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            self.folder.rename(final)
-        except OSError as error:
-            if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
-                return False
-            raise
+        while True:
+            final.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                self.folder.rename(final)
+                break
+            except OSError as error:
+                if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+                    return False
+                if error.errno != errno.ENOENT or not self.folder.is_dir():
+                    raise  # else the video's folder was removed just now
         for folder in (final.parent, final.parent.parent):
             flush_one(folder)
         return True

@@ -106,6 +106,20 @@ def read_commit(folder: Path) -> Commit:
     return Commit(folder, record, files)
 
 
+def read_commit_of(group: Path, video_id: str) -> Commit:
+    """Reads and checks the record of a group, which must be that of this video.
+
+    Raises:
+        CorruptStoreError: It is missing, damaged, or of another video.
+    """
+    commit = read_commit(group)
+    if commit.facts["id"] != video_id:
+        raise CorruptStoreError(
+            f"the folder of video {video_id!r} holds video {commit.facts['id']!r}; move it back"
+        )
+    return commit
+
+
 def digest_file(path: Path) -> str:
     """Gives the xxh3-128 of a whole file as hexadecimal digits."""
     import xxhash

@@ -32,13 +32,14 @@ LONGEST_TAIL = 128
 """Notes after which the next publication makes a new snapshot."""
 
 
-def compact(store: Path, *, whole: bool = True) -> int:
+def compact(store: Path, *, whole: bool = True, waits: bool = True) -> int:
     """Makes a new snapshot and removes what it replaces; gives the number of videos.
 
     ``whole`` reads the record of every video anew, which mends a catalogue that is wrong; else
-    only videos that notes name are looked up, and nothing is done while another process compacts.
+    only videos that notes name are looked up. While another process compacts it ``waits``, or else
+    does nothing and gives 0.
     """
-    with _only_one(store, waits=whole) as is_mine:
+    with _only_one(store, waits=waits) as is_mine:
         if not is_mine:
             return 0
         notes = [(note, is_over(store, note.name)) for note in notes_of(store)]
@@ -61,7 +62,7 @@ def compact_if_long(store: Path) -> None:
     if len(notes_of(store)) <= LONGEST_TAIL:
         return
     try:
-        compact(store, whole=False)
+        compact(store, whole=False, waits=False)
     except OSError as error:
         log.warning("the catalogue of %r was not compacted: %s", store.name, error)
 

@@ -8,12 +8,13 @@
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from fewframes.attempts import Attempt, flush_one
 from fewframes.errors import CorruptStoreError
-from fewframes.layout import video_id_of
+from fewframes.layout import folder_name, video_id_of
 
 NOTES = "catalogue/notes"
 """Where notes lie below the store."""
@@ -82,10 +83,30 @@ def noted_ids(notes: list[Note]) -> Iterator[str]:
 
 def remove(store: Path, group: Path) -> None:
     """Takes a published group away: in one step out of sight, then from the disk."""
+    with set_aside(store, group):
+        pass
+
+
+def remove_video(store: Path, video_id: str) -> bool:
+    """Takes all that a store has of a video away, at once; False where it has nothing."""
+    with set_aside(store, store / "videos" / folder_name(video_id)) as aside:
+        return aside is not None
+
+
+@contextmanager
+def set_aside(store: Path, folder: Path) -> Iterator[Path | None]:
+    """Moves a group, or all groups of a video, out of sight; what is not moved back is deleted.
+
+    Gives where it is, or None where another process was first. What a killed process has set aside
+    is deleted, too.
+    """
+    is_video = folder.parent.name == "videos"
     with Attempt(store) as attempt:
-        note_change(store, attempt, group.parent.name)
+        note_change(store, attempt, folder.name if is_video else folder.parent.name)
         try:
-            group.rename(attempt.folder / group.name)
-        except FileNotFoundError:  # another process was first
+            aside = folder.rename(attempt.folder / folder.name)
+        except FileNotFoundError:
+            yield None
             return
-        flush_one(group.parent)
+        flush_one(folder.parent)
+        yield aside

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fewframes.catalogue import Catalogue
-from fewframes.commits import Commit, read_commit
+from fewframes.commits import Commit, read_commit_of
 from fewframes.errors import CorruptStoreError
 from fewframes.layout import check_store, create_store, groups_of
 from fewframes.video import Video
@@ -92,7 +92,7 @@ class Store(Mapping[str, Video]):
         commits = []
         for group in groups_of(self._path, video_id):
             try:
-                commits.append(read_commit(group))
+                commits.append(read_commit_of(group, video_id))
             except CorruptStoreError:
                 if group.exists():
                     raise

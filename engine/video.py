@@ -13,7 +13,7 @@ from typing import Any, Unpack
 import numpy as np
 import numpy.typing as npt
 
-from fewframes.arrays import F64, I32, I64
+from fewframes.arrays import F64, I32, I64, Mask
 from fewframes.commits import Commit
 from fewframes.errors import CorruptStoreError
 from fewframes.frames import FrameBatch
@@ -93,6 +93,11 @@ class Video:
         """Where the picture of each row is stored, ``[n] i32``; repeats share one."""
         return self._rows.slots
 
+    @property
+    def is_damaged(self) -> Mask:
+        """Rows that a decode anomaly may have touched, ``[n] bool``."""
+        return self._rows.is_damaged
+
     def read(
         self,
         *,
@@ -127,6 +132,20 @@ class Video:
         else:
             at = self._rows_at(np.atleast_1d(np.asarray(seconds, np.float64)))
         return self._read(at, workers)
+
+    def encoded(self, rows: npt.ArrayLike) -> list[bytes]:
+        r"""Gives the pictures of rows as they are stored, checked but not decoded.
+
+        Raises:
+            IndexError: A row is outside the video.
+            CorruptStoreError: A picture is missing or damaged.
+
+        >>> import fewframes as ff
+        >>> [picture[:2] for picture in ff.open("corpus.zarr")["film"].encoded([0])]
+        [b'\xff\xd8']
+        """
+        at = self._checked_rows(_whole(rows, "rows"))
+        return self._shards.jpegs(self.slots[at])
 
     def sample(
         self, *, budget: int, policy: str = "adaptive", **wishes: Unpack[Wishes]
