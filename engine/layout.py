@@ -43,7 +43,7 @@ def create_store(store: Path) -> None:
     (store / "videos").mkdir(exist_ok=True)
     (store / ".attempts").mkdir(exist_ok=True)
     draft = store / ".attempts" / f"{uuid.uuid4().hex}.mark"
-    draft.write_text(json.dumps({"format": FORMAT, "version": FORMAT_VERSION}) + "\n")
+    draft.write_bytes(_mark_bytes(FORMAT_VERSION))
     draft.replace(store / MARK)
 
 
@@ -56,7 +56,8 @@ def check_store(store: Path) -> None:
         CorruptStoreError: The file that marks it as a store is damaged.
     """
     try:
-        mark = json.loads((store / MARK).read_bytes())
+        data = (store / MARK).read_bytes()
+        mark = json.loads(data)
         version = int(mark["version"]) if mark["format"] == FORMAT else 0
     except (FileNotFoundError, NotADirectoryError):
         raise FileNotFoundError(
@@ -69,8 +70,12 @@ def check_store(store: Path) -> None:
             f"store {store.name!r} has format version {version}, but this fewframes reads up to "
             f"{FORMAT_VERSION}; pip install -U fewframes"
         )
-    if version < 1:
+    if version < 1 or data != _mark_bytes(version):
         raise CorruptStoreError(f"{store.name}/{MARK} does not say '{FORMAT}'")
+
+
+def _mark_bytes(version: int) -> bytes:
+    return json.dumps({"format": FORMAT, "version": version}).encode("ascii") + b"\n"
 
 
 def folder_name(video_id: str) -> str:
