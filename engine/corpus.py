@@ -1,7 +1,7 @@
 """index: many films into one store; one bad film never stops the others.
 
 A run that was interrupted goes on with the films that were not done: each film is published by one
-step, and a published one is not decoded again.
+step, and a published one is not decoded again. What killed runs have left is removed.
 """
 
 import os
@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from fewframes.attempts import sweep
 from fewframes.crew import Told, run_tasks
 from fewframes.errors import FewframesError, UnreadableMediaError
 from fewframes.isolation import LIMIT_SECONDS, MEMORY_BYTES, Worker
@@ -124,6 +125,7 @@ def index(
     words = _size_words(size)
     recipe = Recipe(fps=fps, size=words, quality=quality, dedup=dedup, stream=stream)
     create_store(Path(store))
+    sweep(Path(store))
     run = _Run(Path(store), recipe, strict, limit_seconds, has_to_fit=check_space)
     started = time.monotonic()
     outcomes: dict[str, Outcome] = {}

@@ -65,7 +65,7 @@ def frame_facts(video: Video) -> list[dict[str, Any]]:
 
     >>> import fewframes as ff
     >>> frame_facts(ff.open("corpus.zarr")["film"])[1]
-    {'row': 1, 'frame': 12, 'pts': 6144, 'seconds': 0.48, 'is_damaged': False}
+    {'row': 1, 'frame': 12, 'pts': 7680, 'seconds': 0.48, 'is_damaged': False}
     """
     table = video.table
     columns = (table.frame_numbers, table.pts, table.seconds, video.is_damaged)

@@ -15,6 +15,7 @@ import uuid
 from pathlib import Path
 from urllib.parse import quote, unquote_to_bytes
 
+from fewframes.attempts import flush_one
 from fewframes.errors import CorruptStoreError
 from fewframes.recipes import FORMAT_VERSION
 
@@ -44,7 +45,10 @@ def create_store(store: Path) -> None:
     (store / ".attempts").mkdir(exist_ok=True)
     draft = store / ".attempts" / f"{uuid.uuid4().hex}.mark"
     draft.write_bytes(_mark_bytes(FORMAT_VERSION))
+    flush_one(draft)
     draft.replace(store / MARK)
+    flush_one(store)
+    flush_one(store.parent)
 
 
 def check_store(store: Path) -> None:

@@ -98,6 +98,33 @@ def test_a_kill_leaves_whole_videos_only(tmp_path, steps):
     assert [entry for entry in (path / ".attempts").iterdir() if entry.is_dir()] == []
 
 
+def test_all_is_on_the_disk_before_it_is_seen(tmp_path, monkeypatch):
+    """The order of flushes and renames: files, their folders, the note; the rename; its folders."""
+    put(tmp_path / "s", "first")
+    seen, fsync, rename, replace = [], os.fsync, Path.rename, Path.replace
+
+    def flushed(handle):
+        seen.append(Path(os.readlink(f"/proc/self/fd/{handle}")))
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", flushed)
+    for name, real in (("rename", rename), ("replace", replace)):
+        step = lambda self, to, real=real: (seen.append((self, to)), real(self, to))[1]  # noqa: E731
+        monkeypatch.setattr(Path, name, step)
+    group = put(tmp_path / "s", "second")
+    (at,) = (i for i, step in enumerate(seen) if isinstance(step, tuple) and step[1] == group)
+    attempt = seen[at][0]
+    written = {path.relative_to(group) for path in [group, *group.rglob("*")]}
+    before = seen[:at]
+    assert {
+        p.relative_to(attempt) for p in before if isinstance(p, Path) and p.is_relative_to(attempt)
+    } == written
+    notes = tmp_path / "s/catalogue/notes"
+    note = attempt.with_suffix(".note")
+    assert before[:3] == [note, (note, notes / attempt.name), notes]
+    assert seen[at + 1 :] == [group.parent, group.parent.parent]
+
+
 def publish_in_process(store: Path, ready, name: str) -> None:
     ready.wait()
     put(store, "film", reason=name)
