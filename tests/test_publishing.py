@@ -104,7 +104,7 @@ def test_all_is_on_the_disk_before_it_is_seen(tmp_path, monkeypatch):
     seen, fsync, rename, replace = [], os.fsync, Path.rename, Path.replace
 
     def flushed(handle):
-        seen.append(Path(os.readlink(f"/proc/self/fd/{handle}")))
+        seen.append(Path(f"/proc/self/fd/{handle}").readlink())
         fsync(handle)
 
     monkeypatch.setattr(os, "fsync", flushed)
@@ -116,9 +116,9 @@ def test_all_is_on_the_disk_before_it_is_seen(tmp_path, monkeypatch):
     attempt = seen[at][0]
     written = {path.relative_to(group) for path in [group, *group.rglob("*")]}
     before = seen[:at]
-    assert {
-        p.relative_to(attempt) for p in before if isinstance(p, Path) and p.is_relative_to(attempt)
-    } == written
+    flushes = [step for step in before if isinstance(step, Path)]
+    below = {path.relative_to(attempt) for path in flushes if path.is_relative_to(attempt)}
+    assert below == written
     notes = tmp_path / "s/catalogue/notes"
     note = attempt.with_suffix(".note")
     assert before[:3] == [note, (note, notes / attempt.name), notes]
