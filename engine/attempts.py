@@ -34,8 +34,12 @@ class Attempt:
         self._home.mkdir(exist_ok=True)
         while not self._has_lock():
             self.folder = self._home / uuid.uuid4().hex
-        os.write(self._lock, platform.node().encode())
-        self.folder.mkdir()
+        try:
+            os.write(self._lock, platform.node().encode())
+            self.folder.mkdir()
+        except OSError:  # a full disk
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:

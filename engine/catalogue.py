@@ -77,12 +77,6 @@ class Catalogue:
                 yield row | {"id": video_id}
         yield from late
 
-    def __contains__(self, video_id: str) -> bool:
-        view = self._look()
-        if view.table is None or video_id in view.noted:
-            return video_id in view.noted
-        return bool(view.table.filter(view.stands)["id"].index(_bytes(video_id)).as_py() >= 0)
-
     def _look(self) -> "_View":
         ids = sorted(set(noted_ids(notes_of(self._store))))
         self._snapshot = newest_snapshot(self._store, self._snapshot)

@@ -117,5 +117,5 @@ def groups_of(store: Path, video_id: str) -> list[Path]:
     try:
         folder = store / "videos" / folder_name(video_id)
         return sorted(path for path in folder.iterdir() if path.is_dir())
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, NotADirectoryError, ValueError):
         return []

@@ -64,9 +64,10 @@ def note_change(store: Path, attempt: Attempt, folder_name: str) -> None:
 def notes_of(store: Path) -> list[Note]:
     """Lists the notes that are there now."""
     try:
-        return sorted(map(Note, (store / NOTES).iterdir()), key=lambda note: note.name)
+        files = [file for file in (store / NOTES).iterdir() if not file.name.startswith(".")]
     except FileNotFoundError:
         return []
+    return sorted(map(Note, files), key=lambda note: note.name)
 
 
 def noted_ids(notes: list[Note]) -> Iterator[str]:

@@ -258,14 +258,14 @@ def main(
     with tempfile.TemporaryDirectory() as folder:
         trial = Trial(Path(folder))
         result: dict[str, Any] = {"seed": seed, "videos": len(FILMS)}
-        result |= kills(trial, kill_count, chance)
-        if can_mount(Path(folder) / "disk"):
-            result |= full_disks(trial, disks, chance)
-        result |= crowds(trial, rounds, chance)
-        result |= damages(trial, damage_count, chance)
-    click.echo(json.dumps(result, indent=1))
-    if output:
-        output.write_text(json.dumps({"machine": machine(["pyarrow"]), **result}, indent=1) + "\n")
+        disks = disks if can_mount(Path(folder) / "disk") else 0
+        steps = {damages: damage_count, full_disks: disks, crowds: rounds, kills: kill_count}
+        for step, count in steps.items():
+            result |= step(trial, count, chance)
+            click.echo(json.dumps(result))
+            if output:
+                facts = {"machine": machine(["pyarrow"]), **result}
+                output.write_text(json.dumps(facts, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -134,6 +134,24 @@ def test_a_damaged_note_is_an_error_until_it_is_made_anew(store):
     assert len(open_store(store)) == 3
 
 
+def test_files_that_a_system_leaves_are_no_videos_and_no_notes(store):
+    (store / "videos" / ".DS_Store").touch()
+    (store / "catalogue" / "notes" / ".nfs0001").touch()
+    assert list(open_store(store)) == ["a", "b", STRANGE]
+    compact(store)
+    assert list(open_store(store)) == ["a", "b", STRANGE]
+
+
+def test_an_unreadable_record_is_in_the_list_and_an_error(store):
+    (group,) = (store / "videos" / "a").iterdir()
+    (group / "commit.json").write_text("{}")
+    compact(store)
+    videos = open_store(store)
+    assert [row["status"] for row in videos.lines()] == ["unreadable", "ok", "ok"]
+    with pytest.raises(CorruptStoreError, match=r"commit.json is damaged"):
+        videos["a"]
+
+
 def test_a_catalogue_that_lies_hides_a_video_but_gives_no_wrong_one(store):
     compact(store)
     shutil.move(store / "videos" / "a", store / "videos" / "unknown")
@@ -195,7 +213,7 @@ def test_writers_that_compact_at_once_lose_nothing(tmp_path):
     for racer in racers:
         racer.start()
     for racer in racers:
-        racer.join(60)
+        racer.join(600)
     assert [racer.exitcode for racer in racers] == [0, 0, 0]
     wanted = [f"{name}{number}" for name in "xyz" for number in range(5)]
     assert list(open_store(tmp_path / "s")) == wanted
