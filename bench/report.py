@@ -87,7 +87,7 @@ def _catalogue(result: dict[str, Any]) -> Iterator[str]:
     yield ""
     whole = costs["open, count and list ids"]
     count, peak = result["videos"], result["peak_mb"]["median"]
-    yield f"**A store of {count:,} videos:** opened, counted and listed in {whole:.0f} ms of CPU time,"
+    yield f"**A store of {count:,} videos:** opened, counted, listed in {whole:.0f} ms of CPU time,"
     yield f"the first frame of a video after that in {max(frames):.1f} ms; {peak:.0f} MB in all."
 
 

@@ -11,11 +11,10 @@ A group appears under ``videos`` complete, by one rename, and never changes.
 """
 
 import json
-import uuid
 from pathlib import Path
 from urllib.parse import quote, unquote_to_bytes
 
-from fewframes.attempts import flush_one
+from fewframes.attempts import Attempt, flush_one
 from fewframes.errors import CorruptStoreError
 from fewframes.recipes import FORMAT_VERSION
 
@@ -43,10 +42,11 @@ def create_store(store: Path) -> None:
         )
     (store / "videos").mkdir(exist_ok=True)
     (store / ".attempts").mkdir(exist_ok=True)
-    draft = store / ".attempts" / f"{uuid.uuid4().hex}.mark"
-    draft.write_bytes(_mark_bytes(FORMAT_VERSION))
-    flush_one(draft)
-    draft.replace(store / MARK)
+    with Attempt(store) as attempt:
+        draft = attempt.folder / MARK
+        draft.write_bytes(_mark_bytes(FORMAT_VERSION))
+        flush_one(draft)
+        draft.replace(store / MARK)
     flush_one(store)
     flush_one(store.parent)
 
