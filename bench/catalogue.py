@@ -9,7 +9,6 @@
 """
 
 import json
-import resource
 import shutil
 import sys
 import tempfile
@@ -121,8 +120,13 @@ def first_frame(videos: Store, name: str) -> Cost:
 
 
 def peak_mb() -> float:
-    """Gives the largest memory of this process so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """Gives the largest memory of this process so far.
+
+    It is the kernel's VmHWM, since ``ru_maxrss`` also counts the process that started this one
+    (https://man7.org/linux/man-pages/man5/proc_pid_status.5.html).
+    """
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
 
 
 def summary(runs: list[dict[str, Any]]) -> dict[str, Any]:

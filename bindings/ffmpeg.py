@@ -195,7 +195,7 @@ def _facts(packet: "Packet[VideoStream]", kind: PacketKind) -> tuple[int, ...]:
         (packet.is_keyframe and kind.can_start)
         | kind.is_unreferenced << 1
         | (kind.is_shown and not packet.is_discard) << 2
-        | packet.is_corrupt << 3
+        | (packet.is_corrupt or kind.is_broken) << 3
     )
     return (
         NO_PTS if pts is None else pts,

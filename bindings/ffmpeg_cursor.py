@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import av
+import numpy as np
 from av.container import InputContainer
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
@@ -22,7 +23,7 @@ from fewframes.bindings.ffmpeg import READING_ERRORS, choose_stream, open_contai
 from fewframes.bindings.ffmpeg_log import complaints
 from fewframes.bitstream import Buffer
 from fewframes.coded_order import OrderCheck, order_check
-from fewframes.timeline import NO_PTS, StreamInfo, Timeline
+from fewframes.timeline import NO_PTS, Timeline
 
 if TYPE_CHECKING:
     from av.packet import Packet
@@ -33,6 +34,8 @@ READ_THROUGH_PACKETS = 48
 16 µs, but one of MPEG-TS about a millisecond."""
 LOST_AFTER_PACKETS = 4096
 """How many packets may pass after a seek before the landing counts as failed."""
+PADDING_PACKETS = 32
+"""How many pictures of MPEG-4 show how its encoder pads; two are enough where none is damaged."""
 SEEKS_BY_PTS = ("matroska", "mov")
 """Containers that FFmpeg seeks by presentation time; the others are sought by decode time, with
 which it would land a GOP early in MP4."""
@@ -54,6 +57,8 @@ class _Open:
     stream: VideoStream
     packets: Iterator[VideoPacket]
     order: OrderCheck | None
+    is_clean: bool
+    """Whether the decoder was primed without a complaint, or needed no priming."""
 
 
 class Cursor:
@@ -67,12 +72,25 @@ class Cursor:
         self._times = timeline.packet_times.tolist()
         self._open: _Open | None = None
         self._next_row = 0
+        self._primes = True
 
     def close(self) -> None:
         """Closes the file; the next use opens it again at its start."""
         if self._open:
             self._open.container.close()
         self._open = None
+
+    def starts_anywhere(self) -> bool:
+        """Whether a decoder that begins later knows what it would have learnt up to there.
+
+        It does not where the packets to prime it with are damaged. Then it is primed no more, and
+        only decoding from the start of the file is exact.
+        """
+        is_clean = self._opened().is_clean
+        if not is_clean:
+            self._primes = False
+            self.close()
+        return is_clean
 
     def decoded(self, feed: I64) -> Iterator[tuple[int, list[VideoFrame] | None, bool]]:
         """Decodes these packets with a clean decoder and drains it.
@@ -94,7 +112,7 @@ class Cursor:
                 if at < rows[0] or follows is None:
                     continue
                 if not follows(memoryview(packet), self._times[at]):
-                    raise OutOfOrderError(f"packet {at} is not the next one of its stream")
+                    raise OutOfOrderError("packets do not follow as they were coded")
             packet.pts = at
             log.clear()
             yield at, pictures_of(context, packet), True
@@ -105,7 +123,7 @@ class Cursor:
         """What every packet of a run must pass where some are withheld."""
         order = self._opened().order
         if order is None:
-            return lambda data, time: False
+            raise OutOfOrderError("parameter sets or times are not understood")
         order.start()
         return order.follows
 
@@ -175,34 +193,40 @@ class Cursor:
             stream = choose_stream(container, path, self.timeline.stream.index)
             stream.codec_context.thread_count = 1
             stream.codec_context.thread_type = "NONE"
-            if packets := _priming_packets(self.timeline.stream):
-                _prime(path, stream, packets)
+            packets = _priming_packets(self.timeline) if self._primes else 0
+            is_clean = _prime(path, stream, packets) if packets else True
             order = self._order_check(stream)
-            self._open = _Open(container, stream, container.demux(stream), order)
+            self._open = _Open(container, stream, container.demux(stream), order, is_clean)
             self._next_row = 0
         return self._open
 
 
-def _priming_packets(stream: StreamInfo) -> int:
+def _priming_packets(timeline: Timeline) -> int:
     """How many packets from the start of a file decide how later ones are decoded.
 
     FFmpeg decodes 4:4:4 of x264 before version 151 in its own way; the version is in the first one.
-    MPEG-4 has its header there as well as in the container, and the two may differ; and FFmpeg
-    learns from the first dozen how the encoder pads, which decides what counts as an error.
+    MPEG-4 may have other headers there than in the container, and FFmpeg learns from its pictures
+    how the encoder pads, which decides what counts as an error.
     """
+    stream, starts = timeline.stream, np.flatnonzero(timeline.packets.can_start)
     if stream.codec == "mpeg4":
-        return 16
+        return min(PADDING_PACKETS, int(starts[-1])) if starts.size else 0
     return int(stream.codec == "h264" and "444" in stream.pixel_format)
 
 
-def _prime(path: Path, stream: VideoStream, packets: int) -> None:
-    """Shows a decoder the first packets of the file, and makes it forget the pictures."""
+def _prime(path: Path, stream: VideoStream, packets: int) -> bool:
+    """Shows a decoder the first packets of the file, and makes it forget the pictures.
+
+    Gives whether it had no complaint.
+    """
+    log, context = complaints(), stream.codec_context
+    log.clear()
     with open_container(path) as other:
         same = choose_stream(other, path, stream.index)
-        for packet in islice(other.demux(same), packets):
-            pictures_of(stream.codec_context, packet)
-    pictures_of(stream.codec_context, None)
-    stream.codec_context.flush_buffers()
+        taken = [pictures_of(context, packet) for packet in islice(other.demux(same), packets)]
+    is_clean = pictures_of(context, None) is not None and None not in taken and not log
+    context.flush_buffers()
+    return is_clean
 
 
 def _put_back(first: VideoPacket, rest: Iterator[VideoPacket]) -> Iterator[VideoPacket]:

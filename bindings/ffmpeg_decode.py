@@ -22,6 +22,7 @@ from fewframes.bindings.ffmpeg import READING_ERRORS, choose_stream, open_contai
 from fewframes.bindings.ffmpeg_cursor import Cursor, LandingError, OutOfOrderError, pictures_of
 from fewframes.bindings.ffmpeg_log import complaints
 from fewframes.bindings.ffmpeg_pixels import Pixels
+from fewframes.bitstream import SAYS_UNREFERENCED
 from fewframes.decoding import DecodeReport, Rung
 from fewframes.frames import Format, FrameBatch
 from fewframes.plan import ENDED_BY_NEXT, Run, start_packets
@@ -46,8 +47,10 @@ def decode(
     number_of = np.full(len(timeline.packets), -1)
     number_of[timeline.order] = np.arange(len(timeline))
     cursor = Cursor(timeline)
+    if timeline.stream.codec not in SAYS_UNREFERENCED:
+        report.nothing_withheld.add(f"{timeline.stream.codec} does not say what may be")
     try:
-        for run in runs:
+        for run in runs if cursor.starts_anywhere() else _in_one(runs):
             for row, picture, is_damaged in _decode_run(cursor, run, report):
                 numbers = number_of[row : row + 1]
                 yield FrameBatch(
@@ -65,11 +68,18 @@ def decode(
         cursor.close()
 
 
+def _in_one(runs: Sequence[Run]) -> list[Run]:
+    """The same wanted packets, in one run from the start of the file."""
+    wanted = np.concatenate([run.wanted for run in runs] or [np.empty(0, np.int64)])
+    last = max((int(run.feed[-1]) for run in runs), default=-1)
+    return [Run(np.arange(last + 1), wanted)] if wanted.size else []
+
+
 def _decode_run(
     cursor: "Cursor", run: Run, report: DecodeReport
 ) -> Iterator[tuple[int, VideoFrame, bool]]:
     """Climbs the ladder until every wanted packet has given its picture."""
-    wanted = set(run.wanted.tolist())
+    wanted, complaints_before = set(run.wanted.tolist()), len(report.anomalies)
     for rung, feed in _ladder(cursor.timeline, run, wanted):
         if rung == "linear" and report.linear_in_vain >= LINEAR_TRIES:
             break
@@ -77,8 +87,12 @@ def _decode_run(
         report.count(rung)
         try:
             yield from _feed(cursor, feed, wanted, report)
-        except (LandingError, OutOfOrderError):
+        except (LandingError, OutOfOrderError) as error:
             cursor.close()
+            if isinstance(error, OutOfOrderError):
+                report.nothing_withheld.add(str(error))
+        if len(report.anomalies) > complaints_before:
+            cursor.close()  # a decoder that has met damage is not used again
         if not wanted:
             return
         report.linear_in_vain += rung == "linear" and len(wanted) == before
@@ -105,9 +119,10 @@ def _feed(
     """Gives each wanted picture once, with its row and whether it may be damaged."""
     start = int(feed[0])
     damage, is_landed = _Damage(cursor.timeline, start), start == 0
+    broken = cursor.timeline.packets.is_corrupt
     for row, pictures, is_fed in cursor.decoded(feed):
         report.pictures += is_fed
-        if damage.log or pictures is None:
+        if damage.log or pictures is None or (is_fed and broken[row]):
             damage.begin(row, report)
         for picture in pictures or ():
             is_landed |= picture.pts == start and picture.pict_type == PictureType.I
@@ -141,7 +156,8 @@ class _Damage:
         if self.log and row < self.settled and all(map(_is_harmless, self.log)):
             self.log.clear()
             return
-        report.anomalies.append((row, self.log[0] if self.log else "packet refused"))
+        refused = "packet is broken" if self.packets.is_corrupt[row] else "packet refused"
+        report.anomalies.append((row, self.log[0] if self.log else refused))
         self.log.clear()
         if self.is_touched is None:
             self.is_touched = np.zeros(len(self.packets), bool)

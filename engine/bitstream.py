@@ -10,12 +10,16 @@ Only headers are read. A parser is chosen once a stream, by codec and extradata,
    kind, since the highest is known only after the last packet. Decoding can start at an IRAP.
 3. VP8 (RFC 6386, 9.1) and VP9 (bitstream specification, 6.2 and Annex B): a packet may hold only
    pictures that are never shown. Nothing is dropped.
-4. Every other codec: nothing is dropped, the container's keyframe flag is believed.
+4. Motion JPEG and MPEG-4: a packet that leans on tables or headers of another is no start
+   (`start_headers.py`). Nothing is dropped.
+5. Every other codec: nothing is dropped, the container's keyframe flag is believed.
 """
 
 import struct
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypeAlias
+
+from fewframes.start_headers import jpeg_starts, mpeg4_starts
 
 Buffer: TypeAlias = memoryview
 
@@ -24,7 +28,7 @@ class PacketKind(NamedTuple):
     """The facts of one packet.
 
     >>> PacketKind()
-    PacketKind(is_unreferenced=False, can_start=True, is_shown=True, layer=0)
+    PacketKind(is_unreferenced=False, can_start=True, is_shown=True, is_broken=False, layer=0)
     """
 
     is_unreferenced: bool = False
@@ -33,15 +37,22 @@ class PacketKind(NamedTuple):
     """Decoding may start here, if the container calls it a keyframe as well."""
     is_shown: bool = True
     """At least one picture of the packet is shown."""
+    is_broken: bool = False
+    """Its headers are not what they should be: whatever comes out is no picture."""
     layer: int = 0
     """HEVC temporal layer; 0 elsewhere."""
 
 
+SAYS_UNREFERENCED = ("h264", "hevc")
+"""Codecs whose packets say that no other picture refers to them."""
+START_TESTS = {"mjpeg": jpeg_starts, "mpeg4": mpeg4_starts}
+"""Codecs whose keyframes may lean on what came before, and what makes the test of a stream."""
 _WORD = struct.Struct(">I")
 PLAIN = PacketKind()
 NEEDED = PacketKind(can_start=False)
 UNREFERENCED = PacketKind(is_unreferenced=True, can_start=False)
 HIDDEN = PacketKind(is_shown=False)
+_STARTS = {True: PLAIN, False: NEEDED, None: PacketKind(can_start=False, is_broken=True)}
 
 PacketParser: TypeAlias = Callable[[Buffer], PacketKind]
 
@@ -49,8 +60,8 @@ PacketParser: TypeAlias = Callable[[Buffer], PacketKind]
 def packet_parser(codec: str, extradata: bytes) -> PacketParser:
     """Chooses the parser for a stream.
 
-    >>> packet_parser("mjpeg", b"")(memoryview(b"..."))
-    PacketKind(is_unreferenced=False, can_start=True, is_shown=True, layer=0)
+    >>> packet_parser("prores", b"")(memoryview(b"..."))
+    PacketKind(is_unreferenced=False, can_start=True, is_shown=True, is_broken=False, layer=0)
     >>> idr = memoryview(bytes([0, 0, 0, 2, 0x65, 0x88]))
     >>> packet_parser("h264", bytes([1, 100, 0, 31, 0xFF, 0]))(idr).can_start
     True
@@ -65,6 +76,9 @@ def packet_parser(codec: str, extradata: bytes) -> PacketParser:
         return lambda data: PLAIN if len(data) == 0 or data[0] & 0x10 else HIDDEN
     if codec == "vp9":
         return lambda data: PLAIN if _vp9_is_shown(data) else HIDDEN
+    if codec in START_TESTS:
+        can_start = START_TESTS[codec]()
+        return lambda data: _STARTS[can_start(data)]
     return lambda data: PLAIN
 
 
@@ -90,11 +104,13 @@ def _mostly_one_slice(extradata: bytes, parse: PacketParser) -> PacketParser:
 
 
 def _sized_units(data: Buffer, length_bytes: int) -> Iterator[int]:
-    position, end = 0, len(data) - length_bytes
-    while position < end:
+    position, end = 0, len(data)
+    while position + length_bytes < end:
         start = position + length_bytes
-        yield start
         position = start + int.from_bytes(data[position:start], "big")
+        if position > end:
+            return  # no length: FFmpeg looks for start codes in such a packet
+        yield start
 
 
 def _marked_units(data: Buffer) -> Iterator[int]:

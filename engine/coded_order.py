@@ -54,7 +54,7 @@ class FrameNumbers:
         for start in self._units(data):
             if data[start] & 31 in (1, 5):
                 return self._is_next(data[start], bytes(data[start + 1 : start + HEADER_BYTES]))
-        return True  # parameter sets or a message alone
+        return False  # no slice that we see; FFmpeg may take length for start codes and see one
 
     def _is_next(self, unit: int, payload: bytes) -> bool:
         try:
@@ -107,7 +107,7 @@ class OrderCounts:
             if kind < 32:
                 layer = (data[start + 1] & 7) - 1
                 return self._fits(kind, layer, bytes(data[start + 2 : start + HEADER_BYTES]), time)
-        return True
+        return False
 
     def _fits(self, kind: int, layer: int, payload: bytes, time: int) -> bool:
         try:

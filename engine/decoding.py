@@ -42,6 +42,8 @@ class DecodeReport:
     """Packets whose frames never came out."""
     anomalies: list[tuple[int, str]] = field(default_factory=list)
     """Packets at which the decoder complained, and its words."""
+    nothing_withheld: set[str] = field(default_factory=set)
+    """Why pictures that nobody asked for were decoded all the same, where that is so."""
     colours: set[str] = field(default_factory=set)
     """How pictures became RGB: by whom, and what their samples were taken for."""
 
@@ -59,8 +61,8 @@ class DecodeReport:
             setattr(self, name, mine | more if isinstance(mine, set) else mine + more)
 
     def summary(self) -> dict[str, Any]:
-        """Gives the counts as plain numbers, and what RGB was made of where there is any."""
-        colour = {"colour": "; ".join(sorted(self.colours))} if self.colours else {}
+        """Gives the counts as plain numbers, and in words what else there is to say."""
+        words = {"colour": self.colours, "nothing_withheld": self.nothing_withheld}
         return {
             "pictures": self.pictures,
             "runs": self.runs,
@@ -69,7 +71,7 @@ class DecodeReport:
             "linear": self.linear,
             "missing": len(self.missing),
             "anomalies": len(self.anomalies),
-            **colour,
+            **{name: "; ".join(sorted(said)) for name, said in words.items() if said},
         }
 
 

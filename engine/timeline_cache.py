@@ -1,7 +1,8 @@
 """Remembers timelines between runs, so that a film is read from end to end once.
 
-One Arrow file a timeline, in the user's cache folder, never beside the footage. It is believed
-only if the identity of the file and the FFmpeg versions are the same; it holds no path. Set
+One Arrow file a timeline, in the user's cache folder, never beside the footage, and its xxh3-128
+at the end. It is believed only if that is right, and the identity of the film and the FFmpeg
+versions are the same; it holds no path. Set
 FEWFRAMES_CACHE to another folder, or to ``off``.
 """
 
@@ -16,7 +17,8 @@ import numpy as np
 
 from fewframes.timeline import Packets, Source, StreamInfo, Timeline
 
-FORMAT = "fewframes timeline 2"
+FORMAT = "fewframes timeline 3"
+DIGEST_BYTES = 16
 PACKET_COLUMNS = (
     "pts",
     "dts",
@@ -47,11 +49,14 @@ def load(source: Source, stream: int | None) -> Timeline | None:
     if file is None or not file.exists():
         return None
     import pyarrow as pa
+    import xxhash
 
     try:
-        with pa.memory_map(str(file)) as mapped:
-            table = pa.ipc.open_file(mapped).read_all()
-            return _from_table(table, source)
+        data = memoryview(file.read_bytes())
+        body, digest = data[:-DIGEST_BYTES], bytes(data[-DIGEST_BYTES:])
+        if xxhash.xxh3_128_digest(body) != digest:
+            return None
+        return _from_table(pa.ipc.open_file(pa.py_buffer(body)).read_all(), source)
     except (OSError, KeyError, ValueError, pa.ArrowException):
         return None
 
@@ -64,13 +69,18 @@ def save(timeline: Timeline, stream: int | None) -> None:
     import tempfile
 
     import pyarrow as pa
+    import xxhash
 
-    table = _to_table(timeline)
+    table, made = _to_table(timeline), pa.BufferOutputStream()
+    with pa.ipc.new_file(made, table.schema) as writer:
+        writer.write_table(table)
+    body = memoryview(made.getvalue())
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=file.parent, suffix=".partial")
-        with os.fdopen(handle, "wb") as out, pa.ipc.new_file(out, table.schema) as writer:
-            writer.write_table(table)
+        with os.fdopen(handle, "wb") as out:
+            out.write(body)
+            out.write(xxhash.xxh3_128_digest(body))
         Path(name).replace(file)
     except OSError:
         return

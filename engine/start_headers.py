@@ -1,0 +1,145 @@
+"""Does a keyframe bring along what its decoder needs, or does it live on what came before?
+
+Some decoders keep more over a keyframe than pictures: tables and headers. A packet that leans on
+those of an earlier one is no place to start, whatever the container says.
+
+1. Motion JPEG (Rec. ITU-T T.81, annex B): every table that the first scan refers to must be in the
+   packet itself; it begins with SOI and ends with EOI. Only where no packet of the film has Huffman
+   tables, as in many AVI files, the standard ones (annex K.3) are meant.
+2. MPEG-4 Visual (ISO/IEC 14496-2, 6.2): the headers in front of a picture are the same in every
+   packet that has any. After one that differs nothing later is a place to start.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+Buffer = memoryview
+
+SOI, EOI, SOS, DQT, DHT = 0xD8, 0xD9, 0xDA, 0xDB, 0xC4
+FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {DHT, 0xC8, 0xCC}
+BARE = frozenset(range(0xD0, 0xD8)) | {0x01}
+"""Markers without a length."""
+PADDING_BYTES = 64
+"""How much may follow EOI: cameras pad their packets."""
+VOP, GOV = 0xB6, 0xB3
+"""Start codes of an MPEG-4 picture, and of the time code in front of a group of them."""
+
+
+class _Segment(NamedTuple):
+    """One marker of a JPEG file and what it holds."""
+
+    marker: int
+    data: bytes
+
+
+Test = Callable[[Buffer], bool | None]
+"""Can decoding start at a packet? None where its headers are broken."""
+
+
+def jpeg_starts() -> Test:
+    r"""Makes the test of a Motion JPEG stream, to be asked of each packet in turn.
+
+    >>> jpeg_starts()(memoryview(b"\\xff\\xd8 no more")) is None
+    True
+    """
+    has_huffman = False
+
+    def can_start(data: Buffer) -> bool | None:
+        nonlocal has_huffman
+        try:
+            segments = list(_segments(bytes(data)))
+            quantisers, huffman = _tables(segments)
+        except ValueError:
+            return None
+        has_huffman |= bool(huffman)
+        is_whole = data[-PADDING_BYTES:].tobytes().rstrip(b"\0\xff").endswith(bytes([0xFF, EOI]))
+        wanted_quantisers, wanted_huffman = _wanted(segments)
+        return (
+            is_whole
+            and wanted_quantisers <= quantisers
+            and (wanted_huffman <= huffman or not has_huffman)
+        )
+
+    return can_start
+
+
+def _segments(data: bytes) -> Iterator[_Segment]:
+    """The markers up to the first scan; ValueError where that is not what the bytes are."""
+    if data[:2] != bytes([0xFF, SOI]):
+        raise ValueError("a packet does not begin with SOI")
+    at = 2
+    while at + 4 <= len(data):
+        if data[at] != 0xFF:
+            raise ValueError("a marker is not where the segment before it ends")
+        marker = data[at + 1]
+        if marker == 0xFF:
+            at += 1
+            continue
+        if marker in BARE:
+            at += 2
+            continue
+        length = int.from_bytes(data[at + 2 : at + 4], "big")
+        yield _Segment(marker, data[at + 4 : at + 2 + length])
+        if marker == SOS:
+            return
+        at += 2 + length
+    raise ValueError("there is no scan")
+
+
+def _tables(segments: list[_Segment]) -> tuple[set[int], set[int]]:
+    """Which quantiser tables and Huffman tables are defined."""
+    quantisers: set[int] = set()
+    huffman: set[int] = set()
+    for marker, data in segments:
+        at = 0
+        while marker in (DQT, DHT) and at < len(data):
+            (quantisers if marker == DQT else huffman).add(data[at] & (15 if marker == DQT else 31))
+            if marker == DQT:
+                at += 129 if data[at] >> 4 else 65
+            else:
+                at += 17 + sum(data[at + 1 : at + 17])
+            if at > len(data):
+                raise ValueError("a table is longer than its segment")
+    return quantisers, huffman
+
+
+def _wanted(segments: list[_Segment]) -> tuple[set[int], set[int]]:
+    """Which tables the frame header and the first scan refer to."""
+    scan = segments[-1].data
+    frame = next((data for marker, data in segments if marker in FRAME_HEADERS), b"")
+    count = scan[0] if scan else 0
+    chosen = scan[2 : 2 + 2 * count : 2]
+    is_dc_only = len(scan) > 2 + 2 * count and scan[2 + 2 * count] == 0 == scan[1 + 2 * count]
+    huffman = {table >> 4 for table in chosen}
+    huffman |= set() if is_dc_only else {0x10 | table & 15 for table in chosen}
+    quantisers = set(frame[8 : 6 + 3 * (frame[5] if len(frame) > 5 else 0) : 3])
+    return (quantisers or {-1}), (huffman or {-1})
+
+
+def mpeg4_starts() -> Test:
+    """Makes the test of an MPEG-4 stream, to be asked of each packet in turn.
+
+    >>> can_start = mpeg4_starts()
+    >>> [can_start(memoryview(bytes([0, 0, 1, 0x20, n, 0, 0, 1, 0xB6, 0]))) for n in (7, 7, 8, 7)]
+    [True, True, False, False]
+    """
+    known: bytes | None = None
+    is_changed = False
+
+    def can_start(data: Buffer) -> bool:
+        nonlocal known, is_changed
+        header = _header(bytes(data))
+        if header:
+            is_changed |= header != (known or header)
+            known = known or header
+        return not is_changed
+
+    return can_start
+
+
+def _header(data: bytes) -> bytes:
+    """What stands before the first picture, or before its group's time code."""
+    at = data.find(b"\0\0\1")
+    while at >= 0 and data[at + 3 : at + 4] not in (bytes([VOP]), bytes([GOV]), b""):
+        at = data.find(b"\0\0\1", at + 3)
+    return data[: max(0, at)]
