@@ -1,7 +1,8 @@
 """MP4: indexed frames as a film whose every picture keeps its own time.
 
 1. The track's time scale is the denominator of the video's time base, so that a tick of the film
-   is a whole number of ticks of the track: none is rounded, however uneven the frames are.
+   is a whole number of ticks of the track: none is rounded, however uneven the frames are. The
+   movie has the same scale, since a late start is an edit in ticks of the movie.
 2. A frame lasts until the next one; the last one until the film's end.
 3. H.264 without B-frames, a keyframe every tenth frame, BT.601 in limited range, and tagged so.
 """
@@ -30,7 +31,8 @@ def write_mp4(video: Video, path: Path, *, starts_at_zero: bool = False) -> None
     Raises CorruptStoreError where a picture is damaged.
     """
     ticks, ends, time_base = track_times(video, starts_at_zero=starts_at_zero)
-    options = {"video_track_timescale": str(time_base.denominator)}
+    scale = str(time_base.denominator)
+    options = {"video_track_timescale": scale, "movie_timescale": scale}
     with av.open(str(path), "w", options=options) as container:
         stream = _stream(container, video, time_base)
         last_duration = int(ends[-1] - ticks[-1])

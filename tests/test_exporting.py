@@ -110,6 +110,24 @@ def test_an_mp4_keeps_every_tick(store, tmp_path, name):
     assert [row["pts"] for row in facts["frames"]] == pts
 
 
+def test_a_start_between_milliseconds_is_kept(tmp_path):
+    with av.open(str(tmp_path / "late.ts"), "w") as container:
+        stream = container.add_stream("libx264", rate=30)
+        stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
+        stream.codec_context.time_base = stream.time_base = Fraction(1, 90000)
+        for number in range(20):
+            frame = av.VideoFrame.from_ndarray(np.full((96, 128, 3), 9 * number, np.uint8))
+            frame.pts = 48_001 + 3003 * number
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    ff.index(tmp_path / "late.ts", tmp_path / "s", fps=None, size=96)
+    export(tmp_path / "s", tmp_path / "out", "mp4", "late")
+    video = ff.open(tmp_path / "s")["late"]
+    assert video.facts["start_pts"] * 1000 % 90000
+    base, pts, _ = decoded(tmp_path / "out" / "late.mp4")
+    assert (base, pts) == (Fraction(1, 90000), video.table.pts.tolist())
+
+
 def test_odd_pictures_and_odd_time_bases_become_an_mp4(tmp_path):
     write_film(tmp_path / "a.avi", Film(frames=20, fps=30, codec="mpeg4", suffix=".avi", ticks=1))
     ff.index(tmp_path / "a.avi", tmp_path / "s", fps=None, size=(49, 65))
