@@ -45,8 +45,9 @@ N ?= 10000
 fuzz: setup ## N=10000 broken films, each frame of which must be true, marked or refused
 	$(PY) tests/media_fuzzer.py -n $(N)
 
-soak: setup ## the long run of the fuzzer, its result kept in bench/results
+soak: setup ## the long runs: broken films, disturbed stores; their results kept in bench/results
 	$(PY) tests/media_fuzzer.py -n 10000 --seed 400000 -o bench/results/fuzz.json
+	$(PY) tests/durability.py -o bench/results/durability.json
 
 check: lint types test ## what has to pass before a commit
 

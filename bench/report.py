@@ -22,7 +22,8 @@ def measured(results: Path = RESULTS) -> str:
     throughput = json.loads((results / "throughput.json").read_text())
     memory = json.loads((results / "memory.json").read_text())
     lines = [*_machine(throughput["machine"]), *_read(throughput["films"])]
-    lines += [*_index(throughput["films"]), *_memory(memory)]
+    catalogue = json.loads((results / "catalogue.json").read_text())
+    lines += [*_index(throughput["films"]), *_memory(memory), *_catalogue(catalogue)]
     return "\n".join(lines) + "\n"
 
 
@@ -78,6 +79,16 @@ def _index(films: Iterable[dict[str, Any]]) -> Iterator[str]:
 def _memory(memory: dict[str, Any]) -> Iterator[str]:
     peaks = [f"{row['peak_mb']:.0f} MB for {name}" for name, row in memory["results"].items()]
     yield f"**Peak memory of indexing:** {' and '.join(peaks)} of the same pictures."
+
+
+def _catalogue(result: dict[str, Any]) -> Iterator[str]:
+    costs = {name: cost["cpu_ms"]["median"] for name, cost in result["costs"].items()}
+    frames = [cost for name, cost in costs.items() if name.startswith("first frame")]
+    yield ""
+    whole = costs["open, count and list ids"]
+    count, peak = result["videos"], result["peak_mb"]["median"]
+    yield f"**A store of {count:,} videos:** opened, counted, listed in {whole:.0f} ms of CPU time,"
+    yield f"the first frame of a video after that in {max(frames):.1f} ms; {peak:.0f} MB in all."
 
 
 def _seconds(row: dict[str, Any]) -> str:

@@ -1,17 +1,24 @@
-"""Attempt: unfinished work on one video, which is gone again if it does not succeed.
+"""Attempt: unfinished work on a store, which is gone again if it does not succeed.
 
-1. An attempt is a folder of its own below ``.attempts``, with a locked file beside it.
+1. An attempt is a folder of its own below ``.attempts``, with a locked file beside it that names
+   the machine.
 2. It is published by one rename of the folder, after everything in it is on the disk.
-3. The lock ends with the process. So a folder whose lock can be had, or that has none, is what a
-   killed process left, or is being removed: `sweep` removes it.
+3. The lock ends with the process. So what is without a lock, or has one that can be had on the
+   machine that took it, is what a killed process left: `sweep` removes it. What another machine
+   left is removed after a day without a change, since not every shared disk passes locks on.
 """
 
 import errno
 import fcntl
 import os
+import platform
 import shutil
+import time
 import uuid
 from pathlib import Path
+
+OLD_SECONDS = 24 * 3600.0
+"""Leftovers of another machine are kept this long after their last change."""
 
 
 class Attempt:
@@ -27,13 +34,17 @@ class Attempt:
         self._home.mkdir(exist_ok=True)
         while not self._has_lock():
             self.folder = self._home / uuid.uuid4().hex
-        self.folder.mkdir()
+        try:
+            os.write(self._lock, platform.node().encode())
+            self.folder.mkdir()
+        except OSError:  # a full disk
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
         """Removes what is left of the attempt and gives the lock back."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-        _lock_file(self.folder).unlink(missing_ok=True)
+        _remove_all(self._home, self.folder.name)
         os.close(self._lock)
 
     def publish(self, final: Path) -> bool:
@@ -41,79 +52,110 @@ class Attempt:
 
         Everything is on the disk before it is seen, and its name after.
         """
-        _flush(self.folder)
-        final.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            self.folder.rename(final)
-        except OSError as error:
-            if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
-                return False
-            raise
+        flush(self.folder)
+        while True:
+            final.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                self.folder.rename(final)
+                break
+            except OSError as error:
+                if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+                    return False
+                if error.errno != errno.ENOENT or not self.folder.is_dir():
+                    raise  # else the video's folder was removed just now
         for folder in (final.parent, final.parent.parent):
-            _flush_one(folder)
+            flush_one(folder)
         return True
 
     def _has_lock(self) -> bool:
         """Whether the lock is ours, and still the one that others see."""
         file = _lock_file(self.folder)
         self._lock = os.open(file, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o666)
-        if _try_lock(self._lock) and file.exists():
+        if _try_lock(self._lock, fcntl.LOCK_EX) and file.exists():
             return True
         os.close(self._lock)
         return False
 
 
-def remove(store: Path, group: Path) -> None:
-    """Takes a published group away: in one step out of sight, then from the disk."""
-    aside = store / ".attempts" / uuid.uuid4().hex
-    aside.parent.mkdir(exist_ok=True)
-    try:
-        group.rename(aside)
-    except FileNotFoundError:  # another process was first
-        return
-    shutil.rmtree(aside, ignore_errors=True)
-
-
 def sweep(store: Path) -> None:
     """Removes what killed processes have left; work in progress is left alone."""
     home = store / ".attempts"
-    folders = [path for path in home.glob("*") if path.is_dir()]
-    for folder in folders:
-        file = _lock_file(folder)
+    for name in {path.name.split(".")[0] for path in home.glob("*")}:
         try:
-            lock = os.open(file, os.O_RDWR | os.O_CLOEXEC)
+            lock = os.open(_lock_file(home / name), os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
-            shutil.rmtree(folder, ignore_errors=True)
+            _remove_all(home, name)
             continue
-        if _try_lock(lock):
-            shutil.rmtree(folder, ignore_errors=True)
-            file.unlink(missing_ok=True)
+        if _is_free(lock, home / name, fcntl.LOCK_EX):
+            _remove_all(home, name)
         os.close(lock)
+
+
+def is_over(store: Path, name: str) -> bool:
+    """Whether an attempt has ended, or its process is known dead."""
+    folder = store / ".attempts" / name
+    try:
+        lock = os.open(_lock_file(folder), os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return True
+    try:
+        return _is_free(lock, folder, fcntl.LOCK_SH)
+    finally:
+        os.close(lock)
+
+
+def flush(folder: Path) -> None:
+    """Writes files, then the folders that name them, to the disk."""
+    for parent, _, files in os.walk(folder, topdown=False):
+        for name in files:
+            flush_one(Path(parent, name))
+        flush_one(Path(parent))
+
+
+def flush_one(path: Path) -> None:
+    """Writes one file, or the names in one folder, to the disk."""
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _is_free(lock: int, folder: Path, kind: int) -> bool:
+    """Whether a lock can be had, and that means that its owner is gone."""
+    if not _try_lock(lock, kind):
+        return False
+    owner = os.pread(lock, 256, 0).decode(errors="replace")
+    return owner in ("", platform.node()) or _idle_seconds(folder) > OLD_SECONDS
+
+
+def _idle_seconds(folder: Path) -> float:
+    """Time since anything of an attempt changed."""
+    newest = 0.0
+    for path in (_lock_file(folder), folder, *folder.rglob("*")):
+        try:
+            newest = max(newest, path.stat().st_mtime)
+        except FileNotFoundError:  # it is being removed
+            continue
+    return time.time() - newest
+
+
+def _remove_all(home: Path, name: str) -> None:
+    """Removes the folder of an attempt and the files beside it, the lock last."""
+    shutil.rmtree(home / name, ignore_errors=True)
+    for path in home.glob(f"{name}.*"):
+        if path.suffix != ".lock":
+            path.unlink(missing_ok=True)
+    _lock_file(home / name).unlink(missing_ok=True)
 
 
 def _lock_file(folder: Path) -> Path:
     return folder.with_suffix(".lock")
 
 
-def _try_lock(handle: int) -> bool:
+def _try_lock(handle: int, kind: int) -> bool:
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True
-
-
-def _flush(folder: Path) -> None:
-    """Writes files, then the folders that name them, to the disk."""
-    for parent, _, files in os.walk(folder, topdown=False):
-        for name in files:
-            _flush_one(Path(parent, name))
-        _flush_one(Path(parent))
-
-
-def _flush_one(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -10,7 +10,7 @@ import click
 import fewframes
 from fewframes.embed_command import embed
 from fewframes.film_commands import index, policies, probe, sample
-from fewframes.store_commands import info, ls, verify
+from fewframes.store_commands import compact, export, info, ls, rm, verify
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -21,7 +21,19 @@ def main() -> None:
         raise click.ClickException("fewframes does not run on Windows; use Linux, macOS or WSL")
 
 
-for command in (probe, index, ls, info, embed, sample, verify, policies):
+for command in (
+    probe,
+    index,
+    ls,
+    info,
+    embed,
+    sample,
+    verify,
+    rm,
+    compact,
+    export,
+    policies,
+):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -81,7 +81,7 @@ def write_commit(
         files.append({"path": name, "size": size, "xxh3": digest})
     record = {**facts, "files": files}
     record["xxh3"] = xxhash.xxh3_128_hexdigest(canonical_json(record))
-    (folder / COMMIT).write_text(json.dumps(record, indent=1) + "\n", encoding="ascii")
+    (folder / COMMIT).write_bytes(_bytes_of(record))
 
 
 def read_commit(folder: Path) -> Commit:
@@ -94,16 +94,37 @@ def read_commit(folder: Path) -> Commit:
 
     name = f"{folder.parent.name}/{folder.name}/{COMMIT}"
     try:
-        record = json.loads((folder / COMMIT).read_bytes())
+        data = (folder / COMMIT).read_bytes()
+        record = json.loads(data)
+        is_whole = data == _bytes_of(record)
         digest = record.pop("xxh3")
     except OSError as error:
         raise CorruptStoreError(f"{name} is missing") from error
     except (ValueError, KeyError, AttributeError, TypeError) as error:
         raise CorruptStoreError(f"{name} is damaged") from error
-    if xxhash.xxh3_128_hexdigest(canonical_json(record)) != digest:
+    if not is_whole or xxhash.xxh3_128_hexdigest(canonical_json(record)) != digest:
         raise CorruptStoreError(f"{name} is damaged (wrong checksum)")
     files = {file["path"]: (file["size"], file["xxh3"]) for file in record.pop("files")}
     return Commit(folder, record, files)
+
+
+def _bytes_of(record: Mapping[str, Any]) -> bytes:
+    """A record as it is written; JSON that says the same in other bytes counts as damaged."""
+    return json.dumps(record, indent=1).encode("ascii") + b"\n"
+
+
+def read_commit_of(group: Path, video_id: str) -> Commit:
+    """Reads and checks the record of a group, which must be that of this video.
+
+    Raises:
+        CorruptStoreError: It is missing, damaged, or of another video.
+    """
+    commit = read_commit(group)
+    if commit.facts["id"] != video_id:
+        raise CorruptStoreError(
+            f"the folder of video {video_id!r} holds video {commit.facts['id']!r}; move it back"
+        )
+    return commit
 
 
 def digest_file(path: Path) -> str:

@@ -1,17 +1,18 @@
 """index: many films into one store; one bad film never stops the others.
 
 A run that was interrupted goes on with the films that were not done: each film is published by one
-step, and a published one is not decoded again.
+step, and a published one is not decoded again. What killed runs have left is removed.
 """
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from fewframes.attempts import sweep
 from fewframes.crew import Told, run_tasks
 from fewframes.errors import FewframesError, UnreadableMediaError
 from fewframes.isolation import LIMIT_SECONDS, MEMORY_BYTES, Worker
@@ -20,6 +21,10 @@ from fewframes.outcomes import Outcome
 from fewframes.pictures import CodecName
 from fewframes.recipes import DEDUP, Recipe
 from fewframes.sizes import Size, parse_size
+from fewframes.space import check_space as has_space
+from fewframes.space import look_at_film
+
+R = TypeVar("R")
 
 SLOWEST_BYTES_A_SECOND = 20e6
 """How fast a film can at least be read; while it is hashed or demuxed there is no other sign."""
@@ -90,6 +95,7 @@ def index(
     workers: int | None = None,
     limit_seconds: float = LIMIT_SECONDS,
     memory_bytes: int = MEMORY_BYTES,
+    check_space: bool = True,
     progress: Callable[[Progress], None] | None = None,
 ) -> IndexReport:
     """Indexes films, or all films below folders, into a store folder.
@@ -107,6 +113,9 @@ def index(
     A worker that gives no sign for ``limit_seconds``, and 50 s more for each GB of the film, is
     stopped; it may use ``memory_bytes``. Either fails that film alone.
 
+    Before anything is decoded, what the films may take is predicted from their packets, and
+    `NoSpaceError` raised where the disk has less; ``check_space=False`` leaves that out.
+
     A film that cannot be read is an outcome, never an exception; a missing path is
     `UnreadableMediaError`, before anything is done.
 
@@ -119,7 +128,8 @@ def index(
     words = _size_words(size)
     recipe = Recipe(fps, words, codec, quality, dedup, stream)
     create_store(Path(store))
-    run = _Run(Path(store), recipe, is_strict=strict, limit_seconds=limit_seconds)
+    sweep(Path(store))
+    run = _Run(Path(store), recipe, strict, limit_seconds, has_to_fit=check_space)
     started = time.monotonic()
     outcomes: dict[str, Outcome] = {}
     for event in run.events(films, _worker_count(workers, len(films)), memory_bytes):
@@ -138,12 +148,16 @@ class _Run:
     recipe: Recipe
     is_strict: bool
     limit_seconds: float
+    has_to_fit: bool
 
     def events(self, films: Mapping[str, Path], count: int, memory: int) -> Iterator[Progress]:
         """Indexes films on worker processes; gives how far each is, and its outcome."""
         with ExitStack() as stack:
             workers = [stack.enter_context(Worker(memory_bytes=memory)) for _ in range(count)]
-            events = run_tasks(list(films.items()), self.index, workers=workers)
+            left = list(films.items())
+            if self.has_to_fit:
+                left = yield from self._look(left, workers)
+            events = run_tasks(left, self.index, workers=workers)
             for event in stack.enter_context(closing(events)):
                 name, _ = event.task
                 if isinstance(event, Told):
@@ -152,20 +166,55 @@ class _Run:
                     outcome = event.result or Outcome(name, "failed", _reason(event.error))
                     yield Progress(name, outcome.rows, outcome.rows, outcome=outcome)
 
+    def _look(
+        self, films: list[tuple[str, Path]], workers: Sequence[Worker]
+    ) -> Generator[Progress, None, list[tuple[str, Path]]]:
+        """Checks that the disk has space; gives outcomes of films that need no decoding at all."""
+        needed, left = 0, set()
+        with closing(run_tasks(films, self.look, workers=workers)) as events:
+            for event in events:
+                name, _ = event.task
+                if isinstance(event, Told):
+                    continue
+                if event.error is not None:
+                    outcome = Outcome(name, "failed", _reason(event.error))
+                    yield Progress(name, 0, 0, outcome=outcome)
+                elif event.result is None:
+                    yield Progress(name, 0, 0, outcome=Outcome(name, "done"))
+                else:
+                    needed += event.result
+                    left.add(event.task)
+        has_space(self.store, needed)
+        return [film for film in films if film in left]
+
+    def look(
+        self, worker: Worker, film: tuple[str, Path], _tell: Callable[[int, int], None]
+    ) -> int | None:
+        """Has a worker predict what one film takes."""
+        return self._call(worker, look_at_film, film)
+
     def index(
         self, worker: Worker, film: tuple[str, Path], tell: Callable[[int, int], None]
     ) -> Outcome:
         """Has a worker index one film."""
+        return self._call(worker, index_one, film, is_strict=self.is_strict, progress=tell)
+
+    def _call(
+        self,
+        worker: Worker,
+        function: Callable[..., R],
+        film: tuple[str, Path],
+        **options: Any,  # noqa: ANN401 (the function's own)
+    ) -> R:
         video_id, path = film
         return worker.call(
-            index_one,
+            function,
             path,
             self.store,
             video_id=video_id,
             recipe=self.recipe,
-            is_strict=self.is_strict,
             limit_seconds=self.limit_seconds + path.stat().st_size / SLOWEST_BYTES_A_SECOND,
-            progress=tell,
+            **options,
         )
 
 

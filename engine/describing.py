@@ -67,10 +67,24 @@ def video_line(video: "Video") -> dict[str, Any]:
     return {
         "id": video.id,
         "status": video.status,
-        "rows": len(video.table),
+        "rows": len(video.slots),
         "stored": int(video.slots.max()) + 1,
         "duration_seconds": round(video.duration_seconds, 3),
         "size": "x".join(map(str, video.frame_size)),
+    }
+
+
+def listed_line(row: dict[str, Any]) -> dict[str, Any]:
+    """Says of a row of the catalogue what a list shows; nothing where a record is unreadable."""
+    size = None if row["height"] is None else f"{row['height']}x{row['width']}"
+    seconds = row["duration_seconds"]
+    return {
+        "id": row["id"],
+        "status": row["status"],
+        "rows": row["rows"],
+        "stored": row["stored"],
+        "duration_seconds": None if seconds is None else round(seconds, 3),
+        "size": size,
     }
 
 

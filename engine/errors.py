@@ -24,6 +24,10 @@ class CorruptStoreError(FewframesError, ValueError):
     """A store's files do not agree with what was committed."""
 
 
+class NoSpaceError(FewframesError, OSError):
+    """The disk has too little space for what is to be written; nothing has been."""
+
+
 class MissingBackendError(FewframesError, ImportError):
     """An optional library is needed and is not installed."""
 

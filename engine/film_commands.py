@@ -65,6 +65,12 @@ def probe(file: Path, as_json: bool, stream: int | None, verify: bool) -> None:
 @click.option(
     "--limit", "limit_seconds", type=float, default=60.0, show_default=True, help=LIMIT_HELP
 )
+@click.option(
+    "--space-check/--no-space-check",
+    "check_space",
+    default=True,
+    help="Refuse a run that may not fit on the disk (the default).",
+)
 @click.option("--strict", is_flag=True, help="Refuse films that do not decode completely.")
 @click.option("--quiet", is_flag=True, help="Say nothing but errors.")
 @plainly

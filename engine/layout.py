@@ -6,20 +6,22 @@
     STORE/videos/<quoted id>/<key>/       one immutable group for a video, its recipe and its source
     STORE/videos/<quoted id>/<key>.<model>/   vectors of its pictures, one sidecar a model
     STORE/.attempts/<uuid>/               unfinished work, and what is about to be removed
+    STORE/catalogue/                      a cache of the list of videos, and notes of changes to it
 
 A group appears under ``videos`` complete, by one rename, and never changes.
 """
 
 import json
-import uuid
 from pathlib import Path
 from urllib.parse import quote, unquote_to_bytes
 
+from fewframes.attempts import Attempt, flush_one
 from fewframes.errors import CorruptStoreError
 from fewframes.recipes import FORMAT_VERSION
 
 MARK = "fewframes-store.json"
 FORMAT = "fewframes store"
+OWN_NAMES = {MARK, "videos", ".attempts", "catalogue"}
 LONGEST_NAME = 255
 """Bytes that file systems take for the name of a folder."""
 
@@ -34,16 +36,20 @@ def create_store(store: Path) -> None:
         check_store(store)
         return
     store.mkdir(parents=True, exist_ok=True)
-    others = sorted({entry.name for entry in store.iterdir()} - {MARK, "videos", ".attempts"})
+    others = sorted({entry.name for entry in store.iterdir()} - OWN_NAMES)
     if others:
         raise ValueError(
             f"{store.name!r} is no store and holds other files ({others[0]!r}); pass a new folder"
         )
     (store / "videos").mkdir(exist_ok=True)
     (store / ".attempts").mkdir(exist_ok=True)
-    draft = store / ".attempts" / f"{uuid.uuid4().hex}.mark"
-    draft.write_text(json.dumps({"format": FORMAT, "version": FORMAT_VERSION}) + "\n")
-    draft.replace(store / MARK)
+    with Attempt(store) as attempt:
+        draft = attempt.folder / MARK
+        draft.write_bytes(_mark_bytes(FORMAT_VERSION))
+        flush_one(draft)
+        draft.replace(store / MARK)
+    flush_one(store)
+    flush_one(store.parent)
 
 
 def check_store(store: Path) -> None:
@@ -55,7 +61,8 @@ def check_store(store: Path) -> None:
         CorruptStoreError: The file that marks it as a store is damaged.
     """
     try:
-        mark = json.loads((store / MARK).read_bytes())
+        data = (store / MARK).read_bytes()
+        mark = json.loads(data)
         version = int(mark["version"]) if mark["format"] == FORMAT else 0
     except (FileNotFoundError, NotADirectoryError):
         raise FileNotFoundError(
@@ -64,7 +71,7 @@ def check_store(store: Path) -> None:
     except (ValueError, TypeError, KeyError) as error:
         raise CorruptStoreError(f"{store.name}/{MARK} is damaged") from error
     check_version(f"store {store.name!r}", version)
-    if version < 1:
+    if version < 1 or data != _mark_bytes(version):
         raise CorruptStoreError(f"{store.name}/{MARK} does not say '{FORMAT}'")
 
 
@@ -80,6 +87,10 @@ def check_version(what: str, version: int) -> None:
             f"{what} has format version {version}, but this fewframes reads up to "
             f"{FORMAT_VERSION}; pip install -U fewframes"
         )
+
+
+def _mark_bytes(version: int) -> bytes:
+    return json.dumps({"format": FORMAT, "version": version}).encode("ascii") + b"\n"
 
 
 def folder_name(video_id: str) -> str:
@@ -117,7 +128,7 @@ def groups_of(store: Path, video_id: str) -> list[Path]:
     try:
         folder = store / "videos" / folder_name(video_id)
         return sorted(p for p in folder.iterdir() if p.is_dir() and "." not in p.name)
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, NotADirectoryError, ValueError):
         return []
 
 

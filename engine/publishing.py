@@ -2,7 +2,8 @@
 
 1. Pictures and rows are written into an attempt that nobody sees.
 2. `VideoWriter.commit` adds the record with every file's digest and flushes all to the disk.
-3. One rename puts the group in its place. Where another process was first, its group stands.
+3. A note for the catalogue says that the video may change. Then one rename puts the group in its
+   place. Where another process was first, its group stands.
 4. Older groups of the same id and recipe, made of another source, are removed.
 """
 
@@ -18,10 +19,12 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from fewframes.attempts import Attempt, remove, sweep
+from fewframes.attempts import Attempt, sweep
 from fewframes.commits import Commit, digest_file, read_commit, write_commit
+from fewframes.compacting import compact_if_long
 from fewframes.errors import CorruptStoreError, StaleIndexError
 from fewframes.layout import create_store, folder_name, groups_of
+from fewframes.notes import note_change, remove
 from fewframes.pictures import picture_codec
 from fewframes.recipes import Recipe
 from fewframes.rows import StoredRows, write_rows
@@ -147,12 +150,14 @@ class VideoWriter:
 
     def _publish(self, key: str) -> Path:
         final = self._place / key
+        note_change(self._store, self._attempt, self._place.name)
         while not self._attempt.publish(final):
             if find_published(self._store, self._id, key) is not None:
                 return final
             remove_group(self._store, final)  # a damaged group is worth less than a whole one
         _remove_superseded(self._store, read_commit(final))
         remove_orphans(self._store, final)
+        compact_if_long(self._store)
         return final
 
 

@@ -72,7 +72,7 @@ def write_rows(folder: Path, rows: StoredRows) -> None:
 
 
 def read_rows(commit: Commit) -> StoredRows:
-    """Reads the rows of a published video; every byte is checked against the commit.
+    """Reads the rows of a published video, but for signatures; every byte is checked.
 
     Raises:
         CorruptStoreError: A file is missing, or is not what was published.
@@ -91,7 +91,6 @@ def read_rows(commit: Commit) -> StoredRows:
         facts["start_pts"],
         columns["is_keyframe"],
         {name: values for name, values in columns.items() if name not in OWN_COLUMNS},
-        _read_signatures(commit, len(stored)),
         slots=columns["slot"],
         film=_film(facts),
     )
@@ -138,7 +137,12 @@ def _write_signatures(folder: Path, signatures: F32) -> None:
     (folder / "zarr.json").write_text(json.dumps(metadata, indent=1) + "\n", encoding="ascii")
 
 
-def _read_signatures(commit: Commit, count: int) -> F32 | None:
+def read_signatures(commit: Commit, count: int) -> F32 | None:
+    """Reads the signatures of a video of ``count`` rows, ``[n, d] f32``; None where there are none.
+
+    Raises:
+        CorruptStoreError: A file is missing, or is not what was published.
+    """
     if f"{SIGNATURES}/zarr.json" not in commit.files:
         return None
     shape = json.loads(commit.bytes_of(f"{SIGNATURES}/zarr.json"))["shape"]
@@ -147,4 +151,4 @@ def _read_signatures(commit: Commit, count: int) -> F32 | None:
             f"video {commit.facts['id']!r} has {count} rows, but {shape[0]} signatures"
         )
     values = np.frombuffer(commit.bytes_of(f"{SIGNATURES}/c/0/0"), "<f4")
-    return values.astype(np.float32).reshape(shape)
+    return values.astype(np.float32, copy=False).reshape(shape)

@@ -23,11 +23,12 @@ from typing import Any
 import numpy as np
 
 from fewframes.arrays import F32
-from fewframes.attempts import Attempt, remove, sweep
+from fewframes.attempts import Attempt, sweep
 from fewframes.commits import Commit, read_commit, write_commit
 from fewframes.embedding import Embedder, Identity, embed_pictures, identity_of
 from fewframes.errors import CorruptStoreError, FewframesError, StaleIndexError
 from fewframes.layout import orphans_beside, sidecar_folders
+from fewframes.notes import remove
 from fewframes.rows import plain_array
 from fewframes.shards import ShardReader
 

@@ -1,19 +1,26 @@
 """Store: a folder of indexed videos, read lazily.
 
-Opening a store reads one small file. A video's record is read when the video is asked for.
+Opening a store reads one small file. A video's record is read when the video is asked for; lists
+and counts come from the catalogue.
 """
 
 import difflib
+from bisect import bisect
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from fewframes.commits import Commit, read_commit
+from fewframes.catalogue import Catalogue
+from fewframes.commits import Commit, read_commit_of
 from fewframes.embedding import Embedder
 from fewframes.errors import CorruptStoreError, FewframesError
-from fewframes.layout import check_store, create_store, groups_of, video_id_of
+from fewframes.layout import check_store, create_store, groups_of
 from fewframes.outcomes import Outcome
 from fewframes.video import Video
+
+NEIGHBOURS = 500
+"""Ids next to an unknown one that are searched for what may have been meant."""
 
 __all__ = ["Store", "Video", "create_store", "open_store"]
 
@@ -44,16 +51,17 @@ class Store(Mapping[str, Video]):
     def __init__(self, path: Path) -> None:
         self._path = path.absolute()
         check_store(self._path)
+        self._catalogue = Catalogue(self._path)
 
     def __repr__(self) -> str:
         count = len(self)
         return f"Store({self._path.name!r}: {count} video{'' if count == 1 else 's'})"
 
     def __len__(self) -> int:
-        return len(self._ids())
+        return len(self._catalogue)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._ids())
+        return iter(self._catalogue.ids())
 
     def __contains__(self, video_id: object) -> bool:
         return isinstance(video_id, str) and bool(groups_of(self._path, video_id))
@@ -63,7 +71,7 @@ class Store(Mapping[str, Video]):
 
         Raises:
             KeyError: There is none of that id; lists near ones.
-            CorruptStoreError: Its commit record is damaged.
+            CorruptStoreError: Its commit record is damaged, or the catalogue lists it wrongly.
         """
         # A group that vanishes between listing and reading has a successor: list once more.
         commits = self._commits(video_id) or self._commits(video_id)
@@ -87,25 +95,37 @@ class Store(Mapping[str, Video]):
             _embedded(self, video_id, embedder, batch=batch, progress=progress) for video_id in self
         ]
 
+    def lines(self) -> Iterator[dict[str, Any]]:
+        """Gives what a list shows of every video, by the catalogue alone: `COLUMNS`.
+
+        Raises:
+            CorruptStoreError: The catalogue is damaged.
+
+        >>> import fewframes as ff
+        >>> next(ff.open("corpus.zarr").lines())["rows"]
+        20
+        """
+        return self._catalogue.rows()
+
     def _commits(self, video_id: str) -> list[Commit]:
         commits = []
         for group in groups_of(self._path, video_id):
             try:
-                commits.append(read_commit(group))
+                commits.append(read_commit_of(group, video_id))
             except CorruptStoreError:
                 if group.exists():
                     raise
         return commits
 
-    def _ids(self) -> list[str]:
-        """Ids of the videos that have been published, sorted."""
-        folder = self._path / "videos"
-        names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
-        ids = [video_id_of(name) for name in names]
-        return sorted(video_id for video_id in ids if groups_of(self._path, video_id))
-
     def _missing(self, video_id: str) -> str:
-        ids = self._ids()
+        ids = self._catalogue.ids()
+        if video_id in ids:
+            raise CorruptStoreError(
+                f"the catalogue of {self._path.name!r} lists video {video_id!r}, but it is not "
+                "there; run 'fewframes compact'"
+            )
+        at = bisect(ids, video_id)
+        ids = ids[max(0, at - NEIGHBOURS) : at + NEIGHBOURS]
         near = difflib.get_close_matches(video_id, ids, n=3) or ids[:3]
         hint = f"; near: {', '.join(map(repr, near))}" if near else "; it is empty"
         return f"no video {video_id!r} in {self._path.name!r}{hint}"

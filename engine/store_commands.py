@@ -1,4 +1,4 @@
-"""Commands on stores: ls, info, verify."""
+"""Commands on stores: ls, info, verify, rm, compact, export."""
 
 import json
 import sys
@@ -10,6 +10,8 @@ import click
 import fewframes
 from fewframes.wording import STORE_MARK, plainly, show, the_video
 
+FORMS = ("jpeg", "webdataset", "mp4", "lerobot")
+
 
 @click.command()
 @click.argument("store", type=click.Path(path_type=Path))
@@ -17,11 +19,10 @@ from fewframes.wording import STORE_MARK, plainly, show, the_video
 @plainly
 def ls(store: Path, as_json: bool) -> None:
     """Lists the videos of a store."""
-    from fewframes.describing import video_line
+    from fewframes.describing import listed_line
 
-    videos = fewframes.open(store)
-    for video in videos.values():
-        facts = video_line(video)
+    for row in fewframes.open(store).lines():
+        facts = listed_line(row)
         click.echo(json.dumps(facts) if as_json else "  ".join(str(v) for v in facts.values()))
 
 
@@ -46,18 +47,68 @@ def info(store: Path, video: str | None, as_json: bool) -> None:
     type=click.Path(path_type=Path),
     help="Film or folder indexed.",
 )
+@click.option("--repair", is_flag=True, help="Index again from --film what is broken.")
+@click.option("--drop", is_flag=True, help="With --repair, remove what cannot be indexed again.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a video.")
 @plainly
-def verify(source: Path, films: tuple[Path, ...], as_json: bool) -> None:
+def verify(source: Path, films: tuple[Path, ...], repair: bool, drop: bool, as_json: bool) -> None:
     """Checks a film by decoding it, or every byte of a STORE; with --film also its frames."""
+    from fewframes.repairing import repair_store
     from fewframes.verifying import verify_film, verify_store
 
-    if (source / STORE_MARK).is_file():
-        verdicts = verify_store(source, films)
-    else:
-        verdicts = [verify_film(source)]
+    is_store = (source / STORE_MARK).is_file()
+    if repair and not is_store:
+        raise click.UsageError(f"{str(source)!r} is not a store; only a store can be repaired")
+    if drop and not repair:
+        raise click.UsageError("--drop goes with --repair")
+    verdicts = verify_store(source, films) if is_store else [verify_film(source)]
     for verdict in verdicts:
         words = verdict.differences[0] if verdict.differences else "as it should be"
         line = f"{verdict.video}: {words} ({verdict.compared} compared)"
         click.echo(json.dumps(asdict(verdict)) if as_json else line)
-    sys.exit(3 if any(verdict.differences for verdict in verdicts) else 0)
+    is_well = not any(verdict.differences for verdict in verdicts)
+    if repair and not is_well:
+        repairs = list(repair_store(source, verdicts, films, drop=drop))
+        for done in repairs:
+            line = f"{done.video}: {done.words}"
+            click.echo(json.dumps(asdict(done)) if as_json else line)
+        is_well = all(done.is_mended for done in repairs)
+    sys.exit(0 if is_well else 3)
+
+
+@click.command()
+@click.argument("store", type=click.Path(path_type=Path))
+@click.argument("videos", nargs=-1, required=True)
+@plainly
+def rm(store: Path, videos: tuple[str, ...]) -> None:
+    """Deletes videos from STORE, their pictures, tables and names."""
+    from fewframes.removing import remove_videos
+
+    remove_videos(store, videos)
+
+
+@click.command()
+@click.argument("store", type=click.Path(path_type=Path))
+@plainly
+def compact(store: Path) -> None:
+    """Makes the catalogue of STORE anew from what is there, and sweeps leftovers."""
+    from fewframes.attempts import sweep
+    from fewframes.compacting import compact as make_anew
+
+    fewframes.open(store)
+    sweep(store)
+    click.echo(f"{make_anew(store)} videos")
+
+
+@click.command()
+@click.argument("store", type=click.Path(path_type=Path))
+@click.argument("videos", nargs=-1, required=True)
+@click.option("--to", "folder", required=True, type=click.Path(path_type=Path), help="New folder.")
+@click.option("--format", "form", required=True, type=click.Choice(FORMS), help="See the README.")
+@plainly
+def export(store: Path, videos: tuple[str, ...], folder: Path, form: str) -> None:
+    """Writes indexed frames of videos into a folder, for other programs, with their exact times."""
+    from fewframes.exporting import export_videos
+
+    opened = fewframes.open(store)
+    export_videos([opened[video] for video in videos], folder, form=form)

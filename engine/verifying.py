@@ -2,8 +2,9 @@
 
 - A file is decoded from its start to its end, which corrects the prediction of its timeline; then
   frames spread over it are reached by seeking, and must have the same luma.
-- Of a store every byte is checked against the digests of its commit records; and where the films
-  are given, every indexed frame is decoded again and its luma compared with ``luma_xxh64``.
+- Of a store every byte of every group is checked against the digests of its commit record, the
+  numbers of rows and pictures against each other, and the catalogue against the groups; and where
+  the films are given, every indexed frame is decoded again and compared by ``luma_xxh64``.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -13,19 +14,25 @@ from pathlib import Path
 import numpy as np
 
 from fewframes.arrays import I64
-from fewframes.commits import Commit
+from fewframes.catalogue import Catalogue, listed_ids, rows_of
+from fewframes.commits import Commit, read_commit_of
 from fewframes.corpus import find_films
 from fewframes.decoding import DecodeReport, decoder
 from fewframes.errors import FewframesError
+from fewframes.layout import groups_of
 from fewframes.plan import plan_frames
 from fewframes.probing import probe
 from fewframes.sidecars import faults_of
-from fewframes.store import Store, open_store
+from fewframes.store import open_store
 from fewframes.timeline import Timeline
 from fewframes.video import Video
 
 SEEKS = 64
 """So many frames of a file are reached by seeking."""
+READ_ROWS = 64
+"""Pictures of a store that are read together."""
+CATALOGUE = "(catalogue)"
+"""Stands for the id of a video in the verdict on the catalogue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,32 +79,70 @@ def verify_store(
     """Checks every byte of a store, and with ``films`` every indexed frame of them.
 
     A video's film is the one of ``films`` (files, or folders as they were indexed) with its id.
+    A catalogue that does not agree with the groups is a verdict of its own, the last one.
     Raises FileNotFoundError for what is no store.
 
     >>> [verdict.differences for verdict in verify_store(Path("corpus.zarr"))]
     [()]
     """
     known = find_films(films)
-    videos, verdicts = open_store(store), []
-    for video_id in videos:
-        verdicts.append(_verdict(videos, video_id, known.get(video_id)))
+    open_store(store)
+    verdicts = []
+    for video_id in listed_ids(store):
+        verdicts.append(_verdict(store, video_id, known.get(video_id)))
         if progress:
             progress(verdicts[-1])
-    return verdicts
+    catalogue = verify_catalogue(store)
+    return [*verdicts, *([catalogue] if catalogue.differences else [])]
 
 
-def _verdict(videos: Store, video_id: str, film: Path | None) -> Verdict:
-    """Whatever is wrong with a video is in its verdict."""
+def verify_catalogue(store: Path) -> Verdict:
+    """Compares what the catalogue lists with what the groups say.
+
+    >>> verify_catalogue(Path("corpus.zarr"))
+    Verdict(video='(catalogue)', compared=1, differences=())
+    """
+    there = {row["id"]: row for row in rows_of(store, listed_ids(store))}
     try:
-        video = videos[video_id]
-        differences = [*damaged_files(video.commit), *faults_of(video.commit)]
-        compared = len(video.commit.files)
-        if film is not None and not differences:
-            compared = len(video.table)
-            differences = list(changed_frames(video, film))
+        listed = {row["id"]: row for row in Catalogue(store).rows()}
     except FewframesError as error:
-        return Verdict(video_id, 0, (str(error),))
+        return Verdict(CATALOGUE, 0, (str(error),))
+    differences = []
+    for video_id in sorted({*there, *listed}):
+        if video_id not in there:
+            differences.append(f"video {video_id!r} is listed, but it is not there")
+        elif video_id not in listed:
+            differences.append(f"video {video_id!r} is there, but it is not listed")
+        elif listed[video_id] != there[video_id]:
+            differences.append(f"video {video_id!r} is listed with other facts than it has")
+    return Verdict(CATALOGUE, len(there), tuple(differences))
+
+
+def _verdict(store: Path, video_id: str, film: Path | None) -> Verdict:
+    """Whatever is wrong with any group of a video is in its verdict."""
+    compared, differences = 0, []
+    for group in groups_of(store, video_id):
+        found = list(differences_of(group, video_id, film))
+        differences += found
+        if not found:
+            commit = read_commit_of(group, video_id)
+            compared += commit.facts["counts"]["rows"] if film else len(commit.files)
     return Verdict(video_id, compared, tuple(differences))
+
+
+def differences_of(group: Path, video_id: str, film: Path | None) -> Iterator[str]:
+    """Says what is wrong with one group; its film is compared where nothing else is wrong."""
+    try:
+        video = Video(read_commit_of(group, video_id))
+        found = [*damaged_files(video.commit), *faults_of(video.commit)]
+        yield from found
+        if not found:
+            found = list(wrong_numbers(video))
+            yield from found
+        if film is not None and not found:
+            yield from changed_frames(video, film)
+    except FewframesError as error:
+        yield str(error)
 
 
 def damaged_files(commit: Commit) -> Iterator[str]:
@@ -107,6 +152,21 @@ def damaged_files(commit: Commit) -> Iterator[str]:
             commit.check(path)
         except FewframesError as error:
             yield str(error)
+
+
+def wrong_numbers(video: Video) -> Iterator[str]:
+    """Says where rows, pictures and the record do not agree; raises where a picture is missing."""
+    table, counts = video.table, video.facts["counts"]
+    if len(table) != counts["rows"]:
+        yield f"{video.id!r} has {len(table)} rows, but {counts['rows']} were published"
+    if (np.diff(table.frame_numbers) <= 0).any():
+        yield f"the frames of {video.id!r} are not in order"
+    used = np.unique(video.slots)
+    if len(used) != counts["stored"]:
+        yield f"the rows of {video.id!r} use {len(used)} of {counts['stored']} pictures"
+    first_rows = np.unique(video.slots, return_index=True)[1]
+    for at in range(0, len(first_rows), READ_ROWS):
+        video.encoded(first_rows[at : at + READ_ROWS])
 
 
 def changed_frames(video: Video, film: Path) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Video: one indexed film of a store; its table is read when needed, its pictures when asked for.
 
-1. The table comes from Parquet, whole, and is checked against the commit record.
+1. The table comes from Parquet, whole, and is checked against the commit record; signatures, most
+   of its bytes, come when `table` is asked for, which reading frames does not.
 2. Frames, rows or times are turned into rows, and rows into slots; repeats share a slot.
 3. The pictures in those slots are read and decoded.
 4. What a model made of the pictures is read from its sidecar, once.
@@ -14,13 +15,13 @@ from typing import Any, Unpack
 import numpy as np
 import numpy.typing as npt
 
-from fewframes.arrays import F32, F64, I32, I64, U8
+from fewframes.arrays import F32, F64, I32, I64, U8, Mask
 from fewframes.commits import Commit
 from fewframes.embedding import Embedder, Identity, Query, embed_query
 from fewframes.errors import CorruptStoreError
 from fewframes.frames import FrameBatch
 from fewframes.layout import check_version
-from fewframes.rows import StoredRows, read_rows
+from fewframes.rows import StoredRows, read_rows, read_signatures
 from fewframes.sampling import with_scores
 from fewframes.selection import select
 from fewframes.shards import ShardReader
@@ -93,15 +94,21 @@ class Video:
         files = self._commit.files.items()
         return sum(size for path, (size, _) in files if path.startswith("frames/"))
 
-    @property
+    @cached_property
     def table(self) -> FrameTable:
         """The indexed frames, ``n`` rows."""
-        return self._rows.table
+        table = self._rows.table
+        return dataclasses.replace(table, signatures=read_signatures(self._commit, len(table)))
 
     @property
     def slots(self) -> I32:
         """Where the picture of each row is stored, ``[n] i32``; repeats share one."""
         return self._rows.slots
+
+    @property
+    def is_damaged(self) -> Mask:
+        """Rows that a decode anomaly may have touched, ``[n] bool``."""
+        return self._rows.is_damaged
 
     def read(
         self,
@@ -146,7 +153,7 @@ class Video:
     def rows_of(self, *, frames: Wanted = None, rows: Wanted = None, seconds: Wanted = None) -> I64:
         """Gives the rows that `read` would read, ``[k] i64``; raises as it does."""
         return wanted_rows(
-            self.table,
+            self._rows.table,
             self.id,
             self.duration_seconds,
             frames=frames,
@@ -271,7 +278,7 @@ class Video:
         out: U8 | None = None,
         workers: int | None = None,
     ) -> FrameBatch:
-        table, slots = self.table, self.slots[at]
+        table, slots = self._rows.table, self.slots[at]
         damaged = self._rows.is_damaged[at]
         return FrameBatch(
             (self._shards.read(slots, size=size, out=out, workers=workers),),

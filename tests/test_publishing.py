@@ -72,29 +72,57 @@ def count(real):
     return step
 os.fsync = count(os.fsync)
 pathlib.Path.rename = count(pathlib.Path.rename)
+pathlib.Path.replace = count(pathlib.Path.replace)
 pathlib.Path.mkdir = count(pathlib.Path.mkdir)
 t.ShardWriter.append = count(t.ShardWriter.append)
 t.put(store, "second")
 """
 
 
-STEPS = 49
-"""Calls of `mkdir`, `append`, `fsync` and `rename` that one video of 40 frames takes."""
+STEPS = 53
+"""Calls of `mkdir`, `append`, `fsync`, `replace` and `rename` that one video of 40 frames takes."""
 
 
-@pytest.mark.parametrize("steps", [0, 3, 11, 24, 28, 37, 45, 46, 47, 49])
+@pytest.mark.parametrize("steps", [0, 3, 11, 24, 28, 37, 45, 46, 47, 48, 49, 50, 51, 53])
 def test_a_kill_leaves_whole_videos_only(tmp_path, steps):
     path = tmp_path / "s"
     command = [sys.executable, "-c", KILLED, str(Path(__file__).parent), str(path), str(steps)]
     done = subprocess.run(command, capture_output=True, check=False, text=True)
     assert done.returncode == (0 if steps >= STEPS else -signal.SIGKILL), done.stderr
     videos = open_store(path)
-    assert list(videos) == (["first"] if steps <= 46 else ["first", "second"])
+    assert list(videos) == (["first"] if steps <= 50 else ["first", "second"])
     for video in videos.values():
         assert len(video.read(rows=range(20))) == 20
     put(path, "second")
     assert list(open_store(path)) == ["first", "second"]
     assert [entry for entry in (path / ".attempts").iterdir() if entry.is_dir()] == []
+
+
+def test_all_is_on_the_disk_before_it_is_seen(tmp_path, monkeypatch):
+    """The order of flushes and renames: files, their folders, the note; the rename; its folders."""
+    put(tmp_path / "s", "first")
+    seen, fsync, rename, replace = [], os.fsync, Path.rename, Path.replace
+
+    def flushed(handle):
+        seen.append(Path(f"/proc/self/fd/{handle}").readlink())
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", flushed)
+    for name, real in (("rename", rename), ("replace", replace)):
+        step = lambda self, to, real=real: (seen.append((self, to)), real(self, to))[1]  # noqa: E731
+        monkeypatch.setattr(Path, name, step)
+    group = put(tmp_path / "s", "second")
+    (at,) = (i for i, step in enumerate(seen) if isinstance(step, tuple) and step[1] == group)
+    attempt = seen[at][0]
+    written = {path.relative_to(group) for path in [group, *group.rglob("*")]}
+    before = seen[:at]
+    flushes = [step for step in before if isinstance(step, Path)]
+    below = {path.relative_to(attempt) for path in flushes if path.is_relative_to(attempt)}
+    assert below == written
+    notes = tmp_path / "s/catalogue/notes"
+    note = attempt.with_suffix(".note")
+    assert before[:3] == [note, (note, notes / attempt.name), notes]
+    assert seen[at + 1 :] == [group.parent, group.parent.parent]
 
 
 def publish_in_process(store: Path, ready, name: str) -> None:
