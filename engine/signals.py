@@ -21,12 +21,10 @@ import numpy as np
 
 from fewframes.arrays import F32, U8
 from fewframes.kernels import (
-    block_means,
     dhash64,
-    exposure,
     grid_change,
     grid_tones,
-    luma_sweep,
+    picture_sweep,
     signature,
 )
 from fewframes.recipes import DEDUP
@@ -134,14 +132,15 @@ class SignalPass:
 
         ``is_late`` says that a picture shown after this one was fed before it.
         """
-        grids, sharpness = picture_grids(luma, blue, red)
+        half = min(32, max(1, round(max(luma.shape) / BLOCKS / 2)))
+        grids, tells = picture_sweep(luma, blue, red, half, DARK, BRIGHT)
         moments, tones = grid_tones(grids)
         repeats, pairs = -1, _UNKNOWN
         if not is_late:
             repeats, pairs = self._compare(grids, tones)
             self._remember(grids, tones, is_kept=repeats < 0)
         self.fed += 1
-        dark, bright = exposure(luma, DARK, BRIGHT).tolist()
+        sharpness, dark, bright = tells.tolist()
         (brightness, contrast), (detail, _), *_ = moments.tolist()
         own = {
             "brightness": brightness,
@@ -189,18 +188,3 @@ class SignalPass:
             place = self.kept.index(min(self.kept))
             self.kept[place] = self.fed
             self.grids[1 + place] = grids
-
-
-def picture_grids(luma: U8, blue: U8, red: U8) -> tuple[F32, float]:
-    """Gives the grids of a picture, ``[4, gh, gw] f32``, and its sharpness.
-
-    >>> grey = np.full((252, 448), 128, np.uint8)
-    >>> picture_grids(grey, grey[:126, :224], grey[:126, :224])[0].shape
-    (4, 32, 56)
-    """
-    half = min(32, max(1, round(max(luma.shape) / BLOCKS / 2)))
-    means, spreads, sharpness = luma_sweep(luma, 2 * half)
-    grids = np.empty((4, *means.shape), np.float32)
-    grids[LUMA], grids[SPREAD] = means, spreads
-    grids[BLUE], grids[RED] = block_means(blue, half), block_means(red, half)
-    return grids, sharpness

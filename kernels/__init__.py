@@ -14,7 +14,6 @@ from typing import Any
 from fewframes.kernels.change import grid_change
 from fewframes.kernels.cholesky import pivoted_cholesky
 from fewframes.kernels.dhash import dhash64, hamming64
-from fewframes.kernels.exposure import exposure
 from fewframes.kernels.farthest import farthest_first
 from fewframes.kernels.grid import block_means
 from fewframes.kernels.kernel import Kernel
@@ -22,7 +21,7 @@ from fewframes.kernels.representatives import representatives
 from fewframes.kernels.rgb import planes_to_rgb
 from fewframes.kernels.rgb_plan import RgbPlan, Siting, rgb_plan
 from fewframes.kernels.signature import signature
-from fewframes.kernels.sweep import luma_sweep
+from fewframes.kernels.sweep import picture_sweep
 from fewframes.kernels.tones import grid_tones
 from fewframes.kernels.ycc import matrix_between, ycc_matrix
 
@@ -33,13 +32,12 @@ __all__ = [
     "Siting",
     "block_means",
     "dhash64",
-    "exposure",
     "farthest_first",
     "grid_change",
     "grid_tones",
     "hamming64",
-    "luma_sweep",
     "matrix_between",
+    "picture_sweep",
     "pivoted_cholesky",
     "planes_to_rgb",
     "representatives",
@@ -53,14 +51,13 @@ KERNELS: dict[str, Kernel[..., Any]] = {
     for kernel in (
         block_means,
         dhash64,
-        exposure,
         farthest_first,
         grid_change,
         grid_tones,
         hamming64,
+        picture_sweep,
         pivoted_cholesky,
         representatives,
-        luma_sweep,
         planes_to_rgb,
         signature,
         ycc_matrix,
