@@ -20,13 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fewframes.arrays import F32, U8
-from fewframes.kernels import (
-    dhash64,
-    grid_change,
-    grid_tones,
-    picture_sweep,
-    signature,
-)
+from fewframes.kernels import grid_change, grid_look, picture_sweep
 from fewframes.recipes import DEDUP
 
 BLOCKS = 56
@@ -122,8 +116,8 @@ class SignalPass:
     """How many pictures were measured."""
     grids: F32 | None = field(default=None, init=False)
     """Grids of the picture before, then of the kept ones, ``[1 + KEPT, 4, gh, gw] f32``."""
-    tones: F32 | None = field(default=None, init=False)
-    """What `grid_tones` says of the picture before, ``[4, 256] f32``."""
+    tones: F32 = field(default_factory=lambda: np.zeros((4, 256), np.float32), init=False)
+    """Tones of the picture before, as `grid_look` gives them, ``[4, 256] f32``."""
     kept: list[int] = field(default_factory=list, init=False)
     """Which pictures the kept ones are."""
 
@@ -134,14 +128,15 @@ class SignalPass:
         """
         half = min(32, max(1, round(max(luma.shape) / BLOCKS / 2)))
         grids, tells = picture_sweep(luma, blue, red, half, DARK, BRIGHT)
-        moments, tones = grid_tones(grids)
+        numbers, tones, look, dhash = grid_look(grids, self.tones)
+        (brightness, contrast, _), (detail, _, _), *_ = moments = numbers.tolist()
         repeats, pairs = -1, _UNKNOWN
         if not is_late:
-            repeats, pairs = self._compare(grids, tones)
+            moved = sum(moments[grid][2] for grid in (LUMA, BLUE, RED))
+            repeats, pairs = self._compare(grids, moved)
             self._remember(grids, tones, is_kept=repeats < 0)
         self.fed += 1
         sharpness, dark, bright = tells.tolist()
-        (brightness, contrast), (detail, _), *_ = moments.tolist()
         own = {
             "brightness": brightness,
             "contrast": contrast,
@@ -150,30 +145,27 @@ class SignalPass:
             "dark": dark,
             "bright": bright,
             "black": float(dark >= BLACK_SHARE),
-            "dhash64": dhash64(grids[LUMA]),
+            "dhash64": dhash,
         }
-        look = signature(grids[LUMA], grids[BLUE], grids[RED])
         return Measured(repeats, look, {**own, **pairs})
 
-    def _compare(self, grids: F32, tones: F32) -> tuple[int, dict[str, float]]:
+    def _compare(self, grids: F32, moved: float) -> tuple[int, dict[str, float]]:
         """Finds which kept picture this one repeats, and how it differs from those before it."""
-        if self.grids is None or self.tones is None:
+        if self.grids is None:
             return -1, dict.fromkeys(OF_PAIRS, 0.0)
         changes = grid_change(grids, self.grids[: 1 + len(self.kept)], CHANGED_LEVELS)
-        local = np.maximum(changes[1:, :, WINDOW], changes[1:, :, PEAK] / 2).max(axis=1) / 255
-        nearest = int(local.argmin())
-        difference = float(local[nearest])
-        luma, spread, blue, red = changes[0].tolist()
-        moved = np.abs(tones - self.tones).sum(axis=1).tolist()
+        (luma, spread, blue, red), *kept = changes.tolist()
+        local = [max(max(grid[WINDOW], grid[PEAK] / 2) for grid in grids) for grids in kept]
+        difference = min(local) / 255
         is_repeat = self.dedup > 0 and difference <= self.dedup
-        return self.kept[nearest] if is_repeat else -1, {
+        return self.kept[local.index(min(local))] if is_repeat else -1, {
             "change": luma[MEAN],
             "change_peak": luma[PEAK],
             "changed_area": max(luma[AREA], blue[AREA], red[AREA]),
             "colour_change": (blue[MEAN] + red[MEAN]) / 2,
-            "tone_change": moved[LUMA] + moved[BLUE] + moved[RED],
+            "tone_change": moved,
             "frozen": float(max(grid[PEAK] for grid in (luma, spread, blue, red)) <= FROZEN_LEVELS),
-            "kept_change": float(changes[1:, LUMA, MEAN].min()),
+            "kept_change": min(grids[LUMA][MEAN] for grids in kept),
             "similarity": 1.0 - difference,
         }
 

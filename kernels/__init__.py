@@ -13,16 +13,15 @@ from typing import Any
 
 from fewframes.kernels.change import grid_change
 from fewframes.kernels.cholesky import pivoted_cholesky
-from fewframes.kernels.dhash import dhash64, hamming64
 from fewframes.kernels.farthest import farthest_first
 from fewframes.kernels.grid import block_means
+from fewframes.kernels.hamming import hamming64
 from fewframes.kernels.kernel import Kernel
+from fewframes.kernels.look import grid_look
 from fewframes.kernels.representatives import representatives
 from fewframes.kernels.rgb import planes_to_rgb
 from fewframes.kernels.rgb_plan import RgbPlan, Siting, rgb_plan
-from fewframes.kernels.signature import signature
 from fewframes.kernels.sweep import picture_sweep
-from fewframes.kernels.tones import grid_tones
 from fewframes.kernels.ycc import matrix_between, ycc_matrix
 
 __all__ = [
@@ -31,10 +30,9 @@ __all__ = [
     "RgbPlan",
     "Siting",
     "block_means",
-    "dhash64",
     "farthest_first",
     "grid_change",
-    "grid_tones",
+    "grid_look",
     "hamming64",
     "matrix_between",
     "picture_sweep",
@@ -42,7 +40,6 @@ __all__ = [
     "planes_to_rgb",
     "representatives",
     "rgb_plan",
-    "signature",
     "ycc_matrix",
 ]
 
@@ -50,16 +47,14 @@ KERNELS: dict[str, Kernel[..., Any]] = {
     kernel.__name__: kernel
     for kernel in (
         block_means,
-        dhash64,
         farthest_first,
         grid_change,
-        grid_tones,
+        grid_look,
         hamming64,
         picture_sweep,
         pivoted_cholesky,
         representatives,
         planes_to_rgb,
-        signature,
         ycc_matrix,
     )
 }

@@ -1,0 +1,145 @@
+"""What does a picture look like, as a whole? Levels, tones, a signature and a perceptual hash."""
+
+import numpy as np
+
+from fewframes.kernels.area import area_weights
+from fewframes.kernels.kernel import F32, F64, U8, Kernel, require
+
+
+@Kernel
+def grid_look(grids: F32, before: F32) -> tuple[F64, F32, F32, int]:
+    """Describes the four grids of a picture that `picture_sweep` gives, finite levels 0..255.
+
+    Takes `grids [4, gh, gw] f32` and `before [4, 256] f32`, the tones of another picture. Returns
+
+    1. numbers `[4, 3] f64`: of each grid the mean and the standard deviation over its cells, and
+       how far its tones moved from `before`: the sum of the absolute differences, which is the mean
+       distance, in levels, by which cells must move to turn the one grid's levels into the other's
+       (the earth mover's distance in one dimension; Rubner, Tomasi and Guibas, ICCV 1998);
+    2. tones `[4, 256] f32`: the share of cells at or below each whole level, rounded half up;
+    3. the signature `[432] f32`, of length 1, so that likeness is a dot product: luma, blue and red
+       averaged by exact area to 12 x 12, also where they are smaller; luma centred on its own mean,
+       so that a change of exposure weighs little, chroma on 128, its neutral level. Chroma counts
+       twice: in endoscopy everything is red, and luma alone goes blind. A picture without any
+       contrast or colour keeps the zero vector;
+    4. `dhash64`, a difference hash of luma: averaged by exact area to 8 rows x 9 columns, a bit is
+       set where a cell is darker than its right neighbour, row by row, most significant bit first
+       (N. Krawetz, "Kind of like that", 2013). The averages compare as sums with whole weights, so
+       equal levels never set a bit by rounding. It serves similarity only, never integrity.
+
+    Raises:
+        TypeError: The arrays are not `[4, gh, gw] f32` and `[4, 256] f32`.
+        ValueError: There are not four grids of at least one cell, or not 256 tones of each.
+
+    >>> ramp, grey = np.arange(36, dtype=np.float32).reshape(1, 6, 6), np.full((2, 6, 6), 128)
+    >>> grids = np.concatenate([ramp, ramp, grey]).astype(np.float32)
+    >>> numbers, tones, signature, dhash = grid_look(grids, np.zeros((4, 256), np.float32))
+    >>> numbers[0].round(2).tolist(), tones[0, :2].round(3).tolist(), signature.shape, hex(dhash)
+    ([17.5, 10.39, 238.5], [0.028, 0.056], (432,), '0xffffffffffffffff')
+    """
+    flat = grids.reshape(4, -1).astype(np.float64)
+    levels = np.clip(np.floor(flat + 0.5), 0, 255).astype(np.int64)
+    counts = [np.bincount(grid, minlength=256) for grid in levels]
+    tones = (np.cumsum(counts, axis=1) / flat.shape[1]).astype(np.float32)
+    moved = np.abs(tones - before).sum(axis=1, dtype=np.float64)
+    numbers = np.stack([flat.mean(axis=1), flat.std(axis=1), moved], axis=1)
+    return numbers, tones, _signature(grids), _dhash64(grids[0])
+
+
+def _signature(grids: F32) -> F32:
+    down, across = (area_weights(size, 12) for size in grids.shape[1:])
+    luma, blue, red = (down @ grids[k] @ across.T / grids[k].size for k in (0, 2, 3))
+    centred = luma - luma.mean(), 2.0 * (blue - 128.0), 2.0 * (red - 128.0)
+    vector = np.concatenate(centred, axis=None)
+    length = np.linalg.norm(vector)
+    return (vector / (length if length > 0 else 1.0)).astype(np.float32)
+
+
+def _dhash64(grid: F32) -> int:
+    down, across = area_weights(grid.shape[0], 8), area_weights(grid.shape[1], 9)
+    sums = down @ grid.astype(np.float64) @ across.T
+    return int.from_bytes(np.packbits(sums[:, :-1] < sums[:, 1:]).tobytes(), "big")
+
+
+@grid_look.check
+def _are_four(grids: F32, before: F32) -> None:
+    require("grids", grids, "[c, gh, gw] f32")
+    require("before", before, "[c, 256] f32")
+    if len(grids) != 4 or grids.size == 0 or before.shape != (4, 256):
+        raise ValueError(
+            f"grids is {list(grids.shape)} and before {list(before.shape)}; "
+            "pass four grids with at least one cell, and tones [4, 256]"
+        )
+
+
+@grid_look.cpu
+def _grid_look_cpu(grids: F32, before: F32) -> tuple[F64, F32, F32, int]:
+    cells, whole = grids.shape[1] * grids.shape[2], np.ascontiguousarray(grids)
+    numbers, tones = np.empty((4, 3), np.float64), np.empty((4, 256), np.float32)
+    for k in range(4):
+        _tones(whole[k].reshape(cells), before[k], numbers[k], tones[k])
+    parts, look = np.empty((3, 12, 12), np.float64), np.empty(432, np.float32)
+    for part in range(3):
+        _average(whole[part + min(part, 1)], parts[part])
+    parts /= cells
+    parts[0] -= parts[0].sum() / 144.0
+    parts[1:] = 2.0 * (parts[1:] - 128.0)
+    vector = parts.reshape(432)
+    squares = 0.0
+    for i in range(432):
+        squares += vector[i] * vector[i]
+    length = np.sqrt(squares) if squares > 0.0 else 1.0
+    for i in range(432):
+        look[i] = vector[i] / length
+    sums, bits = np.empty((8, 9), np.float64), np.uint64(0)
+    _average(whole[0], sums)
+    for row in range(8):
+        for col in range(8):
+            bits = (bits << np.uint64(1)) | np.uint64(sums[row, col] < sums[row, col + 1])
+    return numbers, tones, look, bits  # type: ignore[return-value]  # Numba hands over an int
+
+
+@grid_look.helper
+def _tones(grid: F32, before: F32, numbers: F64, tones: F32) -> None:
+    """Moments and tones of one grid; sums in lanes, so that they fill vector registers."""
+    lanes, cells, first = 64, len(grid), np.float64(grid[0])  # small numbers' squares lose less
+    sums, squares = np.zeros(lanes, np.float64), np.zeros(lanes, np.float64)
+    levels, counts = np.empty(lanes, np.uint8), np.zeros(256, np.int64)
+    for start in range(0, cells, lanes):
+        here = grid[start:]
+        stop = min(lanes, cells - start)
+        for lane in range(stop):
+            away = np.float64(here[lane]) - first
+            sums[lane] += away
+            squares[lane] += away * away
+        for lane in range(stop):
+            level = np.floor(here[lane] + np.float32(0.5))
+            levels[lane] = np.uint8(min(max(level, np.float32(0)), np.float32(255)))
+        for lane in range(stop):
+            counts[levels[lane]] += 1
+    mean = sums.sum() / cells
+    numbers[0], numbers[1] = first + mean, np.sqrt(max(0.0, squares.sum() / cells - mean * mean))
+    total, numbers[2] = np.int64(0), 0.0
+    for level in range(256):
+        total += counts[level]
+        tones[level] = total / cells
+        numbers[2] += abs(np.float64(tones[level]) - np.float64(before[level]))
+
+
+@grid_look.helper
+def _average(grid: F32, sums: F64) -> None:
+    """Sums of a grid over equal parts, with the weights of `area_weights`."""
+    (gh, gw), (down, across) = grid.shape, sums.shape
+    columns = np.empty(gw, np.float64)
+    for row in range(down):
+        columns[:] = 0.0
+        for y in range(row * gh // down, -(-(row + 1) * gh // down)):
+            weight = np.float64(min((y + 1) * down, (row + 1) * gh) - max(y * down, row * gh))
+            for x in range(gw):
+                columns[x] += weight * np.float64(grid[y, x])
+        for col in range(across):
+            total = 0.0
+            for x in range(col * gw // across, -(-(col + 1) * gw // across)):
+                width = min((x + 1) * across, (col + 1) * gw) - max(x * across, col * gw)
+                total += width * columns[x]
+            sums[row, col] = total
