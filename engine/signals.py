@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fewframes.arrays import F32, U8
-from fewframes.kernels import grid_change, grid_look, picture_sweep
+from fewframes.kernels import grid_look, nearest_change, picture_sweep
 from fewframes.recipes import DEDUP
 
 BLOCKS = 56
@@ -37,8 +37,8 @@ BLACK_SHARE = 0.98
 """A picture is black where at least this share of its samples is dark."""
 LUMA, SPREAD, BLUE, RED = range(4)
 """The grids of a picture, in order."""
-MEAN, PEAK, WINDOW, AREA = range(4)
-"""What `grid_change` says of each grid, in order."""
+MEAN, PEAK, _, AREA = range(4)
+"""What `nearest_change` says of each grid, in order."""
 
 SIGNALS: dict[str, str] = {
     "brightness": "mean luma, 0 to 255",
@@ -153,19 +153,20 @@ class SignalPass:
         """Finds which kept picture this one repeats, and how it differs from those before it."""
         if self.grids is None:
             return -1, dict.fromkeys(OF_PAIRS, 0.0)
-        changes = grid_change(grids, self.grids[: 1 + len(self.kept)], CHANGED_LEVELS)
-        (luma, spread, blue, red), *kept = changes.tolist()
-        local = [max(max(grid[WINDOW], grid[PEAK] / 2) for grid in grids) for grids in kept]
-        difference = min(local) / 255
+        others = self.grids[: 1 + len(self.kept)]
+        changes, nearest = nearest_change(grids, others, CHANGED_LEVELS)
+        luma, spread, blue, red = changes.tolist()
+        row, local, kept_change = nearest.tolist()
+        difference = local / 255
         is_repeat = self.dedup > 0 and difference <= self.dedup
-        return self.kept[local.index(min(local))] if is_repeat else -1, {
+        return self.kept[int(row)] if is_repeat else -1, {
             "change": luma[MEAN],
             "change_peak": luma[PEAK],
             "changed_area": max(luma[AREA], blue[AREA], red[AREA]),
             "colour_change": (blue[MEAN] + red[MEAN]) / 2,
             "tone_change": moved,
             "frozen": float(max(grid[PEAK] for grid in (luma, spread, blue, red)) <= FROZEN_LEVELS),
-            "kept_change": min(grids[LUMA][MEAN] for grids in kept),
+            "kept_change": kept_change,
             "similarity": 1.0 - difference,
         }
 

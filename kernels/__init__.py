@@ -18,6 +18,7 @@ from fewframes.kernels.grid import block_means
 from fewframes.kernels.hamming import hamming64
 from fewframes.kernels.kernel import Kernel
 from fewframes.kernels.look import grid_look
+from fewframes.kernels.nearest import nearest_change
 from fewframes.kernels.representatives import representatives
 from fewframes.kernels.rgb import planes_to_rgb
 from fewframes.kernels.rgb_plan import RgbPlan, Siting, rgb_plan
@@ -35,6 +36,7 @@ __all__ = [
     "grid_look",
     "hamming64",
     "matrix_between",
+    "nearest_change",
     "picture_sweep",
     "pivoted_cholesky",
     "planes_to_rgb",
@@ -51,6 +53,7 @@ KERNELS: dict[str, Kernel[..., Any]] = {
         grid_change,
         grid_look,
         hamming64,
+        nearest_change,
         picture_sweep,
         pivoted_cholesky,
         representatives,

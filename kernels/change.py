@@ -53,40 +53,32 @@ def _are_comparable(grids: F32, references: F32, threshold: float) -> None:
 
 @grid_change.cpu
 def _grid_change_cpu(grids: F32, references: F32, threshold: float) -> F32:
-    """Takes a grid as one line, with zeros behind it: a short row would not fill registers."""
-    (m, c), (gh, gw), lanes = references.shape[:2], references.shape[2:], 64
-    cells, right = gh * gw, 1 if gw > 1 else gh
-    now, others = np.ascontiguousarray(grids), np.ascontiguousarray(references)
-    padded = cells + lanes
-    line, has_window = np.zeros(padded + gw + right, np.float32), np.zeros(padded, np.float32)
-    pairs = np.zeros(padded + right, np.float32)
-    has_window[: (gh - 1) * gw if gh > 1 else gw] = 1
-    if gw > 1:
-        has_window[gw - 1 :: gw] = 0
-    totals, tops = np.empty(lanes, np.float32), np.empty(lanes, np.float32)
-    wide, counts = np.empty(lanes, np.float32), np.empty(lanes, np.int32)
+    (m, c), (gh, gw) = references.shape[:2], references.shape[2:]
     limit, out = np.float32(threshold), np.empty((m, c, 4), np.float32)
+    totals, tops, wide = np.empty((3, gw), np.float32)
+    above, pair = np.empty(gw, np.float32), np.zeros(gw + 1, np.float32)  # pair's last stays 0
+    down, across = min(gh, 2), min(gw, 2)
     for i in range(m):
         for k in range(c):
-            here, there, below = now[k].reshape(cells), others[i, k].reshape(cells), line[gw:]
-            for at in range(cells):
-                line[at] = here[at] - there[at]
-            for at in range(cells):
-                pairs[at] = line[at] + below[at]
-            totals[:], tops[:], wide[:], counts[:] = 0, 0, 0, 0
-            for start in range(0, cells, lanes):
-                one, left, other = line[start:], pairs[start:], pairs[start + right :]
-                is_whole = has_window[start:]
-                for lane in range(lanes):
-                    away = abs(one[lane])
-                    totals[lane] += away
-                    tops[lane] = away if away > tops[lane] else tops[lane]
-                for lane in range(lanes):
-                    counts[lane] += np.int32(abs(one[lane]) > limit)
-                for lane in range(lanes):
-                    window = abs(left[lane] + other[lane]) * is_whole[lane]
-                    wide[lane] = window if window > wide[lane] else wide[lane]
-            out[i, k, 0], out[i, k, 1] = totals.sum() / cells, tops.max()
-            out[i, k, 2] = wide.max() / (min(gh, 2) * min(gw, 2))
-            out[i, k, 3] = counts.sum() / cells
+            totals[:], tops[:], wide[:], above[:] = 0, 0, 0, 0
+            changed = np.int64(0)
+            for row in range(gh):
+                here, there, count = grids[k, row], references[i, k, row], np.int32(0)
+                for col in range(gw):  # by column, so that sums and maxima fill vector registers
+                    difference = here[col] - there[col]
+                    away = abs(difference)
+                    totals[col] += away
+                    tops[col] = away if away > tops[col] else tops[col]
+                    count += np.int32(away > limit)
+                    pair[col] = above[col] + difference
+                    above[col] = difference
+                changed += np.int64(count)
+                if row >= down - 1:
+                    for col in range(gw + 1 - across):
+                        window = abs(pair[col] + pair[col + 1])
+                        wide[col] = window if window > wide[col] else wide[col]
+            out[i, k, 0] = totals.sum() / (gh * gw)
+            out[i, k, 1] = tops.max()
+            out[i, k, 2] = wide.max() / (down * across)
+            out[i, k, 3] = changed / (gh * gw)
     return out

@@ -7,8 +7,8 @@ import numpy as np
 
 from fewframes.kernels.kernel import F32, F64, I64, U8, U16, U32, U64, Kernel, require
 
-EDGE_STEP = 4
-"""Every fourth row of the interior tells how sharp a picture is: as much as all of them do."""
+STEP = 8
+"""Every eighth row tells how sharp a picture is and how exposed: as much as all of them do."""
 
 
 @Kernel
@@ -50,9 +50,10 @@ def picture_sweep(
     sharpness = 0.0
     if min(luma.shape) > 2:
         around = wide[:-2, 1:-1] + wide[2:, 1:-1] + wide[1:-1, :-2] + wide[1:-1, 2:]
-        sharpness = float(np.abs(4 * wide[1:-1, 1:-1] - around)[::EDGE_STEP].mean())
-    tails = [np.count_nonzero(luma <= dark), np.count_nonzero(luma >= bright)]
-    shares = [count / max(1, luma.size) for count in tails]
+        sharpness = float(np.abs(4 * wide[1:-1, 1:-1] - around)[::STEP].mean())
+    rows = luma[::STEP]
+    tails = [np.count_nonzero(rows <= dark), np.count_nonzero(rows >= bright)]
+    shares = [count / max(1, rows.size) for count in tails]
     grids = np.stack([sums / counts, spread, *chroma]).astype(np.float32)
     return grids, np.array([sharpness, *shares])
 
@@ -92,7 +93,7 @@ def _picture_sweep_cpu(
     rows, cols = -(-ch // half), -(-cw // half)
     grids, tiles = np.empty((4, rows, cols), np.float32), np.empty((2, cols), np.int64)
     sums, others = np.empty(w, np.uint16), np.empty(w, np.uint16)  # one array would be slow
-    squares, upto = np.empty(w, np.uint32), np.zeros(w + 1, np.uint64)
+    squares, words = np.empty(w, np.uint32), np.zeros(cw + 1, np.uint64)
     darks, brights = np.empty(w, np.uint8), np.empty(w, np.uint8)
     edge, dark_count, bright_count = np.int64(0), np.int64(0), np.int64(0)
     for row in range(rows):
@@ -106,16 +107,19 @@ def _picture_sweep_cpu(
         for x in range(w):
             dark_count += np.int64(darks[x])
             bright_count += np.int64(brights[x])
-        _total(sums, squares, 2 * half, upto, tiles)
+        _pack_pairs(sums, squares, words)
+        _total(words, half, tiles)
         _spread(tiles, bottom - top, 2 * half, w, grids[:2, row])
         top, bottom = half * row, min(ch, half * (row + 1))
         _add(blue, top, bottom, sums[:cw])
         _add(red, top, bottom, others[:cw])
-        _total(sums[:cw], others[:cw], half, upto, tiles)
+        for x in range(cw):
+            words[x + 1] = np.uint64(sums[x]) + (np.uint64(others[x]) << np.uint64(32))
+        _total(words, half, tiles)
         _mean(tiles, bottom - top, half, cw, grids[2:, row])
-    tells, interior = np.empty(3, np.float64), (h + EDGE_STEP - 3) // EDGE_STEP * max(0, w - 2)
-    tells[0] = edge / max(1, interior)
-    tells[1], tells[2] = dark_count / max(1, h * w), bright_count / max(1, h * w)
+    tells, sampled = np.empty(3, np.float64), max(1, -(-h // STEP) * w)
+    tells[0] = edge / max(1, (h + STEP - 3) // STEP * max(0, w - 2))
+    tells[1], tells[2] = dark_count / sampled, bright_count / sampled
     return grids, tells
 
 
@@ -154,7 +158,7 @@ def _add_squares(plane: U8, top: int, bottom: int, squares: U32) -> None:
 def _add_edges(plane: U8, top: int, bottom: int, edges: U16) -> None:
     """Adds up the responses of the Laplacian, by column, the first column's in the first."""
     edges[:] = 0
-    for y in range(top + (1 - top) % EDGE_STEP, min(bottom, len(plane) - 1), EDGE_STEP):
+    for y in range(top + (1 - top) % STEP, min(bottom, len(plane) - 1), STEP):
         here, above, below = plane[y], plane[y - 1], plane[y + 1]
         for x in range(len(edges) - 2):
             around = np.int64(above[x + 1]) + below[x + 1] + here[x] + here[x + 2]
@@ -166,15 +170,8 @@ def _add_edges(plane: U8, top: int, bottom: int, edges: U16) -> None:
 def _count(
     plane: U8, top: int, bottom: int, dark: int, bright: int, darks: U8, brights: U8
 ) -> None:
-    """Counts dark and bright samples by column: a tile has no more rows than a byte can count."""
     darks[:], brights[:] = 0, 0
-    pairs = top + (bottom - top) // 2 * 2
-    for y in range(top, pairs, 2):
-        a, b = plane[y], plane[y + 1]
-        for x in range(len(darks)):
-            darks[x] += np.uint8(np.uint8(a[x] <= dark) + np.uint8(b[x] <= dark))
-            brights[x] += np.uint8(np.uint8(a[x] >= bright) + np.uint8(b[x] >= bright))
-    for y in range(pairs, bottom):
+    for y in range(top + -top % STEP, bottom, STEP):
         here = plane[y]
         for x in range(len(darks)):
             darks[x] += np.uint8(here[x] <= dark)
@@ -182,16 +179,27 @@ def _count(
 
 
 @picture_sweep.helper
-def _total(low: U16, high: U16 | U32, side: int, upto: U64, tiles: I64) -> None:
-    """Sums of two lines over tiles: one running sum of both, in the halves of a word."""
-    running, half = np.uint64(0), np.uint64(32)
-    for x in range(len(low)):
-        running += np.uint64(low[x]) + (np.uint64(high[x]) << half)
-        upto[x + 1] = running
+def _pack_pairs(low: U16, high: U32, words: U64) -> None:
+    """Adds up neighbours of two lines, into the halves of a word each; the first word stays 0."""
+    half, n = np.uint64(32), len(low)
+    for x in range(n // 2):
+        left, right = np.uint64(low[2 * x]), np.uint64(low[2 * x + 1])
+        words[x + 1] = left + right + (np.uint64(high[2 * x] + high[2 * x + 1]) << half)
+    if n % 2:
+        words[n // 2 + 1] = np.uint64(low[n - 1]) + (np.uint64(high[n - 1]) << half)
+
+
+@picture_sweep.helper
+def _total(words: U64, side: int, tiles: I64) -> None:
+    """Sums over tiles of both halves, by one running sum; it may overflow, differences do not."""
+    n, running = len(words) - 1, np.uint64(0)
+    for x in range(n):
+        running += words[x + 1]
+        words[x + 1] = running
     for col in range(tiles.shape[1]):
-        word = upto[min(len(low), (col + 1) * side)] - upto[col * side]
+        word = words[min(n, (col + 1) * side)] - words[col * side]
         tiles[0, col] = np.int64(word & np.uint64(0xFFFFFFFF))
-        tiles[1, col] = np.int64(word >> half)
+        tiles[1, col] = np.int64(word >> np.uint64(32))
 
 
 @picture_sweep.helper
