@@ -30,7 +30,7 @@ def launch(loops: Loops, outputs: tuple[int, int], *arguments: Any) -> None:  # 
     """
     rows, columns = outputs
     if rows and columns:
-        threads = (min(32, columns), min(8, rows))
+        threads = (min(32 if rows > 1 else 128, columns), min(8, rows))
         blocks = (-(-columns // threads[0]), -(-rows // threads[1]))
         compiled(loops)[blocks, threads](*arguments)
 

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from fewframes.kernels import gpu
+from fewframes.kernels.gpu import cuda
 from fewframes.kernels.kernel import U8, U64, Kernel, require
 
 
@@ -46,3 +48,16 @@ def _hamming64_cpu(a: U64, b: U64) -> U8:
             bits = (bits + (bits >> four)) & bytes_
             out[i, j] = (bits * ones) >> top
     return out
+
+
+@hamming64.cuda
+def _hamming64_cuda(a: U64, b: U64) -> gpu.DeviceArray:
+    out = gpu.empty((len(a), len(b)), np.uint8)
+    gpu.launch(_one_pair, out.shape, a, b, out)
+    return out
+
+
+def _one_pair(a: U64, b: U64, out: U8) -> None:
+    j, i = cuda.grid(2)
+    if i < out.shape[0] and j < out.shape[1]:
+        out[i, j] = cuda.popc(a[i] ^ b[j])

@@ -127,7 +127,7 @@ class Kernel(Generic[P, R]):
         return bound.args
 
     def _body_for(self, array: Any) -> Callable[..., Any]:  # noqa: ANN401 (any array library's)
-        if not is_on_gpu(array):
+        if isinstance(array, np.ndarray) or not is_on_gpu(array):
             is_light = "light" in self.bodies and "numba" not in sys.modules
             return (
                 self._timed if is_light and self._light_seconds < LIGHT_SECONDS else self._compiled
@@ -168,6 +168,17 @@ def with_names(function: Callable[..., Any], names: Mapping[str, Any]) -> Callab
 def is_on_gpu(array: Any) -> bool:  # noqa: ANN401 (any array library's)
     """Whether an array lies on a GPU, or on the one that Numba's simulator plays."""
     return hasattr(array, "__cuda_array_interface__") or hasattr(array, "__cuda_ndarray__")
+
+
+def on_host(array: Any) -> Any:  # noqa: ANN401 (any array library's)
+    """The array in NumPy's memory: itself, or a copy of one that lies on a GPU."""
+    if not is_on_gpu(array):
+        return array
+    if not hasattr(array, "copy_to_host"):
+        from numba import cuda
+
+        array = cuda.as_cuda_array(array)
+    return array.copy_to_host()
 
 
 def require(name: str, value: Any, form: str) -> None:  # noqa: ANN401 (what it judges)

@@ -1,9 +1,13 @@
 """What does a picture look like, as a whole? Levels, tones, a signature and a perceptual hash."""
 
+import math
+
 import numpy as np
 
+from fewframes.kernels import gpu
 from fewframes.kernels.area import area_weights
-from fewframes.kernels.kernel import F32, F64, U8, Kernel, require
+from fewframes.kernels.gpu import cuda
+from fewframes.kernels.kernel import F32, F64, Kernel, on_host, require
 
 
 @Kernel
@@ -143,3 +147,94 @@ def _average(grid: F32, sums: F64) -> None:
                 width = min((x + 1) * across, (col + 1) * gw) - max(x * across, col * gw)
                 total += width * columns[x]
             sums[row, col] = total
+
+
+@grid_look.cuda
+def _grid_look_cuda(
+    grids: F32, before: F32
+) -> tuple[gpu.DeviceArray, gpu.DeviceArray, gpu.DeviceArray, int]:
+    rows, numbers = gpu.empty((4, grids.shape[1], 2), np.float64), gpu.empty((4, 3), np.float64)
+    tones, look = gpu.empty((4, 256), np.float32), gpu.empty((432,), np.float32)
+    parts, sums = gpu.empty((3, 12, 12), np.float64), gpu.empty((1, 8, 9), np.float64)
+    gpu.launch(_one_row, (4, grids.shape[1]), grids, rows)
+    gpu.launch(_one_tone, tones.shape, grids, tones)
+    gpu.launch(_one_moment, (1, 4), grids, rows, tones, gpu.there(before), numbers)
+    gpu.launch(_one_average, (36, 12), grids, parts)
+    gpu.launch(_one_value, (1, 432), parts, grids.shape[1] * grids.shape[2], look)
+    gpu.launch(_one_average, (8, 9), grids, sums)
+    levels = on_host(sums)[0]
+    rises = np.packbits(levels[:, :-1] < levels[:, 1:])
+    return numbers, tones, look, int.from_bytes(rises.tobytes(), "big")
+
+
+def _one_row(grids: F32, rows: F64) -> None:
+    row, k = cuda.grid(2)
+    if k >= 4 or row >= grids.shape[1]:
+        return
+    first, total, squares = np.float64(grids[k, 0, 0]), 0.0, 0.0
+    for col in range(grids.shape[2]):
+        away = np.float64(grids[k, row, col]) - first
+        total += away
+        squares += away * away
+    rows[k, row, 0] = total
+    rows[k, row, 1] = squares
+
+
+def _one_tone(grids: F32, tones: F32) -> None:
+    level, k = cuda.grid(2)
+    if k >= 4 or level >= 256:
+        return
+    count, limit = np.int64(0), np.float32(level)
+    for row in range(grids.shape[1]):
+        for col in range(grids.shape[2]):
+            if math.floor(grids[k, row, col] + np.float32(0.5)) <= limit or level == 255:
+                count += 1
+    tones[k, level] = np.float64(count) / np.float64(grids.shape[1] * grids.shape[2])
+
+
+def _one_moment(grids: F32, rows: F64, tones: F32, before: F32, numbers: F64) -> None:
+    k, _ = cuda.grid(2)
+    if k >= 4:
+        return
+    cells, total, squares, moved = grids.shape[1] * grids.shape[2], 0.0, 0.0, 0.0
+    for row in range(grids.shape[1]):
+        total += rows[k, row, 0]
+        squares += rows[k, row, 1]
+    for level in range(256):
+        moved += abs(np.float64(tones[k, level]) - np.float64(before[k, level]))
+    mean = total / cells
+    numbers[k, 0] = np.float64(grids[k, 0, 0]) + mean
+    numbers[k, 1] = math.sqrt(max(0.0, squares / cells - mean * mean))
+    numbers[k, 2] = moved
+
+
+def _one_average(grids: F32, sums: F64) -> None:
+    """Parts of luma and, where there is room for three, of both chroma grids."""
+    col, at = cuda.grid(2)
+    (down, across), (gh, gw) = sums.shape[1:], grids.shape[1:]
+    part, row = at // down, at % down
+    if part >= sums.shape[0] or col >= across:
+        return
+    total = 0.0
+    for y in range(row * gh // down, ((row + 1) * gh + down - 1) // down):
+        height = min((y + 1) * down, (row + 1) * gh) - max(y * down, row * gh)
+        for x in range(col * gw // across, ((col + 1) * gw + across - 1) // across):
+            width = min((x + 1) * across, (col + 1) * gw) - max(x * across, col * gw)
+            total += height * width * np.float64(grids[part + min(part, 1), y, x])
+    sums[part, row, col] = total
+
+
+def _one_value(parts: F64, cells: int, look: F32) -> None:
+    at, _ = cuda.grid(2)
+    if at >= 432:
+        return
+    mean, squares, mine = 0.0, 0.0, 0.0
+    for i in range(144):
+        mean += parts[0, i // 12, i % 12] / cells
+    for i in range(432):
+        value = parts[i // 144, i % 144 // 12, i % 12] / cells
+        value = value - mean / 144.0 if i < 144 else 2.0 * (value - 128.0)
+        squares += value * value
+        if i == at:
+            mine = value
+    look[at] = mine / math.sqrt(squares) if squares > 0.0 else 0.0

@@ -2,7 +2,9 @@
 
 import numpy as np
 
+from fewframes.kernels import gpu
 from fewframes.kernels.change import grid_change
+from fewframes.kernels.gpu import cuda
 from fewframes.kernels.kernel import F32, F64, Kernel, require
 
 
@@ -130,3 +132,26 @@ def _largest_window(lines: F32, away: F32, kept: F32, gh: int, gw: int) -> float
     for at in range(cells):
         away[at] = abs(pairs[at] + beside[at]) * kept[at]
     return _largest(away, cells) / np.float32(min(gh, 2) * min(gw, 2))
+
+
+@nearest_change.cuda
+def _nearest_change_cuda(
+    grids: F32, others: F32, threshold: float
+) -> tuple[gpu.DeviceArray, gpu.DeviceArray]:
+    changes, found = grid_change(grids, others, threshold), gpu.empty((3,), np.float64)
+    gpu.launch(_one_nearest, (1, 1), changes, found)
+    return changes[0], found  # type: ignore[return-value]  # arrays on the GPU
+
+
+def _one_nearest(changes: F32, found: F64) -> None:
+    column, _ = cuda.grid(2)
+    if column > 0:
+        return
+    found[0], found[1], found[2] = 0.0, np.inf, np.inf
+    for i in range(1, changes.shape[0]):
+        local = np.float32(0)
+        for k in range(changes.shape[1]):
+            local = max(local, changes[i, k, 2], changes[i, k, 1] / np.float32(2))
+        if local < found[1]:
+            found[0], found[1] = i - 1, local
+        found[2] = min(found[2], np.float64(changes[i, 0, 0]))

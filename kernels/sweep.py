@@ -3,8 +3,12 @@
 One sweep over the rows of all three planes answers everything that needs samples.
 """
 
+import math
+
 import numpy as np
 
+from fewframes.kernels import gpu
+from fewframes.kernels.gpu import cuda
 from fewframes.kernels.kernel import F32, F64, I64, U8, U16, U32, U64, Kernel, require
 
 STEP = 8
@@ -218,3 +222,92 @@ def _mean(tiles: I64, height: int, side: int, width: int, grids: F32) -> None:
         size = np.float64(height * min(side, width - col * side))
         grids[0, col] = np.true_divide(np.float64(tiles[0, col]), size)
         grids[1, col] = np.true_divide(np.float64(tiles[1, col]), size)
+
+
+@picture_sweep.cuda
+def _picture_sweep_cuda(
+    luma: U8, blue: U8, red: U8, half: int, dark: int, bright: int
+) -> tuple[gpu.DeviceArray, gpu.DeviceArray]:
+    (h, w), (ch, cw) = luma.shape, blue.shape
+    rows, cols = -(-ch // half), -(-cw // half)
+    lines, chroma = gpu.empty((5, rows, w), np.uint32), gpu.empty((2, rows, cw), np.uint32)
+    counts, tells = gpu.there(np.zeros(3, np.int64)), gpu.empty((3,), np.float64)
+    grids = gpu.empty((4, rows, cols), np.float32)
+    gpu.launch(_one_column, (rows, w), luma, half, dark, bright, lines)
+    gpu.launch(_one_chroma_column, (rows, cw), blue, red, half, chroma)
+    gpu.launch(_one_tile, (rows, cols), lines, chroma, (h, ch), half, grids, counts)
+    gpu.launch(_one_tell, (1, 3), counts, (h, w), tells)
+    return grids, tells
+
+
+def _one_column(luma: U8, half: int, dark: int, bright: int, lines: U32) -> None:
+    """Sum, squares, edges, dark and bright samples of one column within a row of tiles."""
+    x, row = cuda.grid(2)
+    (h, w), total, squares = luma.shape, np.int64(0), np.int64(0)
+    edges, darks, brights = np.int64(0), np.int64(0), np.int64(0)
+    if row >= lines.shape[1] or x >= w:
+        return
+    for y in range(2 * half * row, min(h, 2 * half * (row + 1))):
+        level = np.int64(luma[y, x])
+        total += level
+        squares += level * level
+        if y % STEP == 0 and level <= dark:
+            darks += 1
+        if y % STEP == 0 and level >= bright:
+            brights += 1
+        if y % STEP == 1 and y < h - 1 and 0 < x < w - 1:
+            around = np.int64(luma[y - 1, x]) + np.int64(luma[y + 1, x])
+            around += np.int64(luma[y, x - 1]) + np.int64(luma[y, x + 1])
+            edges += abs(4 * level - around)
+    lines[0, row, x] = total
+    lines[1, row, x] = squares
+    lines[2, row, x] = edges
+    lines[3, row, x] = darks
+    lines[4, row, x] = brights
+
+
+def _one_chroma_column(blue: U8, red: U8, half: int, chroma: U32) -> None:
+    x, row = cuda.grid(2)
+    if row >= chroma.shape[1] or x >= chroma.shape[2]:
+        return
+    total, other = np.int64(0), np.int64(0)
+    for y in range(half * row, min(blue.shape[0], half * (row + 1))):
+        total += np.int64(blue[y, x])
+        other += np.int64(red[y, x])
+    chroma[0, row, x] = total
+    chroma[1, row, x] = other
+
+
+def _one_tile(
+    lines: U32, chroma: U32, heights: tuple[int, int], half: int, grids: F32, counts: I64
+) -> None:
+    """The grids of one tile; what is counted over all tiles are whole numbers, in any order."""
+    col, row = cuda.grid(2)
+    if row >= grids.shape[1] or col >= grids.shape[2]:
+        return
+    total, squares, blue, red = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
+    left, right = 2 * half * col, min(lines.shape[2], 2 * half * (col + 1))
+    for x in range(left, right):
+        total += np.int64(lines[0, row, x])
+        squares += np.int64(lines[1, row, x])
+        for k in range(3):
+            if lines[2 + k, row, x]:
+                cuda.atomic.add(counts, k, np.int64(lines[2 + k, row, x]))
+    size = (min(heights[0], 2 * half * (row + 1)) - 2 * half * row) * (right - left)
+    grids[0, row, col] = np.float64(total) / np.float64(size)
+    grids[1, row, col] = math.sqrt(np.float64(size * squares - total * total)) / np.float64(size)
+    left, right = half * col, min(chroma.shape[2], half * (col + 1))
+    for x in range(left, right):
+        blue += np.int64(chroma[0, row, x])
+        red += np.int64(chroma[1, row, x])
+    size = (min(heights[1], half * (row + 1)) - half * row) * (right - left)
+    grids[2, row, col] = np.float64(blue) / np.float64(size)
+    grids[3, row, col] = np.float64(red) / np.float64(size)
+
+
+def _one_tell(counts: I64, size: tuple[int, int], tells: F64) -> None:
+    k, _ = cuda.grid(2)
+    h, w = size
+    if k < 3:
+        inside = (h + STEP - 3) // STEP * max(0, w - 2) if k == 0 else (h + STEP - 1) // STEP * w
+        tells[k] = np.float64(counts[k]) / np.float64(max(1, inside))
