@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fewframes.arrays import F32, U8
-from fewframes.kernels import grid_look, nearest_change, picture_sweep
+from fewframes.kernels import grid_look, nearest_change, on_host, picture_sweep, room_beside
 from fewframes.recipes import DEDUP
 
 BLOCKS = 56
@@ -124,19 +124,20 @@ class SignalPass:
     def __call__(self, luma: U8, blue: U8, red: U8, *, is_late: bool = False) -> Measured:
         """Measures ``[h, w] u8`` luma and ``[ceil(h/2), ceil(w/2)] u8`` chroma, full range.
 
+        Planes may lie on a GPU: grids then stay there, and what is measured comes back.
         ``is_late`` says that a picture shown after this one was fed before it.
         """
         half = min(32, max(1, round(max(luma.shape) / BLOCKS / 2)))
         grids, tells = picture_sweep(luma, blue, red, half, DARK, BRIGHT)
         numbers, tones, look, dhash = grid_look(grids, self.tones)
-        (brightness, contrast, _), (detail, _, _), *_ = moments = numbers.tolist()
+        (brightness, contrast, _), (detail, _, _), *_ = moments = on_host(numbers).tolist()
         repeats, pairs = -1, _UNKNOWN
         if not is_late:
             moved = sum(moments[grid][2] for grid in (LUMA, BLUE, RED))
             repeats, pairs = self._compare(grids, moved)
             self._remember(grids, tones, is_kept=repeats < 0)
         self.fed += 1
-        sharpness, dark, bright = tells.tolist()
+        sharpness, dark, bright = on_host(tells).tolist()
         own = {
             "brightness": brightness,
             "contrast": contrast,
@@ -147,7 +148,7 @@ class SignalPass:
             "black": float(dark >= BLACK_SHARE),
             "dhash64": dhash,
         }
-        return Measured(repeats, look, {**own, **pairs})
+        return Measured(repeats, on_host(look), {**own, **pairs})
 
     def _compare(self, grids: F32, moved: float) -> tuple[int, dict[str, float]]:
         """Finds which kept picture this one repeats, and how it differs from those before it."""
@@ -155,8 +156,8 @@ class SignalPass:
             return -1, dict.fromkeys(OF_PAIRS, 0.0)
         others = self.grids[: 1 + len(self.kept)]
         changes, nearest = nearest_change(grids, others, CHANGED_LEVELS)
-        luma, spread, blue, red = changes.tolist()
-        row, local, kept_change = nearest.tolist()
+        luma, spread, blue, red = on_host(changes).tolist()
+        row, local, kept_change = on_host(nearest).tolist()
         difference = local / 255
         is_repeat = self.dedup > 0 and difference <= self.dedup
         return self.kept[int(row)] if is_repeat else -1, {
@@ -173,7 +174,7 @@ class SignalPass:
     def _remember(self, grids: F32, tones: F32, *, is_kept: bool) -> None:
         """Puts the picture in the place of the one before, and of the oldest kept one."""
         if self.grids is None:
-            self.grids = np.empty((1 + KEPT, *grids.shape), np.float32)
+            self.grids = room_beside(grids, (1 + KEPT, *grids.shape))
         self.grids[0], self.tones = grids, tones
         if is_kept:
             if len(self.kept) < KEPT:

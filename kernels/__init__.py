@@ -14,9 +14,10 @@ from typing import Any
 from fewframes.kernels.change import grid_change
 from fewframes.kernels.cholesky import pivoted_cholesky
 from fewframes.kernels.farthest import farthest_first
+from fewframes.kernels.gpu import room_beside
 from fewframes.kernels.grid import block_means
 from fewframes.kernels.hamming import hamming64
-from fewframes.kernels.kernel import Kernel
+from fewframes.kernels.kernel import Kernel, on_host
 from fewframes.kernels.look import grid_look
 from fewframes.kernels.nearest import nearest_change
 from fewframes.kernels.representatives import representatives
@@ -37,11 +38,13 @@ __all__ = [
     "hamming64",
     "matrix_between",
     "nearest_change",
+    "on_host",
     "picture_sweep",
     "pivoted_cholesky",
     "planes_to_rgb",
     "representatives",
     "rgb_plan",
+    "room_beside",
     "ycc_matrix",
 ]
 

@@ -162,9 +162,7 @@ def _pivoted_cholesky_cuda(
         gpu.launch(_one_rest, (1, n), points, factors, basis, known, left)
     picked = there.copy_to_host()
     end = int((picked >= 0).sum())  # behind it no row had anything left
-    return gpu.there(picked[len(taken) : end]), gpu.there(
-        found.copy_to_host()[len(taken) : end]
-    )
+    return gpu.there(picked[len(taken) : end]), gpu.there(found.copy_to_host()[len(taken) : end])
 
 
 def _one_square(points: F32, weights: F64, left: F64) -> None:

@@ -51,6 +51,15 @@ def empty(shape: tuple[int, ...], dtype: npt.DTypeLike) -> DeviceArray:
     return numba_cuda().device_array(shape, np.dtype(dtype))
 
 
+def room_beside(array: Any, shape: tuple[int, ...]) -> Any:  # noqa: ANN401 (any array library's)
+    """Room of the array's type where the array lies: in NumPy's memory, or on the GPU.
+
+    >>> room_beside(np.zeros(3, np.float32), (2, 5)).shape
+    (2, 5)
+    """
+    return (empty if is_on_gpu(array) else np.empty)(shape, array.dtype)
+
+
 def there(array: Any) -> DeviceArray:  # noqa: ANN401 (any array library's)
     """The array on the GPU: itself, or a copy of one that is not there."""
     return array if is_on_gpu(array) else numba_cuda().to_device(np.ascontiguousarray(array))

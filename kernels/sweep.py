@@ -234,7 +234,8 @@ def _picture_sweep_cuda(
     counts, tells = gpu.there(np.zeros(3, np.int64)), gpu.empty((3,), np.float64)
     grids = gpu.empty((4, rows, cols), np.float32)
     gpu.launch(_one_column, (rows, w), luma, half, dark, bright, lines)
-    gpu.launch(_one_chroma_column, (rows, cw), blue, red, half, chroma)
+    gpu.launch(_one_chroma_column, (rows, cw), blue, half, chroma[0])
+    gpu.launch(_one_chroma_column, (rows, cw), red, half, chroma[1])
     gpu.launch(_one_tile, (rows, cols), lines, chroma, (h, ch), half, grids, counts)
     gpu.launch(_one_tell, (1, 3), counts, (h, w), tells)
     return grids, tells
@@ -243,8 +244,8 @@ def _picture_sweep_cuda(
 def _one_column(luma: U8, half: int, dark: int, bright: int, lines: U32) -> None:
     """Sum, squares, edges, dark and bright samples of one column within a row of tiles."""
     x, row = cuda.grid(2)
-    (h, w), total, squares = luma.shape, np.int64(0), np.int64(0)
-    edges, darks, brights = np.int64(0), np.int64(0), np.int64(0)
+    h, w = luma.shape
+    total = squares = edges = darks = brights = np.int64(0)
     if row >= lines.shape[1] or x >= w:
         return
     for y in range(2 * half * row, min(h, 2 * half * (row + 1))):
@@ -266,16 +267,13 @@ def _one_column(luma: U8, half: int, dark: int, bright: int, lines: U32) -> None
     lines[4, row, x] = brights
 
 
-def _one_chroma_column(blue: U8, red: U8, half: int, chroma: U32) -> None:
+def _one_chroma_column(plane: U8, half: int, sums: U32) -> None:
     x, row = cuda.grid(2)
-    if row >= chroma.shape[1] or x >= chroma.shape[2]:
-        return
-    total, other = np.int64(0), np.int64(0)
-    for y in range(half * row, min(blue.shape[0], half * (row + 1))):
-        total += np.int64(blue[y, x])
-        other += np.int64(red[y, x])
-    chroma[0, row, x] = total
-    chroma[1, row, x] = other
+    if row < sums.shape[0] and x < sums.shape[1]:
+        total = np.int64(0)
+        for y in range(half * row, min(plane.shape[0], half * (row + 1))):
+            total += np.int64(plane[y, x])
+        sums[row, x] = total
 
 
 def _one_tile(
@@ -285,7 +283,7 @@ def _one_tile(
     col, row = cuda.grid(2)
     if row >= grids.shape[1] or col >= grids.shape[2]:
         return
-    total, squares, blue, red = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
+    total = squares = blue = red = np.int64(0)
     left, right = 2 * half * col, min(lines.shape[2], 2 * half * (col + 1))
     for x in range(left, right):
         total += np.int64(lines[0, row, x])
@@ -298,8 +296,7 @@ def _one_tile(
     grids[1, row, col] = math.sqrt(np.float64(size * squares - total * total)) / np.float64(size)
     left, right = half * col, min(chroma.shape[2], half * (col + 1))
     for x in range(left, right):
-        blue += np.int64(chroma[0, row, x])
-        red += np.int64(chroma[1, row, x])
+        blue, red = blue + np.int64(chroma[0, row, x]), red + np.int64(chroma[1, row, x])
     size = (min(heights[1], half * (row + 1)) - half * row) * (right - left)
     grids[2, row, col] = np.float64(blue) / np.float64(size)
     grids[3, row, col] = np.float64(red) / np.float64(size)

@@ -60,11 +60,11 @@ def grids(draw, count=1):
     """Grids as `block_means` makes them, flat ones among them."""
     rng = np.random.default_rng(draw(SEEDS))
     layout, contrast = draw(st.sampled_from(LAYOUTS)), draw(st.sampled_from([1, 256]))
-    shapes = [(draw(SIDES), draw(SIDES)) for _ in range(1 if of_one_shape else count)]
+    shape = draw(SIDES), draw(SIDES)
     tile = draw(st.sampled_from([1, 25, 64]))
     made = []
-    for i in range(count):
-        levels = 100 + rng.integers(0, contrast, shapes[i % len(shapes)]) * tile // 2 / tile
+    for _ in range(count):
+        levels = 100 + rng.integers(0, contrast, shape) * tile // 2 / tile
         made.append(laid_out(levels.astype(np.float32), layout))
     return made
 
