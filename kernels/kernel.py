@@ -127,7 +127,7 @@ class Kernel(Generic[P, R]):
         return bound.args
 
     def _body_for(self, array: Any) -> Callable[..., Any]:  # noqa: ANN401 (any array library's)
-        if isinstance(array, np.ndarray) or not is_on_gpu(array):
+        if not is_on_gpu(array):
             is_light = "light" in self.bodies and "numba" not in sys.modules
             return (
                 self._timed if is_light and self._light_seconds < LIGHT_SECONDS else self._compiled
@@ -167,6 +167,8 @@ def with_names(function: Callable[..., Any], names: Mapping[str, Any]) -> Callab
 
 def is_on_gpu(array: Any) -> bool:  # noqa: ANN401 (any array library's)
     """Whether an array lies on a GPU, or on the one that Numba's simulator plays."""
+    if isinstance(array, np.ndarray):  # a quick answer: it is asked for each array of a picture
+        return False
     return hasattr(array, "__cuda_array_interface__") or hasattr(array, "__cuda_ndarray__")
 
 

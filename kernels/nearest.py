@@ -69,10 +69,10 @@ def _nearest_change_cpu(grids: F32, others: F32, threshold: float) -> tuple[F32,
     local, least, best, row = np.empty(m - 1, np.float32), np.inf, np.float32(np.inf), m
     for i in range(m - 1):
         mean = _mean_change(now[0].reshape(cells), then[1 + i, 0].reshape(cells), lines[0], away)
-        least, top = min(least, mean), _largest(away, cells) / np.float32(2)
+        least, top = min(least, float(mean)), _largest(away, cells) / np.float32(2)
         local[i] = max(top, _largest_window(lines, away, kept, gh, gw))
     for _ in range(m - 1):
-        i = np.argmin(local)
+        i = int(np.argmin(local))
         if local[i] > best:
             break
         for k in range(1, c):
@@ -88,7 +88,7 @@ def _nearest_change_cpu(grids: F32, others: F32, threshold: float) -> tuple[F32,
 
 
 @nearest_change.helper
-def _mean_change(here: F32, there: F32, line: F32, away: F32) -> float:
+def _mean_change(here: F32, there: F32, line: F32, away: F32) -> np.float32:
     """Differences and their size, cell by cell; the mean size, added up in lanes, as registers do.
 
     Behind the cells, `line` and `away` are 0.
@@ -106,7 +106,7 @@ def _mean_change(here: F32, there: F32, line: F32, away: F32) -> float:
 
 
 @nearest_change.helper
-def _largest(away: F32, cells: int) -> float:
+def _largest(away: F32, cells: int) -> np.float32:
     """The largest of numbers from 0 up, whose bits are ordered as they are."""
     bits, top = away.view(np.int32), np.int32(0)
     for at in range(cells):
@@ -115,7 +115,7 @@ def _largest(away: F32, cells: int) -> float:
 
 
 @nearest_change.helper
-def _count_above(away: F32, limit: float) -> int:
+def _count_above(away: F32, limit: np.float32) -> np.int32:
     count = np.int32(0)
     for at in range(len(away)):
         count += np.int32(away[at] > limit)
@@ -123,7 +123,7 @@ def _count_above(away: F32, limit: float) -> int:
 
 
 @nearest_change.helper
-def _largest_window(lines: F32, away: F32, kept: F32, gh: int, gw: int) -> float:
+def _largest_window(lines: F32, away: F32, kept: F32, gh: int, gw: int) -> np.float32:
     """The largest mean over 2 x 2 cells, grids taken as one line: short rows fill no registers."""
     line, pairs = lines[0], lines[1]
     below, beside, cells = line[gw:], pairs[1 if gw > 1 else len(kept) :], len(kept)
@@ -140,7 +140,7 @@ def _nearest_change_cuda(
 ) -> tuple[gpu.DeviceArray, gpu.DeviceArray]:
     changes, found = grid_change(grids, others, threshold), gpu.empty((3,), np.float64)
     gpu.launch(_one_nearest, (1, 1), changes, found)
-    return changes[0], found  # type: ignore[return-value]  # arrays on the GPU
+    return changes[0], found
 
 
 def _one_nearest(changes: F32, found: F64) -> None:

@@ -73,9 +73,8 @@ def _tiled(plane: I64 | U8, side: int) -> I64:
 
 @picture_sweep.check
 def _fit_together(luma: U8, blue: U8, red: U8, half: int, dark: int, bright: int) -> None:
-    require("luma", luma, "[h, w] u8")
-    require("blue", blue, "[h, w] u8")
-    require("red", red, "[h, w] u8")
+    for name, plane in (("luma", luma), ("blue", blue), ("red", red)):
+        require(name, plane, "[h, w] u8")
     (h, w), chroma = luma.shape, ((luma.shape[0] + 1) // 2, (luma.shape[1] + 1) // 2)
     if not blue.shape == red.shape == chroma:
         raise ValueError(
@@ -172,7 +171,7 @@ def _add_edges(plane: U8, top: int, bottom: int, edges: U16) -> None:
 
 @picture_sweep.helper
 def _count(
-    plane: U8, top: int, bottom: int, dark: int, bright: int, darks: U8, brights: U8
+    plane: U8, top: int, bottom: int, dark: np.uint8, bright: np.uint8, darks: U8, brights: U8
 ) -> None:
     darks[:], brights[:] = 0, 0
     for y in range(top + -top % STEP, bottom, STEP):
@@ -242,7 +241,6 @@ def _picture_sweep_cuda(
 
 
 def _one_column(luma: U8, half: int, dark: int, bright: int, lines: U32) -> None:
-    """Sum, squares, edges, dark and bright samples of one column within a row of tiles."""
     x, row = cuda.grid(2)
     h, w = luma.shape
     total = squares = edges = darks = brights = np.int64(0)
@@ -252,19 +250,14 @@ def _one_column(luma: U8, half: int, dark: int, bright: int, lines: U32) -> None
         level = np.int64(luma[y, x])
         total += level
         squares += level * level
-        if y % STEP == 0 and level <= dark:
-            darks += 1
-        if y % STEP == 0 and level >= bright:
-            brights += 1
+        if y % STEP == 0:
+            darks, brights = darks + (level <= dark), brights + (level >= bright)
         if y % STEP == 1 and y < h - 1 and 0 < x < w - 1:
             around = np.int64(luma[y - 1, x]) + np.int64(luma[y + 1, x])
             around += np.int64(luma[y, x - 1]) + np.int64(luma[y, x + 1])
             edges += abs(4 * level - around)
-    lines[0, row, x] = total
-    lines[1, row, x] = squares
-    lines[2, row, x] = edges
-    lines[3, row, x] = darks
-    lines[4, row, x] = brights
+    lines[0, row, x], lines[1, row, x] = total, squares
+    lines[2, row, x], lines[3, row, x], lines[4, row, x] = edges, darks, brights
 
 
 def _one_chroma_column(plane: U8, half: int, sums: U32) -> None:
@@ -279,15 +272,13 @@ def _one_chroma_column(plane: U8, half: int, sums: U32) -> None:
 def _one_tile(
     lines: U32, chroma: U32, heights: tuple[int, int], half: int, grids: F32, counts: I64
 ) -> None:
-    """The grids of one tile; what is counted over all tiles are whole numbers, in any order."""
-    col, row = cuda.grid(2)
+    col, row = cuda.grid(2)  # what is added over all tiles are whole numbers, in any order
     if row >= grids.shape[1] or col >= grids.shape[2]:
         return
     total = squares = blue = red = np.int64(0)
     left, right = 2 * half * col, min(lines.shape[2], 2 * half * (col + 1))
     for x in range(left, right):
-        total += np.int64(lines[0, row, x])
-        squares += np.int64(lines[1, row, x])
+        total, squares = total + np.int64(lines[0, row, x]), squares + np.int64(lines[1, row, x])
         for k in range(3):
             if lines[2 + k, row, x]:
                 cuda.atomic.add(counts, k, np.int64(lines[2 + k, row, x]))
@@ -303,8 +294,7 @@ def _one_tile(
 
 
 def _one_tell(counts: I64, size: tuple[int, int], tells: F64) -> None:
-    k, _ = cuda.grid(2)
-    h, w = size
+    (k, _), (h, w) = cuda.grid(2), size
     if k < 3:
         inside = (h + STEP - 3) // STEP * max(0, w - 2) if k == 0 else (h + STEP - 1) // STEP * w
         tells[k] = np.float64(counts[k]) / np.float64(max(1, inside))
