@@ -43,9 +43,9 @@ def picture_sweep(
             bits can add up, or a level is not from 0 to 255.
 
     >>> luma, grey = np.array([[1, 3], [5, 7]], np.uint8), np.array([[128]], np.uint8)
-    >>> grids, tells = picture_sweep(luma, grey, grey, half=1, dark=3, bright=7)
-    >>> grids.ravel().round(3).tolist(), tells.tolist()
-    ([4.0, 2.236, 128.0, 128.0], [0.0, 0.5, 0.25])
+    >>> grids, tells = picture_sweep(luma, grey, grey, half=1, dark=1, bright=2)
+    >>> [round(level, 3) for level in grids.ravel().tolist()], tells.tolist()
+    ([4.0, 2.236, 128.0, 128.0], [0.0, 0.5, 0.5])
     """
     wide = luma.astype(np.int64)
     sums, squares, counts = (_tiled(part, 2 * half) for part in (wide, wide**2, wide**0))
