@@ -20,15 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fewframes.arrays import F32, U8
-from fewframes.kernels import (
-    block_means,
-    dhash64,
-    exposure,
-    grid_change,
-    grid_tones,
-    luma_sweep,
-    signature,
-)
+from fewframes.kernels import grid_look, nearest_change, on_host, picture_sweep, room_beside
 from fewframes.recipes import DEDUP
 
 BLOCKS = 56
@@ -45,17 +37,17 @@ BLACK_SHARE = 0.98
 """A picture is black where at least this share of its samples is dark."""
 LUMA, SPREAD, BLUE, RED = range(4)
 """The grids of a picture, in order."""
-MEAN, PEAK, WINDOW, AREA = range(4)
-"""What `grid_change` says of each grid, in order."""
+MEAN, PEAK, _, AREA = range(4)
+"""What `nearest_change` says of each grid, in order."""
 
 SIGNALS: dict[str, str] = {
     "brightness": "mean luma, 0 to 255",
     "contrast": "standard deviation of the block means of luma, in levels",
     "detail": "mean spread of luma within a block, in levels",
-    "sharpness": "mean absolute Laplacian of luma, in levels",
-    "dark": f"share of luma samples at or below {DARK} of 255, 0 to 1",
-    "bright": f"share of luma samples at or above {BRIGHT} of 255, 0 to 1",
-    "black": f"1 where at least {BLACK_SHARE:.0%} of the samples are dark, else 0",
+    "sharpness": "mean absolute Laplacian of luma, over every eighth row, in levels",
+    "dark": f"share of luma samples at or below {DARK} of 255, over every eighth row, 0 to 1",
+    "bright": f"share of luma samples at or above {BRIGHT} of 255, over every eighth row, 0 to 1",
+    "black": f"1 where at least {BLACK_SHARE:.0%} of those samples are dark, else 0",
     "change": "mean absolute change of luma blocks since the scanned frame before, in levels",
     "change_peak": "largest such change",
     "changed_area": f"share of blocks that changed by more than {CHANGED_LEVELS:g} levels, in luma "
@@ -124,25 +116,28 @@ class SignalPass:
     """How many pictures were measured."""
     grids: F32 | None = field(default=None, init=False)
     """Grids of the picture before, then of the kept ones, ``[1 + KEPT, 4, gh, gw] f32``."""
-    tones: F32 | None = field(default=None, init=False)
-    """What `grid_tones` says of the picture before, ``[4, 256] f32``."""
+    tones: F32 = field(default_factory=lambda: np.zeros((4, 256), np.float32), init=False)
+    """Tones of the picture before, as `grid_look` gives them, ``[4, 256] f32``."""
     kept: list[int] = field(default_factory=list, init=False)
     """Which pictures the kept ones are."""
 
     def __call__(self, luma: U8, blue: U8, red: U8, *, is_late: bool = False) -> Measured:
         """Measures ``[h, w] u8`` luma and ``[ceil(h/2), ceil(w/2)] u8`` chroma, full range.
 
+        Planes may lie on a GPU: grids then stay there, and what is measured comes back.
         ``is_late`` says that a picture shown after this one was fed before it.
         """
-        grids, sharpness = picture_grids(luma, blue, red)
-        moments, tones = grid_tones(grids)
+        half = min(32, max(1, round(max(luma.shape) / BLOCKS / 2)))
+        grids, tells = picture_sweep(luma, blue, red, half, DARK, BRIGHT)
+        numbers, tones, look, dhash = grid_look(grids, self.tones)
+        (brightness, contrast, _), (detail, _, _), *_ = moments = on_host(numbers).tolist()
         repeats, pairs = -1, _UNKNOWN
         if not is_late:
-            repeats, pairs = self._compare(grids, tones)
+            moved = sum(moments[grid][2] for grid in (LUMA, BLUE, RED))
+            repeats, pairs = self._compare(grids, moved)
             self._remember(grids, tones, is_kept=repeats < 0)
         self.fed += 1
-        dark, bright = exposure(luma, DARK, BRIGHT).tolist()
-        (brightness, contrast), (detail, _), *_ = moments.tolist()
+        sharpness, dark, bright = on_host(tells).tolist()
         own = {
             "brightness": brightness,
             "contrast": contrast,
@@ -151,37 +146,35 @@ class SignalPass:
             "dark": dark,
             "bright": bright,
             "black": float(dark >= BLACK_SHARE),
-            "dhash64": dhash64(grids[LUMA]),
+            "dhash64": dhash,
         }
-        look = signature(grids[LUMA], grids[BLUE], grids[RED])
-        return Measured(repeats, look, {**own, **pairs})
+        return Measured(repeats, on_host(look), {**own, **pairs})
 
-    def _compare(self, grids: F32, tones: F32) -> tuple[int, dict[str, float]]:
+    def _compare(self, grids: F32, moved: float) -> tuple[int, dict[str, float]]:
         """Finds which kept picture this one repeats, and how it differs from those before it."""
-        if self.grids is None or self.tones is None:
+        if self.grids is None:
             return -1, dict.fromkeys(OF_PAIRS, 0.0)
-        changes = grid_change(grids, self.grids[: 1 + len(self.kept)], CHANGED_LEVELS)
-        local = np.maximum(changes[1:, :, WINDOW], changes[1:, :, PEAK] / 2).max(axis=1) / 255
-        nearest = int(local.argmin())
-        difference = float(local[nearest])
-        luma, spread, blue, red = changes[0].tolist()
-        moved = np.abs(tones - self.tones).sum(axis=1).tolist()
+        others = self.grids[: 1 + len(self.kept)]
+        changes, nearest = nearest_change(grids, others, CHANGED_LEVELS)
+        luma, spread, blue, red = on_host(changes).tolist()
+        row, local, kept_change = on_host(nearest).tolist()
+        difference = local / 255
         is_repeat = self.dedup > 0 and difference <= self.dedup
-        return self.kept[nearest] if is_repeat else -1, {
+        return self.kept[int(row)] if is_repeat else -1, {
             "change": luma[MEAN],
             "change_peak": luma[PEAK],
             "changed_area": max(luma[AREA], blue[AREA], red[AREA]),
             "colour_change": (blue[MEAN] + red[MEAN]) / 2,
-            "tone_change": moved[LUMA] + moved[BLUE] + moved[RED],
+            "tone_change": moved,
             "frozen": float(max(grid[PEAK] for grid in (luma, spread, blue, red)) <= FROZEN_LEVELS),
-            "kept_change": float(changes[1:, LUMA, MEAN].min()),
+            "kept_change": kept_change,
             "similarity": 1.0 - difference,
         }
 
     def _remember(self, grids: F32, tones: F32, *, is_kept: bool) -> None:
         """Puts the picture in the place of the one before, and of the oldest kept one."""
         if self.grids is None:
-            self.grids = np.empty((1 + KEPT, *grids.shape), np.float32)
+            self.grids = room_beside(grids, (1 + KEPT, *grids.shape))
         self.grids[0], self.tones = grids, tones
         if is_kept:
             if len(self.kept) < KEPT:
@@ -189,18 +182,3 @@ class SignalPass:
             place = self.kept.index(min(self.kept))
             self.kept[place] = self.fed
             self.grids[1 + place] = grids
-
-
-def picture_grids(luma: U8, blue: U8, red: U8) -> tuple[F32, float]:
-    """Gives the grids of a picture, ``[4, gh, gw] f32``, and its sharpness.
-
-    >>> grey = np.full((252, 448), 128, np.uint8)
-    >>> picture_grids(grey, grey[:126, :224], grey[:126, :224])[0].shape
-    (4, 32, 56)
-    """
-    half = min(32, max(1, round(max(luma.shape) / BLOCKS / 2)))
-    means, spreads, sharpness = luma_sweep(luma, 2 * half)
-    grids = np.empty((4, *means.shape), np.float32)
-    grids[LUMA], grids[SPREAD] = means, spreads
-    grids[BLUE], grids[RED] = block_means(blue, half), block_means(red, half)
-    return grids, sharpness

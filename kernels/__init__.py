@@ -13,19 +13,19 @@ from typing import Any
 
 from fewframes.kernels.change import grid_change
 from fewframes.kernels.cholesky import pivoted_cholesky
-from fewframes.kernels.dhash import dhash64, hamming64
-from fewframes.kernels.exposure import exposure
 from fewframes.kernels.farthest import farthest_first
+from fewframes.kernels.gpu import room_beside
 from fewframes.kernels.grid import block_means
-from fewframes.kernels.kernel import Kernel
+from fewframes.kernels.hamming import hamming64
+from fewframes.kernels.kernel import Kernel, on_host
+from fewframes.kernels.look import grid_look
+from fewframes.kernels.nearest import nearest_change
 from fewframes.kernels.representatives import representatives
 from fewframes.kernels.resize import resize
 from fewframes.kernels.rgb import planes_to_rgb
 from fewframes.kernels.rgb_plan import RgbPlan, Siting, rgb_plan
-from fewframes.kernels.signature import signature
-from fewframes.kernels.sweep import luma_sweep
+from fewframes.kernels.sweep import picture_sweep
 from fewframes.kernels.taps import axis_taps
-from fewframes.kernels.tones import grid_tones
 from fewframes.kernels.ycc import matrix_between, ycc_matrix
 
 __all__ = [
@@ -35,20 +35,20 @@ __all__ = [
     "Siting",
     "axis_taps",
     "block_means",
-    "dhash64",
-    "exposure",
     "farthest_first",
     "grid_change",
-    "grid_tones",
+    "grid_look",
     "hamming64",
-    "luma_sweep",
     "matrix_between",
+    "nearest_change",
+    "on_host",
+    "picture_sweep",
     "pivoted_cholesky",
     "planes_to_rgb",
     "representatives",
     "resize",
     "rgb_plan",
-    "signature",
+    "room_beside",
     "ycc_matrix",
 ]
 
@@ -56,18 +56,16 @@ KERNELS: dict[str, Kernel[..., Any]] = {
     kernel.__name__: kernel
     for kernel in (
         block_means,
-        dhash64,
-        exposure,
         farthest_first,
         grid_change,
-        grid_tones,
+        grid_look,
         hamming64,
+        nearest_change,
+        picture_sweep,
         pivoted_cholesky,
         representatives,
         resize,
-        luma_sweep,
         planes_to_rgb,
-        signature,
         ycc_matrix,
     )
 }

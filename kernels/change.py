@@ -2,7 +2,9 @@
 
 import numpy as np
 
-from fewframes.kernels.kernel import F32, Kernel, require
+from fewframes.kernels import gpu
+from fewframes.kernels.gpu import cuda
+from fewframes.kernels.kernel import F32, F64, Kernel, require
 
 
 @Kernel
@@ -82,3 +84,56 @@ def _grid_change_cpu(grids: F32, references: F32, threshold: float) -> F32:
             out[i, k, 2] = wide.max() / (down * across)
             out[i, k, 3] = changed / (gh * gw)
     return out
+
+
+@grid_change.cuda
+def _grid_change_cuda(grids: F32, references: F32, threshold: float) -> gpu.DeviceArray:
+    m, c, gh, _ = references.shape
+    rows, out = gpu.empty((m, c, gh, 4), np.float64), gpu.empty((m, c, 4), np.float32)
+    gpu.launch(_one_row, (m * c, gh), grids, references, np.float32(threshold), rows)
+    gpu.launch(_one_change, (m, c), rows, references.shape[3], out)
+    return out
+
+
+def _one_row(grids: F32, references: F32, limit: float, rows: F64) -> None:
+    row, at = cuda.grid(2)
+    c, gh, gw = grids.shape
+    if at >= references.shape[0] * c or row >= gh:
+        return
+    i, k = at // c, at % c
+    total, top, wide, count = np.float64(0), np.float32(0), np.float32(0), np.float64(0)
+    below, has_window = min(row + 1, gh - 1), row + 1 < gh or gh == 1
+    before = np.float32(0)
+    for col in range(gw):
+        difference = grids[k, row, col] - references[i, k, row, col]
+        away, pair = abs(difference), difference
+        if below > row:
+            pair += grids[k, below, col] - references[i, k, below, col]
+        total += np.float64(away)
+        top = max(top, away)
+        if away > limit:
+            count += 1.0
+        if has_window and (col > 0 or gw == 1):
+            wide = max(wide, abs(before + pair))
+        before = pair
+    rows[i, k, row, 0] = total
+    rows[i, k, row, 1] = top
+    rows[i, k, row, 2] = wide
+    rows[i, k, row, 3] = count
+
+
+def _one_change(rows: F64, gw: int, out: F32) -> None:
+    k, i = cuda.grid(2)
+    if i >= out.shape[0] or k >= out.shape[1]:
+        return
+    gh = rows.shape[2]
+    total, top, wide, count = 0.0, 0.0, 0.0, 0.0
+    for row in range(gh):
+        total += rows[i, k, row, 0]
+        top = max(top, rows[i, k, row, 1])
+        wide = max(wide, rows[i, k, row, 2])
+        count += rows[i, k, row, 3]
+    out[i, k, 0] = total / (gh * gw)
+    out[i, k, 1] = top
+    out[i, k, 2] = wide / (min(gh, 2) * min(gw, 2))
+    out[i, k, 3] = count / (gh * gw)

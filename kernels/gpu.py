@@ -30,7 +30,7 @@ def launch(loops: Loops, outputs: tuple[int, int], *arguments: Any) -> None:  # 
     """
     rows, columns = outputs
     if rows and columns:
-        threads = (min(32, columns), min(8, rows))
+        threads = (min(32 if rows > 1 else 128, columns), min(8, rows))
         blocks = (-(-columns // threads[0]), -(-rows // threads[1]))
         compiled(loops)[blocks, threads](*arguments)
 
@@ -49,6 +49,15 @@ def bound(loops: Loops) -> Loops:
 def empty(shape: tuple[int, ...], dtype: npt.DTypeLike) -> DeviceArray:
     """Room on the GPU."""
     return numba_cuda().device_array(shape, np.dtype(dtype))
+
+
+def room_beside(array: Any, shape: tuple[int, ...]) -> Any:  # noqa: ANN401 (any array library's)
+    """Room of the array's type where the array lies: in NumPy's memory, or on the GPU.
+
+    >>> room_beside(np.zeros(3, np.float32), (2, 5)).shape
+    (2, 5)
+    """
+    return (empty if is_on_gpu(array) else np.empty)(shape, array.dtype)
 
 
 def there(array: Any) -> DeviceArray:  # noqa: ANN401 (any array library's)

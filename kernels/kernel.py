@@ -167,7 +167,20 @@ def with_names(function: Callable[..., Any], names: Mapping[str, Any]) -> Callab
 
 def is_on_gpu(array: Any) -> bool:  # noqa: ANN401 (any array library's)
     """Whether an array lies on a GPU, or on the one that Numba's simulator plays."""
+    if isinstance(array, np.ndarray):  # a quick answer: it is asked for each array of a picture
+        return False
     return hasattr(array, "__cuda_array_interface__") or hasattr(array, "__cuda_ndarray__")
+
+
+def on_host(array: Any) -> Any:  # noqa: ANN401 (any array library's)
+    """The array in NumPy's memory: itself, or a copy of one that lies on a GPU."""
+    if not is_on_gpu(array):
+        return array
+    if not hasattr(array, "copy_to_host"):
+        from numba import cuda
+
+        array = cuda.as_cuda_array(array)
+    return array.copy_to_host()
 
 
 def require(name: str, value: Any, form: str) -> None:  # noqa: ANN401 (what it judges)

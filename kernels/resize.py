@@ -6,6 +6,8 @@ levels are rounded to 8. All of it is whole numbers below 2**32, so that every b
 
 import numpy as np
 
+from fewframes.kernels import gpu
+from fewframes.kernels.gpu import cuda
 from fewframes.kernels.kernel import F64, I32, U8, U32, Kernel, require
 from fewframes.kernels.taps import ONE
 
@@ -102,3 +104,25 @@ def _weighted(samples: U8 | U32, taps: I32, axis: int, shift: int) -> U32:
         total = total + samples.take(taps[0] + k, axis=axis) * weight.reshape(shape)
     total >>= np.uint32(16)
     return total
+
+
+@resize.cuda
+def _resize_cuda(pixels: U8, rows: I32, columns: I32) -> gpu.DeviceArray:
+    out = gpu.empty((rows.shape[1], columns.shape[1], pixels.shape[2]), np.uint8)
+    gpu.launch(_one_pixel, out.shape[:2], pixels, gpu.there(rows), gpu.there(columns), out)
+    return out
+
+
+def _one_pixel(pixels: U8, rows: I32, columns: I32, out: U8) -> None:
+    column, row = cuda.grid(2)
+    if row >= out.shape[0] or column >= out.shape[1]:
+        return
+    for channel in range(out.shape[2]):
+        total = np.int64(ONE >> 1)
+        for j in range(columns.shape[0] - 1):
+            mixed, x = np.int64(ONE >> 1), columns[0, column] + j
+            for k in range(rows.shape[0] - 1):
+                sample = np.int64(pixels[rows[0, row] + k, x, channel]) << 8
+                mixed += np.int64(rows[1 + k, row]) * sample
+            total += np.int64(columns[1 + j, column]) * (mixed >> 16)
+        out[row, column, channel] = ((total >> 16) + 128) >> 8

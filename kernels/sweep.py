@@ -1,90 +1,300 @@
-"""How bright and how rich in detail is each block of luma, and how sharp is the whole plane?
+"""How bright, how coloured and how rich in detail is each block of a picture, and how sharp is it?
 
-One sweep over the rows answers all three: a row that is there is added up three times at once.
+One sweep over the rows of all three planes answers everything that needs samples.
 """
+
+import math
 
 import numpy as np
 
-from fewframes.kernels.kernel import F32, U8, Kernel, require
+from fewframes.kernels import gpu
+from fewframes.kernels.gpu import cuda
+from fewframes.kernels.kernel import F32, F64, I64, U8, U16, U32, U64, Kernel, require
+
+STEP = 8
+"""Every eighth row tells how sharp a picture is and how exposed: as much as all of them do."""
 
 
 @Kernel
-def luma_sweep(plane: U8, block: int) -> tuple[F32, F32, float]:
-    """Measures of one luma plane, `[h, w] u8 -> ([rows, cols] f32, [rows, cols] f32, float)`.
+def picture_sweep(
+    luma: U8, blue: U8, red: U8, half: int, dark: int, bright: int
+) -> tuple[F32, F64]:
+    """Measures a 4:2:0 picture, `-> (grids [4, rows, cols] f32, tells [3] f64)`.
 
-    1. The mean of every tile of block x block samples, as `block_means` gives it.
-    2. The standard deviation within each tile, in levels: 0 where it is flat.
-    3. The sharpness of the whole plane: the mean absolute response of the Laplacian (four times a
-       sample minus its four neighbours) over every second row of the interior, which tells as
-       much as all of them do, 0..1020; without an interior 0.
+    Takes `luma [h, w] u8`, `blue` (Cb) and `red` (Cr) `[ceil(h / 2), ceil(w / 2)] u8`, cut into
+    tiles of 2 half x 2 half luma samples, which are half x half chroma samples; a tile on the lower
+    or right edge has the samples it covers. The grids, in levels, are
+    1. the mean of luma, as `block_means` gives it;
+    2. the standard deviation of luma within the tile, 0 where it is flat;
+    3. and 4. the means of blue and red.
+    The tells are
+    1. the sharpness: the mean absolute response of the Laplacian (four times a sample minus its
+       four neighbours) over rows 1, 5, 9, … of the interior of luma, 0..1020; without an interior 0
+    2. and 3. the shares of luma samples <= `dark` and >= `bright`, 0..1.
 
     The Laplacian's variance is the usual focus measure (Pech-Pacheco et al., "Diatom autofocusing
     in brightfield microscopy", ICPR 2000). The mean absolute value ranks alike, is a sum of whole
-    numbers, and does not let a few specular highlights decide.
+    numbers, and does not let a few specular highlights decide. All sums are whole numbers, so every
+    device gives the same bits. An empty picture has empty grids and tells of 0.
 
     Raises:
-        TypeError: The plane is not `[h, w] u8`.
-        ValueError: `block` is not from 1 to 64, which is what 16 bits can add up.
+        TypeError: A plane is not `[h, w] u8`.
+        ValueError: The planes do not fit together, `half` is not from 1 to 32, which is what 16
+            bits can add up, or a level is not from 0 to 255.
 
-    >>> means, spreads, sharp = luma_sweep(np.array([[1, 3], [5, 7]], np.uint8), block=2)
-    >>> float(means[0, 0]), round(float(spreads[0, 0]), 3), sharp
-    (4.0, 2.236, 0.0)
+    >>> luma, grey = np.array([[1, 3], [5, 7]], np.uint8), np.array([[128]], np.uint8)
+    >>> grids, tells = picture_sweep(luma, grey, grey, half=1, dark=1, bright=2)
+    >>> [round(level, 3) for level in grids.ravel().tolist()], tells.tolist()
+    ([4.0, 2.236, 128.0, 128.0], [0.0, 0.5, 0.5])
     """
-    tops, lefts = (np.arange(0, size, block) for size in plane.shape)
-    if plane.size == 0:
-        none = np.zeros((len(tops), len(lefts)), np.float32)
-        return none, none.copy(), 0.0
-    wide = plane.astype(np.int64)
-    sums, squares, counts = (
-        np.add.reduceat(np.add.reduceat(part, tops, axis=0), lefts, axis=1)
-        for part in (wide, wide * wide, np.ones_like(wide))
-    )
-    spreads = (np.sqrt(counts * squares - sums * sums) / counts).astype(np.float32)
+    wide = luma.astype(np.int64)
+    sums, squares, counts = (_tiled(part, 2 * half) for part in (wide, wide**2, wide**0))
+    spread = np.sqrt(counts * squares - sums * sums) / counts
+    chroma = [_tiled(plane, half) / _tiled(plane**0, half) for plane in (blue, red)]
     sharpness = 0.0
-    if min(plane.shape) > 2:
+    if min(luma.shape) > 2:
         around = wide[:-2, 1:-1] + wide[2:, 1:-1] + wide[1:-1, :-2] + wide[1:-1, 2:]
-        sharpness = float(np.abs(4 * wide[1:-1, 1:-1] - around)[::2].mean())
-    return (sums / counts).astype(np.float32), spreads, sharpness
+        sharpness = float(np.abs(4 * wide[1:-1, 1:-1] - around)[::STEP].mean())
+    rows = luma[::STEP]
+    tails = [np.count_nonzero(rows <= dark), np.count_nonzero(rows >= bright)]
+    shares = [count / max(1, rows.size) for count in tails]
+    grids = np.stack([sums / counts, spread, *chroma]).astype(np.float32)
+    return grids, np.array([sharpness, *shares])
 
 
-@luma_sweep.check
-def _is_tileable(plane: U8, block: int) -> None:
-    require("plane", plane, "[h, w] u8")
-    if not 1 <= block <= 64:
-        raise ValueError(f"block={block} cannot tile a plane; pass block from 1 to 64")
+def _tiled(plane: I64 | U8, side: int) -> I64:
+    """Sums over tiles; of an empty plane none."""
+    tops, lefts = (np.arange(0, size, side) for size in plane.shape)
+    if plane.size == 0:
+        return np.zeros((len(tops), len(lefts)), np.int64)
+    sums: I64 = np.add.reduceat(np.add.reduceat(plane, tops, axis=0, dtype=np.int64), lefts, axis=1)
+    return sums
 
 
-@luma_sweep.cpu
-def _luma_sweep_cpu(plane: U8, block: int) -> tuple[F32, F32, float]:
-    h, w = plane.shape
-    rows, cols = -(-h // block), -(-w // block)
-    means, spreads = np.empty((rows, cols), np.float32), np.empty((rows, cols), np.float32)
-    (sums, edges), squares = np.empty((2, w), np.uint16), np.empty(w, np.uint32)
-    (upto, upto_2), edge_total = np.zeros((2, w + 1), np.int64), np.int64(0)
+@picture_sweep.check
+def _fit_together(luma: U8, blue: U8, red: U8, half: int, dark: int, bright: int) -> None:
+    for name, plane in (("luma", luma), ("blue", blue), ("red", red)):
+        require(name, plane, "[h, w] u8")
+    (h, w), chroma = luma.shape, ((luma.shape[0] + 1) // 2, (luma.shape[1] + 1) // 2)
+    if not blue.shape == red.shape == chroma:
+        raise ValueError(
+            f"luma is {[h, w]}, blue {list(blue.shape)}, red {list(red.shape)}; "
+            f"pass 4:2:0 chroma planes {list(chroma)}"
+        )
+    if not 1 <= half <= 32:
+        raise ValueError(f"half={half} cannot tile a picture; pass half from 1 to 32")
+    for name, level in (("dark", dark), ("bright", bright)):
+        if not 0 <= level <= 255:
+            raise ValueError(f"{name}={level} is no level of a sample; pass 0 to 255")
+
+
+@picture_sweep.cpu
+def _picture_sweep_cpu(
+    luma: U8, blue: U8, red: U8, half: int, dark: int, bright: int
+) -> tuple[F32, F64]:
+    (h, w), (ch, cw) = luma.shape, blue.shape
+    rows, cols = -(-ch // half), -(-cw // half)
+    grids, tiles = np.empty((4, rows, cols), np.float32), np.empty((2, cols), np.int64)
+    sums, others = np.empty(w, np.uint16), np.empty(w, np.uint16)  # one array would be slow
+    squares, words = np.empty(w, np.uint32), np.zeros(cw + 1, np.uint64)
+    darks, brights = np.empty(w, np.uint8), np.empty(w, np.uint8)
+    edge, dark_count, bright_count = np.int64(0), np.int64(0), np.int64(0)
     for row in range(rows):
-        top, bottom = row * block, min(h, (row + 1) * block)
-        sums[:], squares[:], edges[:] = 0, 0, 0
-        for y in range(top, bottom):  # adds by column, so that sums fill vector registers
-            here = plane[y]
-            for x in range(w):
-                sums[x] += np.uint16(here[x])
-                squares[x] += np.uint32(np.uint16(here[x]) * np.uint16(here[x]))
-            if y % 2 == 1 and y < h - 1:
-                above, below = plane[y - 1], plane[y + 1]
-                for x in range(w - 2):
-                    around = np.int64(above[x + 1]) + below[x + 1] + here[x] + here[x + 2]
-                    response = np.int16(4 * np.int64(here[x + 1]) - around)
-                    edges[x] += np.uint16(max(response, np.int16(-response)))
+        top, bottom = 2 * half * row, min(h, 2 * half * (row + 1))
+        _add(luma, top, bottom, sums)
+        _add_squares(luma, top, bottom, squares)
+        _add_edges(luma, top, bottom, others)
+        _count(luma, top, bottom, np.uint8(dark), np.uint8(bright), darks, brights)
         for x in range(w):
-            edge_total += np.int64(edges[x])
+            edge += np.int64(others[x])
         for x in range(w):
-            upto[x + 1] = upto[x] + np.int64(sums[x])
-            upto_2[x + 1] = upto_2[x] + np.int64(squares[x])
-        for col in range(cols):
-            left, right = col * block, min(w, (col + 1) * block)
-            total, size = upto[right] - upto[left], (bottom - top) * (right - left)
-            variance = size * (upto_2[right] - upto_2[left]) - total * total
-            means[row, col] = total / size
-            spreads[row, col] = np.sqrt(np.float64(variance)) / size
-    interior = max(0, h - 1) // 2 * max(0, w - 2)
-    return means, spreads, edge_total / max(1, interior)
+            dark_count += np.int64(darks[x])
+            bright_count += np.int64(brights[x])
+        _pack_pairs(sums, squares, words)
+        _total(words, half, tiles)
+        _spread(tiles, bottom - top, 2 * half, w, grids[:2, row])
+        top, bottom = half * row, min(ch, half * (row + 1))
+        _add(blue, top, bottom, sums[:cw])
+        _add(red, top, bottom, others[:cw])
+        for x in range(cw):
+            words[x + 1] = np.uint64(sums[x]) + (np.uint64(others[x]) << np.uint64(32))
+        _total(words, half, tiles)
+        _mean(tiles, bottom - top, half, cw, grids[2:, row])
+    tells, sampled = np.empty(3, np.float64), max(1, -(-h // STEP) * w)
+    tells[0] = edge / max(1, (h + STEP - 3) // STEP * max(0, w - 2))
+    tells[1], tells[2] = dark_count / sampled, bright_count / sampled
+    return grids, tells
+
+
+@picture_sweep.helper
+def _add(plane: U8, top: int, bottom: int, sums: U16) -> None:
+    """Adds up rows by column, so that sums fill vector registers; four rows for each store."""
+    sums[:] = 0
+    fours = top + (bottom - top) // 4 * 4
+    for y in range(top, fours, 4):
+        a, b, c, d = plane[y], plane[y + 1], plane[y + 2], plane[y + 3]
+        for x in range(len(sums)):
+            first, last = np.uint16(a[x]) + np.uint16(b[x]), np.uint16(c[x]) + np.uint16(d[x])
+            sums[x] += np.uint16(first + last)
+    for y in range(fours, bottom):
+        here = plane[y]
+        for x in range(len(sums)):
+            sums[x] += np.uint16(here[x])
+
+
+@picture_sweep.helper
+def _add_squares(plane: U8, top: int, bottom: int, squares: U32) -> None:
+    squares[:] = 0
+    fours = top + (bottom - top) // 4 * 4
+    for y in range(top, fours, 4):
+        a, b, c, d = plane[y], plane[y + 1], plane[y + 2], plane[y + 3]
+        for x in range(len(squares)):
+            p, q, r, s = np.uint32(a[x]), np.uint32(b[x]), np.uint32(c[x]), np.uint32(d[x])
+            squares[x] += np.uint32(p * p + q * q + r * r + s * s)
+    for y in range(fours, bottom):
+        here = plane[y]
+        for x in range(len(squares)):
+            squares[x] += np.uint32(np.uint32(here[x]) * np.uint32(here[x]))
+
+
+@picture_sweep.helper
+def _add_edges(plane: U8, top: int, bottom: int, edges: U16) -> None:
+    """Adds up the responses of the Laplacian, by column, the first column's in the first."""
+    edges[:] = 0
+    for y in range(top + (1 - top) % STEP, min(bottom, len(plane) - 1), STEP):
+        here, above, below = plane[y], plane[y - 1], plane[y + 1]
+        for x in range(len(edges) - 2):
+            around = np.int64(above[x + 1]) + below[x + 1] + here[x] + here[x + 2]
+            response = np.int16(4 * np.int64(here[x + 1]) - around)
+            edges[x] += np.uint16(max(response, np.int16(-response)))
+
+
+@picture_sweep.helper
+def _count(
+    plane: U8, top: int, bottom: int, dark: np.uint8, bright: np.uint8, darks: U8, brights: U8
+) -> None:
+    darks[:], brights[:] = 0, 0
+    for y in range(top + -top % STEP, bottom, STEP):
+        here = plane[y]
+        for x in range(len(darks)):
+            darks[x] += np.uint8(here[x] <= dark)
+            brights[x] += np.uint8(here[x] >= bright)
+
+
+@picture_sweep.helper
+def _pack_pairs(low: U16, high: U32, words: U64) -> None:
+    """Adds up neighbours of two lines, into the halves of a word each; the first word stays 0."""
+    half, n = np.uint64(32), len(low)
+    for x in range(n // 2):
+        left, right = np.uint64(low[2 * x]), np.uint64(low[2 * x + 1])
+        words[x + 1] = left + right + (np.uint64(high[2 * x] + high[2 * x + 1]) << half)
+    if n % 2:
+        words[n // 2 + 1] = np.uint64(low[n - 1]) + (np.uint64(high[n - 1]) << half)
+
+
+@picture_sweep.helper
+def _total(words: U64, side: int, tiles: I64) -> None:
+    """Sums over tiles of both halves, by one running sum; it may overflow, differences do not."""
+    n, running = len(words) - 1, np.uint64(0)
+    for x in range(n):
+        running += words[x + 1]
+        words[x + 1] = running
+    for col in range(tiles.shape[1]):
+        word = words[min(n, (col + 1) * side)] - words[col * side]
+        tiles[0, col] = np.int64(word & np.uint64(0xFFFFFFFF))
+        tiles[1, col] = np.int64(word >> np.uint64(32))
+
+
+@picture_sweep.helper
+def _spread(tiles: I64, height: int, side: int, width: int, grids: F32) -> None:
+    """Mean and deviation of tiles by their sums; `true_divide` asks no questions and vectorises."""
+    for col in range(tiles.shape[1]):
+        size, total = height * min(side, width - col * side), tiles[0, col]
+        variance = np.float64(size * tiles[1, col] - total * total)
+        grids[0, col] = np.true_divide(np.float64(total), np.float64(size))
+        grids[1, col] = np.true_divide(np.sqrt(variance), np.float64(size))
+
+
+@picture_sweep.helper
+def _mean(tiles: I64, height: int, side: int, width: int, grids: F32) -> None:
+    for col in range(tiles.shape[1]):
+        size = np.float64(height * min(side, width - col * side))
+        grids[0, col] = np.true_divide(np.float64(tiles[0, col]), size)
+        grids[1, col] = np.true_divide(np.float64(tiles[1, col]), size)
+
+
+@picture_sweep.cuda
+def _picture_sweep_cuda(
+    luma: U8, blue: U8, red: U8, half: int, dark: int, bright: int
+) -> tuple[gpu.DeviceArray, gpu.DeviceArray]:
+    (h, w), (ch, cw) = luma.shape, blue.shape
+    rows, cols = -(-ch // half), -(-cw // half)
+    lines, chroma = gpu.empty((5, rows, w), np.uint32), gpu.empty((2, rows, cw), np.uint32)
+    counts, tells = gpu.there(np.zeros(3, np.int64)), gpu.empty((3,), np.float64)
+    grids = gpu.empty((4, rows, cols), np.float32)
+    gpu.launch(_one_column, (rows, w), luma, half, dark, bright, lines)
+    gpu.launch(_one_chroma_column, (rows, cw), blue, half, chroma[0])
+    gpu.launch(_one_chroma_column, (rows, cw), red, half, chroma[1])
+    gpu.launch(_one_tile, (rows, cols), lines, chroma, (h, ch), half, grids, counts)
+    gpu.launch(_one_tell, (1, 3), counts, (h, w), tells)
+    return grids, tells
+
+
+def _one_column(luma: U8, half: int, dark: int, bright: int, lines: U32) -> None:
+    x, row = cuda.grid(2)
+    h, w = luma.shape
+    total = squares = edges = darks = brights = np.int64(0)
+    if row >= lines.shape[1] or x >= w:
+        return
+    for y in range(2 * half * row, min(h, 2 * half * (row + 1))):
+        level = np.int64(luma[y, x])
+        total += level
+        squares += level * level
+        if y % STEP == 0:
+            darks, brights = darks + (level <= dark), brights + (level >= bright)
+        if y % STEP == 1 and y < h - 1 and 0 < x < w - 1:
+            around = np.int64(luma[y - 1, x]) + np.int64(luma[y + 1, x])
+            around += np.int64(luma[y, x - 1]) + np.int64(luma[y, x + 1])
+            edges += abs(4 * level - around)
+    lines[0, row, x], lines[1, row, x] = total, squares
+    lines[2, row, x], lines[3, row, x], lines[4, row, x] = edges, darks, brights
+
+
+def _one_chroma_column(plane: U8, half: int, sums: U32) -> None:
+    x, row = cuda.grid(2)
+    if row < sums.shape[0] and x < sums.shape[1]:
+        total = np.int64(0)
+        for y in range(half * row, min(plane.shape[0], half * (row + 1))):
+            total += np.int64(plane[y, x])
+        sums[row, x] = total
+
+
+def _one_tile(
+    lines: U32, chroma: U32, heights: tuple[int, int], half: int, grids: F32, counts: I64
+) -> None:
+    col, row = cuda.grid(2)  # what is added over all tiles are whole numbers, in any order
+    if row >= grids.shape[1] or col >= grids.shape[2]:
+        return
+    total = squares = blue = red = np.int64(0)
+    left, right = 2 * half * col, min(lines.shape[2], 2 * half * (col + 1))
+    for x in range(left, right):
+        total, squares = total + np.int64(lines[0, row, x]), squares + np.int64(lines[1, row, x])
+        for k in range(3):
+            if lines[2 + k, row, x]:
+                cuda.atomic.add(counts, k, np.int64(lines[2 + k, row, x]))
+    size = (min(heights[0], 2 * half * (row + 1)) - 2 * half * row) * (right - left)
+    grids[0, row, col] = np.float64(total) / np.float64(size)
+    grids[1, row, col] = math.sqrt(np.float64(size * squares - total * total)) / np.float64(size)
+    left, right = half * col, min(chroma.shape[2], half * (col + 1))
+    for x in range(left, right):
+        blue, red = blue + np.int64(chroma[0, row, x]), red + np.int64(chroma[1, row, x])
+    size = (min(heights[1], half * (row + 1)) - half * row) * (right - left)
+    grids[2, row, col] = np.float64(blue) / np.float64(size)
+    grids[3, row, col] = np.float64(red) / np.float64(size)
+
+
+def _one_tell(counts: I64, size: tuple[int, int], tells: F64) -> None:
+    (k, _), (h, w) = cuda.grid(2), size
+    if k < 3:
+        inside = (h + STEP - 3) // STEP * max(0, w - 2) if k == 0 else (h + STEP - 1) // STEP * w
+        tells[k] = np.float64(counts[k]) / np.float64(max(1, inside))

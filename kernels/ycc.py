@@ -2,7 +2,9 @@
 
 import numpy as np
 
-from fewframes.kernels.kernel import F32, F64, U8, Kernel, require
+from fewframes.kernels import gpu
+from fewframes.kernels.gpu import cuda
+from fewframes.kernels.kernel import F32, F64, I32, U8, Kernel, on_host, require
 
 _RED_AND_BLUE_WEIGHTS = {
     "bt601": (0.299, 0.114),  # ITU-R BT.601-7, 2.5.1
@@ -105,6 +107,7 @@ def _fit_together(luma: U8, blue: U8, red: U8, coefficients: F32) -> None:
     require("blue", blue, "[h, w] u8")
     require("red", red, "[h, w] u8")
     require("coefficients", coefficients, "[3, 3] f32")
+    coefficients = on_host(coefficients)
     half = tuple(-(-size // 2) for size in luma.shape)
     if not blue.shape == red.shape == half:
         raise ValueError(
@@ -147,3 +150,33 @@ def _ycc_matrix_cpu(luma: U8, blue: U8, red: U8, coefficients: F32) -> tuple[U8,
                 level = np.int32(fixed[0, 0] * luma[y, x] + shift[x]) >> 14
                 new_luma[y, x] = min(max(np.int32(level), low), high)
     return new_luma, new_blue, new_red
+
+
+@ycc_matrix.cuda
+def _ycc_matrix_cuda(
+    luma: U8, blue: U8, red: U8, coefficients: F32
+) -> tuple[gpu.DeviceArray, gpu.DeviceArray, gpu.DeviceArray]:
+    exact = on_host(coefficients).astype(np.float64) * 16384
+    fixed = gpu.there(np.floor(exact + 0.5).astype(np.int32))
+    out = [gpu.empty(plane.shape, np.uint8) for plane in (luma, blue, red)]
+    gpu.launch(_one_chroma_sample, blue.shape, luma, blue, red, fixed, *out)
+    return out[0], out[1], out[2]
+
+
+def _one_chroma_sample(
+    luma: U8, blue: U8, red: U8, fixed: I32, new_luma: U8, new_blue: U8, new_red: U8
+) -> None:
+    col, row = cuda.grid(2)
+    if row >= blue.shape[0] or col >= blue.shape[1]:
+        return
+    low, high, half = np.int64(0), np.int64(255), np.int64(8192)
+    cb, cr = np.int64(blue[row, col]) - 128, np.int64(red[row, col]) - 128
+    level = ((fixed[1, 1] * cb + fixed[1, 2] * cr + half) >> 14) + 128
+    new_blue[row, col] = min(max(level, low), high)
+    level = ((fixed[2, 1] * cb + fixed[2, 2] * cr + half) >> 14) + 128
+    new_red[row, col] = min(max(level, low), high)
+    shift = fixed[0, 1] * cb + fixed[0, 2] * cr + half
+    for y in range(2 * row, min(luma.shape[0], 2 * row + 2)):
+        for x in range(2 * col, min(luma.shape[1], 2 * col + 2)):
+            level = (fixed[0, 0] * np.int64(luma[y, x]) + shift) >> 14
+            new_luma[y, x] = min(max(level, low), high)

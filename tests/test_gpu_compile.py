@@ -7,10 +7,34 @@ import numpy as np
 import pytest
 
 import fewframes.kernels as kernels
-from fewframes.kernels import KERNELS, gpu
+from fewframes.kernels import KERNELS, Kernel, gpu
 
+U8, F32, NONE = np.zeros((9, 9), np.uint8), np.zeros((4, 3, 5), np.float32), np.empty(0, np.int64)
+HALF, ROWS = np.zeros((5, 5), np.uint8), np.ones((5, 4), np.float32)
+TAKEN = np.array([1])
 GPU_ARGUMENTS = {
-    "block_means": (np.zeros((9, 9), np.uint8), 4),
+    "block_means": (U8, 4),
+    "farthest_first": (ROWS, 2, NONE, np.ones(5)),
+    "grid_change": (F32, np.stack([F32, F32]), 6.0),
+    "grid_look": (F32, np.zeros((4, 256), np.float32)),
+    "hamming64": (np.zeros(3, np.uint64), np.zeros(4, np.uint64)),
+    "nearest_change": (F32, np.stack([F32, F32]), 6.0),
+    "picture_sweep": (U8, HALF, HALF, 2, 16, 239),
+    "pivoted_cholesky": (ROWS, np.ones(5), 2, TAKEN),
+    "representatives": (
+        np.zeros((5, 3), np.uint16),
+        ROWS,
+        np.zeros(5, np.int64),
+        1.0,
+        2,
+        TAKEN,
+    ),
+    "resize": (
+        np.zeros((8, 8, 3), np.uint8),
+        kernels.axis_taps(8, 5),
+        kernels.axis_taps(8, 3),
+    ),
+    "ycc_matrix": (U8, HALF, HALF, kernels.matrix_between("bt709", "bt601")),
     "planes_to_rgb": (*[np.zeros((8, 8), np.uint16)] * 3, kernels.rgb_plan((8, 8), bits=10)),
 }
 
@@ -22,8 +46,10 @@ def test_gpu_bodies_compile_without_a_gpu(name, capability, monkeypatch):
     launched = []
     monkeypatch.setattr(gpu, "launch", lambda *what: launched.append(what))
     monkeypatch.setattr(gpu, "empty", OnHost)
-    monkeypatch.setattr(gpu, "there", lambda array: array)
-    KERNELS[name].bodies["cuda"](*GPU_ARGUMENTS[name])
+    monkeypatch.setattr(gpu, "there", lambda array: array.view(OnHost))
+    call = KERNELS[name].bodies["cuda"]
+    monkeypatch.setattr(Kernel, "_body_for", lambda kernel, _: kernel.bodies["cuda"])
+    call(*GPU_ARGUMENTS[name])
     assert launched
     for loops, _, *arguments in launched:
         ptx = ptx_of(gpu.bound(loops), arguments, capability)

@@ -12,8 +12,9 @@ from kernel_arguments import ARGUMENTS, IN_SIMULATOR, LAYOUTS
 
 import fewframes.kernels as kernels
 from fewframes.kernels import KERNELS, gpu
+from fewframes.signals import SignalPass
 
-EXAMPLES = {"cpu": 60, "light": 60, "cuda": 30 if IN_SIMULATOR else 60}
+EXAMPLES = {"cpu": 60, "light": 60, "cuda": 12 if IN_SIMULATOR else 60}
 BODIES = [
     pytest.param(name, body, marks=[pytest.mark.gpu] if body == "cuda" else [], id=f"{name}-{body}")
     for name, kernel in KERNELS.items()
@@ -80,7 +81,24 @@ def test_gpu_bodies_agree_in_the_simulator():
     )
     assert done.returncode == 0, done.stdout
     with_gpu = sum("cuda" in kernel.bodies for kernel in KERNELS.values())
-    assert f"{with_gpu} passed" in done.stdout
+    assert f"{with_gpu + 1} passed" in done.stdout
+
+
+@pytest.mark.gpu
+def test_signals_of_planes_on_a_gpu_are_those_of_planes_in_memory():
+    need_gpu()
+    rng, here, there = np.random.default_rng(6), SignalPass(), SignalPass()
+    first, second = rng.integers(0, 256, (2, 12, 10), np.uint8)
+    for luma in (first, second, second, first):
+        planes = [luma, luma[::2, ::2].copy(), luma[1::2, ::2].copy()]
+        wanted, got = here(*planes), there(*(to_device(plane, "cuda") for plane in planes))
+        assert got.repeats == wanted.repeats
+        same(got.signature, wanted.signature)
+        assert got.values.keys() == wanted.values.keys()
+        for name, value in wanted.values.items():
+            assert got.values[name] == pytest.approx(value, rel=1e-5, abs=1e-5), name
+    assert [got.repeats, here.fed] == [0, 4]
+    assert gpu.is_on_gpu(there.grids)
 
 
 def same(got, wanted):
@@ -96,14 +114,17 @@ def same(got, wanted):
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("is_writeable", [True, False])
 def test_planes_in_every_layout_give_the_same(layout, is_writeable):
-    plane = np.random.default_rng(3).integers(0, 256, (17, 23), np.uint8)
-    buffer = np.full((17, 32), 9, np.uint8)
-    buffer[:, :23] = plane
-    given_plane = buffer[:, :23] if layout == "view" else plane.copy()
-    given_plane.flags.writeable = is_writeable
+    planes, given_planes = [], []
+    for shape in ((17, 23), (9, 12), (9, 12)):
+        plane = np.random.default_rng(3).integers(0, 256, shape, np.uint8)
+        buffer = np.full((shape[0], 32), 9, np.uint8)
+        buffer[:, : shape[1]] = plane
+        planes.append(plane)
+        given_planes.append(buffer[:, : shape[1]] if layout == "view" else plane.copy())
+        given_planes[-1].flags.writeable = is_writeable
     for got, wanted in zip(
-        kernels.luma_sweep(given_plane, 8),
-        kernels.luma_sweep.reference(plane, 8),
+        kernels.picture_sweep(*given_planes, 4, 16, 239),
+        kernels.picture_sweep.reference(*planes, 4, 16, 239),
         strict=True,
     ):
         same(got, wanted)
@@ -111,12 +132,14 @@ def test_planes_in_every_layout_give_the_same(layout, is_writeable):
 
 @pytest.mark.parametrize("shape", [(0, 0), (0, 5), (5, 0), (1, 1), (2, 9), (9, 2)])
 def test_planes_without_interior_are_not_sharp_and_still_have_a_grid(shape):
-    plane = np.full(shape, 200, np.uint8)
-    means, spreads, sharpness = kernels.luma_sweep(plane, 4)
+    plane, half = np.full(shape, 200, np.uint8), [-(-side // 2) for side in shape]
+    chroma = np.full(half, 90, np.uint8)
+    (means, spreads, blue, red), tells = kernels.picture_sweep(plane, chroma, chroma, 2, 16, 200)
     assert not spreads.any()
-    assert sharpness == 0.0
-    assert kernels.exposure(plane, 16, 200).tolist() == [0.0, float(plane.size > 0)]
+    assert tells.tolist() == [0.0, 0.0, float(plane.size > 0)]
     same(means, kernels.block_means(plane, 4))
+    same(blue, kernels.block_means(chroma, 2))
+    same(red, blue)
     grid = kernels.block_means(plane, block=4)
     assert grid.shape == (-(-shape[0] // 4), -(-shape[1] // 4))
     same(grid, kernels.block_means.reference(plane, block=4))
@@ -200,14 +223,29 @@ def test_a_tie_between_tiles_goes_to_the_lowest_row():
 
 def test_the_hash_of_a_flat_grid_has_no_bit_whatever_its_level():
     for level in np.linspace(0, 255, 40, dtype=np.float32):
-        assert kernels.dhash64(np.full((13, 31), level)) == 0
+        assert kernels.grid_look(np.full((4, 13, 31), level), TONES)[3] == 0
+
+
+def test_the_hash_tells_a_rise_from_a_fall():
+    ramp = np.tile(np.arange(9, dtype=np.float32), (4, 8, 1))
+    assert kernels.grid_look(ramp, TONES)[3] == 2**64 - 1
+    assert kernels.grid_look(ramp[:, :, ::-1], TONES)[3] == 0
+
+
+def test_tones_move_as_far_as_the_levels_and_not_with_their_places():
+    rng = np.random.default_rng(4)
+    grids = rng.integers(20, 200, (4, 6, 8)).astype(np.float32)
+    before = kernels.grid_look(grids, TONES)[1]
+    assert kernels.grid_look(grids[:, ::-1], before)[0][:, 2].tolist() == [0.0] * 4
+    assert kernels.grid_look(grids + 7, before)[0][:, 2] == pytest.approx([7.0] * 4, rel=1e-5)
 
 
 def test_the_signature_sees_colour_and_keeps_the_empty_picture_zero():
-    grey = np.full((5, 7), 128, np.float32)
-    assert not kernels.signature(grey, grey, grey).any()
-    bluish = kernels.signature(grey, grey + 9, grey)
-    reddish = kernels.signature(grey, grey, grey + 9)
+    grey, colour = np.full((4, 5, 7), 128, np.float32), np.zeros((4, 1, 1), np.float32)
+    blue, red = colour.copy(), colour.copy()
+    blue[2], red[3] = 9, 9
+    assert not kernels.grid_look(grey, TONES)[2].any()
+    bluish, reddish = (kernels.grid_look(grey + part, TONES)[2] for part in (blue, red))
     assert np.linalg.norm(bluish) == pytest.approx(1, abs=1e-6)
     assert bluish @ reddish == 0
 
@@ -220,7 +258,7 @@ def test_the_signature_sees_a_change_of_hue_within_the_red():
     flushed[10:20, 20:36] += 12
     noisy = luma + rng.standard_normal(luma.shape).astype(np.float32)
     look, hue, noise, cold = (
-        kernels.signature(*planes)
+        kernels.grid_look(np.stack([planes[0], planes[0], *planes[1:]]), TONES)[2]
         for planes in (
             (luma, blue, red),
             (luma, blue, flushed),
@@ -258,29 +296,45 @@ def test_primary_colours_land_where_the_target_matrix_puts_them():
     assert [int(y[0, 0]), int(cb[0, 0]), int(cr[0, 0])] == pytest.approx([76, 85, 255], abs=1)
 
 
+def test_the_nearest_picture_is_the_one_whose_worst_grid_is_best():
+    now, others = np.zeros((2, 4, 4), np.float32), np.zeros((4, 2, 4, 4), np.float32)
+    others[0], others[1, 0], others[2, 0] = 50, 3, 9
+    others[1, 1, 1, 1], others[2, 1, 1, 1], others[3] = 40, 10, 30  # a cell counts half
+    _, (row, local, least) = kernels.nearest_change(now, others, 6.0)
+    assert (row, local, least) == (1, 9, 3)
+    others[3] = others[2]
+    assert kernels.nearest_change(now, others, 6.0)[1][0] == 1
+
+
 class OnGpu:
     """Looks like an array on a GPU."""
 
     __cuda_array_interface__ = None
 
 
+TONES = np.zeros((4, 256), np.float32)
 U8, F32 = np.zeros((4, 6), np.uint8), np.zeros((4, 6), np.float32)
 NONE, U16 = np.empty(0, np.int64), np.zeros((4, 6), np.uint16)
 REFUSED = [
     (
-        lambda: kernels.dhash64(OnGpu()),
+        lambda: kernels.Kernel(gram)(OnGpu()),
         TypeError,
-        "dhash64 has no GPU body; got an array on a GPU; copy it with cupy.asnumpy(...)",
+        "gram has no GPU body; got an array on a GPU; copy it with cupy.asnumpy(...)",
     ),
     (
-        lambda: kernels.luma_sweep(F32, 8),
+        lambda: kernels.picture_sweep(F32, U8, U8, 4, 16, 239),
         TypeError,
-        "plane must be [h, w] u8, got [4, 6] float32; pass a 2-D array of uint8",
+        "luma must be [h, w] u8, got [4, 6] float32; pass a 2-D array of uint8",
     ),
     (
-        lambda: kernels.luma_sweep([1, 2], 8),
+        lambda: kernels.picture_sweep([1, 2], U8, U8, 4, 16, 239),
         TypeError,
-        "plane must be [h, w] u8, got list; pass a 2-D array of uint8",
+        "luma must be [h, w] u8, got list; pass a 2-D array of uint8",
+    ),
+    (
+        lambda: kernels.picture_sweep(U8, U8, U8, 4, 16, 239),
+        ValueError,
+        "luma is [4, 6], blue [4, 6], red [4, 6]; pass 4:2:0 chroma planes [2, 3]",
     ),
     (
         lambda: kernels.block_means(U8, block=0),
@@ -288,12 +342,24 @@ REFUSED = [
         "block=0 cannot tile a plane; pass block from 1 to 4096",
     ),
     (
-        lambda: kernels.luma_sweep(U8, 65),
+        lambda: kernels.picture_sweep(U8, U8[:2, :3], U8[:2, :3], 33, 16, 239),
         ValueError,
-        "block=65 cannot tile a plane; pass block from 1 to 64",
+        "half=33 cannot tile a picture; pass half from 1 to 32",
     ),
     (
-        lambda: kernels.exposure(U8, 16, 256),
+        lambda: kernels.grid_look(F32[None], TONES),
+        ValueError,
+        "grids is [1, 4, 6] and before [4, 256]; "
+        "pass four grids with at least one cell, and tones [4, 256]",
+    ),
+    (
+        lambda: kernels.nearest_change(F32[None], F32[None, None], 1.0),
+        ValueError,
+        "grids is [1, 4, 6] and others [1, 1, 4, 6]; "
+        "pass grids of one shape with at least one cell, of at least two others",
+    ),
+    (
+        lambda: kernels.picture_sweep(U8, U8[:2, :3], U8[:2, :3], 4, 16, 256),
         ValueError,
         "bright=256 is no level of a sample; pass 0 to 255",
     ),

@@ -25,7 +25,7 @@ BLUE, RED = RNG.integers(0, 256, (2, 126, 224), np.uint8)
 PIXELS = RNG.integers(0, 256, (126, 224, 3), np.uint8)
 GRID = block_means.reference(LUMA, 8)
 BLUE_GRID, RED_GRID = (block_means.reference(plane, 4) for plane in (BLUE, RED))
-GRIDS = np.stack([GRID, BLUE_GRID, RED_GRID, GRID])
+GRIDS = np.stack([GRID, GRID, BLUE_GRID, RED_GRID])
 NINE = np.stack([np.roll(GRIDS, shift, axis=1) for shift in range(9)])
 HASHES = RNG.integers(0, 2**64, 5000, np.uint64)
 SIGNATURES = RNG.standard_normal((5000, 432)).astype(np.float32)
@@ -36,18 +36,16 @@ SLOW = ("farthest_first", "pivoted_cholesky", "representatives")
 
 SIZES = {
     "block_means": (LUMA, 8),
-    "dhash64": (GRID,),
     "farthest_first": (SIGNATURES, 16, NONE),
     "hamming64": (HASHES[:64], HASHES),
     "pivoted_cholesky": (SIGNATURES, np.ones(5000), 16, NONE),
     "representatives": (ALIKE, SIGNATURES, np.zeros(5000, np.int64), 0.0, 16, NONE),
     "resize": (PIXELS, axis_taps(126, 84), axis_taps(224, 150)),
-    "exposure": (LUMA, 16, 239),
     "grid_change": (GRIDS, NINE, 4.0),
-    "grid_tones": (GRIDS,),
-    "luma_sweep": (LUMA, 8),
+    "grid_look": (GRIDS, np.zeros((4, 256), np.float32)),
+    "nearest_change": (GRIDS, NINE, 6.0),
+    "picture_sweep": (LUMA, BLUE, RED, 4, 16, 239),
     "planes_to_rgb": (BUFFER, BLUE, RED, rgb_plan((252, 448))),
-    "signature": (GRID, BLUE_GRID, RED_GRID),
     "ycc_matrix": (LUMA, BLUE, RED, matrix_between("bt709", "bt601")),
 }
 
