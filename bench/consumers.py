@@ -3,8 +3,10 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
+Processor: TypeAlias = Any
+"""What transformers makes; it has no types of its own."""
 TOKENS = {
     "image_token": "<|image_pad|>",
     "video_token": "<|video_pad|>",
@@ -18,7 +20,7 @@ TOKENS = {
 }
 
 
-def tokenizer(**tokens: str) -> Any:
+def tokenizer(**tokens: str) -> Processor:
     """A tokenizer of bytes, from which the text that a model reads comes back whole."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
@@ -36,7 +38,7 @@ def tokenizer(**tokens: str) -> Any:
 class Consumer:
     """A model's processor, how to ask it, and what it tells the model of time."""
 
-    make: Callable[[], Any]
+    make: Callable[[], Processor]
     video: str
     """What stands for a video in the text."""
     times: str
@@ -50,7 +52,8 @@ class Consumer:
         return [60 * float(a) + float(b) if b else float(a) for a, b in found]
 
 
-def qwen(kind: str) -> Any:
+def qwen(kind: str) -> Processor:
+    """The processor of Qwen2-VL ("2"), Qwen2.5-VL ("2.5") or Qwen3-VL ("3")."""
     import transformers as tf
 
     processor = {"3": "Qwen3VLProcessor", "2.5": "Qwen2_5_VLProcessor", "2": "Qwen2VLProcessor"}
@@ -61,7 +64,7 @@ def qwen(kind: str) -> Any:
     )
 
 
-def _glm(kind: str) -> Any:
+def _glm(kind: str) -> Processor:
     import transformers as tf
 
     names = ("Processor", "ImageProcessor", "VideoProcessor")
@@ -73,7 +76,7 @@ def _glm(kind: str) -> Any:
     )
 
 
-def _smolvlm() -> Any:
+def _smolvlm() -> Processor:
     import transformers as tf
 
     words = tokenizer(
@@ -92,7 +95,7 @@ def _smolvlm() -> Any:
     )
 
 
-def _videollama3() -> Any:
+def _videollama3() -> Processor:
     import transformers as tf
 
     return tf.VideoLlama3Processor(
@@ -103,7 +106,7 @@ def _videollama3() -> Any:
     )
 
 
-def _gemma4() -> Any:
+def _gemma4() -> Processor:
     import transformers as tf
 
     words = tokenizer(
@@ -136,7 +139,7 @@ CONSUMERS: dict[str, Consumer] = {
         _videollama3, "<video>", r"Time ([\d.]+)()s:", image="<image>", pictures_a_time=1
     ),
     "gemma4": Consumer(
-        _gemma4, "<|video|>", r"(\d\d):(\d\d) <boi>", image="<|image|>", pictures_a_time=1
+        _gemma4, "<|video|>", r"(\d+):(\d\d) <boi>", image="<|image|>", pictures_a_time=1
     ),
 }
 """The processors that tell their model a time for every frame or pair."""
