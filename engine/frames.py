@@ -13,6 +13,8 @@ from fewframes.errors import MissingBackendError
 if TYPE_CHECKING:
     import torch
 
+    from fewframes.handover import Handover
+
 Format = Literal["rgb", "yuv", "jpeg", "jpeg+rgb"]
 """``rgb``: u8, display orientation. ``yuv``: the decoder's own planes, untouched. ``jpeg``: full
 range BT.601 4:2:0 planes u8 in display orientation, what a JPEG encoder takes. ``jpeg+rgb``: these
@@ -110,6 +112,17 @@ class FrameBatch:
             encode_jpeg(np.ascontiguousarray(frame), quality=quality, colorsubsampling="420")
             for frame in self.frames
         ]
+
+    def to(self, runtime: str, **options: Any) -> "Handover":  # noqa: ANN401
+        """Makes what a model's runtime takes, with the true times that it can be told.
+
+        ``runtime`` is a row of `fewframes.models.RUNTIMES`, such as "qwen3-vl" (transformers),
+        "vllm:qwen3-vl", "vllm-server:qwen3-vl", "openai" or "anthropic"; ``options`` are its
+        exporter's: ``pairing``, ``max_time_error`` and ``max_tokens``, or ``quality``.
+        """
+        from fewframes.handover import hand_over
+
+        return hand_over(self, runtime, **options)
 
     def __iter__(self) -> Iterator[U8]:
         """Goes over the pixels, ``[h, w, 3] u8`` each."""

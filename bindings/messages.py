@@ -1,0 +1,104 @@
+"""Chat messages: frames as images between lines of text that say their times.
+
+1. OpenAI's chat form, which SGLang and llama.cpp take too: ``image_url`` parts with data URLs.
+2. Anthropic's: ``image`` parts with base64 sources. A request may have so many images and bytes,
+   and more than 20 images may have sides of at most 2000 pixels.
+3. Gemini's: ``text`` and ``inlineData`` parts.
+4. qwen-vl-utils: ``image`` parts with PIL images; its ``video`` form would make up even times.
+"""
+
+import base64
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fewframes.frames import FrameBatch
+from fewframes.handover import Handover, reported
+from fewframes.models import Runtime
+
+Part = dict[str, Any]
+TIME = "Frame at {seconds:.3f} s:"
+"""The line in front of each picture; three decimals, so that no time is off by more than 0.5 ms."""
+ANTHROPIC_MANY, ANTHROPIC_SIDE = 20, 2000
+"""With more images than this, no side may be longer than that (Anthropic's vision guide)."""
+
+
+def interleaved(
+    batch: FrameBatch, runtime: str, model: Runtime, *, quality: int = 90, time: str = TIME
+) -> Handover:
+    """Exports to a chat form: for each frame a line of text, then the picture.
+
+    ``quality`` is that of the JPEGs; ``time`` is the line, in which ``{seconds}`` is replaced.
+
+    Raises:
+        ValueError: All JPEGs together are more than the runtime takes, or sides are longer.
+    """
+    text, image = FORMS[runtime]
+    _check_sides(batch, runtime)
+    files = batch.jpeg(quality=quality)
+    _check_bytes(files, runtime, model, quality)
+    seconds = batch.seconds
+    content: list[Part] = []
+    for at, file in zip(seconds.tolist(), files, strict=True):
+        content += [text(time.format(seconds=at)), image(file)]
+    rows, told = np.arange(len(batch)), np.round(seconds, 3)
+    said = reported(batch, rows, told, bytes=sum(map(len, files)), layout="images and text")
+    return Handover(runtime, content, {}, rows, told, said)
+
+
+def _check_bytes(files: list[bytes], runtime: str, model: Runtime, quality: int) -> None:
+    total = 4 * sum(-(-len(file) // 3) for file in files)  # as base64
+    if model.max_bytes is not None and total > model.max_bytes:
+        raise ValueError(
+            f"{len(files)} JPEGs of quality {quality} are {total / 2**20:.1f} MiB as base64, more "
+            f"than {runtime!r} takes ({model.max_bytes / 2**20:.0f} MiB); read with a smaller "
+            "size, or pass a lower quality"
+        )
+
+
+def _check_sides(batch: FrameBatch, runtime: str) -> None:
+    side = max(batch.frames.shape[1:3])
+    if runtime == "anthropic" and len(batch) > ANTHROPIC_MANY and side > ANTHROPIC_SIDE:
+        raise ValueError(
+            f"sides of {side} pixels are longer than 'anthropic' takes of more than "
+            f"{ANTHROPIC_MANY} images ({ANTHROPIC_SIDE}); read with size={ANTHROPIC_SIDE} or less"
+        )
+
+
+def _base64(file: bytes) -> str:
+    return base64.b64encode(file).decode("ascii")
+
+
+def _openai_text(words: str) -> Part:
+    return {"type": "text", "text": words}
+
+
+def _openai_image(file: bytes) -> Part:
+    return {"type": "image_url", "image_url": {"url": f"data:image/jpeg;base64,{_base64(file)}"}}
+
+
+def _anthropic_image(file: bytes) -> Part:
+    source = {"type": "base64", "media_type": "image/jpeg", "data": _base64(file)}
+    return {"type": "image", "source": source}
+
+
+def _gemini_text(words: str) -> Part:
+    return {"text": words}
+
+
+def _gemini_image(file: bytes) -> Part:
+    return {"inlineData": {"mimeType": "image/jpeg", "data": _base64(file)}}
+
+
+def _qwen_image(file: bytes) -> Part:
+    return {"type": "image", "image": f"data:image;base64,{_base64(file)}"}
+
+
+FORMS: dict[str, tuple[Callable[[str], Part], Callable[[bytes], Part]]] = {
+    "openai": (_openai_text, _openai_image),
+    "anthropic": (_openai_text, _anthropic_image),
+    "gemini": (_gemini_text, _gemini_image),
+    "qwen-vl-utils": (_openai_text, _qwen_image),
+}
+"""How each runtime writes a line of text and a picture."""
