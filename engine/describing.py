@@ -12,6 +12,17 @@ if TYPE_CHECKING:
     from fewframes.store import Video
 
 
+def probed_facts(file: Path, *, stream: int | None, verify: bool) -> dict[str, Any]:
+    """Probes a film, and gives its `timeline_facts`.
+
+    >>> probed_facts(Path("film.mp4"), stream=None, verify=False)["frames"]
+    250
+    """
+    from fewframes.probing import probe
+
+    return timeline_facts(probe(file, stream=stream, verify=verify))
+
+
 def timeline_facts(timeline: Timeline) -> dict[str, Any]:
     """Says what a file holds.
 

@@ -12,6 +12,7 @@ from fewframes.pictures import CODECS
 from fewframes.recipes import DEDUP
 from fewframes.wording import (
     STORE_MARK,
+    apart,
     plainly,
     read_rate,
     read_size,
@@ -31,10 +32,9 @@ LIMIT_HELP = "Seconds a film may give no sign (and 50 s more a GB) before it fai
 @plainly
 def probe(file: Path, as_json: bool, stream: int | None, verify: bool) -> None:
     """Says what a video file holds, from its packets alone."""
-    from fewframes.describing import timeline_facts
+    from fewframes.describing import probed_facts
 
-    facts = timeline_facts(fewframes.probe(file, stream=stream, verify=verify))
-    show(facts, as_json=as_json)
+    show(apart(probed_facts, file, stream=stream, verify=verify), as_json=as_json)
 
 
 @click.command()
@@ -147,7 +147,8 @@ def sample(
     elif query or model or features:
         raise click.UsageError("--query, --model and --features need a STORE; 'index' makes one")
     else:
-        batch = fewframes.sample(source, span=span, scan_fps=scan_fps, size=size, **options)
+        options |= {"span": span, "scan_fps": scan_fps, "size": size}
+        batch = apart(fewframes.sample, source, **options)
     facts = sample_facts(batch)
     if out is not None:
         write_sample(batch, facts, out)

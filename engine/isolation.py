@@ -38,6 +38,8 @@ from fewframes.isolation import serve
 serve(*numbers)
 """
 
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+"""There is a worker a core, so its linear algebra uses one thread, unless the caller says more."""
 R = TypeVar("R")
 
 
@@ -160,6 +162,7 @@ class Worker:
             stdin=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
+            env=ONE_THREAD | os.environ,
         )
         theirs.close()
         watched.close()

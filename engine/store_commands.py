@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 import fewframes
-from fewframes.wording import STORE_MARK, plainly, show, the_video
+from fewframes.wording import STORE_MARK, apart, plainly, show, the_video
 
 FORMS = ("jpeg", "webdataset", "mp4", "lerobot")
 
@@ -61,7 +61,7 @@ def verify(source: Path, films: tuple[Path, ...], repair: bool, drop: bool, as_j
         raise click.UsageError(f"{str(source)!r} is not a store; only a store can be repaired")
     if drop and not repair:
         raise click.UsageError("--drop goes with --repair")
-    verdicts = verify_store(source, films) if is_store else [verify_film(source)]
+    verdicts = verify_store(source, films) if is_store else [apart(verify_film, source)]
     for verdict in verdicts:
         words = verdict.differences[0] if verdict.differences else "as it should be"
         line = f"{verdict.video}: {words} ({verdict.compared} compared)"

@@ -3,14 +3,17 @@
 import json
 from collections.abc import Callable, Iterable
 from functools import wraps
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
 from fewframes.errors import FewframesError
 from fewframes.sizes import parse_size
 
+R = TypeVar("R")
 STORE_MARK = "fewframes-store.json"
+FILM_SECONDS, SECONDS_A_GB = 600.0, 3600.0
 
 
 def plainly(command: Callable[..., None]) -> Callable[..., None]:
@@ -26,6 +29,18 @@ def plainly(command: Callable[..., None]) -> Callable[..., None]:
             raise click.ClickException(str(error)) from error
 
     return run
+
+
+def apart(function: Callable[..., R], film: Path, *args: Any, **options: Any) -> R:  # noqa: ANN401
+    """Calls a function of a film in a process of its own, which a hostile file may break.
+
+    It may take ten minutes, and an hour a GB; beyond that a hang is more likely than work.
+    """
+    from fewframes.isolation import isolated
+
+    size = film.stat().st_size if film.is_file() else 0
+    seconds = FILM_SECONDS + SECONDS_A_GB * size / 1e9
+    return isolated(function, film, *args, limit_seconds=seconds, **options)
 
 
 def read_size(

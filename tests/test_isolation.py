@@ -18,6 +18,7 @@ from fewframes.bench.films import Film, write_film
 from fewframes.crew import Done, Told, run_tasks
 from fewframes.errors import CrashedError, MemoryLimitError, TimedOutError
 from fewframes.isolation import Worker
+from fewframes.wording import apart
 
 WANTED = [40, 3, 3]
 
@@ -54,6 +55,15 @@ def test_a_crash_costs_the_worker_alone_and_is_named(name):
         with pytest.raises(CrashedError, match=name):
             worker.call(signal.raise_signal, getattr(signal, name))
         assert worker.call(math.sqrt, 4) == 2
+
+
+def test_a_film_that_crashes_a_command_costs_one_process(film):
+    with pytest.raises(CrashedError, match="SIGABRT"):
+        apart(abort_at, film)
+
+
+def abort_at(film):
+    os.abort()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is bounded on Linux only")
