@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from fewframes.reading import read
     from fewframes.sampling import sample
     from fewframes.selection import Selection, select
+    from fewframes.session import Session
     from fewframes.store import open_store as open
     from fewframes.table import FrameTable
     from fewframes.timeline import Timeline
@@ -25,6 +26,7 @@ __all__ = [
     "FrameBatch",
     "FrameTable",
     "Selection",
+    "Session",
     "Timeline",
     "index",
     "isolated",
@@ -41,6 +43,7 @@ _HOMES = {
     "FrameBatch": "frames",
     "FrameTable": "table",
     "Selection": "selection",
+    "Session": "session",
     "Timeline": "timeline",
     "index": "corpus",
     "isolated": "isolation",

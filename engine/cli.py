@@ -10,7 +10,7 @@ import click
 import fewframes
 from fewframes.embed_command import embed
 from fewframes.film_commands import index, policies, probe, sample
-from fewframes.store_commands import compact, export, info, ls, rm, verify
+from fewframes.store_commands import compact, export, info, ls, mcp, rm, verify
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -32,6 +32,7 @@ for command in (
     rm,
     compact,
     export,
+    mcp,
     policies,
 ):
     main.add_command(command)

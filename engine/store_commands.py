@@ -112,3 +112,14 @@ def export(store: Path, videos: tuple[str, ...], folder: Path, form: str) -> Non
 
     opened = fewframes.open(store)
     export_videos([opened[video] for video in videos], folder, form=form)
+
+
+@click.command()
+@click.argument("store", type=click.Path(path_type=Path))
+@click.option("--max-frames", type=click.IntRange(1), help="Frames a client may see of a video.")
+@plainly
+def mcp(store: Path, max_frames: int | None) -> None:
+    """Serves STORE to agents by the Model Context Protocol, over standard input and output."""
+    from fewframes.bindings.mcp_server import serve
+
+    serve(store, max_frames=max_frames)

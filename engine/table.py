@@ -4,7 +4,7 @@ Selection reads nothing else: it is a pure function of these arrays.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -97,6 +97,24 @@ class FrameTable:
             "is_keyframe": np.arange(len(pts)) == 0,
         }
         return cls(**{**base, **columns})
+
+    def take(self, rows: I64) -> "FrameTable":
+        """Gives a table of some of the rows, in rising order.
+
+        Signals that name rows (``repeats``) keep the numbers of this table.
+
+        >>> FrameTable.from_seconds([0.0, 0.5, 1.0]).take(np.array([0, 2])).seconds.tolist()
+        [0.0, 1.0]
+        """
+        return replace(
+            self,
+            frame_numbers=self.frame_numbers[rows],
+            pts=self.pts[rows],
+            is_keyframe=self.is_keyframe[rows],
+            signals={name: values[rows] for name, values in self.signals.items()},
+            signatures=None if self.signatures is None else self.signatures[rows],
+            slots=None if self.slots is None else self.slots[rows],
+        )
 
     def _columns(self) -> dict[str, Samples]:
         columns: dict[str, Samples] = {
