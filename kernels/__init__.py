@@ -21,6 +21,8 @@ from fewframes.kernels.kernel import Kernel
 from fewframes.kernels.representatives import representatives
 from fewframes.kernels.rgb import planes_to_rgb
 from fewframes.kernels.rgb_plan import RgbPlan, Siting, rgb_plan
+from fewframes.kernels.rgb_resize import ResizePlan, resize_plan, resize_rgb
+from fewframes.kernels.rgb_ycc import rgb_to_ycc
 from fewframes.kernels.signature import signature
 from fewframes.kernels.sweep import luma_sweep
 from fewframes.kernels.tones import grid_tones
@@ -29,6 +31,7 @@ from fewframes.kernels.ycc import matrix_between, ycc_matrix
 __all__ = [
     "KERNELS",
     "Kernel",
+    "ResizePlan",
     "RgbPlan",
     "Siting",
     "block_means",
@@ -43,7 +46,10 @@ __all__ = [
     "pivoted_cholesky",
     "planes_to_rgb",
     "representatives",
+    "resize_plan",
+    "resize_rgb",
     "rgb_plan",
+    "rgb_to_ycc",
     "signature",
     "ycc_matrix",
 ]
@@ -62,6 +68,8 @@ KERNELS: dict[str, Kernel[..., Any]] = {
         representatives,
         luma_sweep,
         planes_to_rgb,
+        resize_rgb,
+        rgb_to_ycc,
         signature,
         ycc_matrix,
     )

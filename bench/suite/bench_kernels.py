@@ -9,12 +9,20 @@ import pytest
 from av import VideoFrame
 from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 
-from fewframes.kernels import KERNELS, block_means, matrix_between, planes_to_rgb, rgb_plan
+from fewframes.kernels import (
+    KERNELS,
+    block_means,
+    matrix_between,
+    planes_to_rgb,
+    resize_plan,
+    rgb_plan,
+)
 
 RNG = np.random.default_rng(0)
 BUFFER = RNG.integers(0, 256, (252, 512), np.uint8)
 LUMA = BUFFER[:, :448]  # rows padded to 64 bytes, as decoders lay them out
 BLUE, RED = RNG.integers(0, 256, (2, 126, 224), np.uint8)
+RGB = RNG.integers(0, 256, (252, 448, 3), np.uint8)
 GRID = block_means.reference(LUMA, 8)
 BLUE_GRID, RED_GRID = (block_means.reference(plane, 4) for plane in (BLUE, RED))
 GRIDS = np.stack([GRID, BLUE_GRID, RED_GRID, GRID])
@@ -38,6 +46,8 @@ SIZES = {
     "grid_tones": (GRIDS,),
     "luma_sweep": (LUMA, 8),
     "planes_to_rgb": (BUFFER, BLUE, RED, rgb_plan((252, 448))),
+    "resize_rgb": (RGB, resize_plan((252, 448), (126, 224))),
+    "rgb_to_ycc": (RGB,),
     "signature": (GRID, BLUE_GRID, RED_GRID),
     "ycc_matrix": (LUMA, BLUE, RED, matrix_between("bt709", "bt601")),
 }
