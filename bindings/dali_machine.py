@@ -1,6 +1,7 @@
 """DALI and the GPU: are they here, and what do they take?"""
 
 import ctypes
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -29,6 +30,16 @@ def require(stream: StreamInfo, device: Device) -> str:
             "pass backend='ffmpeg', or device='auto'"
         )
     return machine.dali
+
+
+def machine_with_costs() -> Machine:
+    """The same, with what decoding takes here; measured where that is not known yet."""
+    machine = machine_facts()
+    if machine.no_dali or machine.no_gpu:
+        return machine
+    from fewframes.bindings.dali_costs import measured
+
+    return replace(machine, costs=measured(machine))
 
 
 @cache

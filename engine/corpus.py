@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from fewframes.choosing import Asked
 from fewframes.crew import Told, run_tasks
 from fewframes.errors import FewframesError, UnreadableMediaError
 from fewframes.isolation import LIMIT_SECONDS, MEMORY_BYTES, Worker
@@ -22,6 +23,7 @@ from fewframes.sizes import Size, parse_size
 
 SLOWEST_BYTES_A_SECOND = 20e6
 """How fast a film can at least be read; while it is hashed or demuxed there is no other sign."""
+UNBOUNDED = 1 << 62
 SUFFIXES = frozenset(
     f".{name}"
     for names in (
@@ -74,7 +76,7 @@ class IndexReport:
 STATUSES = ("ok", "done", "damaged", "failed")
 
 
-def index(
+def index(  # noqa: PLR0913 (the public call)
     paths: str | Path | Sequence[str | Path],
     store: str | Path,
     *,
@@ -89,6 +91,8 @@ def index(
     limit_seconds: float = LIMIT_SECONDS,
     memory_bytes: int = MEMORY_BYTES,
     progress: Callable[[Progress], None] | None = None,
+    backend: str | None = None,
+    device: str = "cpu",
 ) -> IndexReport:
     """Indexes films, or all films below folders, into a store folder.
 
@@ -102,7 +106,11 @@ def index(
 
     Each film is decoded in a worker process, of which there are ``workers`` (default: one a core).
     A worker that gives no sign for ``limit_seconds``, and 50 s more for each GB of the film, is
-    stopped; it may use ``memory_bytes``. Either fails that film alone.
+    stopped; it may use ``memory_bytes``, which does not bound a worker that may use a GPU, since
+    drivers reserve more than they use. Either fails that film alone.
+
+    ``backend`` and ``device`` say who decodes, as for `read`; each video's facts tell who did. They
+    are no part of the recipe: a film that is in the store is not decoded again by another.
 
     A film that cannot be read is an outcome, never an exception; a missing path is
     `UnreadableMediaError`, before anything is done.
@@ -116,7 +124,8 @@ def index(
     words = _size_words(size)
     recipe = Recipe(fps=fps, size=words, quality=quality, dedup=dedup, stream=stream)
     create_store(Path(store))
-    run = _Run(Path(store), recipe, is_strict=strict, limit_seconds=limit_seconds)
+    asked = Asked(backend, device)
+    run = _Run(Path(store), recipe, is_strict=strict, limit_seconds=limit_seconds, asked=asked)
     started = time.monotonic()
     outcomes: dict[str, Outcome] = {}
     for event in run.events(films, _worker_count(workers, len(films)), memory_bytes):
@@ -135,11 +144,13 @@ class _Run:
     recipe: Recipe
     is_strict: bool
     limit_seconds: float
+    asked: Asked
 
     def events(self, films: Mapping[str, Path], count: int, memory: int) -> Iterator[Progress]:
         """Indexes films on worker processes; gives how far each is, and its outcome."""
         with ExitStack() as stack:
-            workers = [stack.enter_context(Worker(memory_bytes=memory)) for _ in range(count)]
+            bound = memory if self.asked.device == "cpu" else UNBOUNDED
+            workers = [stack.enter_context(Worker(memory_bytes=bound)) for _ in range(count)]
             events = run_tasks(list(films.items()), self.index, workers=workers)
             for event in stack.enter_context(closing(events)):
                 name, _ = event.task
@@ -161,6 +172,7 @@ class _Run:
             video_id=video_id,
             recipe=self.recipe,
             is_strict=self.is_strict,
+            asked=self.asked,
             limit_seconds=self.limit_seconds + path.stat().st_size / SLOWEST_BYTES_A_SECOND,
             progress=tell,
         )
@@ -173,13 +185,20 @@ def index_one(
     video_id: str,
     recipe: Recipe,
     is_strict: bool,
+    asked: Asked,
     progress: Callable[[int, int], None],
 ) -> Outcome:
     """Indexes one film in a worker; what that takes is loaded there alone."""
     from fewframes.pipeline import index_film
 
     return index_film(
-        path, store, video_id=video_id, recipe=recipe, is_strict=is_strict, progress=progress
+        path,
+        store,
+        video_id=video_id,
+        recipe=recipe,
+        is_strict=is_strict,
+        progress=progress,
+        asked=asked,
     )
 
 

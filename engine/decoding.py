@@ -53,6 +53,8 @@ class DecodeReport:
     """Why runs, or parts of them, were decoded by ffmpeg after all, and how many."""
     decoders: set[str] = field(default_factory=set)
     """What decoded, and where."""
+    chosen: set[str] = field(default_factory=set)
+    """Why it did, where the caller left that open."""
     colours: set[str] = field(default_factory=set)
     """How pictures became RGB: by whom, and what their samples were taken for."""
 
@@ -69,14 +71,18 @@ class DecodeReport:
             mine, more = getattr(self, name), getattr(other, name)
             setattr(self, name, mine | more if isinstance(mine, set) else mine + more)
 
-    def summary(self) -> dict[str, Any]:
-        """Gives the counts as plain numbers, and in words what else there is to say."""
+    def provenance(self) -> dict[str, str]:
+        """Says who decoded, and why, in words; only what there is to say."""
         words = {
             "decoder": self.decoders,
+            "chosen_because": self.chosen,
             "passed_on_to_ffmpeg": {f"{why} ({n})" for why, n in self.passed_on.items()},
-            "colour": self.colours,
-            "nothing_withheld": self.nothing_withheld,
         }
+        return {name: "; ".join(sorted(said)) for name, said in words.items() if said}
+
+    def summary(self) -> dict[str, Any]:
+        """Gives the counts as plain numbers, and in words what else there is to say."""
+        words = {"colour": self.colours, "nothing_withheld": self.nothing_withheld}
         return {
             "pictures": self.pictures,
             "runs": self.runs,
@@ -85,6 +91,7 @@ class DecodeReport:
             "linear": self.linear,
             "missing": len(self.missing),
             "anomalies": len(self.anomalies),
+            **self.provenance(),
             **{name: "; ".join(sorted(said)) for name, said in words.items() if said},
         }
 

@@ -23,6 +23,8 @@ from fewframes.store import Store, open_store
 from fewframes.timeline import Timeline
 from fewframes.video import Video
 
+NOT_KNOWN = 0
+"""``luma_xxh64`` of a frame whose decoder gives no luma."""
 SEEKS = 64
 """So many frames of a file are reached by seeking."""
 
@@ -36,6 +38,8 @@ class Verdict:
     """Frames, or files of a store, that were compared."""
     differences: tuple[str, ...]
     """A sentence for each, the first one first; none if all is well."""
+    notes: tuple[str, ...] = ()
+    """What was not compared, and why."""
 
 
 def verify_film(path: Path, *, seeks: int = SEEKS) -> Verdict:
@@ -44,7 +48,7 @@ def verify_film(path: Path, *, seeks: int = SEEKS) -> Verdict:
     Raises `UnreadableMediaError` for what is not a video.
 
     >>> verify_film(Path("film.mp4"), seeks=5)
-    Verdict(video='film.mp4', compared=5, differences=())
+    Verdict(video='film.mp4', compared=5, differences=(), notes=())
     """
     predicted, verified = probe(path, cache=False), probe(path, cache=False, verify=True)
     differences = list(verified.damage)
@@ -90,13 +94,22 @@ def _verdict(videos: Store, video_id: str, film: Path | None) -> Verdict:
     try:
         video = videos[video_id]
         differences = list(damaged_files(video.commit))
-        compared = len(video.commit.files)
+        compared, notes = len(video.commit.files), ""
         if film is not None and not differences:
-            compared = len(video.table)
+            compared, notes = known_hashes(video)
             differences = list(changed_frames(video, film))
     except FewframesError as error:
         return Verdict(video_id, 0, (str(error),))
-    return Verdict(video_id, compared, tuple(differences))
+    return Verdict(video_id, compared, tuple(differences), (notes,) if notes else ())
+
+
+def known_hashes(video: Video) -> tuple[int, str]:
+    """Counts the frames whose luma is known, and says in words how many are not."""
+    known = int((video.table.signals["luma_xxh64"] != NOT_KNOWN).sum())
+    others = len(video.table) - known
+    decoder = video.facts.get("decoding", {}).get("decoder", "another decoder")
+    words = f"{others} frames were decoded by {decoder}, which gives no luma: not compared"
+    return known, words if others else ""
 
 
 def damaged_files(commit: Commit) -> Iterator[str]:
@@ -116,10 +129,12 @@ def changed_frames(video: Video, film: Path) -> Iterator[str]:
     if last >= len(timeline):
         yield f"{film.name!r} has {len(timeline)} frames, but its frame {last} is indexed"
         return
-    now = luma_hashes(timeline, table.frame_numbers)
     then = table.signals["luma_xxh64"]
+    known = np.flatnonzero(then != NOT_KNOWN)
+    numbers = table.frame_numbers[known]
+    now = luma_hashes(timeline, numbers)
     for number, seconds, luma in zip(
-        table.frame_numbers.tolist(), table.seconds, then, strict=True
+        numbers.tolist(), table.seconds[known], then[known], strict=True
     ):
         if now.get(number) != luma:
             yield f"frame {number} ({seconds:.3f} s) of {film.name!r} decodes to another picture"
