@@ -166,16 +166,22 @@ def test_an_index_is_that_of_ffmpeg(films, tmp_path, recipe):
     check_index(films(recipe), tmp_path, fps=10, size=160, dedup=0.0)
 
 
-def write_scenes(path, count=8):
-    """Scenes of still blocks, all unlike each other by far more than a conversion of colours."""
+LOOKS = "AABBACBCCAB"
+"""Which of three places each scene of `write_scenes` shows, from a slightly different angle."""
+SCENE_FRAMES = 8
+
+
+def write_scenes(path):
+    """Scenes of still blocks; places are farther apart than any conversion of colours can say."""
     rng = np.random.default_rng(5)
+    places = {look: rng.integers(30, 226, (9, 16, 3)) for look in "ABC"}
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libvpx-vp9", rate=10, options={"g": "8", "crf": "20"})
         stream.width, stream.height, stream.pix_fmt = 256, 144, "yuv420p"
-        for scene in range(count):
-            blocks = rng.integers(20, 60 + 24 * scene, (9, 16, 3), np.uint8)
-            picture = np.kron(blocks, np.ones((16, 16, 1), np.uint8))
-            for _ in range(6 + scene):
+        for look in LOOKS:
+            blocks = places[look] + rng.integers(-20, 21, (9, 16, 3))
+            picture = np.kron(blocks, np.ones((16, 16, 1), int)).astype(np.uint8)
+            for _ in range(SCENE_FRAMES):
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(stream.encode(None))
 
@@ -184,13 +190,20 @@ def write_scenes(path, count=8):
 def test_selections_with_a_margin_are_the_same(tmp_path):
     write_scenes(tmp_path / "film.webm")
     videos = check_index(tmp_path / "film.webm", tmp_path, fps=10, size=160)
-    repeats = [video.table.signals["repeats"].tolist() for video in videos]
+    repeats, starts = (
+        [video.table.signals[name].tolist() for video in videos]
+        for name in ("repeats", "shot_start")
+    )
     assert repeats[0] == repeats[1]
-    assert len({*videos[0].slots.tolist()}) == 8
-    for policy in ("uniform", "adaptive", "kcenter", "dpp", "shots"):
-        how = {"budget": 5, "policy": policy, "distinct": policy != "shots"}
-        picks = [video.sample(**how).frame_numbers.tolist() for video in videos]
+    assert starts[0] == starts[1]
+    for policy in ("uniform", "shots"):
+        picks = [video.sample(budget=6, policy=policy).frame_numbers.tolist() for video in videos]
         assert picks[0] == picks[1], policy
+    for policy in ("adaptive", "kcenter", "dpp"):
+        for video in videos:
+            batch = video.sample(budget=3, policy=policy, distinct=True)
+            seen = sorted(LOOKS[number // SCENE_FRAMES] for number in batch.frame_numbers)
+            assert seen == ["A", "B", "C"], policy
 
 
 @pytest.mark.usefixtures("with_dali")
