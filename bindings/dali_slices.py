@@ -59,7 +59,7 @@ class SliceWriter:
     def _read(self, part: Slice, *, is_checked: bool) -> list[bytes]:
         packets: list[bytes] = []
         for _, packet in self.cursor.followed(part.feed, is_checked=is_checked):
-            reason = self.fits(memoryview(packet), not packets)
+            reason = self.fits(memoryview(packet), len(packets))
             if reason:
                 raise UnfitError(reason)
             packets.append(bytes(packet))

@@ -19,8 +19,8 @@ from fewframes.bitstream import Buffer, packet_parser, unit_reader, vp9_frames
 from fewframes.parameter_sets import h264_parameters
 from fewframes.start_headers import jpeg_size
 
-Fitness: TypeAlias = Callable[[Buffer, bool], str]
-"""Why a packet (the first one of its slice, or not) is not fit; empty where it is."""
+Fitness: TypeAlias = Callable[[Buffer, int], str]
+"""Why a packet, at its place in the slice, counted from 0, is not fit; empty where it is."""
 HIDDEN = "packets that show nothing"
 RESIZED = "pictures of another size"
 SEVERAL = "packets of several coded pictures, or of none"
@@ -38,7 +38,7 @@ def fitness(codec: str, extradata: bytes, size: tuple[int, int], *, on_gpu: bool
 
     Raises KeyError for a codec that is none of VP8, VP9, Motion JPEG, H.264 and HEVC.
 
-    >>> fitness("vp8", b"", (48, 64), on_gpu=False)(memoryview(bytes([0x01])), False)
+    >>> fitness("vp8", b"", (48, 64), on_gpu=False)(memoryview(bytes([0x01])), 1)
     'packets that show nothing'
     """
     if codec in SETS:
@@ -46,7 +46,7 @@ def fitness(codec: str, extradata: bytes, size: tuple[int, int], *, on_gpu: bool
     shows = {"vp8": _vp8, "vp9": _vp9_on_gpu if on_gpu else _vp9, "mjpeg": _mjpeg}[codec]
     parse = packet_parser(codec, b"")
 
-    def reason(data: Buffer, is_first: bool) -> str:
+    def reason(data: Buffer, place: int) -> str:
         if codec != "mjpeg" and not parse(data).is_shown:
             return HIDDEN
         return shows(data, size)
@@ -134,13 +134,13 @@ def _coded_units(codec: str, extradata: bytes) -> Fitness:
     def kind(data: Buffer, start: int) -> int:
         return data[start] & 31 if codec == "h264" else data[start] >> 1 & 63
 
-    def reason(data: Buffer, is_first: bool) -> str:
+    def reason(data: Buffer, place: int) -> str:
         kinds = [(kind(data, start), start) for start in units(data)]
         sets = [start for one, start in kinds if one in SETS[codec]]
         if fault or any(not _is_known(data, start, extradata) for start in sets):
             return fault or CHANGED
         starts = (5,) if codec == "h264" else range(16, 22)
-        return NO_IDR if is_first and not any(one in starts for one, _ in kinds) else ""
+        return NO_IDR if place == 0 and not any(one in starts for one, _ in kinds) else ""
 
     return reason
 
