@@ -31,6 +31,7 @@ from fewframes.colour import MATRICES
 from fewframes.decoding import DecodeReport, Device
 from fewframes.frames import Format, FrameBatch
 from fewframes.kernels import resize_plan, resize_rgb, rgb_to_ycc
+from fewframes.kernels.gpu import numba_cuda
 from fewframes.plan import Run
 from fewframes.slices import Slice, slice_runs
 from fewframes.timeline import StreamInfo, Timeline
@@ -106,7 +107,7 @@ class _Work:
             writer = SliceWriter(cursor, self.report, on_gpu=self.device == "cuda")
             for several in self._bounded(self._written(writer, parts)):
                 streams = [one for one in several if isinstance(one, Stream)]
-                decoded = iter(self.video.decode(streams))
+                decoded = self.video.decode(streams)
                 for one in several:
                     if isinstance(one, Stream):
                         yield from self._frames(one.part, next(decoded))
@@ -220,35 +221,42 @@ class _Video:
         self.device, self.slices = device, slices
         self._pipeline: Any = None
 
-    def decode(self, streams: Sequence[Stream]) -> list[Any]:
-        """The wanted frames of each stream, ``[n, h, w, 3] u8``; None where DALI refuses it."""
+    def decode(self, streams: Sequence[Stream]) -> Iterator[Any]:
+        """The wanted frames of each stream, ``[n, h, w, 3] u8``; None where DALI refuses it.
+
+        They are DALI's memory: use them before the next step.
+        """
         if not streams:
-            return []
+            return
         encoded = [np.frombuffer(one.data, np.uint8) for one in streams]
         frames = [one.part.frames.astype(np.int32) for one in streams]
         try:
-            return self._run(encoded, frames)
+            decoded = self._run(encoded, frames)
         except RuntimeError as error:
             log.debug("DALI: %s", error)
             self._pipeline = None
-        if len(streams) == 1:
-            return [None]
-        return [found for one in streams for found in self.decode([one])]
+            decoded = None
+        if decoded is not None:
+            yield from decoded
+        elif len(streams) == 1:
+            yield None
+        else:
+            for one in streams:
+                yield from self.decode([one])
 
     def _run(self, encoded: list[U8], frames: list[I32]) -> list[Any]:
         if self._pipeline is None:
-            self._pipeline = _pipeline(self.device, self.slices)
+            self._pipeline = video_pipeline(self.device, self.slices)
         self._pipeline.feed_input("encoded", encoded)
         self._pipeline.feed_input("frames", frames)
         (decoded,) = self._pipeline.run()
         if self.device == "cpu":
-            return [np.array(decoded.at(i)) for i in range(len(encoded))]
-        from numba import cuda
-
-        return [cuda.as_cuda_array(decoded[i]) for i in range(len(encoded))]
+            return [np.asarray(decoded.at(i)) for i in range(len(encoded))]
+        return [numba_cuda().as_cuda_array(decoded[i]) for i in range(len(encoded))]
 
 
-def _pipeline(device: Device, slices: int) -> Any:  # noqa: ANN401 (DALI's)
+def video_pipeline(device: Device, slices: int) -> Any:  # noqa: ANN401 (DALI's)
+    """A pipeline that decodes up to so many streams a run; it has inputs by name, feed both."""
     from nvidia.dali import fn, types
     from nvidia.dali.pipeline import Pipeline
 

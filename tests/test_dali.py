@@ -245,7 +245,7 @@ def test_dali_itself_is_never_asked_for_what_is_not_there(films, frames):
     cursor.close()
     asked = replace(part, feed=np.arange(len(frames)), wanted=np.arange(len(frames)))
     beyond = replace(stream, part=replace(asked, ranks=np.array(frames)))
-    assert dali._Video("cpu", 2).decode([beyond]) == [None]
+    assert list(dali._Video("cpu", 2).decode([beyond])) == [None]
 
 
 @pytest.mark.usefixtures("with_dali")
