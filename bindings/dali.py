@@ -72,10 +72,9 @@ def decode(
             "format='yuv' is the decoder's planes, and DALI gives RGB alone; "
             "pass format='rgb', or backend='ffmpeg'"
         )
-    version = require(timeline.stream, device)
-    report.decoders.add(f"dali {version} on {device}")
+    name = f"dali {require(timeline.stream, device)} on {device}"
     work = _Work(timeline, format, size, report, device, slices or SLICES[device])
-    return work.batches(runs)
+    return work.batches(runs, name)
 
 
 class _Work:
@@ -100,8 +99,9 @@ class _Work:
         self.number_of = np.full(len(timeline.packets), -1)
         self.number_of[timeline.order] = np.arange(len(timeline))
 
-    def batches(self, runs: Sequence[Run]) -> Iterator[FrameBatch]:
+    def batches(self, runs: Sequence[Run], name: str = "dali") -> Iterator[FrameBatch]:
         """Decodes slices, several at a time, and gives their frames in order."""
+        self.name = name
         parts = slice_runs(self.timeline, runs, most_frames=self.most_frames)
         with closing(Cursor(self.timeline)) as cursor:
             writer = SliceWriter(cursor, self.report, on_gpu=self.device == "cuda")
@@ -151,6 +151,7 @@ class _Work:
         if not self._is_alike(part, decoded):
             yield from self._by_ffmpeg(part, UNLIKE)
             return
+        self.report.decoders.add(self.name)
         self.report.count("planned")
         self.report.pictures += len(part.feed)
         for at, number in enumerate(self.number_of[part.wanted].tolist()):

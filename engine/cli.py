@@ -95,6 +95,10 @@ def probe(file: Path, as_json: bool, stream: int | None, verify: bool) -> None:
 @click.option("--id", "video_id", help="Id of the video, where one file is given.")
 @click.option("--stream", type=int, help="Index of the video stream in the container.")
 @click.option("--workers", type=click.IntRange(1), help="Processes; one a core if not given.")
+@click.option("--backend", type=click.Choice(["ffmpeg", "dali"]), help="Who decodes.")
+@click.option(
+    "--device", type=click.Choice(["cpu", "cuda", "auto"]), default="cpu", show_default=True
+)
 @click.option(
     "--limit", "limit_seconds", type=float, default=60.0, show_default=True, help=LIMIT_HELP
 )
@@ -219,7 +223,8 @@ def verify(source: Path, films: tuple[Path, ...], as_json: bool) -> None:
         verdicts = [verify_film(source)]
     for verdict in verdicts:
         words = verdict.differences[0] if verdict.differences else "as it should be"
-        line = f"{verdict.video}: {words} ({verdict.compared} compared)"
+        notes = "".join(f"; {note}" for note in verdict.notes)
+        line = f"{verdict.video}: {words} ({verdict.compared} compared{notes})"
         click.echo(json.dumps(asdict(verdict)) if as_json else line)
     sys.exit(3 if any(verdict.differences for verdict in verdicts) else 0)
 

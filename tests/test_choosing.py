@@ -101,10 +101,11 @@ def test_a_backend_on_a_device_it_does_not_know_is_refused():
 def test_auto_says_who_decoded_and_why(films, monkeypatch):
     from fewframes.bindings import dali_machine
 
-    monkeypatch.setattr(dali_machine, "machine_facts", lambda: BARE)
+    monkeypatch.setattr(dali_machine, "_gpu", lambda: ((0, 0), "there is no NVIDIA GPU"))
+    monkeypatch.setattr(dali_machine, "machine_facts", lambda: 1 / 0)  # DALI is not looked for
     batch = fewframes.read(films("x264_pyramid"), frames=[3], device="auto")
     assert batch.report["decoder"] == "ffmpeg on cpu"
-    assert batch.report["chosen_because"] == "ffmpeg on cpu: DALI is not installed"
+    assert batch.report["chosen_because"] == "ffmpeg on cpu: there is no NVIDIA GPU"
 
 
 def test_what_is_not_there_is_an_error_that_says_what_to_do(films, monkeypatch):

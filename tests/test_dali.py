@@ -23,7 +23,9 @@ from fewframes.bindings.ffmpeg_cursor import Cursor
 from fewframes.decoding import DecodeReport, decoder
 from fewframes.errors import FewframesError, UnsupportedStreamError
 from fewframes.fitness import HIDDEN, NO_IDR
+from fewframes.kernels.area import area_weights
 from fewframes.plan import plan_frames
+from fewframes.signals import picture_grids
 from fewframes.slices import NO_TIMES, slice_runs
 from fewframes.verifying import verify_store
 
@@ -143,6 +145,21 @@ def index_by(film, folder, backend, device="cpu", **how):
     return next(iter(fewframes.open(store).values()))
 
 
+def undecided_bits(film, video):
+    """Bits of each row's dhash64 that compare parts less than a level apart: rounding decides."""
+    timeline, counts = fewframes.probe(film), []
+    runs = plan_frames(timeline, video.table.frame_numbers).runs
+    how = {"format": "jpeg", "size": video.frame_size, "report": DecodeReport()}
+    for batch in decoder()(timeline, runs, **how):
+        luma = picture_grids(*(np.ascontiguousarray(plane[0]) for plane in batch.planes))[0][0]
+        rows, columns = (
+            area_weights(*sides) / sides[0] for sides in zip(luma.shape, (8, 9), strict=True)
+        )
+        parts = rows @ luma @ columns.T
+        counts.append((np.abs(np.diff(parts, axis=1)) < 1).sum())
+    return np.array(counts)
+
+
 def check_index(film, folder, device="cpu", **how):
     ours = index_by(film, folder, "ffmpeg", **how)
     theirs = index_by(film, folder, "dali", device, **how)
@@ -153,8 +170,7 @@ def check_index(film, folder, device="cpu", **how):
         mine, found = one.signals[name], other.signals[name]
         np.testing.assert_allclose(found, mine, rtol=SHARE, atol=near, err_msg=name)
     bits = np.bitwise_count(one.signals["dhash64"] ^ other.signals["dhash64"])
-    is_flat = one.signals["contrast"] < 1  # a hash of nothing is noise
-    assert bits[~is_flat].max(initial=0) <= 2
+    assert (bits <= 2 + undecided_bits(film, ours)).all()
     assert theirs.facts["decoding"]["decoder"].startswith("dali 2.")
     assert ours.facts["decoding"] == {"decoder": "ffmpeg on cpu"}
     return ours, theirs
@@ -345,6 +361,32 @@ def test_slices_for_a_gpu_decode_to_the_same_bits(films, recipe):
     assert (seen, report.whole) == (len(numbers), 0)
 
 
+def by_pyav(self, encoded, frames):
+    """What DALI would give for small streams, in memory of the CPU: RGB by BT.601."""
+    given = []
+    for data, ranks in zip(encoded, frames, strict=True):
+        with av.open(io.BytesIO(data)) as container:
+            stream = container.streams.video[0]
+            rgb = {p.pts: p.to_ndarray(format="rgb24") for p in container.decode(stream)}
+        given.append(np.stack([rgb[rank] for rank in ranks.tolist()]))
+    assert len(encoded) <= self.slices
+    return given
+
+
+@pytest.mark.parametrize("recipe", ON_GPU)
+def test_the_way_to_a_gpu_with_ffmpeg_in_place_of_dali(films, recipe, monkeypatch):
+    """All but the decoder and the device: slices, their checks, the audit, order and numbers."""
+    monkeypatch.setattr(dali, "require", lambda stream, device: "2.4")
+    monkeypatch.setattr(dali._Video, "_run", by_pyav)
+    film, numbers = films(recipe), np.arange(0, RECIPES[recipe].frames, 3)
+    batch = fewframes.read(film, frames=numbers, device="cuda", workers=1)
+    coded = np.rot90(batch.frames, k=RECIPES[recipe].rotation // 90, axes=(1, 2))
+    assert [read_number(frame) for frame in coded] == numbers.tolist()
+    assert batch.report["decoder"] == "dali 2.4 on cuda"
+    assert "passed_on_to_ffmpeg" not in batch.report
+    assert batch.report["whole"] == 0
+
+
 def test_a_start_that_is_no_idr_picture_is_not_for_a_gpu(films):
     timeline = fewframes.probe(films("x264_open_gop"))
     writer = SliceWriter(Cursor(timeline), DecodeReport(), on_gpu=True)
@@ -358,8 +400,9 @@ def test_a_start_that_is_no_idr_picture_is_not_for_a_gpu(films):
 @pytest.mark.usefixtures("with_dali")
 def test_hidden_pictures_go_to_ffmpeg(footage):
     timeline = fewframes.probe(footage / "ax_vp9_roadtrip-vp92-10bit.webm")
-    batch = fewframes.read(timeline, frames=[3, 30, 60], backend="dali", workers=1)
-    truth = fewframes.read(timeline, frames=[3, 30, 60])
+    numbers = np.arange(0, len(timeline), 2)
+    batch = fewframes.read(timeline, frames=numbers, backend="dali", workers=1)
+    truth = fewframes.read(timeline, frames=numbers)
     assert np.array_equal(batch.frames, truth.frames)
     assert batch.report["passed_on_to_ffmpeg"] == f"{HIDDEN} (1); {NO_TIMES} (2)"
 
