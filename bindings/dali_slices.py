@@ -2,10 +2,17 @@
 
 A `Cursor` proves where each packet is. Withheld packets are checked as for FFmpeg; where the check
 fails, or cannot be made, the slice is written whole. Every packet must be fit to be in a slice.
+
+A decoder that counts pictures gives the wrong ones from the first packet on that it makes none of,
+and says nothing. So the slice's first packet is written once more at its end, as a witness: its
+picture must be that of the first one.
 """
 
 from dataclasses import dataclass
 
+import numpy as np
+
+from fewframes.arrays import I32, I64
 from fewframes.bindings.ffmpeg_cursor import Cursor, LandingError, OutOfOrderError
 from fewframes.bitstream import SAYS_UNREFERENCED
 from fewframes.decoding import DecodeReport
@@ -26,6 +33,29 @@ class Stream:
 
     part: Slice
     data: bytes
+    asked: I32
+    """Ranks of the frames to decode, ``[n] i32``, increasing: the wanted ones, the first and the
+    last one, and the witness; only the wanted one where there is but one packet."""
+
+    @property
+    def places(self) -> I64:
+        """Where in ``asked`` the wanted frames are, ``[w] i64``."""
+        return np.searchsorted(self.asked, self.part.frames)
+
+    @property
+    def has_witness(self) -> bool:
+        """Whether the first and the last of ``asked`` must be the same picture."""
+        return int(self.asked[-1]) == len(self.part.feed)
+
+
+def stream_of(part: Slice, data: bytes) -> Stream:
+    """The stream of a slice, and what is asked of it.
+
+    The last picture is asked for so that the witness comes next: DALI never seeks to it.
+    """
+    count = len(part.feed)
+    more = [0, count - 1, count] if count > 1 else []
+    return Stream(part, data, np.union1d(part.frames, np.array(more)).astype(np.int32))
 
 
 class SliceWriter:
@@ -54,7 +84,7 @@ class SliceWriter:
         except LandingError as error:
             self.cursor.close()
             raise UnfitError(MISPLACED) from error
-        return Stream(part, self._stream(part, packets))
+        return stream_of(part, self._file(part, packets))
 
     def _read(self, part: Slice, *, is_checked: bool) -> list[bytes]:
         packets: list[bytes] = []
@@ -65,11 +95,13 @@ class SliceWriter:
             packets.append(bytes(packet))
         return packets
 
-    def _stream(self, part: Slice, packets: list[bytes]) -> bytes:
-        info = self.info
+    def _file(self, part: Slice, packets: list[bytes]) -> bytes:
+        info, ranks = self.info, part.ranks.tolist()
+        if len(packets) > 1:
+            packets, ranks = [*packets, packets[0]], [*ranks, len(packets)]
         return matroska(
             packets,
-            part.ranks.tolist(),
+            ranks,
             codec=info.codec,
             width=info.width,
             height=info.height,
