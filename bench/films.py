@@ -112,6 +112,9 @@ RECIPES: dict[str, Film] = {
         suffix=".webm",
         options={"g": "30", "deadline": "realtime", "cpu-used": "5", "auto-alt-ref": "1"},
     ),
+    "vp8": Film(
+        codec="libvpx", suffix=".webm", options={"g": "30", "deadline": "realtime", "b": "600k"}
+    ),
     "av1": Film(
         codec="libsvtav1",
         frames=70,

@@ -100,11 +100,29 @@ class Cursor:
         between two steps is about the packet fed, not about what was read. Raises `LandingError`,
         and `OutOfOrderError` where the feed has gaps that these packets do not allow.
         """
+        log, context = complaints(), self.stream.codec_context
+        for row, packet in self.followed(feed):
+            packet.pts = row
+            log.clear()
+            yield row, pictures_of(context, packet), True
+        yield int(feed[-1]), pictures_of(context, None), False
+        context.flush_buffers()
+
+    @property
+    def stream(self) -> VideoStream:
+        """The stream, opened."""
+        return self._opened().stream
+
+    def followed(self, feed: I64, *, is_checked: bool = True) -> Iterator[tuple[int, VideoPacket]]:
+        """Reads these packets, with their rows, without decoding.
+
+        Raises `LandingError`, and `OutOfOrderError` where the feed has gaps that the packets around
+        them do not allow, unless ``is_checked`` is False.
+        """
         rows = feed.tolist()
         packets = self._packets(rows[0])
-        context = self._opened().stream.codec_context
-        follows = self._check() if len(rows) <= rows[-1] - rows[0] else None
-        log = complaints()
+        has_gaps = is_checked and len(rows) <= rows[-1] - rows[0]
+        follows = self._check() if has_gaps else None
         for row in rows:
             at = -1
             while at < row:
@@ -113,11 +131,7 @@ class Cursor:
                     continue
                 if not follows(memoryview(packet), self._times[at]):
                     raise OutOfOrderError("packets do not follow as they were coded")
-            packet.pts = at
-            log.clear()
-            yield at, pictures_of(context, packet), True
-        yield rows[-1], pictures_of(context, None), False
-        context.flush_buffers()
+            yield row, packet
 
     def _check(self) -> Callable[[Buffer, int], bool]:
         """What every packet of a run must pass where some are withheld."""

@@ -47,6 +47,7 @@ def decode(
     number_of = np.full(len(timeline.packets), -1)
     number_of[timeline.order] = np.arange(len(timeline))
     cursor = Cursor(timeline)
+    report.decoders.add("ffmpeg on cpu")
     if timeline.stream.codec not in SAYS_UNREFERENCED:
         report.nothing_withheld.add(f"{timeline.stream.codec} does not say what may be")
     try:

@@ -58,7 +58,7 @@ class Pixels:
         planes = () if self.format == "rgb" else self._jpeg(picture)
         if "rgb" in self.format:
             planes = (*planes, self._rgb(picture))
-        return tuple(self._oriented(plane) for plane in planes)
+        return tuple(oriented(plane, self.stream) for plane in planes)
 
     def luma_xxh64(self, picture: VideoFrame) -> U64 | None:
         """Hashes the decoded luma, little-endian, ``[1] u64``, for a scan; else gives None.
@@ -134,13 +134,14 @@ class Pixels:
         width = (layout.components[0].bits + 7) // 8
         return tuple(_samples(plane, width) for plane in picture.planes[:3])
 
-    def _oriented(self, pixels: Samples) -> Samples:
-        """Flips and turns ``[h, w, …]`` for display."""
-        if self.stream.is_mirrored:
-            pixels = pixels[:, ::-1]
-        if self.stream.rotation:
-            pixels = np.rot90(pixels, k=-self.stream.rotation // 90)
-        return pixels
+
+def oriented(pixels: Samples, stream: StreamInfo) -> Samples:
+    """Flips and turns ``[h, w, …]`` for display."""
+    if stream.is_mirrored:
+        pixels = pixels[:, ::-1]
+    if stream.rotation:
+        pixels = np.rot90(pixels, k=-stream.rotation // 90)
+    return pixels
 
 
 def _samples(plane: VideoPlane, width_bytes: int) -> Samples:

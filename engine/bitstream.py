@@ -176,21 +176,22 @@ def _hevc_kind(units: Iterator[int], data: Buffer) -> PacketKind:
 
 
 def _vp9_is_shown(data: Buffer) -> bool:
-    return any(map(_vp9_frame_is_shown, _vp9_frames(data))) if len(data) else True
+    firsts = (data[start] for start in vp9_frames(data))
+    return any(map(_vp9_frame_is_shown, firsts)) if len(data) else True
 
 
-def _vp9_frames(data: Buffer) -> Iterator[int]:
-    """The first byte of each frame of a superframe (Annex B), or of the only frame."""
+def vp9_frames(data: Buffer) -> Iterator[int]:
+    """Where each frame of a VP9 superframe (Annex B), or the only frame, begins in a packet."""
     marker = data[-1]
     count, width = (marker & 7) + 1, ((marker >> 3) & 3) + 1
     index = len(data) - 2 - count * width
     if marker & 0xE0 != 0xC0 or index < 0 or data[index] != marker:
-        yield data[0]
+        yield 0
         return
     start = 0
     for at in range(index + 1, len(data) - 1, width):
         if start < index:
-            yield data[start]
+            yield start
         start += int.from_bytes(data[at : at + width], "little")
 
 

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from fewframes.attempts import sweep
+from fewframes.choosing import Asked
 from fewframes.crew import Told, run_tasks
-from fewframes.errors import FewframesError, UnreadableMediaError
+from fewframes.errors import FewframesError
+from fewframes.finding import find_films
 from fewframes.isolation import LIMIT_SECONDS, MEMORY_BYTES, Worker
 from fewframes.layout import create_store
 from fewframes.outcomes import Outcome
@@ -28,15 +30,7 @@ R = TypeVar("R")
 
 SLOWEST_BYTES_A_SECOND = 20e6
 """How fast a film can at least be read; while it is hashed or demuxed there is no other sign."""
-SUFFIXES = frozenset(
-    f".{name}"
-    for names in (
-        "mp4 m4v mov mkv webm avi ts m2ts mts mpg mpeg vob flv wmv asf 3gp 3g2",
-        "ogv ogg mxf h264 264 h265 hevc y4m ivf dv mjpeg",
-    )
-    for name in names.split()
-)
-"""What a folder is searched for; a file that is named is taken whatever it is called."""
+UNBOUNDED = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +74,7 @@ class IndexReport:
 STATUSES = ("ok", "done", "damaged", "failed")
 
 
-def index(
+def index(  # noqa: PLR0913 (the public call)
     paths: str | Path | Sequence[str | Path],
     store: str | Path,
     *,
@@ -97,6 +91,8 @@ def index(
     memory_bytes: int = MEMORY_BYTES,
     check_space: bool = True,
     progress: Callable[[Progress], None] | None = None,
+    backend: str | None = None,
+    device: str = "cpu",
 ) -> IndexReport:
     """Indexes films, or all films below folders, into a store folder.
 
@@ -111,7 +107,11 @@ def index(
 
     Each film is decoded in a worker process, of which there are ``workers`` (default: one a core).
     A worker that gives no sign for ``limit_seconds``, and 50 s more for each GB of the film, is
-    stopped; it may use ``memory_bytes``. Either fails that film alone.
+    stopped; it may use ``memory_bytes``, which does not bound a worker that may use a GPU, since
+    drivers reserve more than they use. Either fails that film alone.
+
+    ``backend`` and ``device`` say who decodes, as for `read`; each video's facts tell who did. They
+    are no part of the recipe: a film that is in the store is not decoded again by another.
 
     Before anything is decoded, what the films may take is predicted from their packets, and
     `NoSpaceError` raised where the disk has less; ``check_space=False`` leaves that out.
@@ -129,7 +129,8 @@ def index(
     recipe = Recipe(fps, words, codec, quality, dedup, stream)
     create_store(Path(store))
     sweep(Path(store))
-    run = _Run(Path(store), recipe, strict, limit_seconds, has_to_fit=check_space)
+    asked = Asked(backend, device)
+    run = _Run(Path(store), recipe, strict, limit_seconds, has_to_fit=check_space, asked=asked)
     started = time.monotonic()
     outcomes: dict[str, Outcome] = {}
     for event in run.events(films, _worker_count(workers, len(films)), memory_bytes):
@@ -149,11 +150,13 @@ class _Run:
     is_strict: bool
     limit_seconds: float
     has_to_fit: bool
+    asked: Asked
 
     def events(self, films: Mapping[str, Path], count: int, memory: int) -> Iterator[Progress]:
         """Indexes films on worker processes; gives how far each is, and its outcome."""
         with ExitStack() as stack:
-            workers = [stack.enter_context(Worker(memory_bytes=memory)) for _ in range(count)]
+            bound = memory if self.asked.device == "cpu" else UNBOUNDED
+            workers = [stack.enter_context(Worker(memory_bytes=bound)) for _ in range(count)]
             left = list(films.items())
             if self.has_to_fit:
                 left = yield from self._look(left, workers)
@@ -197,7 +200,8 @@ class _Run:
         self, worker: Worker, film: tuple[str, Path], tell: Callable[[int, int], None]
     ) -> Outcome:
         """Has a worker index one film."""
-        return self._call(worker, index_one, film, is_strict=self.is_strict, progress=tell)
+        options = {"is_strict": self.is_strict, "asked": self.asked, "progress": tell}
+        return self._call(worker, index_one, film, **options)
 
     def _call(
         self,
@@ -225,13 +229,20 @@ def index_one(
     video_id: str,
     recipe: Recipe,
     is_strict: bool,
+    asked: Asked,
     progress: Callable[[int, int], None],
 ) -> Outcome:
     """Indexes one film in a worker; what that takes is loaded there alone."""
     from fewframes.pipeline import index_film
 
     return index_film(
-        path, store, video_id=video_id, recipe=recipe, is_strict=is_strict, progress=progress
+        path,
+        store,
+        video_id=video_id,
+        recipe=recipe,
+        is_strict=is_strict,
+        progress=progress,
+        asked=asked,
     )
 
 
@@ -246,44 +257,6 @@ def _worker_count(workers: int | None, films: int) -> int:
     if workers is not None and workers < 1:
         raise ValueError(f"workers={workers} indexes nothing; pass workers >= 1")
     return max(1, min(workers or os.cpu_count() or 1, films))
-
-
-def find_films(paths: Sequence[Path], ids: Mapping[Any, str] | None = None) -> dict[str, Path]:
-    """Lists films by id: the path below the given folder without its suffix.
-
-    Films whose ids would clash keep their suffixes, and get ``~2``, ``~3`` … if that is not enough.
-    """
-    named = {Path(path): video_id for path, video_id in (ids or {}).items()}
-    found: list[tuple[Path, Path]] = []
-    for path in paths:
-        if not path.exists():
-            raise UnreadableMediaError(f"{str(path)!r} does not exist; check the path")
-        inside = sorted(path.rglob("*")) if path.is_dir() else [path]
-        root = path if path.is_dir() else path.parent
-        if path.is_dir():
-            inside = [film for film in inside if _looks_like_film(film, root)]
-        found += [(film, film.relative_to(root)) for film in inside]
-    plain = [relative.with_suffix("").as_posix() for _, relative in found]
-    films: dict[str, Path] = {}
-    for (film, relative), short in zip(found, plain, strict=True):
-        if film in films.values():
-            continue
-        wanted = short if plain.count(short) == 1 else relative.as_posix()
-        films[_unused(named.get(film, wanted), films)] = film
-    return films
-
-
-def _looks_like_film(path: Path, root: Path) -> bool:
-    hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
-    return path.suffix.lower() in SUFFIXES and path.is_file() and not hidden
-
-
-def _unused(wanted: str, taken: Mapping[str, Path]) -> str:
-    candidate, count = wanted, 1
-    while candidate in taken:
-        count += 1
-        candidate = f"{wanted}~{count}"
-    return candidate
 
 
 def _size_words(size: Size) -> str:

@@ -4,8 +4,10 @@ A decoder turns runs of a plan into batches of frames, in bounded memory. Adding
 `bindings/` and a row of `DECODERS`.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
+from functools import partial
 from importlib import import_module
 from typing import Any, Literal, Protocol, TypeAlias, cast
 
@@ -15,8 +17,11 @@ from fewframes.timeline import Timeline
 
 Rung: TypeAlias = Literal["planned", "whole", "earlier", "linear"]
 """Steps of the ladder that a decoder climbs until every wanted frame has come out."""
-DECODERS = {"ffmpeg": "fewframes.bindings.ffmpeg_decode"}
+Device: TypeAlias = Literal["cpu", "cuda"]
+DECODERS = {"ffmpeg": "fewframes.bindings.ffmpeg_decode", "dali": "fewframes.bindings.dali"}
 """Name of a backend and the module whose ``decode`` function it is."""
+DEVICES: dict[str, tuple[Device, ...]] = {"ffmpeg": ("cpu",), "dali": ("cpu", "cuda")}
+"""Where each backend decodes; ``decode`` of one that knows several takes ``device=``."""
 
 
 @dataclass(slots=True)
@@ -44,6 +49,12 @@ class DecodeReport:
     """Packets at which the decoder complained, and its words."""
     nothing_withheld: set[str] = field(default_factory=set)
     """Why pictures that nobody asked for were decoded all the same, where that is so."""
+    passed_on: Counter[str] = field(default_factory=Counter)
+    """Why runs, or parts of them, were decoded by ffmpeg after all, and how many."""
+    decoders: set[str] = field(default_factory=set)
+    """What decoded, and where."""
+    chosen: set[str] = field(default_factory=set)
+    """Why it did, where the caller left that open."""
     colours: set[str] = field(default_factory=set)
     """How pictures became RGB: by whom, and what their samples were taken for."""
 
@@ -60,6 +71,15 @@ class DecodeReport:
             mine, more = getattr(self, name), getattr(other, name)
             setattr(self, name, mine | more if isinstance(mine, set) else mine + more)
 
+    def provenance(self) -> dict[str, str]:
+        """Says who decoded, and why, in words; only what there is to say."""
+        words = {
+            "decoder": self.decoders,
+            "chosen_because": self.chosen,
+            "passed_on_to_ffmpeg": {f"{why} ({n})" for why, n in self.passed_on.items()},
+        }
+        return {name: "; ".join(sorted(said)) for name, said in words.items() if said}
+
     def summary(self) -> dict[str, Any]:
         """Gives the counts as plain numbers, and in words what else there is to say."""
         words = {"colour": self.colours, "nothing_withheld": self.nothing_withheld}
@@ -71,6 +91,7 @@ class DecodeReport:
             "linear": self.linear,
             "missing": len(self.missing),
             "anomalies": len(self.anomalies),
+            **self.provenance(),
             **{name: "; ".join(sorted(said)) for name, said in words.items() if said},
         }
 
@@ -97,13 +118,21 @@ class Decoder(Protocol):
         ...
 
 
-def decoder(name: str = "ffmpeg") -> Decoder:
+def decoder(name: str = "ffmpeg", device: Device = "cpu") -> Decoder:
     """Looks a backend up.
 
     >>> decoder("nvdec")
     Traceback (most recent call last):
-    ValueError: decoder='nvdec' is not known; decoders: ffmpeg
+    ValueError: backend='nvdec' is not known; backends: ffmpeg, dali
     """
     if name not in DECODERS:
-        raise ValueError(f"decoder={name!r} is not known; decoders: {', '.join(DECODERS)}")
-    return cast(Decoder, import_module(DECODERS[name]).decode)
+        raise ValueError(f"backend={name!r} is not known; backends: {', '.join(DECODERS)}")
+    if device not in DEVICES[name]:
+        known = ", ".join(repr(one) for one in DEVICES[name])
+        others = " or ".join(repr(one) for one, where in DEVICES.items() if device in where)
+        raise ValueError(
+            f"backend={name!r} does not decode on device={device!r}; pass {known}"
+            + (f", or backend={others}" if others else "")
+        )
+    decode = import_module(DECODERS[name]).decode
+    return cast(Decoder, decode if device == "cpu" else partial(decode, device=device))

@@ -32,6 +32,10 @@ class MissingBackendError(FewframesError, ImportError):
     """An optional library is needed and is not installed."""
 
 
+class UnsupportedStreamError(FewframesError, ValueError):
+    """The decoder asked for cannot take this stream; another one can."""
+
+
 class TimedOutError(FewframesError, TimeoutError):
     """A file gave no sign of progress within its time limit, and its process was stopped."""
 

@@ -62,6 +62,10 @@ def probe(file: Path, as_json: bool, stream: int | None, verify: bool) -> None:
 @click.option("--id", "video_id", help="Id of the video, where one file is given.")
 @click.option("--stream", type=int, help="Index of the video stream in the container.")
 @click.option("--workers", type=click.IntRange(1), help="Processes; one a core if not given.")
+@click.option("--backend", type=click.Choice(["ffmpeg", "dali"]), help="Who decodes.")
+@click.option(
+    "--device", type=click.Choice(["cpu", "cuda", "auto"]), default="cpu", show_default=True
+)
 @click.option(
     "--limit", "limit_seconds", type=float, default=60.0, show_default=True, help=LIMIT_HELP
 )

@@ -3,12 +3,13 @@
 probe ─▶ frames at a rate ─▶ plan ─▶ decode ─▶ signals ─▶ pictures ─▶ table ─▶ publish
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from fewframes.arrays import I64
+from fewframes.choosing import Asked
 from fewframes.decoding import DecodeReport
 from fewframes.errors import DamagedFrameError, UnreadableMediaError
 from fewframes.outcomes import Outcome
@@ -30,6 +31,7 @@ def index_film(
     recipe: Recipe,
     is_strict: bool = False,
     progress: Callable[[int, int], None] | None = None,
+    asked: Asked = Asked(),  # noqa: B008 (frozen)
 ) -> Outcome:
     """Indexes one film into a store, unless the store has it already under the same recipe.
 
@@ -52,11 +54,12 @@ def index_film(
             format=codec.format,
             keep=lambda planes: out.append(codec.encode(planes)),
             progress=(lambda done: progress(done, len(numbers))) if progress else None,
+            asked=asked,
         )
         table, slots = rows.table(timeline)
         reason = what_is_wrong(timeline, numbers, table, report)
         check_usable(path.name, table, reason, is_strict=is_strict)
-        publish(out, timeline, numbers, table, slots, reason)
+        publish(out, timeline, numbers, table, slots, reason, report.provenance())
     seconds, status = timeline.duration_seconds, "damaged" if reason else "ok"
     stored = int(slots.max()) + 1
     return Outcome(video_id, status, reason, len(table), stored, seconds, report.pictures)
@@ -69,8 +72,9 @@ def publish(
     table: FrameTable,
     slots: I64,
     reason: str,
+    decoding: Mapping[str, str],
 ) -> None:
-    """Commits what was scanned, with the ranges that are missing."""
+    """Commits what was scanned, with the ranges that are missing, and who decoded it."""
     out.commit(
         table,
         slots=slots,
@@ -79,6 +83,7 @@ def publish(
         status="damaged" if reason else "ok",
         bad_ranges=bad_ranges(numbers, table.frame_numbers),
         reason=reason,
+        decoding=decoding,
     )
 
 

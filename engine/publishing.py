@@ -8,7 +8,7 @@
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -84,6 +84,7 @@ class VideoWriter:
         status: str = "ok",
         bad_ranges: Sequence[Sequence[int]] = (),
         reason: str = "",
+        decoding: Mapping[str, str] | None = None,
     ) -> Path:
         """Publishes the video; gives the folder of the group that stands.
 
@@ -99,6 +100,7 @@ class VideoWriter:
             status: "ok", or "damaged" where not all of the film could be decoded.
             bad_ranges: First and last frame number of each stretch that could not be decoded.
             reason: One sentence on the damage.
+            decoding: Who decoded the film, and why.
 
         Raises:
             ValueError: The columns do not fit each other, or a slot was never written.
@@ -119,6 +121,7 @@ class VideoWriter:
             "status": status,
             "damage": list(damage),
             "bad_ranges": [[int(first), int(last)] for first, last in bad_ranges],
+            "decoding": dict(decoding or {}),
         }
         self._finish(rows, {**self._facts(timeline, rows, digest), **outcome})
         return self._publish(self._recipe.key(digest))

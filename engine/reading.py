@@ -10,8 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from fewframes.arrays import I64, Mask, Samples
+from fewframes.choosing import Asked
 from fewframes.colour import said_of
-from fewframes.decoding import DecodeReport, decoder
+from fewframes.deciding import decoder_for
+from fewframes.decoding import DecodeReport
 from fewframes.errors import DamagedFrameError
 from fewframes.frames import Format, FrameBatch
 from fewframes.plan import DecodePlan, Run, plan_frames
@@ -30,6 +32,8 @@ def read(
     workers: int | None = None,
     allow_damaged: bool = False,
     stream: int | None = None,
+    backend: str | None = None,
+    device: str = "cpu",
 ) -> FrameBatch:
     """Reads exact frames of a video file, in the order asked for, repeats allowed.
 
@@ -39,14 +43,21 @@ def read(
     at their own depth, before rotation. ``workers`` decodes runs of the plan on so many threads
     (default: one a core). ``path`` may be a `Timeline` that is already there.
 
+    ``backend`` is ``"ffmpeg"`` or ``"dali"``, ``device`` ``"cpu"``, ``"cuda"`` or ``"auto"``: the
+    default is FFmpeg on the CPU, ``"cuda"`` DALI on a GPU, and ``"auto"`` whichever is predicted
+    to take less time. The batch's report says which it was, why, and what went to FFmpeg after all.
+    RGB of DALI differs from FFmpeg's by rounding and by how chroma is interpolated.
+
     Raises IndexError for a frame or time outside the video, `DamagedFrameError` for a frame that
     cannot be decoded or that a decode anomaly may have touched (``allow_damaged=True`` gives the
-    latter, marked), and `UnreadableMediaError` for what is not a video.
+    latter, marked), `UnreadableMediaError` for what is not a video, and for a ``backend`` that is
+    not there or cannot take the stream `MissingBackendError` and `UnsupportedStreamError`.
 
     >>> import fewframes as ff
     >>> ff.read("film.mp4", frames=[7, 3, 7])
     FrameBatch([3, 240, 320, 3] u8 rgb of 'film.mp4', frames 7 to 7, 0.28 s to 0.28 s)
     """
+    wanted = Asked(backend, device)
     timeline = path if isinstance(path, Timeline) else probe(path, stream=stream)
     if format not in ("rgb", "yuv"):
         raise ValueError(f"format={format!r} is not known; formats: rgb, yuv")
@@ -62,7 +73,8 @@ def read(
         raise ValueError("read needs either frames=[…] or seconds=[…]; pass one of the two")
     plan = plan_frames(timeline, asked)
     collected = _Collected(plan, timeline)
-    report = _decode(timeline, plan, collected, format, output_size(timeline.stream, size), workers)
+    output = output_size(timeline.stream, size)
+    report = _decode(timeline, plan, collected, format, output, workers, wanted)
     collected.check(allow_damaged=allow_damaged)
     return collected.batch(asked, format, report)
 
@@ -139,26 +151,28 @@ def _decode(
     format: Format,
     size: tuple[int, int] | None,
     workers: int | None,
+    asked: Asked,
 ) -> DecodeReport:
     """Decodes the runs of a plan, on threads where there is enough to share out."""
     count = _worker_count(workers, plan)
-    reports = [DecodeReport() for _ in range(count)]
+    total = DecodeReport()
+    decode = decoder_for(timeline, plan, asked, total, threads=count)
+    reports = [total, *(DecodeReport() for _ in range(count - 1))]
 
     def work(runs: Sequence[Run], report: DecodeReport) -> None:
-        frames = decoder()(timeline, runs, format=format, size=size, report=report)
+        frames = decode(timeline, runs, format=format, size=size, report=report)
         for batch in frames:
             collected.put(batch)
 
     first, *rest = shares(plan.runs, count) if plan.runs else [()]
     if not rest:
         work(first, reports[0])
-        return reports[0]
+        return total
     with ThreadPoolExecutor(len(rest)) as pool:
         others = [pool.submit(work, runs, reports[i + 1]) for i, runs in enumerate(rest)]
         work(first, reports[0])
         for other in others:
             other.result()
-    total = reports[0]
     for report in reports[1:]:
         total.add(report)
     return total

@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fewframes.choosing import Asked
 from fewframes.commits import read_commit_of
 from fewframes.compacting import compact
-from fewframes.corpus import SLOWEST_BYTES_A_SECOND, find_films, index_one
+from fewframes.corpus import SLOWEST_BYTES_A_SECOND, index_one
 from fewframes.errors import CorruptStoreError, FewframesError
+from fewframes.finding import find_films
 from fewframes.isolation import LIMIT_SECONDS, Worker
 from fewframes.layout import groups_of
 from fewframes.notes import remove, set_aside
@@ -84,6 +86,7 @@ def _index_again(store: Path, group: Path, video_id: str, film: Path) -> None:
                     video_id=video_id,
                     recipe=recipe,
                     is_strict=False,
+                    asked=Asked(),
                     limit_seconds=LIMIT_SECONDS + film.stat().st_size / SLOWEST_BYTES_A_SECOND,
                     progress=lambda *_: None,
                 )

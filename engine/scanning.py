@@ -12,7 +12,9 @@ import numpy as np
 
 from fewframes.arrays import F32, I64, Samples
 from fewframes.boundaries import shot_starts
-from fewframes.decoding import DecodeReport, decoder
+from fewframes.choosing import Asked
+from fewframes.deciding import decoder_for
+from fewframes.decoding import DecodeReport
 from fewframes.frames import Format, FrameBatch
 from fewframes.plan import plan_frames
 from fewframes.redundancy import familiarity
@@ -135,16 +137,19 @@ def scan(
     format: Format = "jpeg",
     keep: Keep | None = None,
     progress: Callable[[int], None] | None = None,
+    asked: Asked = Asked(),  # noqa: B008 (frozen)
 ) -> tuple[Rows, DecodeReport]:
     """Decodes and measures frames; ``keep`` is given the planes of each that is no repeat.
 
     They are those of ``format``, "jpeg" or "jpeg+rgb"; signals are measured on the first three.
     ``keep`` returns the slot it stored the picture in. ``progress`` is told how many frames are
-    done. Frames that cannot be decoded, or that an anomaly may have touched, give no row.
+    done. Frames that cannot be decoded, or that an anomaly may have touched, give no row. ``asked``
+    says who decodes.
     """
     rows, report = Rows(SignalPass(dedup), keep), DecodeReport()
-    runs = plan_frames(timeline, numbers).runs
-    for batch in decoder()(timeline, runs, format=format, size=size, report=report):
+    plan = plan_frames(timeline, numbers)
+    decode = decoder_for(timeline, plan, asked, report)
+    for batch in decode(timeline, plan.runs, format=format, size=size, report=report):
         rows.add(batch)
         if progress:
             progress(len(rows.numbers))

@@ -67,7 +67,8 @@ SIGNALS: dict[str, str] = {
     "shot_start": "1 where a shot begins: the film's first frame, the first one after a cut or in "
     "the midst of a fade, else 0; its running sum numbers the shots from 1",
     "dhash64": "perceptual difference hash of luma, for similarity",
-    "luma_xxh64": "hash of the decoded luma at native depth, for integrity, never for similarity",
+    "luma_xxh64": "hash of the decoded luma at native depth, for integrity, never for similarity; "
+    "0 where it is not known, because the decoder gives no luma (DALI)",
 }
 """Every column that is measured, and what it means. Where there is no frame before, changes are 0;
 where it is not known, NaN."""

@@ -63,6 +63,18 @@ def jpeg_starts() -> Test:
     return can_start
 
 
+def jpeg_size(data: Buffer) -> tuple[int, int] | None:
+    """Height and width that a JPEG picture states (B.2.2); None where it does not say."""
+    try:
+        for marker, content in _segments(bytes(data)):
+            if marker in FRAME_HEADERS:
+                height, width = content[1:3], content[3:5]
+                return int.from_bytes(height, "big"), int.from_bytes(width, "big")
+    except ValueError:
+        return None
+    return None
+
+
 def _segments(data: bytes) -> Iterator[_Segment]:
     """The markers up to the first scan; ValueError where that is not what the bytes are."""
     if data[:2] != bytes([0xFF, SOI]):

@@ -64,7 +64,8 @@ def verify(source: Path, films: tuple[Path, ...], repair: bool, drop: bool, as_j
     verdicts = verify_store(source, films) if is_store else [apart(verify_film, source)]
     for verdict in verdicts:
         words = verdict.differences[0] if verdict.differences else "as it should be"
-        line = f"{verdict.video}: {words} ({verdict.compared} compared)"
+        notes = "".join(f"; {note}" for note in verdict.notes)
+        line = f"{verdict.video}: {words} ({verdict.compared} compared{notes})"
         click.echo(json.dumps(asdict(verdict)) if as_json else line)
     is_well = not any(verdict.differences for verdict in verdicts)
     if repair and not is_well:

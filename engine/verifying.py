@@ -16,9 +16,9 @@ import numpy as np
 from fewframes.arrays import I64
 from fewframes.catalogue import Catalogue, listed_ids, rows_of
 from fewframes.commits import Commit, read_commit_of
-from fewframes.corpus import find_films
 from fewframes.decoding import DecodeReport, decoder
 from fewframes.errors import FewframesError
+from fewframes.finding import find_films
 from fewframes.layout import groups_of
 from fewframes.plan import plan_frames
 from fewframes.probing import probe
@@ -27,6 +27,8 @@ from fewframes.store import open_store
 from fewframes.timeline import Timeline
 from fewframes.video import Video
 
+NOT_KNOWN = 0
+"""``luma_xxh64`` of a frame whose decoder gives no luma."""
 SEEKS = 64
 """So many frames of a file are reached by seeking."""
 READ_ROWS = 64
@@ -44,6 +46,8 @@ class Verdict:
     """Frames, or files of a store, that were compared."""
     differences: tuple[str, ...]
     """A sentence for each, the first one first; none if all is well."""
+    notes: tuple[str, ...] = ()
+    """What was not compared, and why."""
 
 
 def verify_film(path: Path, *, seeks: int = SEEKS) -> Verdict:
@@ -52,7 +56,7 @@ def verify_film(path: Path, *, seeks: int = SEEKS) -> Verdict:
     Raises `UnreadableMediaError` for what is not a video.
 
     >>> verify_film(Path("film.mp4"), seeks=5)
-    Verdict(video='film.mp4', compared=5, differences=())
+    Verdict(video='film.mp4', compared=5, differences=(), notes=())
     """
     predicted, verified = probe(path, cache=False), probe(path, cache=False, verify=True)
     differences = list(verified.damage)
@@ -100,7 +104,7 @@ def verify_catalogue(store: Path) -> Verdict:
     """Compares what the catalogue lists with what the groups say.
 
     >>> verify_catalogue(Path("corpus.zarr"))
-    Verdict(video='(catalogue)', compared=1, differences=())
+    Verdict(video='(catalogue)', compared=1, differences=(), notes=())
     """
     there = {row["id"]: row for row in rows_of(store, listed_ids(store))}
     try:
@@ -120,14 +124,25 @@ def verify_catalogue(store: Path) -> Verdict:
 
 def _verdict(store: Path, video_id: str, film: Path | None) -> Verdict:
     """Whatever is wrong with any group of a video is in its verdict."""
-    compared, differences = 0, []
+    compared, differences, notes = 0, [], []
     for group in groups_of(store, video_id):
         found = list(differences_of(group, video_id, film))
         differences += found
         if not found:
             commit = read_commit_of(group, video_id)
-            compared += commit.facts["counts"]["rows"] if film else len(commit.files)
-    return Verdict(video_id, compared, tuple(differences))
+            known, note = known_hashes(Video(commit)) if film else (len(commit.files), "")
+            compared += known
+            notes += [note] if note else []
+    return Verdict(video_id, compared, tuple(differences), tuple(notes))
+
+
+def known_hashes(video: Video) -> tuple[int, str]:
+    """Counts the frames whose luma is known, and says in words how many are not."""
+    known = int((video.table.signals["luma_xxh64"] != NOT_KNOWN).sum())
+    others = len(video.table) - known
+    decoder = video.facts.get("decoding", {}).get("decoder", "another decoder")
+    words = f"{others} frames were decoded by {decoder}, which gives no luma: not compared"
+    return known, words if others else ""
 
 
 def differences_of(group: Path, video_id: str, film: Path | None) -> Iterator[str]:
@@ -177,10 +192,12 @@ def changed_frames(video: Video, film: Path) -> Iterator[str]:
     if last >= len(timeline):
         yield f"{film.name!r} has {len(timeline)} frames, but its frame {last} is indexed"
         return
-    now = luma_hashes(timeline, table.frame_numbers)
     then = table.signals["luma_xxh64"]
+    known = np.flatnonzero(then != NOT_KNOWN)
+    numbers = table.frame_numbers[known]
+    now = luma_hashes(timeline, numbers)
     for number, seconds, luma in zip(
-        table.frame_numbers.tolist(), table.seconds, then, strict=True
+        numbers.tolist(), table.seconds[known], then[known], strict=True
     ):
         if now.get(number) != luma:
             yield f"frame {number} ({seconds:.3f} s) of {film.name!r} decodes to another picture"

@@ -24,6 +24,8 @@ from fewframes.kernels.representatives import representatives
 from fewframes.kernels.resize import resize
 from fewframes.kernels.rgb import planes_to_rgb
 from fewframes.kernels.rgb_plan import RgbPlan, Siting, rgb_plan
+from fewframes.kernels.rgb_resize import ResizePlan, resize_plan, resize_rgb
+from fewframes.kernels.rgb_ycc import rgb_to_ycc
 from fewframes.kernels.sweep import picture_sweep
 from fewframes.kernels.taps import axis_taps
 from fewframes.kernels.ycc import matrix_between, ycc_matrix
@@ -31,6 +33,7 @@ from fewframes.kernels.ycc import matrix_between, ycc_matrix
 __all__ = [
     "KERNELS",
     "Kernel",
+    "ResizePlan",
     "RgbPlan",
     "Siting",
     "axis_taps",
@@ -47,7 +50,10 @@ __all__ = [
     "planes_to_rgb",
     "representatives",
     "resize",
+    "resize_plan",
+    "resize_rgb",
     "rgb_plan",
+    "rgb_to_ycc",
     "room_beside",
     "ycc_matrix",
 ]
@@ -66,6 +72,8 @@ KERNELS: dict[str, Kernel[..., Any]] = {
         representatives,
         resize,
         planes_to_rgb,
+        resize_rgb,
+        rgb_to_ycc,
         ycc_matrix,
     )
 }

@@ -40,7 +40,12 @@ def sound_footage() -> list[str]:
 
 
 def pytest_generate_tests(metafunc):
-    """Gives every test that takes ``footage_file`` the names of the sound files."""
+    """Gives every test that takes ``footage_file`` the names of the sound files.
+
+    A test that takes ``decodable`` gets the recipes of its class of decoder tests.
+    """
+    if "decodable" in metafunc.fixturenames:
+        metafunc.parametrize("decodable", metafunc.cls.recipes)
     if "footage_file" in metafunc.fixturenames:
         names = sound_footage() or [pytest.param("none", marks=pytest.mark.skip(NO_FOOTAGE))]
         metafunc.parametrize("footage_file", names)

@@ -188,6 +188,23 @@ def pictures_to_resize(draw):
     return [pixels, kernels.axis_taps(sizes[0], sizes[2]), kernels.axis_taps(sizes[1], sizes[3])]
 
 
+@st.composite
+def pixels(draw):
+    """RGB of noise, `[h, w, 3]`, packed."""
+    rng = np.random.default_rng(draw(SEEDS))
+    contrast = draw(st.sampled_from([1, 2, 256]))
+    return rng.integers(256 - contrast, 256, (draw(SIDES), draw(SIDES), 3), np.uint8)
+
+
+@st.composite
+def pixels_to_resize(draw):
+    """RGB, and a plan to any size and from any matrix to any other."""
+    rgb = draw(pixels())
+    target = draw(st.sampled_from([None, (draw(SIDES), draw(SIDES))]))
+    one, other = (draw(st.sampled_from(MATRICES)) for _ in range(2))
+    return [rgb, kernels.resize_plan(rgb.shape[:2], target, taken_for=one, matrix=other)]
+
+
 ARGUMENTS = {
     "block_means": st.tuples(planes(), st.integers(1, 45)).map(lambda drawn: [*drawn[0], drawn[1]]),
     "farthest_first": points_to_pick(),
@@ -202,5 +219,7 @@ ARGUMENTS = {
     "pivoted_cholesky": rows_to_span(),
     "representatives": rows_to_represent(),
     "resize": pictures_to_resize(),
+    "resize_rgb": pixels_to_resize(),
+    "rgb_to_ycc": pixels().map(lambda rgb: [rgb]),
     "ycc_matrix": planes_to_recode(),
 }

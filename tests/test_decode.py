@@ -6,7 +6,7 @@ import pytest
 import fewframes
 from fewframes.bench.films import RECIPES, read_number
 from fewframes.bench.oracle import first_grey, luma_md5, sequential
-from fewframes.decoding import DECODERS, DecodeReport, decoder
+from fewframes.decoding import DecodeReport, decoder
 from fewframes.plan import plan_frames
 
 ALL = list(RECIPES)
@@ -26,13 +26,76 @@ def access(pattern: str, count: int) -> np.ndarray:
 
 
 class DecoderTests:
-    """What every decoder promises; a new one is a subclass with its name."""
+    """What every decoder promises; a new one is a subclass with its name and what it decodes."""
 
     decoder = ""
+    device = "cpu"
+    recipes = ALL
 
-    @pytest.fixture(autouse=True)
-    def read_with_this_decoder(self, monkeypatch):
-        monkeypatch.setitem(DECODERS, "ffmpeg", DECODERS[self.decoder])
+    def read(self, film, **how):
+        return fewframes.read(film, backend=self.decoder, device=self.device, **how)
+
+    def numbers(self, frames, recipe):
+        """What the pictures show, as coded."""
+        coded = np.rot90(frames, k=RECIPES[recipe].rotation // 90, axes=(1, 2))
+        return [read_number(frame) for frame in coded]
+
+    @pytest.mark.parametrize("workers", [1, 3])
+    @pytest.mark.parametrize("pattern", ACCESS)
+    def test_rgb_frames_show_their_own_number(self, films, decodable, pattern, workers):
+        numbers = access(pattern, RECIPES[decodable].frames)
+        batch = self.read(films(decodable), frames=numbers, workers=workers)
+        assert self.numbers(batch.frames, decodable) == numbers.tolist()
+        assert batch.frame_numbers.tolist() == numbers.tolist()
+        np.testing.assert_allclose(batch.seconds, RECIPES[decodable].seconds[numbers], atol=1e-9)
+        assert batch.is_damaged is None
+
+    def test_single_frames_at_and_after_every_keyframe(self, films, decodable):
+        timeline = fewframes.probe(films(decodable))
+        keys = np.flatnonzero(timeline.is_keyframe)[:4]
+        for number in np.unique(keys[:, None] + [-1, 0, 1, 2]):
+            if 0 <= number < len(timeline):
+                batch = self.read(timeline, frames=number)
+                assert self.numbers(batch.frames, decodable) == [number]
+                assert batch.report["earlier"] == batch.report["linear"] == 0, number
+
+    def test_each_wanted_frame_comes_once_and_in_order(self, films, decodable):
+        timeline = fewframes.probe(films(decodable))
+        plan, report = plan_frames(timeline, access("random", len(timeline))), DecodeReport()
+        decode = decoder(self.decoder, self.device)
+        how = {"format": "rgb", "size": None, "report": report}
+        given = [b.frame_numbers for b in decode(timeline, plan.runs, **how)]
+        assert np.concatenate(given).tolist() == plan.frame_numbers.tolist()
+        assert report.pictures >= plan.pictures
+        assert report.missing == report.anomalies == []
+
+    def test_a_decoder_may_be_left_early(self, films):
+        timeline, report = fewframes.probe(films("vp9")), DecodeReport()
+        runs = plan_frames(timeline, range(60)).runs
+        how = {"format": "rgb", "size": None, "report": report}
+        frames = decoder(self.decoder, self.device)(timeline, runs, **how)
+        assert next(frames).frame_numbers.tolist() == [0]
+        frames.close()
+        assert report.pictures < 60
+
+    def test_no_frames_is_an_empty_batch(self, films):
+        batch = self.read(films("vp9"), frames=[])
+        assert len(batch) == len(batch.planes[0]) == len(batch.seconds) == 0
+
+    @pytest.mark.parametrize("number", [-1, 90, 10**6])
+    def test_a_number_outside_the_film_is_never_a_picture(self, films, number):
+        with pytest.raises(IndexError, match=rf"frame {number} of 'vp9.webm' .*0 to 89"):
+            self.read(films("vp9"), frames=[3, number])
+
+    @pytest.mark.parametrize("size", [None, 128, (90, 160)])
+    def test_sizes_are_those_asked_for(self, films, size):
+        batch = self.read(films("vp9"), frames=[40, 3], size=size)
+        assert batch.frames.shape[1:3] == {None: (144, 256), 128: (72, 128)}.get(size, size)
+        assert [read_number(frame) for frame in batch] == [40, 3]
+
+
+class PlanesTests(DecoderTests):
+    """What a decoder promises that gives its own planes: every bit of them."""
 
     @pytest.mark.parametrize("recipe", ALL)
     def test_the_timeline_has_every_frame_at_its_time(self, films, recipe):
@@ -43,83 +106,61 @@ class DecoderTests:
 
     @pytest.mark.parametrize("workers", [1, 3])
     @pytest.mark.parametrize("pattern", ACCESS)
-    @pytest.mark.parametrize("recipe", ALL)
-    def test_frames_are_those_of_a_sequential_decode(self, films, recipe, pattern, workers):
-        truth = sequential(films(recipe))
+    def test_frames_are_those_of_a_sequential_decode(self, films, decodable, pattern, workers):
+        truth = sequential(films(decodable))
         numbers = access(pattern, len(truth))
-        batch = fewframes.read(films(recipe), frames=numbers, format="yuv", workers=workers)
+        batch = self.read(films(decodable), frames=numbers, format="yuv", workers=workers)
         assert batch.frame_numbers.tolist() == numbers.tolist()
         assert batch.pts.tolist() == [truth[n][0] for n in numbers]
         assert luma_md5(batch) == [truth[n][1] for n in numbers]
         assert batch.is_damaged is None
 
     @pytest.mark.parametrize("pattern", ACCESS)
-    @pytest.mark.parametrize("recipe", ALL)
-    def test_the_cost_is_what_the_plan_said(self, films, recipe, pattern):
-        timeline = fewframes.probe(films(recipe))
+    def test_the_cost_is_what_the_plan_said(self, films, decodable, pattern):
+        timeline = fewframes.probe(films(decodable))
         numbers = access(pattern, len(timeline))
-        report = fewframes.read(timeline, frames=numbers, format="yuv").report
+        report = self.read(timeline, frames=numbers, format="yuv").report
         assert report["pictures"] == plan_frames(timeline, numbers).pictures
         for fault in ("whole", "earlier", "linear", "missing", "anomalies"):
             assert report[fault] == 0, fault
 
-    @pytest.mark.parametrize("recipe", ALL)
-    def test_single_frames_at_and_after_every_keyframe(self, films, recipe):
-        timeline, truth = fewframes.probe(films(recipe)), sequential(films(recipe))
+    def test_planes_at_and_after_every_keyframe(self, films, decodable):
+        timeline, truth = fewframes.probe(films(decodable)), sequential(films(decodable))
         keys = np.flatnonzero(timeline.is_keyframe)
         for number in np.unique(keys[:, None] + [-1, 0, 1, 2, 3]):
             if 0 <= number < len(timeline):
-                batch = fewframes.read(timeline, frames=number, format="yuv")
+                batch = self.read(timeline, frames=number, format="yuv")
                 assert luma_md5(batch) == [truth[number][1]], number
                 assert batch.report["earlier"] == batch.report["linear"] == 0, number
 
-    @pytest.mark.parametrize("recipe", ALL)
-    def test_rgb_frames_show_their_own_number(self, films, recipe):
-        numbers = access("random", RECIPES[recipe].frames)
-        batch = fewframes.read(films(recipe), frames=numbers)
-        coded = np.rot90(batch.frames, k=RECIPES[recipe].rotation // 90, axes=(1, 2))
-        assert [read_number(frame) for frame in coded] == numbers.tolist()
-
-    @pytest.mark.parametrize("recipe", ALL)
-    def test_a_frame_is_found_by_its_own_time(self, films, recipe):
-        timeline = fewframes.probe(films(recipe))
+    def test_a_frame_is_found_by_its_own_time(self, films, decodable):
+        timeline = fewframes.probe(films(decodable))
         numbers = access("backward", len(timeline))
-        seconds = fewframes.read(timeline, frames=numbers, format="yuv").seconds
+        seconds = self.read(timeline, frames=numbers, format="yuv").seconds
         assert timeline.frame_at(seconds).tolist() == numbers.tolist()
 
     @pytest.mark.parametrize("recipe", ["x264_uneven", "x264_late_start", "vp9"])
     def test_seconds_give_the_frame_on_screen(self, films, recipe):
         film = RECIPES[recipe]
         middles = (film.seconds[:-1] + film.seconds[1:]) / 2
-        batch = fewframes.read(films(recipe), seconds=middles[::-5])
+        batch = self.read(films(recipe), seconds=middles[::-5])
         assert batch.frame_numbers.tolist() == list(range(film.frames - 1))[::-5]
         assert [read_number(frame) for frame in batch] == batch.frame_numbers.tolist()
 
-    @pytest.mark.parametrize("recipe", ALL)
-    def test_the_decoder_gives_each_wanted_frame_once(self, films, recipe):
-        timeline = fewframes.probe(films(recipe))
+    def test_each_wanted_frame_costs_what_was_planned(self, films, decodable):
+        timeline = fewframes.probe(films(decodable))
         plan, report = plan_frames(timeline, access("random", len(timeline))), DecodeReport()
         how = {"format": "yuv", "size": None, "report": report}
         given = [b.frame_numbers for b in decoder(self.decoder)(timeline, plan.runs, **how)]
         assert sorted(np.concatenate(given)) == plan.frame_numbers.tolist()
         assert (report.pictures, report.runs) == (plan.pictures, len(plan.runs))
 
-    def test_a_decoder_may_be_left_early(self, films):
-        timeline, report = fewframes.probe(films("x264_pyramid")), DecodeReport()
-        runs = plan_frames(timeline, range(60)).runs
-        how = {"format": "rgb", "size": None, "report": report}
-        frames = decoder(self.decoder)(timeline, runs, **how)
-        assert next(frames).frame_numbers.tolist() == [0]
-        frames.close()
-        assert report.pictures < 60
-
-    @pytest.mark.parametrize("format", ["rgb", "yuv"])
-    def test_no_frames_is_an_empty_batch(self, films, format):
-        batch = fewframes.read(films("x264_pyramid"), frames=[], format=format)
+    def test_no_planes_are_an_empty_batch(self, films):
+        batch = self.read(films("x264_pyramid"), frames=[], format="yuv")
         assert len(batch) == len(batch.planes[0]) == len(batch.seconds) == 0
 
 
-class TestFfmpeg(DecoderTests):
+class TestFfmpeg(PlanesTests):
     decoder = "ffmpeg"
 
 

@@ -13,8 +13,8 @@ from click.testing import CliRunner
 import fewframes as ff
 from fewframes.bench.films import Film, write_film
 from fewframes.cli import main
-from fewframes.corpus import find_films
 from fewframes.errors import UnreadableMediaError
+from fewframes.finding import find_films
 
 SHORT = Film(frames=75, size=(144, 256), options={"g": "25"})
 

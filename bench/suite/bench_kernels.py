@@ -15,6 +15,7 @@ from fewframes.kernels import (
     block_means,
     matrix_between,
     planes_to_rgb,
+    resize_plan,
     rgb_plan,
 )
 
@@ -23,6 +24,7 @@ BUFFER = RNG.integers(0, 256, (252, 512), np.uint8)
 LUMA = BUFFER[:, :448]  # rows padded to 64 bytes, as decoders lay them out
 BLUE, RED = RNG.integers(0, 256, (2, 126, 224), np.uint8)
 PIXELS = RNG.integers(0, 256, (126, 224, 3), np.uint8)
+RGB = RNG.integers(0, 256, (252, 448, 3), np.uint8)
 GRID = block_means.reference(LUMA, 8)
 BLUE_GRID, RED_GRID = (block_means.reference(plane, 4) for plane in (BLUE, RED))
 GRIDS = np.stack([GRID, GRID, BLUE_GRID, RED_GRID])
@@ -46,6 +48,8 @@ SIZES = {
     "nearest_change": (GRIDS, NINE, 6.0),
     "picture_sweep": (LUMA, BLUE, RED, 4, 16, 239),
     "planes_to_rgb": (BUFFER, BLUE, RED, rgb_plan((252, 448))),
+    "resize_rgb": (RGB, resize_plan((252, 448), (126, 224))),
+    "rgb_to_ycc": (RGB,),
     "ycc_matrix": (LUMA, BLUE, RED, matrix_between("bt709", "bt601")),
 }
 

@@ -1,0 +1,91 @@
+"""DALI and the GPU: are they here, and what do they take?"""
+
+import ctypes
+from dataclasses import replace
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+
+from fewframes.choosing import Machine, refusal
+from fewframes.decoding import Device
+from fewframes.errors import MissingBackendError, UnsupportedStreamError
+from fewframes.timeline import StreamInfo
+
+OLDEST = (2, 4)
+"""The first version whose CPU decoder was tried with everything this package asks of it."""
+CAPABILITY_MAJOR, CAPABILITY_MINOR = 75, 76
+"""Attributes of a device (CUDA driver API, CUdevice_attribute)."""
+
+
+def require(stream: StreamInfo, device: Device) -> str:
+    """Gives DALI's version, or raises the error that says what is missing for this stream."""
+    machine = machine_facts()
+    missing = machine.missing(device)
+    if missing:
+        raise MissingBackendError(missing)
+    reason = refusal(stream, device, machine.capability)
+    if reason:
+        raise UnsupportedStreamError(
+            f"DALI cannot decode this stream on device={device!r}: {reason}; "
+            "pass backend='ffmpeg', or device='auto'"
+        )
+    return machine.dali
+
+
+def machine_with_costs() -> Machine:
+    """The same, with what decoding takes here; measured where that is not known yet.
+
+    Without a GPU, DALI is not even looked for: importing it takes 0.7 s.
+    """
+    no_gpu = _gpu()[1]
+    if no_gpu:
+        return Machine(no_gpu=no_gpu)
+    machine = machine_facts()
+    if machine.no_dali or machine.no_gpu:
+        return machine
+    from fewframes.bindings.dali_costs import measured
+
+    return replace(machine, costs=measured(machine))
+
+
+@cache
+def machine_facts() -> Machine:
+    """Looks once a process what is installed, and whether there is a GPU."""
+    dali, no_dali = _dali()
+    capability, no_gpu = _gpu()
+    return Machine(dali=dali, no_dali=no_dali, capability=capability, no_gpu=no_gpu)
+
+
+def _dali() -> tuple[str, str]:
+    """Its version, or why there is none."""
+    try:
+        version: str = import_module("nvidia.dali").__version__
+    except ImportError as error:
+        missing = getattr(error, "name", "") or ""
+        why = "is not installed" if missing.startswith("nvidia") else f"does not load ({error})"
+        return "", f"DALI {why}; pip install 'fewframes[gpu]'"
+    parts = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
+    if parts < OLDEST:
+        needed = ".".join(map(str, OLDEST))
+        return "", f"DALI {version} is older than {needed}; pip install -U 'fewframes[gpu]'"
+    return version, ""
+
+
+@cache
+def _gpu() -> tuple[tuple[int, int], str]:
+    """Compute capability of the first GPU, or why none can be used (CUDA driver API)."""
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return (0, 0), "there is no NVIDIA driver (libcuda.so.1 is not found)"
+    count, device, value = ctypes.c_int(), ctypes.c_int(), ctypes.c_int()
+    if driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count)) or not count.value:
+        return (0, 0), "there is no NVIDIA GPU"
+    driver.cuDeviceGet(ctypes.byref(device), 0)
+    parts = []
+    for attribute in (CAPABILITY_MAJOR, CAPABILITY_MINOR):
+        driver.cuDeviceGetAttribute(ctypes.byref(value), attribute, device)
+        parts.append(value.value)
+    has_numba = find_spec("numba_cuda") is not None
+    missing = "" if has_numba else "numba-cuda is not installed; pip install 'fewframes[gpu]'"
+    return (parts[0], parts[1]), missing

@@ -1,0 +1,144 @@
+"""Who decodes is what was asked for, or an error, or what is predicted to take less time."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import fewframes
+import fewframes.errors
+from fewframes import costs
+from fewframes.choosing import CPU_CODECS, Asked, Choice, Machine, choose, refusal
+from fewframes.costs import Costs, Job
+from fewframes.decoding import decoder
+from fewframes.timeline import example_timeline
+
+H264 = example_timeline().stream
+VP9 = replace(H264, codec="vp9")
+GPU = Machine(dali="2.4.0", capability=(9, 0), costs=Costs(0.004, 0.002, 2.0, 7))
+NO_GPU = Machine(dali="2.4.0", no_gpu="there is no NVIDIA GPU")
+BARE = Machine(no_dali="DALI is not installed", no_gpu="there is no NVIDIA GPU")
+LONG, SHORT = Job(100_000, 2.0, 400), Job(30, 0.1, 1)
+
+
+@pytest.mark.parametrize(
+    ("asked", "stream", "machine", "job", "who"),
+    [
+        (Asked(), H264, GPU, LONG, ("ffmpeg", "cpu")),
+        (Asked("ffmpeg", "auto"), H264, GPU, LONG, ("ffmpeg", "cpu")),
+        (Asked(None, "cuda"), H264, BARE, SHORT, ("dali", "cuda")),
+        (Asked("dali", "cpu"), H264, BARE, SHORT, ("dali", "cpu")),
+        (Asked(None, "auto"), H264, GPU, LONG, ("dali", "cuda")),
+        (Asked(None, "auto"), H264, GPU, SHORT, ("ffmpeg", "cpu")),
+        (Asked(None, "auto"), H264, NO_GPU, LONG, ("ffmpeg", "cpu")),
+        (Asked(None, "auto"), H264, BARE, LONG, ("ffmpeg", "cpu")),
+        (Asked("dali", "auto"), H264, GPU, SHORT, ("dali", "cuda")),
+        (Asked("dali", "auto"), VP9, NO_GPU, SHORT, ("dali", "cpu")),
+        (Asked("dali", "auto"), H264, NO_GPU, SHORT, ("ffmpeg", "cpu")),
+        (Asked("dali", "auto"), VP9, BARE, SHORT, ("ffmpeg", "cpu")),
+    ],
+)
+def test_who_decodes(asked, stream, machine, job, who):
+    choice = choose(asked, stream, machine, job)
+    assert (choice.backend, choice.device) == who
+    assert bool(choice.reason) == (asked.device == "auto" and asked.backend != "ffmpeg")
+
+
+@pytest.mark.parametrize(
+    ("codec", "form", "capability", "says"),
+    [
+        ("av1", "yuv420p", (9, 0), "not av1"),
+        ("h264", "yuv420p10le", (9, 0), "yuv420p10le is not taken"),
+        ("h264", "yuv422p", (9, 0), "yuv422p is not taken"),
+        ("hevc", "yuv420p10le", (7, 5), "compute capability 8.0"),
+        ("hevc", "yuv420p10le", (9, 0), ""),
+    ],
+)
+def test_what_a_gpu_is_not_given(codec, form, capability, says):
+    stream = replace(H264, codec=codec, pixel_format=form)
+    reason = refusal(stream, "cuda", capability)
+    assert says in reason
+    assert bool(says) == bool(reason)
+    choice = choose(Asked(None, "auto"), stream, replace(GPU, capability=capability), LONG)
+    assert (choice.backend == "ffmpeg") == bool(reason)
+    assert reason in choice.reason
+
+
+@given(st.sampled_from(["h264", "hevc", "vp8", "vp9", "mjpeg", "av1", "prores"]))
+def test_the_cpu_takes_three_codecs(codec):
+    assert (refusal(replace(H264, codec=codec), "cpu", (0, 0)) == "") == (codec in CPU_CODECS)
+
+
+@given(st.integers(1, 10**6), st.integers(1, 500), st.integers(1, 64))
+def test_more_work_never_turns_the_gpu_down(pictures, slices, threads):
+    jobs = [Job(count, 2.0, slices, threads) for count in (pictures, 4 * pictures)]
+    fewer, more = (choose(Asked(None, "auto"), H264, GPU, job).backend for job in jobs)
+    assert (fewer, more) != ("dali", "ffmpeg")
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        ({"backend": "nvdec"}, "backend='nvdec' is not known; backends: ffmpeg, dali"),
+        ({"device": "gpu"}, "device='gpu' is not known; pass 'cpu', 'cuda' or 'auto'"),
+        ({"backend": "ffmpeg", "device": "cuda"}, "decodes on the CPU"),
+    ],
+)
+def test_names_that_do_not_exist_are_refused(films, tmp_path, how, says):
+    with pytest.raises(ValueError, match=says):
+        fewframes.read(films("x264_pyramid"), frames=[0], **how)
+    with pytest.raises(ValueError, match=says):
+        fewframes.index(films("x264_pyramid"), tmp_path / "store.zarr", **how)
+
+
+def test_a_backend_on_a_device_it_does_not_know_is_refused():
+    with pytest.raises(ValueError, match="pass 'cpu', or backend='dali'"):
+        decoder("ffmpeg", "cuda")
+
+
+def test_auto_says_who_decoded_and_why(films, monkeypatch):
+    from fewframes.bindings import dali_machine
+
+    monkeypatch.setattr(dali_machine, "_gpu", lambda: ((0, 0), "there is no NVIDIA GPU"))
+    monkeypatch.setattr(dali_machine, "machine_facts", lambda: 1 / 0)  # DALI is not looked for
+    batch = fewframes.read(films("x264_pyramid"), frames=[3], device="auto")
+    assert batch.report["decoder"] == "ffmpeg on cpu"
+    assert batch.report["chosen_because"] == "ffmpeg on cpu: there is no NVIDIA GPU"
+
+
+def test_what_is_not_there_is_an_error_that_says_what_to_do(films, monkeypatch):
+    from fewframes.bindings import dali_machine
+
+    monkeypatch.setattr(dali_machine, "machine_facts", lambda: BARE)
+    with pytest.raises(fewframes.errors.MissingBackendError, match="DALI is not installed"):
+        fewframes.read(films("vp9"), frames=[3], backend="dali")
+    monkeypatch.setattr(dali_machine, "machine_facts", lambda: NO_GPU)
+    with pytest.raises(fewframes.errors.MissingBackendError, match="no NVIDIA GPU; use device="):
+        fewframes.read(films("vp9"), frames=[3], device="cuda")
+
+
+def test_costs_are_remembered_by_machine(tmp_path, monkeypatch):
+    monkeypatch.setenv("FEWFRAMES_CACHE", str(tmp_path))
+    assert costs.load("a") is None
+    costs.save("a", GPU.costs)
+    costs.save("b", Costs(1.0, 1.0, 1.0, 1))
+    assert (costs.load("a"), costs.load("b")) == (GPU.costs, Costs(1.0, 1.0, 1.0, 1))
+    (tmp_path / "costs.json").write_text("{")
+    assert costs.load("a") is None
+    monkeypatch.setenv("FEWFRAMES_CACHE", "off")
+    costs.save("a", GPU.costs)
+    assert costs.load("a") is None
+
+
+def test_without_costs_the_cpu_decodes():
+    choice = choose(Asked(None, "auto"), H264, replace(GPU, costs=None), LONG)
+    assert choice == Choice("ffmpeg", "cpu", "what a GPU would take is not measured yet")
+
+
+def test_what_is_settled_looks_nothing_up(films, monkeypatch):
+    from fewframes.bindings import dali_machine
+
+    monkeypatch.setattr(dali_machine, "machine_facts", lambda: 1 / 0)
+    assert np.all(fewframes.read(films("x264_pyramid"), frames=[3]).frame_numbers == 3)
