@@ -1,0 +1,120 @@
+"""Clips of a corpus for training: the same ones for the same numbers, whoever reads them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fewframes as ff
+from fewframes.bench.films import Film, write_film
+from fewframes.clips import ClipPlan, epoch_order
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("clips")
+    for name, frames in (("a", 300), ("b", 150), ("short", 10)):
+        write_film(folder / f"{name}.mp4", Film(size=(48, 64), frames=frames, options={"g": "25"}))
+    ff.index([folder], folder / "store.zarr", fps=5, dedup=0)
+    return folder / "store.zarr"
+
+
+@pytest.fixture(scope="module")
+def plan(store):
+    return ClipPlan(
+        store,
+        past_seconds=2,
+        stride_seconds=1.5,
+        past_frames=4,
+        future_seconds=1,
+        future_frames=2,
+    )
+
+
+def test_numbers_go_through_the_videos(plan):
+    told = [plan.anchor(number) for number in range(len(plan))]
+    assert [video.id for video, _ in told] == ["a"] * 6 + ["b"] * 2
+    assert [second for _, second in told] == [2, 3.5, 5, 6.5, 8, 9.5, 2, 3.5]
+    with pytest.raises(IndexError, match="there are 8"):
+        plan.clip(8)
+
+
+def test_windows_lie_before_and_behind_the_anchor(plan):
+    for number in range(len(plan)):
+        clip = plan.clip(number)
+        assert clip.past.frames.shape == (4, 48, 64, 3)
+        assert clip.future.frames.shape == (2, 48, 64, 3)
+        assert (clip.past.seconds <= clip.seconds).all()
+        assert (clip.past.seconds >= clip.seconds - 2.2).all()
+        assert (clip.future.seconds > clip.past.seconds[-1]).all()
+        assert (clip.future.seconds <= clip.seconds + 1 + 1e-6).all()
+        video = ff.open(plan.store)[clip.video]
+        assert np.array_equal(clip.past.frames, video.read(seconds=clip.past.seconds).frames)
+
+
+def test_weights_follow_spans(plan):
+    weights = plan.weights({"a": [(3, 5, 2.0), (5, 7, 1.0)]}, elsewhere=0.5)
+    assert weights.tolist() == [0.5, 2.5, 3.5, 1.5, 0.5, 0.5, 0.5, 0.5]
+    drawn = epoch_order(8, seed=3, weights=plan.weights({"b": [(3, 4, 1.0)]}), draws=50)
+    assert set(drawn.tolist()) == {7}
+    often = epoch_order(8, seed=0, weights=weights, draws=4000)
+    share = np.bincount(often, minlength=8) / 4000
+    assert np.abs(share - weights / weights.sum()).max() < 0.03
+    with pytest.raises(ValueError, match="one above 0"):
+        epoch_order(8, seed=0, weights=np.zeros(8))
+
+
+def test_orders_differ_by_epoch_and_seed_alone():
+    assert sorted(epoch_order(50, seed=1).tolist()) == list(range(50))
+    assert epoch_order(50, seed=1).tolist() != epoch_order(50, seed=1, epoch=1).tolist()
+
+
+def test_wrong_plans_are_refused(store):
+    with pytest.raises(ValueError, match="stride_seconds=0 must be more than 0"):
+        ClipPlan(store, past_seconds=1, stride_seconds=0)
+    with pytest.raises(ValueError, match="past_frames >= 1"):
+        ClipPlan(store, past_seconds=1, stride_seconds=1, past_frames=0)
+
+
+@pytest.mark.parametrize("context", ["spawn", "fork"])
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_loaders_give_what_the_numbers_say_and_go_on_where_they_stopped(plan, context):
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    from torch.utils.data import DataLoader
+
+    from fewframes.bindings.torch_data import ClipDataset, ClipSampler, ClipStream
+
+    def seen(sampler, workers):
+        loader = DataLoader(
+            ClipDataset(plan),
+            batch_size=2,
+            sampler=sampler,
+            num_workers=workers,
+            multiprocessing_context=context if workers else None,
+        )
+        return [(batch["clip"].tolist(), int(batch["past"].sum())) for batch in loader]
+
+    whole = seen(ClipSampler(plan, seed=5), 2)
+    assert whole == seen(ClipSampler(plan, seed=5), 0)
+    first = ClipSampler(plan, seed=5)
+    first.advance(4)
+    rest = ClipSampler(plan)
+    rest.load_state_dict(first.state_dict())
+    assert seen(rest, 2) == whole[2:]
+    halves = [list(ClipSampler(plan, seed=5, rank=rank, ranks=2)) for rank in (0, 1)]
+    assert sorted(halves[0] + halves[1]) == list(range(8))
+    stream = DataLoader(
+        ClipStream(plan, seed=5, start=3),
+        batch_size=None,
+        num_workers=2,
+        multiprocessing_context=context,
+    )
+    assert [sample["clip"] for sample in stream] == epoch_order(8, seed=5)[3:].tolist()
+
+
+def test_a_plan_can_be_sent(plan):
+    import pickle
+
+    again = pickle.loads(pickle.dumps(plan))
+    assert np.array_equal(again.clip(3).past.frames, plan.clip(3).past.frames)
+    assert isinstance(again.store, Path)
