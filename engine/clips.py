@@ -102,7 +102,7 @@ class ClipPlan:
             raise IndexError(f"clip {number} is asked for, but there are {len(self)}, from 0")
         at = int(np.searchsorted(self.ends, number, side="right"))
         first = int(self.ends[at - 1]) if at else 0
-        return self.videos[at], self.past_seconds + (number - first) * self.stride_seconds
+        return self.videos[at], float(self.past_seconds + (number - first) * self.stride_seconds)
 
     def weights(self, spans: Spans, *, elsewhere: float = 0.0) -> F64:
         """Gives each clip the weight of the spans its anchor lies in, ``[n] f64``.
