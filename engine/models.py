@@ -189,4 +189,5 @@ def bounded(runtime: Runtime, frames: int, max_tokens: int) -> Runtime:
         )
     shares = 2 * pairs if runtime.shares_pixels else 1
     most = max_tokens // pairs * runtime.factor**2 * shares
-    return replace(runtime, pixels=(min(runtime.pixels[0], most // (2 * shares)), most))
+    fewest = min(runtime.pixels[0], shares * runtime.factor**2)  # else small ones are enlarged
+    return replace(runtime, pixels=(fewest, most))

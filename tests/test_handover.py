@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import simplejpeg
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fewframes.frames import FrameBatch
@@ -114,6 +114,7 @@ def test_limits_are_respected_and_said():
         batch_at([]).to("openai")
 
 
+@settings(max_examples=1000)
 @given(
     st.sampled_from(["qwen2.5-vl", "qwen3-vl", "glm4v"]),
     st.integers(1, 64),

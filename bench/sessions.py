@@ -1,0 +1,117 @@
+"""What a look costs: ``python -m fewframes.bench.sessions FILM -o sessions.json``.
+
+One process indexes FILM, opens the store again, and measures the CPU time of
+
+1. ``look(t0, t1, 8)`` at random places, each with pictures that were not decoded before;
+2. ``zoom`` into random frames at the film's full resolution, beside ``read`` of the same frame,
+   which decodes one run of its GOP, interleaved;
+3. clips through a DataLoader with two workers, in frames a second of wall time, beside the same
+   frames read from the store in one process (where PyTorch is installed).
+"""
+
+import json
+import tempfile
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import click
+import numpy as np
+
+import fewframes as ff
+from fewframes.bench.measure import machine
+from fewframes.clips import ClipPlan
+
+LOOKS, ZOOMS = 40, 12
+BOX = (0.25, 0.25, 0.75, 0.75)
+
+
+def cpu_of(call: Callable[[], Any]) -> float:
+    """CPU seconds of a call, of all its threads."""
+    started = time.process_time()
+    call()
+    return time.process_time() - started
+
+
+def looks(video: Any) -> dict[str, Any]:  # noqa: ANN401 (a Video)
+    """CPU milliseconds of looks at random places."""
+    random = np.random.default_rng(0)
+    starts = random.uniform(0, video.duration_seconds - 20, LOOKS)
+    ff.Session(video).look(0, 20, 8)  # the table is read and code compiled once a process
+    spent = [cpu_of(lambda at=at: ff.Session(video).look(at, at + 20, 8)) for at in starts]
+    return {"median_ms": round(1e3 * median(spent), 2), "worst_ms": round(1e3 * max(spent), 2)}
+
+
+def zooms(video: Any, film: Path) -> dict[str, Any]:  # noqa: ANN401 (a Video)
+    """CPU of zooming beside that of reading the frame itself."""
+    random = np.random.default_rng(1)
+    timeline, ours, plain = ff.probe(film), [], []
+    for at in random.uniform(0, video.duration_seconds, ZOOMS + 1):
+        session = ff.Session(video, film=film)
+        plain.append(cpu_of(lambda at=at: ff.read(timeline, seconds=[at])))
+        ours.append(cpu_of(lambda at=at, session=session: session.zoom(at, BOX)))
+    ratios = [a / b for a, b in zip(ours[1:], plain[1:], strict=True)]
+    return {"zoom_ms": round(1e3 * median(ours[1:]), 2), "ratio_to_read": round(median(ratios), 3)}
+
+
+def loader(store: Path) -> dict[str, Any]:
+    """Frames a second through a loader, and read directly."""
+    if find_spec("torch") is None:
+        return {"not measured": "PyTorch is not installed"}
+    from torch.utils.data import DataLoader
+
+    from fewframes.bindings.torch_data import ClipDataset, ClipSampler
+
+    plan = ClipPlan(store, past_seconds=8, stride_seconds=1, past_frames=16)
+    numbers = list(ClipSampler(plan, seed=0))[:400]
+    loaded = DataLoader(
+        ClipDataset(plan),
+        sampler=numbers,
+        batch_size=4,
+        num_workers=2,
+        multiprocessing_context="spawn",
+        persistent_workers=True,
+    )
+    iterator = iter(loaded)
+    next(iterator)  # workers have started
+    started = time.perf_counter()
+    count = sum(batch["past"].shape[0] for batch in iterator)
+    rate = 16 * count / (time.perf_counter() - started)
+    started = time.perf_counter()
+    for number in numbers[: len(numbers) // 4]:
+        plan.clip(number)
+    direct = 16 * (len(numbers) // 4) / (time.perf_counter() - started)
+    return {
+        "loader_frames_a_second": round(rate),
+        "one_process_frames_a_second": round(direct),
+        "ratio": round(rate / direct, 2),
+    }
+
+
+@click.command()
+@click.argument("film", type=click.Path(path_type=Path, exists=True))
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Where the JSON goes.")
+def main(film: Path, output: Path | None) -> None:
+    """Measures looks, zooms and clips of FILM."""
+    with tempfile.TemporaryDirectory() as folder:
+        store = Path(folder) / "store.zarr"
+        ff.index([film], store)
+        video = next(iter(ff.open(store).values()))
+        result = {
+            "machine": machine(),
+            "film": film.name,
+            "seconds": video.duration_seconds,
+            "look": looks(video),
+            "zoom": zooms(video, film),
+            "loader": loader(store),
+        }
+    click.echo(json.dumps(result, indent=1))
+    if output:
+        output.write_text(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
