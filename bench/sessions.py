@@ -13,6 +13,7 @@ import json
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
@@ -41,7 +42,7 @@ def looks(video: Any) -> dict[str, Any]:  # noqa: ANN401 (a Video)
     random = np.random.default_rng(0)
     starts = random.uniform(0, video.duration_seconds - 20, LOOKS)
     ff.Session(video).look(0, 20, 8)  # the table is read and code compiled once a process
-    spent = [cpu_of(lambda at=at: ff.Session(video).look(at, at + 20, 8)) for at in starts]
+    spent = [cpu_of(partial(ff.Session(video).look, at, at + 20, 8)) for at in starts.tolist()]
     return {"median_ms": round(1e3 * median(spent), 2), "worst_ms": round(1e3 * max(spent), 2)}
 
 
@@ -49,10 +50,10 @@ def zooms(video: Any, film: Path) -> dict[str, Any]:  # noqa: ANN401 (a Video)
     """CPU of zooming beside that of reading the frame itself."""
     random = np.random.default_rng(1)
     timeline, ours, plain = ff.probe(film), [], []
-    for at in random.uniform(0, video.duration_seconds, ZOOMS + 1):
+    for at in random.uniform(0, video.duration_seconds, ZOOMS + 1).tolist():
         session = ff.Session(video, film=film)
-        plain.append(cpu_of(lambda at=at: ff.read(timeline, seconds=[at])))
-        ours.append(cpu_of(lambda at=at, session=session: session.zoom(at, BOX)))
+        plain.append(cpu_of(partial(ff.read, timeline, seconds=[at])))
+        ours.append(cpu_of(partial(session.zoom, at, BOX)))
     ratios = [a / b for a, b in zip(ours[1:], plain[1:], strict=True)]
     return {"zoom_ms": round(1e3 * median(ours[1:]), 2), "ratio_to_read": round(median(ratios), 3)}
 
