@@ -23,7 +23,9 @@ def measured(results: Path = RESULTS) -> str:
     memory = json.loads((results / "memory.json").read_text())
     lines = [*_machine(throughput["machine"]), *_read(throughput["films"])]
     catalogue = json.loads((results / "catalogue.json").read_text())
-    lines += [*_index(throughput["films"]), *_memory(memory), *_catalogue(catalogue)]
+    store = json.loads((results / "store.json").read_text())
+    lines += [*_index(throughput["films"]), *_memory(memory)]
+    lines += [*_catalogue(catalogue), *_store(store)]
     return "\n".join(lines) + "\n"
 
 
@@ -89,6 +91,32 @@ def _catalogue(result: dict[str, Any]) -> Iterator[str]:
     count, peak = result["videos"], result["peak_mb"]["median"]
     yield f"**A store of {count:,} videos:** opened, counted, listed in {whole:.0f} ms of CPU time,"
     yield f"the first frame of a video after that in {max(frames):.1f} ms; {peak:.0f} MB in all."
+
+
+def _store(result: dict[str, Any]) -> Iterator[str]:
+    rows = result["reading_64_random"]
+    size = "x".join(map(str, result["size"]))
+    yield ""
+    yield f"**Reading 64 random pictures of {size} from a store**, CPU milliseconds beside the least"
+    yield "that a program can do, which is to read the bytes and decode them:"
+    yield ""
+    yield "| codec | fewframes | read and decode | ratio | zarr-python | Lance | TensorStore |"
+    yield "|---|---|---|---|---|---|---|"
+    for codec in ("jpeg", "zstd", "raw"):
+        mine = {name.removeprefix(f"{codec}: "): row for name, row in rows.items()}
+        ours = rows[f"{codec}: fewframes"]
+        floor = next(row for name, row in rows.items() if _is_floor(name, codec))
+        zarr = min((v["cpu_ms"] for k, v in mine.items() if k.startswith("zarr")), default=None)
+        peers = [mine.get(name, {}).get("cpu_ms") for name in ("lance + simplejpeg", "tensorstore")]
+        cells = [ours["cpu_ms"], floor["cpu_ms"], ours["cpu_ratio"], zarr, *peers]
+        yield _row(codec, *("" if cell is None else f"{cell:.3g}" for cell in cells))
+    writing = result["writing_a_picture"]
+    yield ""
+    yield f"**Writing a JPEG** takes {writing['cpu_ratio']:.2f} times the CPU of encoding it alone."
+
+
+def _is_floor(name: str, codec: str) -> bool:
+    return name.startswith(f"{codec}: pread") and "in place" not in name
 
 
 def _seconds(row: dict[str, Any]) -> str:
