@@ -14,6 +14,7 @@ import click
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "bench" / "results"
 README = ROOT / "README.md"
+PEERS = ("lance + simplejpeg", "tensorstore")
 MARKS = ("<!-- measured: begin -->\n", "<!-- measured: end -->")
 
 
@@ -107,8 +108,8 @@ def _store(result: dict[str, Any]) -> Iterator[str]:
         ours = rows[f"{codec}: fewframes"]
         floor = next(row for name, row in rows.items() if _is_floor(name, codec))
         zarr = min((v["cpu_ms"] for k, v in mine.items() if k.startswith("zarr")), default=None)
-        peers = [mine.get(name, {}).get("cpu_ms") for name in ("lance + simplejpeg", "tensorstore")]
-        cells = [ours["cpu_ms"], floor["cpu_ms"], ours["cpu_ratio"], zarr, *peers]
+        lance, tensorstore = (mine.get(name, {}).get("cpu_ms") for name in PEERS)
+        cells = [ours["cpu_ms"], floor["cpu_ms"], ours["cpu_ratio"], zarr, lance, tensorstore]
         yield _row(codec, *("" if cell is None else f"{cell:.3g}" for cell in cells))
     writing = result["writing_a_picture"]
     yield ""
