@@ -98,8 +98,8 @@ def _store(result: dict[str, Any]) -> Iterator[str]:
     rows = result["reading_64_random"]
     size = "x".join(map(str, result["size"]))
     yield ""
-    yield f"**Reading 64 random pictures of {size} from a store**, CPU milliseconds beside the least"
-    yield "that a program can do, which is to read the bytes and decode them:"
+    yield f"**Reading 64 random pictures of {size} from a store**, CPU milliseconds, beside the"
+    yield "least that a program can do, which is to read the bytes and decode them:"
     yield ""
     yield "| codec | fewframes | read and decode | ratio | zarr-python | Lance | TensorStore |"
     yield "|---|---|---|---|---|---|---|"
@@ -107,7 +107,7 @@ def _store(result: dict[str, Any]) -> Iterator[str]:
         mine = {name.removeprefix(f"{codec}: "): row for name, row in rows.items()}
         ours = rows[f"{codec}: fewframes"]
         floor = next(row for name, row in rows.items() if _is_floor(name, codec))
-        zarr = min((v["cpu_ms"] for k, v in mine.items() if k.startswith("zarr")), default=None)
+        zarr = min(row["cpu_ms"] for name, row in mine.items() if name.startswith("zarr"))
         lance, tensorstore = (mine.get(name, {}).get("cpu_ms") for name in PEERS)
         cells = [ours["cpu_ms"], floor["cpu_ms"], ours["cpu_ratio"], zarr, lance, tensorstore]
         yield _row(codec, *("" if cell is None else f"{cell:.3g}" for cell in cells))
