@@ -113,7 +113,7 @@ def _tones(grid: F32, before: F32, numbers: F64, tones: F32) -> None:
     """Moments and tones of one grid; sums in lanes, so that they fill vector registers."""
     lanes, cells, first = 64, len(grid), np.float64(grid[0])  # small numbers' squares lose less
     sums, squares = np.zeros(lanes, np.float64), np.zeros(lanes, np.float64)
-    levels, counts = np.empty(lanes, np.uint8), np.zeros(256, np.int64)
+    levels, counts = np.empty(lanes, np.uint8), np.zeros((4, 256), np.int32)
     for start in range(0, cells, lanes):
         here = grid[start:]
         stop = min(lanes, cells - start)
@@ -124,13 +124,13 @@ def _tones(grid: F32, before: F32, numbers: F64, tones: F32) -> None:
         for lane in range(stop):
             level = np.floor(here[lane] + np.float32(0.5))
             levels[lane] = np.uint8(min(max(level, np.float32(0)), np.float32(255)))
-        for lane in range(stop):
-            counts[levels[lane]] += 1
+        for lane in range(stop):  # of equal levels in a row, each would wait for the one before
+            counts[lane % 4, levels[lane]] += np.int32(1)
     mean = sums.sum() / cells
     numbers[0], numbers[1] = first + mean, np.sqrt(max(0.0, squares.sum() / cells - mean * mean))
     total, numbers[2] = np.int64(0), 0.0
     for level in range(256):
-        total += counts[level]
+        total += counts[0, level] + counts[1, level] + counts[2, level] + counts[3, level]
         tones[level] = total / cells
         numbers[2] += abs(np.float64(tones[level]) - np.float64(before[level]))
 
