@@ -21,8 +21,9 @@ def nearest_change(grids: F32, others: F32, threshold: float) -> tuple[F32, F64]
        that is the largest over its grids of the largest window or of half the largest cell,
        whichever is more; and the smallest mean change of the first grid from any kept one.
 
-    The CPU measures the first grids of all, and further ones only of kept pictures that may still
-    be the nearest: a local difference only grows with every grid looked at.
+    The CPU measures the mean and the largest change of the first grid from all, and windows and
+    further grids only from kept pictures that may still be the nearest: a local difference only
+    grows with what is looked at.
 
     Raises:
         TypeError: The arrays have other forms.
