@@ -113,7 +113,7 @@ def _tones(grid: F32, before: F32, numbers: F64, tones: F32) -> None:
     """Moments and tones of one grid; sums in lanes, so that they fill vector registers."""
     lanes, cells, first = 64, len(grid), np.float64(grid[0])  # small numbers' squares lose less
     sums, squares = np.zeros(lanes, np.float64), np.zeros(lanes, np.float64)
-    levels, counts = np.empty(lanes, np.uint8), np.zeros(256, np.int64)
+    levels, counts = np.empty(lanes, np.uint8), np.zeros((4, 256), np.int32)
     for start in range(0, cells, lanes):
         here = grid[start:]
         stop = min(lanes, cells - start)
@@ -124,22 +124,30 @@ def _tones(grid: F32, before: F32, numbers: F64, tones: F32) -> None:
         for lane in range(stop):
             level = np.floor(here[lane] + np.float32(0.5))
             levels[lane] = np.uint8(min(max(level, np.float32(0)), np.float32(255)))
-        for lane in range(stop):
-            counts[levels[lane]] += 1
+        for lane in range(stop):  # of equal levels in a row, each would wait for the one before
+            counts[lane % 4, levels[lane]] += np.int32(1)
     mean = sums.sum() / cells
     numbers[0], numbers[1] = first + mean, np.sqrt(max(0.0, squares.sum() / cells - mean * mean))
-    total, numbers[2] = np.int64(0), 0.0
+    total, moved = np.int32(0), sums
     for level in range(256):
-        total += counts[level]
-        tones[level] = total / cells
-        numbers[2] += abs(np.float64(tones[level]) - np.float64(before[level]))
+        total += counts[0, level] + counts[1, level] + counts[2, level] + counts[3, level]
+        counts[0, level] = total
+    moved[:] = 0.0
+    for start in range(0, 256, lanes):
+        shares, others, ups = tones[start:], before[start:], counts[0, start:]
+        for lane in range(lanes):
+            shares[lane] = np.true_divide(np.float64(ups[lane]), np.float64(cells))
+            moved[lane] += abs(np.float64(shares[lane]) - np.float64(others[lane]))
+    numbers[2] = moved.sum()
 
 
 @grid_look.helper
 def _average(grid: F32, sums: F64) -> None:
     """Sums of a grid over equal parts, with the weights of `area_weights`."""
     (gh, gw), (down, across) = grid.shape, sums.shape
-    columns = np.empty(gw, np.float64)
+    columns, bounds = np.empty(gw, np.float64), np.empty((2, across), np.int64)
+    for col in range(across):  # once, because divisions cost more than sums
+        bounds[0, col], bounds[1, col] = col * gw // across, -(-(col + 1) * gw // across)
     for row in range(down):
         columns[:] = 0.0
         for y in range(row * gh // down, -(-(row + 1) * gh // down)):
@@ -148,7 +156,7 @@ def _average(grid: F32, sums: F64) -> None:
                 columns[x] += weight * np.float64(grid[y, x])
         for col in range(across):
             total = 0.0
-            for x in range(col * gw // across, -(-(col + 1) * gw // across)):
+            for x in range(bounds[0, col], bounds[1, col]):
                 width = min((x + 1) * across, (col + 1) * gw) - max(x * across, col * gw)
                 total += width * columns[x]
             sums[row, col] = total

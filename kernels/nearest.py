@@ -5,7 +5,7 @@ import numpy as np
 from fewframes.kernels import gpu
 from fewframes.kernels.change import grid_change
 from fewframes.kernels.gpu import cuda
-from fewframes.kernels.kernel import F32, F64, Kernel, require
+from fewframes.kernels.kernel import F32, F64, I32, Kernel, require
 
 
 @Kernel
@@ -21,8 +21,9 @@ def nearest_change(grids: F32, others: F32, threshold: float) -> tuple[F32, F64]
        that is the largest over its grids of the largest window or of half the largest cell,
        whichever is more; and the smallest mean change of the first grid from any kept one.
 
-    The CPU measures the first grids of all, and further ones only of kept pictures that may still
-    be the nearest: a local difference only grows with every grid looked at.
+    The CPU measures the mean and the largest change of the first grid from all, and windows and
+    further grids only from kept pictures that may still be the nearest: a local difference only
+    grows with what is looked at.
 
     Raises:
         TypeError: The arrays have other forms.
@@ -54,84 +55,90 @@ def _are_comparable(grids: F32, others: F32, threshold: float) -> None:
 def _nearest_change_cpu(grids: F32, others: F32, threshold: float) -> tuple[F32, F64]:
     (m, c), (gh, gw) = others.shape[:2], others.shape[2:]
     cells, limit = gh * gw, np.float32(threshold)
-    now, then = np.ascontiguousarray(grids), np.ascontiguousarray(others)
-    lines = np.zeros((2, cells + gw + (1 if gw > 1 else cells)), np.float32)
-    away = np.zeros(cells + 64, np.float32)
-    is_window = np.zeros((gh, gw), np.float32)
-    is_window[: max(1, gh - 1), : max(1, gw - 1)] = 1
-    kept, changes, found = is_window.reshape(cells), np.empty((c, 4), np.float32), np.empty(3)
+    now = np.ascontiguousarray(grids).reshape((c, cells))
+    then = np.ascontiguousarray(others).reshape((m, c, cells))
+    totals, tops = np.empty(64, np.float32), np.empty(64, np.int32)
+    is_window = np.ones((max(1, gh - 1), gw), np.float32)
+    is_window[:, max(1, gw - 1) :] = 0
+    windows = is_window.reshape(is_window.size)
+    pairs = np.zeros(len(windows) + (1 if gw > 1 else len(windows)), np.float32)
+    changes, found = np.empty((c, 4), np.float32), np.empty(3)
     for k in range(c):
-        here, there = now[k].reshape(cells), then[0, k].reshape(cells)
-        changes[k, 0] = _mean_change(here, there, lines[0], away)
-        changes[k, 1] = _largest(away, cells)
-        changes[k, 3] = _count_above(away[:cells], limit) / cells
-        changes[k, 2] = _largest_window(lines, away, kept, gh, gw)
+        here, there = now[k], then[0, k]
+        changes[k, 0], changes[k, 1] = _compare(here, there, totals, tops)
+        changes[k, 2] = _largest_window(here, there, windows, pairs, gw)
+        changes[k, 3] = _count_above(here, there, limit) / cells
     local, least, best, row = np.empty(m - 1, np.float32), np.inf, np.float32(np.inf), m
     for i in range(m - 1):
-        mean = _mean_change(now[0].reshape(cells), then[1 + i, 0].reshape(cells), lines[0], away)
-        least, top = min(least, float(mean)), _largest(away, cells) / np.float32(2)
-        local[i] = max(top, _largest_window(lines, away, kept, gh, gw))
+        mean, top = _compare(now[0], then[1 + i, 0], totals, tops)
+        least, local[i] = min(least, float(mean)), top / np.float32(2)
     for _ in range(m - 1):
         i = int(np.argmin(local))
         if local[i] > best:
             break
-        for k in range(1, c):
-            if local[i] <= best:
-                _mean_change(now[k].reshape(cells), then[1 + i, k].reshape(cells), lines[0], away)
-                top = max(local[i], _largest(away, cells) / np.float32(2))
-                local[i] = max(top, _largest_window(lines, away, kept, gh, gw))
-        if local[i] < best or (local[i] == best and i < row):
-            best, row = local[i], i
+        difference = local[i]
+        for k in range(c):
+            if difference <= best:
+                here, there = now[k], then[1 + i, k]
+                if k > 0:
+                    _, top = _compare(here, there, totals, tops)
+                    difference = max(difference, top / np.float32(2))
+                window = _largest_window(here, there, windows, pairs, gw)
+                difference = max(difference, window)
+        if difference < best or (difference == best and i < row):
+            best, row = difference, i
         local[i] = np.inf
     found[0], found[1], found[2] = row, best, least
     return changes, found
 
 
 @nearest_change.helper
-def _mean_change(here: F32, there: F32, line: F32, away: F32) -> np.float32:
-    """Differences and their size, cell by cell; the mean size, added up in lanes, as registers do.
+def _compare(here: F32, there: F32, totals: F32, tops: I32) -> tuple[np.float32, np.float32]:
+    """The mean and the largest difference, in lanes, as registers do.
 
-    Behind the cells, `line` and `away` are 0.
+    The bits of numbers from 0 up are ordered as they are, and whole numbers have a vector maximum.
     """
-    cells, totals = len(here), np.zeros(64, np.float32)
-    for at in range(cells):
-        difference = here[at] - there[at]
-        line[at] = difference
-        away[at] = abs(difference)
-    for start in range(0, cells, 64):
-        part = away[start:]
-        for lane in range(64):
-            totals[lane] += part[lane]
-    return np.float32(totals.sum() / cells)
+    totals[:], tops[:] = 0, 0
+    for start in range(0, len(here), 64):
+        a, b = here[start : start + 64], there[start : start + 64]
+        if len(a) == 64:
+            for lane in range(64):
+                away = np.float32(abs(a[lane] - b[lane]))
+                totals[lane] += away
+                tops[lane] = max(tops[lane], away.view(np.int32))
+        else:
+            for lane in range(len(a)):
+                away = np.float32(abs(a[lane] - b[lane]))
+                totals[lane] += away
+                tops[lane] = max(tops[lane], away.view(np.int32))
+    return np.float32(totals.sum() / len(here)), np.int32(tops.max()).view(np.float32)
 
 
 @nearest_change.helper
-def _largest(away: F32, cells: int) -> np.float32:
-    """The largest of numbers from 0 up, whose bits are ordered as they are."""
-    bits, top = away.view(np.int32), np.int32(0)
-    for at in range(cells):
-        top = max(top, bits[at])
-    return np.int32(top).view(np.float32)
-
-
-@nearest_change.helper
-def _count_above(away: F32, limit: np.float32) -> np.int32:
+def _count_above(here: F32, there: F32, limit: np.float32) -> np.int32:
     count = np.int32(0)
-    for at in range(len(away)):
-        count += np.int32(away[at] > limit)
+    for at in range(len(here)):
+        count += np.int32(abs(here[at] - there[at]) > limit)
     return count
 
 
 @nearest_change.helper
-def _largest_window(lines: F32, away: F32, kept: F32, gh: int, gw: int) -> np.float32:
-    """The largest mean over 2 x 2 cells, grids taken as one line: short rows fill no registers."""
-    line, pairs = lines[0], lines[1]
-    below, beside, cells = line[gw:], pairs[1 if gw > 1 else len(kept) :], len(kept)
-    for at in range(cells):
-        pairs[at] = line[at] + below[at]
-    for at in range(cells):
-        away[at] = abs(pairs[at] + beside[at]) * kept[at]
-    return _largest(away, cells) / np.float32(min(gh, 2) * min(gw, 2))
+def _largest_window(here: F32, there: F32, windows: F32, pairs: F32, gw: int) -> np.float32:
+    """The largest mean over 2 x 2 cells, grids taken as one line: short rows fill no registers.
+
+    Where a window begins, `windows` is 1, else 0; behind as many cells, `pairs` is 0.
+    """
+    n, cells, top = len(windows), len(here), np.int32(0)
+    for at in range(n):
+        pairs[at] = here[at] - there[at]
+    if cells > gw:
+        below, under = here[gw:], there[gw:]
+        for at in range(n):
+            pairs[at] += below[at] - under[at]
+    beside = pairs[1 if gw > 1 else n :]
+    for at in range(n):
+        top = max(top, np.float32(abs(pairs[at] + beside[at]) * windows[at]).view(np.int32))
+    return np.int32(top).view(np.float32) / np.float32(min(cells // gw, 2) * min(gw, 2))
 
 
 @nearest_change.cuda

@@ -9,7 +9,7 @@ import numpy as np
 
 from fewframes.kernels import gpu
 from fewframes.kernels.gpu import cuda
-from fewframes.kernels.kernel import F32, F64, I64, U8, U16, U32, U64, Kernel, require
+from fewframes.kernels.kernel import F32, F64, I64, U8, U16, U32, U64, Kernel, on_host, require
 
 STEP = 8
 """Every eighth row tells how sharp a picture is and how exposed: as much as all of them do."""
@@ -93,87 +93,89 @@ def _picture_sweep_cpu(
     luma: U8, blue: U8, red: U8, half: int, dark: int, bright: int
 ) -> tuple[F32, F64]:
     (h, w), (ch, cw) = luma.shape, blue.shape
-    rows, cols = -(-ch // half), -(-cw // half)
-    grids, tiles = np.empty((4, rows, cols), np.float32), np.empty((2, cols), np.int64)
-    sums, others = np.empty(w, np.uint16), np.empty(w, np.uint16)  # one array would be slow
-    squares, words = np.empty(w, np.uint32), np.zeros(cw + 1, np.uint64)
-    darks, brights = np.empty(w, np.uint8), np.empty(w, np.uint8)
-    edge, dark_count, bright_count = np.int64(0), np.int64(0), np.int64(0)
+    rows, cols, is_odd = -(-ch // half), -(-cw // half), h % 2 + w % 2 > 0
+    grids, tiles = np.empty((4, rows, cols), np.float32), np.empty((4, cols), np.int64)
+    sums, blues, reds = np.empty(cw, np.uint16), np.empty(cw, np.uint16), np.empty(cw, np.uint16)
+    products, words = np.zeros(cw + 1, np.uint32), np.zeros(cw + 1, np.uint64)
+    edges, darks, brights = np.zeros(w, np.uint16), np.zeros(w, np.uint8), np.zeros(w, np.uint8)
+    limits = np.array([dark, bright], np.uint8)
+    counts, even = np.zeros(3, np.int64), np.empty((2 * half if is_odd else 0, 2 * cw), np.uint8)
     for row in range(rows):
         top, bottom = 2 * half * row, min(h, 2 * half * (row + 1))
-        _add(luma, top, bottom, sums)
-        _add_squares(luma, top, bottom, squares)
-        _add_edges(luma, top, bottom, others)
-        _count(luma, top, bottom, np.uint8(dark), np.uint8(bright), darks, brights)
-        for x in range(w):
-            edge += np.int64(others[x])
-        for x in range(w):
-            dark_count += np.int64(darks[x])
-            bright_count += np.int64(brights[x])
-        _pack_pairs(sums, squares, words)
-        _total(words, half, tiles)
-        _spread(tiles, bottom - top, 2 * half, w, grids[:2, row])
-        top, bottom = half * row, min(ch, half * (row + 1))
-        _add(blue, top, bottom, sums[:cw])
-        _add(red, top, bottom, others[:cw])
+        if is_odd:
+            _add_pairs(_evened(luma[top:bottom], even), sums, products[1:])
+        else:
+            _add_pairs(np.ascontiguousarray(luma[top:bottom]), sums, products[1:])
+        _tally(luma, top, bottom, limits, edges, darks, brights)
+        if row % 8 == 7 or row == rows - 1:  # 64 responses are what 16 bits can add up
+            counts += np.array([_drained(edges), _drained(darks), _drained(brights)])
+        height, top, bottom = bottom - top, half * row, min(ch, half * (row + 1))
+        _add(blue, top, bottom, blues)
+        _add(red, top, bottom, reds)
         for x in range(cw):
-            words[x + 1] = np.uint64(sums[x]) + (np.uint64(others[x]) << np.uint64(32))
-        _total(words, half, tiles)
-        _mean(tiles, bottom - top, half, cw, grids[2:, row])
-    tells, sampled = np.empty(3, np.float64), max(1, -(-h // STEP) * w)
-    tells[0] = edge / max(1, (h + STEP - 3) // STEP * max(0, w - 2))
-    tells[1], tells[2] = dark_count / sampled, bright_count / sampled
-    return grids, tells
+            chroma = (np.uint64(blues[x]) << np.uint64(20)) + (np.uint64(reds[x]) << np.uint64(38))
+            words[x + 1] = np.uint64(sums[x]) + chroma  # luma in 20 bits, blue in 18, red
+        _total(words, products, half, tiles)
+        _mean(tiles[0], height, 2 * half, w, grids[0, row])
+        _spread(tiles[0], tiles[1], height, 2 * half, w, grids[1, row])
+        _mean(tiles[2], bottom - top, half, cw, grids[2, row])
+        _mean(tiles[3], bottom - top, half, cw, grids[3, row])
+    return grids, _tells(counts, h, w)
+
+
+@picture_sweep.helper
+def _evened(rows: U8, room: U8) -> U8:
+    """The same rows with an even number of rows and columns, what is added being 0."""
+    (h, w), even = rows.shape, room[: len(rows) + len(rows) % 2]
+    even[-1], even[:, -1] = 0, 0
+    for y in range(h):
+        for x in range(w):
+            even[y, x] = rows[y, x]
+    return even
+
+
+@picture_sweep.helper
+def _add_pairs(rows: U8, sums: U16, products: U32) -> None:
+    """Adds up samples, and what each makes times its complement to 255, by pairs of columns.
+
+    Both together tell the squares, as a * a = 255 * a - a * (255 - a), and four such products fit
+    16 bits, which four squares do not. A pair is read as one number of 16 bits, because to widen
+    single samples costs more than to add them up. Numbers of rows and columns are even.
+    """
+    sums[:], products[:] = 0, 0
+    pairs, low, eight = rows.view(np.uint16), np.uint16(255), np.uint16(8)
+    for y in range(0, len(pairs), 2):
+        first, second = pairs[y], pairs[y + 1]
+        for x in range(len(sums)):
+            a, b = np.uint16(first[x] & low), np.uint16(first[x] >> eight)
+            c, d = np.uint16(second[x] & low), np.uint16(second[x] >> eight)
+            sums[x] += np.uint16(np.uint16(a + b) + np.uint16(c + d))
+            above = np.uint16(np.uint16(a * np.uint16(a ^ low)) + np.uint16(b * np.uint16(b ^ low)))
+            below = np.uint16(np.uint16(c * np.uint16(c ^ low)) + np.uint16(d * np.uint16(d ^ low)))
+            products[x] += np.uint32(np.uint16(above + below))
 
 
 @picture_sweep.helper
 def _add(plane: U8, top: int, bottom: int, sums: U16) -> None:
-    """Adds up rows by column, so that sums fill vector registers; four rows for each store."""
+    """Adds up rows by column, so that sums fill vector registers."""
     sums[:] = 0
-    fours = top + (bottom - top) // 4 * 4
-    for y in range(top, fours, 4):
-        a, b, c, d = plane[y], plane[y + 1], plane[y + 2], plane[y + 3]
+    for y in range(top, bottom):
         for x in range(len(sums)):
-            first, last = np.uint16(a[x]) + np.uint16(b[x]), np.uint16(c[x]) + np.uint16(d[x])
-            sums[x] += np.uint16(first + last)
-    for y in range(fours, bottom):
-        here = plane[y]
-        for x in range(len(sums)):
-            sums[x] += np.uint16(here[x])
+            sums[x] += np.uint16(plane[y, x])
 
 
 @picture_sweep.helper
-def _add_squares(plane: U8, top: int, bottom: int, squares: U32) -> None:
-    squares[:] = 0
-    fours = top + (bottom - top) // 4 * 4
-    for y in range(top, fours, 4):
-        a, b, c, d = plane[y], plane[y + 1], plane[y + 2], plane[y + 3]
-        for x in range(len(squares)):
-            p, q, r, s = np.uint32(a[x]), np.uint32(b[x]), np.uint32(c[x]), np.uint32(d[x])
-            squares[x] += np.uint32(p * p + q * q + r * r + s * s)
-    for y in range(fours, bottom):
-        here = plane[y]
-        for x in range(len(squares)):
-            squares[x] += np.uint32(np.uint32(here[x]) * np.uint32(here[x]))
-
-
-@picture_sweep.helper
-def _add_edges(plane: U8, top: int, bottom: int, edges: U16) -> None:
-    """Adds up the responses of the Laplacian, by column, the first column's in the first."""
-    edges[:] = 0
+def _tally(
+    plane: U8, top: int, bottom: int, limits: U8, edges: U16, darks: U8, brights: U8
+) -> None:
+    """Adds up by column what tells of the Laplacian, the first response in the first, and tails."""
     for y in range(top + (1 - top) % STEP, min(bottom, len(plane) - 1), STEP):
         here, above, below = plane[y], plane[y - 1], plane[y + 1]
         for x in range(len(edges) - 2):
             around = np.int64(above[x + 1]) + below[x + 1] + here[x] + here[x + 2]
             response = np.int16(4 * np.int64(here[x + 1]) - around)
             edges[x] += np.uint16(max(response, np.int16(-response)))
-
-
-@picture_sweep.helper
-def _count(
-    plane: U8, top: int, bottom: int, dark: np.uint8, bright: np.uint8, darks: U8, brights: U8
-) -> None:
-    darks[:], brights[:] = 0, 0
+    dark, bright = limits
     for y in range(top + -top % STEP, bottom, STEP):
         here = plane[y]
         for x in range(len(darks)):
@@ -182,62 +184,67 @@ def _count(
 
 
 @picture_sweep.helper
-def _pack_pairs(low: U16, high: U32, words: U64) -> None:
-    """Adds up neighbours of two lines, into the halves of a word each; the first word stays 0."""
-    half, n = np.uint64(32), len(low)
-    for x in range(n // 2):
-        left, right = np.uint64(low[2 * x]), np.uint64(low[2 * x + 1])
-        words[x + 1] = left + right + (np.uint64(high[2 * x] + high[2 * x + 1]) << half)
-    if n % 2:
-        words[n // 2 + 1] = np.uint64(low[n - 1]) + (np.uint64(high[n - 1]) << half)
+def _drained(line: U8 | U16) -> np.int64:
+    total = np.uint32(0)
+    for x in range(len(line)):
+        total += np.uint32(line[x])
+    line[:] = 0
+    return np.int64(total)
 
 
 @picture_sweep.helper
-def _total(words: U64, side: int, tiles: I64) -> None:
-    """Sums over tiles of both halves, by one running sum; it may overflow, differences do not."""
-    n, running = len(words) - 1, np.uint64(0)
-    for x in range(n):
-        running += words[x + 1]
-        words[x + 1] = running
+def _total(words: U64, products: U32, side: int, tiles: I64) -> None:
+    """Sums over tiles, by running sums; these may overflow, their differences do not."""
+    word, product, n = np.uint64(0), np.uint32(0), len(words) - 1
+    for x in range(1, n + 1):
+        word += words[x]
+        product += products[x]
+        words[x], products[x] = word, product
     for col in range(tiles.shape[1]):
-        word = words[min(n, (col + 1) * side)] - words[col * side]
-        tiles[0, col] = np.int64(word & np.uint64(0xFFFFFFFF))
-        tiles[1, col] = np.int64(word >> np.uint64(32))
+        left, right = col * side, min(n, (col + 1) * side)
+        word = words[right] - words[left]
+        tiles[0, col] = np.int64(word & np.uint64(0xFFFFF))
+        tiles[1, col] = np.int64(np.uint32(products[right] - products[left]))
+        tiles[2, col] = np.int64((word >> np.uint64(20)) & np.uint64(0x3FFFF))
+        tiles[3, col] = np.int64(word >> np.uint64(38))
 
 
 @picture_sweep.helper
-def _spread(tiles: I64, height: int, side: int, width: int, grids: F32) -> None:
-    """Mean and deviation of tiles by their sums; `true_divide` asks no questions and vectorises."""
-    for col in range(tiles.shape[1]):
-        size, total = height * min(side, width - col * side), tiles[0, col]
-        variance = np.float64(size * tiles[1, col] - total * total)
-        grids[0, col] = np.true_divide(np.float64(total), np.float64(size))
-        grids[1, col] = np.true_divide(np.sqrt(variance), np.float64(size))
-
-
-@picture_sweep.helper
-def _mean(tiles: I64, height: int, side: int, width: int, grids: F32) -> None:
-    for col in range(tiles.shape[1]):
+def _mean(sums: I64, height: int, side: int, width: int, means: F32) -> None:
+    """Means of a line of tiles; `true_divide` asks no questions and so fills vector registers."""
+    for col in range(len(sums)):
         size = np.float64(height * min(side, width - col * side))
-        grids[0, col] = np.true_divide(np.float64(tiles[0, col]), size)
-        grids[1, col] = np.true_divide(np.float64(tiles[1, col]), size)
+        means[col] = np.true_divide(np.float64(sums[col]), size)
+
+
+@picture_sweep.helper
+def _spread(sums: I64, products: I64, height: int, side: int, width: int, spreads: F32) -> None:
+    for col in range(len(sums)):
+        size, total = height * min(side, width - col * side), sums[col]
+        variance = np.float64(size * (255 * total - products[col]) - total * total)
+        spreads[col] = np.true_divide(np.sqrt(variance), np.float64(size))
+
+
+@picture_sweep.helper
+def _tells(counts: I64, h: int, w: int) -> F64:
+    inside, sampled = (h + STEP - 3) // STEP * max(0, w - 2), max(1, (h + STEP - 1) // STEP * w)
+    shares: F64 = counts / np.array([max(1, inside), sampled, sampled])
+    return shares
 
 
 @picture_sweep.cuda
 def _picture_sweep_cuda(
     luma: U8, blue: U8, red: U8, half: int, dark: int, bright: int
-) -> tuple[gpu.DeviceArray, gpu.DeviceArray]:
+) -> tuple[gpu.DeviceArray, F64]:
     (h, w), (ch, cw) = luma.shape, blue.shape
     rows, cols = -(-ch // half), -(-cw // half)
     lines, chroma = gpu.empty((5, rows, w), np.uint32), gpu.empty((2, rows, cw), np.uint32)
-    counts, tells = gpu.there(np.zeros(3, np.int64)), gpu.empty((3,), np.float64)
-    grids = gpu.empty((4, rows, cols), np.float32)
+    grids, counts = gpu.empty((4, rows, cols), np.float32), gpu.there(np.zeros(3, np.int64))
     gpu.launch(_one_column, (rows, w), luma, half, dark, bright, lines)
     gpu.launch(_one_chroma_column, (rows, cw), blue, half, chroma[0])
     gpu.launch(_one_chroma_column, (rows, cw), red, half, chroma[1])
     gpu.launch(_one_tile, (rows, cols), lines, chroma, (h, ch), half, grids, counts)
-    gpu.launch(_one_tell, (1, 3), counts, (h, w), tells)
-    return grids, tells
+    return grids, _tells(on_host(counts), h, w)
 
 
 def _one_column(luma: U8, half: int, dark: int, bright: int, lines: U32) -> None:
@@ -291,10 +298,3 @@ def _one_tile(
     size = (min(heights[1], half * (row + 1)) - half * row) * (right - left)
     grids[2, row, col] = np.float64(blue) / np.float64(size)
     grids[3, row, col] = np.float64(red) / np.float64(size)
-
-
-def _one_tell(counts: I64, size: tuple[int, int], tells: F64) -> None:
-    (k, _), (h, w) = cuda.grid(2), size
-    if k < 3:
-        inside = (h + STEP - 3) // STEP * max(0, w - 2) if k == 0 else (h + STEP - 1) // STEP * w
-        tells[k] = np.float64(counts[k]) / np.float64(max(1, inside))

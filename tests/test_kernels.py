@@ -130,6 +130,19 @@ def test_planes_in_every_layout_give_the_same(layout, is_writeable):
         same(got, wanted)
 
 
+@pytest.mark.parametrize("least", [0, 255])
+def test_the_largest_sums_of_a_sweep_fit(least):
+    board = np.full((64 * 9 + 3, 64 * 2 + 5), 255, np.uint8)
+    board[::2, ::2] = board[1::2, 1::2] = least
+    chroma = np.full((290, 67), 255, np.uint8)
+    for half in (1, 32):
+        got = kernels.picture_sweep(board, chroma, chroma, half, 255, 0)
+        wanted = kernels.picture_sweep.reference(board, chroma, chroma, half, 255, 0)
+        np.testing.assert_array_equal(got[0], wanted[0])
+        np.testing.assert_array_equal(got[1], wanted[1])
+    assert got[1].tolist() == [0 if least else 1020, 1, 1]
+
+
 @pytest.mark.parametrize("shape", [(0, 0), (0, 5), (5, 0), (1, 1), (2, 9), (9, 2)])
 def test_planes_without_interior_are_not_sharp_and_still_have_a_grid(shape):
     plane, half = np.full(shape, 200, np.uint8), [-(-side // 2) for side in shape]
