@@ -11,10 +11,11 @@ import numpy as np
 from fewframes.arrays import I64
 from fewframes.decoding import DecodeReport
 from fewframes.errors import DamagedFrameError, UnreadableMediaError
+from fewframes.objects import Objects
 from fewframes.outcomes import Outcome
 from fewframes.pictures import picture_codec
 from fewframes.probing import identify, probe
-from fewframes.publishing import VideoWriter, find_same_source
+from fewframes.publishing import VideoWriter, has_same_source
 from fewframes.recipes import Recipe
 from fewframes.scanning import frames_at_rate, scan
 from fewframes.sizes import output_size
@@ -24,7 +25,7 @@ from fewframes.timeline import Timeline
 
 def index_film(
     path: Path,
-    store: Path,
+    store: Path | Objects,
     *,
     video_id: str,
     recipe: Recipe,
@@ -36,7 +37,7 @@ def index_film(
     ``progress`` is told frames done and frames in all. Raises `UnreadableMediaError` where nothing
     can be decoded, and with ``is_strict`` `DamagedFrameError` where not everything can.
     """
-    if find_same_source(store, video_id, recipe, identify(path)) is not None:
+    if has_same_source(store, video_id, recipe, identify(path)):
         return Outcome(video_id, "done")
     timeline = probe(path, stream=recipe.stream)
     numbers = frames_at_rate(timeline, recipe.fps)
@@ -56,7 +57,8 @@ def index_film(
         table, slots = rows.table(timeline)
         reason = what_is_wrong(timeline, numbers, table, report)
         check_usable(path.name, table, reason, is_strict=is_strict)
-        publish(out, timeline, numbers, table, slots, reason)
+        told = (lambda: progress(len(numbers), len(numbers))) if progress else lambda: None
+        publish(out, timeline, numbers, table, slots, reason, told)
     seconds, status = timeline.duration_seconds, "damaged" if reason else "ok"
     stored = int(slots.max()) + 1
     return Outcome(video_id, status, reason, len(table), stored, seconds, report.pictures)
@@ -69,6 +71,7 @@ def publish(
     table: FrameTable,
     slots: I64,
     reason: str,
+    tell: Callable[[], None],
 ) -> None:
     """Commits what was scanned, with the ranges that are missing."""
     out.commit(
@@ -79,6 +82,7 @@ def publish(
         status="damaged" if reason else "ok",
         bad_ranges=bad_ranges(numbers, table.frame_numbers),
         reason=reason,
+        tell=tell,
     )
 
 

@@ -3,14 +3,48 @@
 import json
 from collections.abc import Callable, Iterable
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 import click
 
 from fewframes.errors import FewframesError
+from fewframes.objects import is_url
 from fewframes.sizes import parse_size
 
 STORE_MARK = "fewframes-store.json"
+
+
+class Where(click.ParamType):  # type: ignore[type-arg]
+    """A path, or the URL of a store, which stays text."""
+
+    name = "path"
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401 (as click has it)
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> str | Path:
+        """Gives a Path for all but a URL."""
+        return value if is_url(str(value)) else Path(value)
+
+
+WHERE = Where()
+
+
+def is_store(source: str | Path) -> bool:
+    """Whether a store is meant, and not a film: a URL is one."""
+    return isinstance(source, str) or (source / STORE_MARK).is_file()
+
+
+def on_disk(store: str | Path) -> Path:
+    """Refuses a URL where a command works on disk alone."""
+    if isinstance(store, Path):
+        return store
+    raise click.UsageError(
+        f"{click.get_current_context().info_name} works on a store on disk, not on {store!r}"
+    )
 
 
 def plainly(command: Callable[..., None]) -> Callable[..., None]:
