@@ -114,7 +114,7 @@ class ObjectPlace:
     prefix: str
     """Where the files are, below the store's prefix."""
     path: PurePosixPath
-    """Video and group, for messages; its name is the group's."""
+    """Where the group is, for messages; its name is the group's key."""
     lanes: int = LANES
 
     def __truediv__(self, path: str) -> "ObjectPlace":

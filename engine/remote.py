@@ -134,12 +134,11 @@ def commit_at(objects: Objects, video_id: str, key: str) -> Commit | None:
     Raises:
         CorruptStoreError: It is damaged, or of another video.
     """
-    path = PurePosixPath(folder_name(video_id), key)
-    home = f"{VIDEOS}/{path}"
+    home = PurePosixPath(VIDEOS, folder_name(video_id), key)
     try:
         data = objects.get(f"{home}/{COMMIT}")
     except FileNotFoundError:
         return None
-    facts, files = parse_commit(data, f"{path}/{COMMIT}")
-    prefix = f"{home}/{facts['attempt']}" if "attempt" in facts else home
-    return of_video(Commit(ObjectPlace(objects, prefix, path), facts, files), video_id)
+    facts, files = parse_commit(data, f"{home.parent.name}/{key}/{COMMIT}")
+    prefix = home / facts.get("attempt", "")
+    return of_video(Commit(ObjectPlace(objects, str(prefix), home), facts, files), video_id)
