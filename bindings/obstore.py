@@ -6,12 +6,12 @@ of S3), which the server must honour: of two writers one is told that it was too
 """
 
 import errno
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fewframes.errors import MissingBackendError, UnreachableStoreError
@@ -24,7 +24,7 @@ RETRIES = 5
 RETRY_SECONDS = 60
 PART_BYTES = 8 << 20
 PARTS_AT_ONCE = 4
-"""Parts of a file in memory while it is put."""
+"""Parts of an object in memory while it is put of blocks."""
 LIST_ENTRIES = 1000
 LOCAL = ("file", "memory")
 
@@ -107,8 +107,8 @@ class Bucket:
             return False
         return True
 
-    def put(self, key: str, data: bytes | Path) -> None:
-        """Puts an object, a large file in parts."""
+    def put(self, key: str, data: bytes | Iterator[bytes]) -> None:
+        """Puts an object, of blocks as a multipart upload."""
         import obstore
 
         with _told(self.url, writes=True):
@@ -116,6 +116,7 @@ class Bucket:
                 _client(self.url),
                 key,
                 data,
+                use_multipart=not isinstance(data, bytes),
                 chunk_size=PART_BYTES,
                 max_concurrency=PARTS_AT_ONCE,
             )
@@ -129,8 +130,27 @@ class Bucket:
                 obstore.delete(_client(self.url), list(keys[first : first + LIST_ENTRIES]))
 
 
-@cache
 def _client(url: str) -> "ObjectStore":
+    """The connection of this process.
+
+    obstore's threads do not live on in a fork: a request there would wait for ever.
+    """
+    if _owner() != os.getpid():
+        raise UnreachableStoreError(
+            f"{url!r} cannot be reached from a fork of a process that has used obstore; start "
+            "processes by 'spawn' (in PyTorch, multiprocessing_context='spawn')"
+        )
+    return _connected(url)
+
+
+@cache
+def _owner() -> int:
+    """The process that has first used obstore."""
+    return os.getpid()
+
+
+@cache
+def _connected(url: str) -> "ObjectStore":
     try:
         from obstore.exceptions import BaseError
         from obstore.store import from_url

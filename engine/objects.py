@@ -71,8 +71,8 @@ class Objects(Protocol):
         """Puts an object where there is none, in one step; False where there is one."""
         ...
 
-    def put(self, key: str, data: bytes | Path) -> None:
-        """Puts an object, or a file in bounded memory."""
+    def put(self, key: str, data: bytes | Iterator[bytes]) -> None:
+        """Puts an object whole, or of blocks in bounded memory; it appears when all are put."""
         ...
 
     def delete(self, keys: Sequence[str]) -> None:

@@ -39,7 +39,8 @@ def create_remote(objects: Objects) -> None:
     """Makes a prefix a store; one that is a store already is left as it is.
 
     Raises:
-        ValueError: There are other objects below it, or a store of a newer version.
+        ValueError: There are other objects below it, or a store of a newer version, or the server
+            does not honour conditional puts.
     """
     try:
         check_remote(objects)
@@ -52,6 +53,11 @@ def create_remote(objects: Objects) -> None:
             ) from None
         objects.create(MARK, mark_bytes(FORMAT_VERSION))
         check_remote(objects)
+        if objects.create(MARK, mark_bytes(FORMAT_VERSION)):
+            raise ValueError(
+                f"{objects.url!r} overwrites what is there in spite of 'If-None-Match: *', so that "
+                "two writers could harm each other; use a server that honours conditional puts"
+            ) from None
 
 
 def check_remote(objects: Objects) -> None:

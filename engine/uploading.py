@@ -13,7 +13,7 @@ A group is removed in the reverse order: announced, record, files.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from fewframes.attempts import sweep
@@ -21,6 +21,7 @@ from fewframes.commits import COMMIT, Commit
 from fewframes.errors import CorruptStoreError, StaleIndexError
 from fewframes.layout import create_store, folder_name, video_id_of
 from fewframes.objects import Objects
+from fewframes.places import BLOCK_BYTES
 from fewframes.remote import VIDEOS, commit_at, create_remote, remote_commits
 from fewframes.timeline_cache import cache_home
 
@@ -30,13 +31,16 @@ OLD_SECONDS = 24 * 3600.0
 ASLEEP_SECONDS = OLD_SECONDS / 4
 """A writer that has put nothing for so long gives up: its files may be swept."""
 
+WHOLE_BYTES = 8 << 20
+"""A larger file is read while it is put."""
+
 
 def upload(
     objects: Objects, folder: Path, video_id: str, key: str, tell: Callable[[], None]
 ) -> None:
     """Publishes a finished attempt, unless a group stands there; removes those it supersedes.
 
-    ``tell`` is called after each file.
+    ``tell`` is called as files are put, for every MiB of a large one.
 
     Raises:
         UnreachableStoreError: Then it may be published or not; a later run finds out.
@@ -52,8 +56,8 @@ def upload(
     for file in files:
         if file.name != COMMIT:
             began = time.time()
-            objects.put(f"{home}/{attempt}/{file.relative_to(folder).as_posix()}", file)
-            tell()
+            place = f"{home}/{attempt}/{file.relative_to(folder).as_posix()}"
+            objects.put(place, _content(file, tell))
     if time.time() - began > ASLEEP_SECONDS:
         raise StaleIndexError(f"{video_id!r} was not put for hours; index it again")
     objects.create(f"{home}/{COMMIT}", (folder / COMMIT).read_bytes())
@@ -63,6 +67,19 @@ def upload(
         _remove_superseded(objects, standing)
     else:
         _delete_attempt(objects, name, key, attempt)
+
+
+def _content(file: Path, tell: Callable[[], None]) -> bytes | Iterator[bytes]:
+    """A small file whole, a large one in blocks."""
+    tell()
+    return file.read_bytes() if file.stat().st_size <= WHOLE_BYTES else _blocks(file, tell)
+
+
+def _blocks(file: Path, tell: Callable[[], None]) -> Iterator[bytes]:
+    with file.open("rb") as opened:
+        while block := opened.read(BLOCK_BYTES):
+            yield block
+            tell()
 
 
 def _standing(objects: Objects, video_id: str, key: str) -> Commit:

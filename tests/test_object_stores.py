@@ -164,6 +164,16 @@ def test_embedding_by_url_is_refused(bucket):
             call()
 
 
+def test_large_files_are_put_in_blocks_each_a_sign_of_life(bucket, monkeypatch):
+    monkeypatch.setattr(uploading, "WHOLE_BYTES", 1000)
+    monkeypatch.setattr(uploading, "BLOCK_BYTES", 100)
+    signs = []
+    put(store_at(bucket), "film", tell=lambda: signs.append(1))
+    sizes = [size for size, _ in ff.open(bucket)["film"].commit.files.values()]
+    assert len(signs) == 6 + sum(-(-size // 100) for size in sizes if size > 1000)
+    assert is_whole(bucket)
+
+
 def test_nothing_is_seen_before_the_record_is_put(bucket):
     seen = []
 
@@ -258,7 +268,24 @@ def test_a_writer_killed_before_its_commit_leaves_nothing_visible(bucket, monkey
     assert is_whole(bucket)
 
 
-def test_of_two_writers_one_wins_and_both_go_on(bucket):
+def test_an_object_is_created_once(bucket):
+    objects = store_at(bucket)
+    assert objects.create("a", b"1")
+    assert not objects.create("a", b"2")
+    assert objects.get("a") == b"1"
+
+
+def test_a_server_that_overwrites_is_refused(bucket):
+    class Careless(Wrapped):
+        def create(self, key, data):
+            self.objects.put(key, data)
+            return True
+
+    with pytest.raises(ValueError, match="overwrites what is there in spite of 'If-None-Match"):
+        put(Careless(store_at(bucket)), "film")
+
+
+def test_of_two_writers_at_once_one_wins_and_both_go_on(bucket):
     both_are_ready, failed = threading.Barrier(2), []
 
     class Meeting(Wrapped):
@@ -282,6 +309,38 @@ def test_of_two_writers_one_wins_and_both_go_on(bucket):
     assert failed == []
     assert is_whole(bucket)
     assert len(keys(store_at(bucket))) == 8, "what the loser has put is gone"
+
+
+def test_a_writer_that_comes_late_leaves_the_first_one_s_record(bucket):
+    records = []
+
+    class Late(Wrapped):
+        def create(self, key, data):
+            if key.endswith("commit.json"):
+                put(self.objects, "film")
+                records.append(self.objects.get(key))
+            return self.objects.create(key, data)
+
+    put(Late(store_at(bucket)), "film")
+    assert store_at(bucket).get(f"videos/film/{KEY}/commit.json") == records[0]
+    assert is_whole(bucket)
+    assert len(keys(store_at(bucket))) == 8, "what the loser has put is gone"
+
+
+def test_a_fork_is_told_to_be_spawned(bucket):
+    """It would wait for ever: obstore's threads stay with the parent."""
+    code = (
+        "import os, sys; from fewframes.objects import store_at\n"
+        "store_at(sys.argv[1]).put('a', b'')\n"
+        "if os.fork() == 0:\n"
+        "    try: store_at(sys.argv[1]).get('a')\n"
+        "    except OSError as error: print(error, flush=True)\n"
+        "    os._exit(0)\n"
+        "os.wait()\n"
+    )
+    arguments = [sys.executable, "-W", "ignore", "-c", code, bucket]
+    said = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=True)
+    assert "cannot be reached from a fork of a process that has used obstore" in said.stdout
 
 
 def test_a_writer_whose_answer_was_lost_knows_its_own_record(bucket):
@@ -410,7 +469,7 @@ def test_a_store_that_was_copied_up_is_read(bucket, tmp_path):
     put(disk, "film")
     for file in disk.rglob("*"):
         if file.is_file():
-            objects.put(file.relative_to(disk).as_posix(), file)
+            objects.put(file.relative_to(disk).as_posix(), file.read_bytes())
     assert is_whole(bucket)
     remove_videos(objects, ["film"])
     assert not [key for key in keys(objects) if key.startswith("videos")]
