@@ -31,7 +31,7 @@ from fewframes.objects import Objects
 from fewframes.pictures import picture_codec
 from fewframes.places import digest_file
 from fewframes.recipes import Recipe
-from fewframes.remote import remote_commits
+from fewframes.remote import intact_commits
 from fewframes.rows import StoredRows, write_rows
 from fewframes.shard_writing import ShardWriter
 from fewframes.sidecars import remove_orphans, remove_sidecars
@@ -110,7 +110,7 @@ class VideoWriter:
             status: "ok", or "damaged" where not all of the film could be decoded.
             bad_ranges: First and last frame number of each stretch that could not be decoded.
             reason: One sentence on the damage.
-            tell: Called after each file that was put in an object store.
+            tell: Called as files are put in an object store; a sign of life.
 
         Raises:
             ValueError: The columns do not fit each other, or a slot was never written.
@@ -189,21 +189,23 @@ def find_published(store: Path, video_id: str, key: str) -> Path | None:
         return None
 
 
-def has_same_source(store: Path | Objects, video_id: str, recipe: Recipe, source: Source) -> bool:
-    """Whether a store has a group made of this very file under this recipe; see below."""
-    if isinstance(store, Path):
-        return find_same_source(store, video_id, recipe, source) is not None
-    found = remote_commits(store, video_id)
-    return any(_is_of(commit, recipe, source) for commit in found)
-
-
 def find_same_source(store: Path, video_id: str, recipe: Recipe, source: Source) -> Path | None:
-    """Gives the group made of this very file under this recipe, or None.
+    """Gives the group made of this very file under this recipe, or None."""
+    found = _same_source(store, video_id, recipe, source)
+    return found.folder if found else None
 
-    A file of the same size and edges but another time of change is read whole to be compared.
-    """
-    found = (c.folder for c in _intact(store, video_id) if _is_of(c, recipe, source))
-    return next(found, None)
+
+def has_same_source(store: Path | Objects, video_id: str, recipe: Recipe, source: Source) -> bool:
+    """Whether a store, on disk or not, has a group made of this very file under this recipe."""
+    return _same_source(store, video_id, recipe, source) is not None
+
+
+def _same_source(
+    store: Path | Objects, video_id: str, recipe: Recipe, source: Source
+) -> Commit | None:
+    """A file of the same size and edges but another time of change is read whole."""
+    there = _intact(store, video_id)
+    return next((commit for commit in there if _is_of(commit, recipe, source)), None)
 
 
 def _is_of(commit: Commit, recipe: Recipe, source: Source) -> bool:
@@ -215,8 +217,11 @@ def _is_of(commit: Commit, recipe: Recipe, source: Source) -> bool:
     return is_untouched or known["digest"] == digest_file(source.path)
 
 
-def _intact(store: Path, video_id: str) -> Iterator[Commit]:
+def _intact(store: Path | Objects, video_id: str) -> Iterator[Commit]:
     """The groups of a video whose records can be read."""
+    if not isinstance(store, Path):
+        yield from intact_commits(store, video_id)
+        return
     for group in groups_of(store, video_id):
         try:
             yield read_commit(group)

@@ -124,6 +124,17 @@ def remote_commits(objects: Objects, video_id: str) -> list[Commit]:
     return [commit for commit in found if commit is not None]
 
 
+def intact_commits(objects: Objects, video_id: str) -> Iterator[Commit]:
+    """Gives the records of a video's groups that can be read."""
+    for key in objects.names(f"{VIDEOS}/{folder_name(video_id)}"):
+        try:
+            commit = commit_at(objects, video_id, key)
+        except CorruptStoreError:
+            continue
+        if commit is not None:
+            yield commit
+
+
 def remote_keys(objects: Objects, video_id: str) -> list[str]:
     """Lists the groups of a video that have a record, whole or damaged."""
     try:

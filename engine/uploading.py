@@ -13,6 +13,7 @@ A group is removed in the reverse order: announced, record, files.
 """
 
 import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from fewframes.errors import CorruptStoreError, StaleIndexError
 from fewframes.layout import create_store, folder_name, video_id_of
 from fewframes.objects import Objects
 from fewframes.places import BLOCK_BYTES
-from fewframes.remote import VIDEOS, commit_at, create_remote, remote_commits
+from fewframes.remote import VIDEOS, commit_at, create_remote, intact_commits
 from fewframes.timeline_cache import cache_home
 
 ATTEMPTS = ".attempts"
@@ -30,7 +31,6 @@ OLD_SECONDS = 24 * 3600.0
 """Leftovers are kept this long after their last change."""
 ASLEEP_SECONDS = OLD_SECONDS / 4
 """A writer that has put nothing for so long gives up: its files may be swept."""
-
 WHOLE_BYTES = 8 << 20
 """A larger file is read while it is put."""
 
@@ -52,8 +52,7 @@ def upload(
     home = f"{VIDEOS}/{name}/{key}"
     objects.put(marker, b"")
     began = time.time()
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    for file in files:
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
         if file.name != COMMIT:
             began = time.time()
             place = f"{home}/{attempt}/{file.relative_to(folder).as_posix()}"
@@ -95,7 +94,7 @@ def _standing(objects: Objects, video_id: str, key: str) -> Commit:
 
 def _remove_superseded(objects: Objects, newest: Commit) -> None:
     """Removes older groups of the recipe; of two writers, only the newer one removes the other."""
-    for other in remote_commits(objects, newest.facts["id"]):
+    for other in intact_commits(objects, newest.facts["id"]):
         is_same = other.facts["recipe"] == newest.facts["recipe"]
         if is_same and other.age_order < newest.age_order:
             remove_group(objects, newest.facts["id"], other.place.path.name)
@@ -150,24 +149,35 @@ def prepare(store: Path | Objects) -> Path:
 
 
 def sweep_remote(objects: Objects) -> None:
-    """Deletes what killed writers have left, a day after their last sign."""
-    for entry in objects.listed(ATTEMPTS):
+    """Deletes what killed writers have left, a day after their last sign by the server's clock."""
+    if all(entry.age_seconds <= OLD_SECONDS for entry in objects.listed(ATTEMPTS)):
+        return
+    clock = f"{ATTEMPTS}/{uuid.uuid4().hex}"
+    objects.put(clock, b"")
+    there = list(objects.listed(ATTEMPTS))
+    now = min((entry.age_seconds for entry in there if entry.key == clock), default=0.0)
+    for entry in there:
         parts = entry.key.split("/")
-        if entry.age_seconds <= OLD_SECONDS or len(parts) != 4:
+        if entry.age_seconds - now <= OLD_SECONDS:
             continue
-        _, name, key, attempt = parts
-        try:
-            commit = commit_at(objects, video_id_of(name), key)
-        except CorruptStoreError:
-            continue
-        if commit is not None and commit.facts.get("attempt") == attempt:
-            objects.delete([entry.key])  # killed after its commit
-        elif _is_old(objects, f"{VIDEOS}/{name}/{key}/{attempt}"):
-            _delete_attempt(objects, name, key, attempt)
+        if len(parts) == 4:
+            _sweep_attempt(objects, *parts[1:], now=now)
+        else:
+            objects.delete([entry.key])  # a clock whose process was killed
+    objects.delete([clock])
 
 
-def _is_old(objects: Objects, prefix: str) -> bool:
-    return all(entry.age_seconds > OLD_SECONDS for entry in objects.listed(prefix))
+def _sweep_attempt(objects: Objects, name: str, key: str, attempt: str, *, now: float) -> None:
+    """Deletes an attempt that was announced long ago, unless a record names it."""
+    try:
+        commit = commit_at(objects, video_id_of(name), key)
+    except CorruptStoreError:  # it may be the one that the record names
+        return
+    entries = objects.listed(f"{VIDEOS}/{name}/{key}/{attempt}")
+    if commit is not None and commit.facts.get("attempt") == attempt:
+        objects.delete([f"{ATTEMPTS}/{name}/{key}/{attempt}"])  # killed after its commit
+    elif all(entry.age_seconds - now > OLD_SECONDS for entry in entries):
+        _delete_attempt(objects, name, key, attempt)
 
 
 def _delete_attempt(objects: Objects, name: str, key: str, attempt: str) -> None:

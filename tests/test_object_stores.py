@@ -361,6 +361,27 @@ def test_a_writer_that_was_asleep_gives_up(bucket, monkeypatch):
     assert not is_whole(bucket)
 
 
+def test_a_wrong_clock_sweeps_nobody_s_work(bucket):
+    objects, seen = store_at(bucket), []
+
+    class Ahead(Wrapped):
+        def listed(self, prefix):
+            for entry in self.objects.listed(prefix):
+                yield entry._replace(age_seconds=entry.age_seconds + 10 * 86400)
+
+    class Watched(Wrapped):
+        def create(self, key, data):
+            if key.endswith("commit.json"):
+                before = keys(objects)
+                uploading.sweep_remote(Ahead(objects))
+                seen.append(keys(objects) == before)
+            return self.objects.create(key, data)
+
+    put(Watched(objects), "film")
+    assert seen == [True]
+    assert is_whole(bucket)
+
+
 def test_a_server_that_is_away_is_named_and_a_later_run_goes_on(films, server, bucket):
     first, second = films("x264_uneven"), films("vp9")
     ff.index(first, bucket, size=64, workers=1)
