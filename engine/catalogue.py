@@ -130,10 +130,13 @@ def row_of(store: Path, video_id: str) -> Row | None:
     for group in groups:
         with suppress(CorruptStoreError):
             commits.append(read_commit(group))
-    if not groups:
-        return None
-    row: Row = dict.fromkeys(COLUMNS) | {"id": video_id, "keys": [g.name for g in groups]}
-    if len(commits) < len(groups):
+    return row_from(video_id, [group.name for group in groups], commits) if groups else None
+
+
+def row_from(video_id: str, keys: list[str], commits: list[Commit]) -> Row:
+    """Gives the row of a video of its groups and those of their records that can be read."""
+    row: Row = dict.fromkeys(COLUMNS) | {"id": video_id, "keys": keys}
+    if len(commits) < len(keys):
         return row | {"status": "unreadable"}
     return row | _facts_of(max(commits, key=lambda commit: commit.age_order))
 

@@ -10,19 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fewframes.errors import CorruptStoreError
+from fewframes.errors import CorruptStoreError, UnreachableStoreError
+from fewframes.places import Folder, Place, digest_file
 from fewframes.recipes import canonical_json
 
 COMMIT = "commit.json"
-BLOCK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Commit:
     """The commit record of one group."""
 
-    folder: Path
-    """Where the group is."""
+    place: Place
+    """Where the group's files are."""
     facts: dict[str, Any]
     """Id, recipe, source, stream, times, counts, status and damage, as plain values."""
     files: dict[str, tuple[int, str]]
@@ -34,7 +34,17 @@ class Commit:
     @property
     def age_order(self) -> tuple[str, str]:
         """Sorts the groups of a video; the newest is last."""
-        return self.facts["created"], self.folder.name
+        return self.facts["created"], self.place.path.name
+
+    @property
+    def folder(self) -> Path:
+        """The folder of a group on disk; ValueError for one in an object store."""
+        if isinstance(self.place, Folder):
+            return self.place.path
+        raise ValueError(
+            f"video {self.facts['id']!r} lies in an object store, and this needs a store on disk; "
+            "copy the store there, or index into a folder"
+        )
 
     def check(self, path: str) -> None:
         """Compares one file with its digest, in bounded memory.
@@ -43,10 +53,11 @@ class Commit:
             CorruptStoreError: It is missing, or is not what was published.
         """
         size, digest = self.files[path]
-        file = self.folder / path
-        if not file.is_file():
-            raise CorruptStoreError(f"{path} of video {self.facts['id']!r} is missing")
-        if file.stat().st_size != size or digest_file(file) != digest:
+        try:
+            is_same = self.place.size(path) == size and self.place.digest(path) == digest
+        except FileNotFoundError:
+            raise CorruptStoreError(f"{path} of video {self.facts['id']!r} is missing") from None
+        if not is_same:
             raise CorruptStoreError(f"{path} of video {self.facts['id']!r} is damaged")
 
     def bytes_of(self, path: str) -> bytes:
@@ -59,7 +70,9 @@ class Commit:
 
         try:
             size, digest = self.files[path]
-            data = (self.folder / path).read_bytes()
+            data = self.place.read(path)
+        except UnreachableStoreError:
+            raise
         except (KeyError, OSError) as error:
             raise CorruptStoreError(f"{path} of video {self.facts['id']!r} is missing") from error
         if len(data) != size or xxhash.xxh3_128_hexdigest(data) != digest:
@@ -90,22 +103,28 @@ def read_commit(folder: Path) -> Commit:
     Raises:
         CorruptStoreError: It is missing or damaged.
     """
-    import xxhash
-
     name = f"{folder.parent.name}/{folder.name}/{COMMIT}"
     try:
         data = (folder / COMMIT).read_bytes()
+    except OSError as error:
+        raise CorruptStoreError(f"{name} is missing") from error
+    return Commit(Folder(folder), *parse_commit(data, name))
+
+
+def parse_commit(data: bytes, name: str) -> tuple[dict[str, Any], dict[str, tuple[int, str]]]:
+    """Gives the facts and the files of a record; CorruptStoreError for one that is damaged."""
+    import xxhash
+
+    try:
         record = json.loads(data)
         is_whole = data == _bytes_of(record)
         digest = record.pop("xxh3")
-    except OSError as error:
-        raise CorruptStoreError(f"{name} is missing") from error
     except (ValueError, KeyError, AttributeError, TypeError) as error:
         raise CorruptStoreError(f"{name} is damaged") from error
     if not is_whole or xxhash.xxh3_128_hexdigest(canonical_json(record)) != digest:
         raise CorruptStoreError(f"{name} is damaged (wrong checksum)")
     files = {file["path"]: (file["size"], file["xxh3"]) for file in record.pop("files")}
-    return Commit(folder, record, files)
+    return record, files
 
 
 def _bytes_of(record: Mapping[str, Any]) -> bytes:
@@ -119,20 +138,13 @@ def read_commit_of(group: Path, video_id: str) -> Commit:
     Raises:
         CorruptStoreError: It is missing, damaged, or of another video.
     """
-    commit = read_commit(group)
+    return of_video(read_commit(group), video_id)
+
+
+def of_video(commit: Commit, video_id: str) -> Commit:
+    """Refuses with a CorruptStoreError a record that is not that of this video."""
     if commit.facts["id"] != video_id:
         raise CorruptStoreError(
             f"the folder of video {video_id!r} holds video {commit.facts['id']!r}; move it back"
         )
     return commit
-
-
-def digest_file(path: Path) -> str:
-    """Gives the xxh3-128 of a whole file as hexadecimal digits."""
-    import xxhash
-
-    digest = xxhash.xxh3_128()
-    with path.open("rb") as file:
-        while block := file.read(BLOCK_BYTES):
-            digest.update(block)
-    return digest.hexdigest()

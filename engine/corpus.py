@@ -12,19 +12,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from fewframes.attempts import sweep
 from fewframes.choosing import Asked
 from fewframes.crew import Told, run_tasks
 from fewframes.errors import FewframesError
 from fewframes.finding import find_films
 from fewframes.isolation import LIMIT_SECONDS, MEMORY_BYTES, Worker
-from fewframes.layout import create_store
+from fewframes.objects import Objects, store_at
 from fewframes.outcomes import Outcome
 from fewframes.pictures import CodecName
 from fewframes.recipes import DEDUP, Recipe
 from fewframes.sizes import Size, parse_size
 from fewframes.space import check_space as has_space
 from fewframes.space import look_at_film
+from fewframes.uploading import prepare
 
 R = TypeVar("R")
 
@@ -76,7 +76,7 @@ STATUSES = ("ok", "done", "damaged", "failed")
 
 def index(  # noqa: PLR0913 (the public call)
     paths: str | Path | Sequence[str | Path],
-    store: str | Path,
+    store: str | Path | Objects,
     *,
     fps: float | None = 2.0,
     size: Size = 448,
@@ -94,7 +94,7 @@ def index(  # noqa: PLR0913 (the public call)
     backend: str | None = None,
     device: str = "cpu",
 ) -> IndexReport:
-    """Indexes films, or all films below folders, into a store folder.
+    """Indexes films, or all films below folders, into a store: a folder, or a URL as text.
 
     ``fps`` is how many frames a second are scanned (None: every frame), ``size`` the longer side of
     the stored pictures or an exact height and width (None: as they are). ``codec`` stores them as
@@ -114,7 +114,8 @@ def index(  # noqa: PLR0913 (the public call)
     are no part of the recipe: a film that is in the store is not decoded again by another.
 
     Before anything is decoded, what the films may take is predicted from their packets, and
-    `NoSpaceError` raised where the disk has less; ``check_space=False`` leaves that out.
+    `NoSpaceError` raised where the disk has less; ``check_space=False`` leaves that out. For a URL,
+    films are written below the cache folder before they are put, and that is the disk.
 
     A film that cannot be read is an outcome, never an exception; a missing path is
     `UnreadableMediaError`, before anything is done.
@@ -127,10 +128,8 @@ def index(  # noqa: PLR0913 (the public call)
     films = find_films([Path(path) for path in many], ids)
     words = _size_words(size)
     recipe = Recipe(fps, words, codec, quality, dedup, stream)
-    create_store(Path(store))
-    sweep(Path(store))
-    asked = Asked(backend, device)
-    run = _Run(Path(store), recipe, strict, limit_seconds, has_to_fit=check_space, asked=asked)
+    home, asked = store_at(store), Asked(backend, device)
+    run = _Run(home, prepare(home), recipe, strict, limit_seconds, check_space, asked)
     started = time.monotonic()
     outcomes: dict[str, Outcome] = {}
     for event in run.events(films, _worker_count(workers, len(films)), memory_bytes):
@@ -145,7 +144,9 @@ def index(  # noqa: PLR0913 (the public call)
 class _Run:
     """What every film of a run has in common."""
 
-    store: Path
+    store: Path | Objects
+    scratch: Path
+    """Where groups are written first: the store, if it is on disk."""
     recipe: Recipe
     is_strict: bool
     limit_seconds: float
@@ -173,7 +174,7 @@ class _Run:
         self, films: list[tuple[str, Path]], workers: Sequence[Worker]
     ) -> Generator[Progress, None, list[tuple[str, Path]]]:
         """Checks that the disk has space; gives outcomes of films that need no decoding at all."""
-        needed, left = 0, set()
+        needed, left = [], set()
         with closing(run_tasks(films, self.look, workers=workers)) as events:
             for event in events:
                 name, _ = event.task
@@ -185,9 +186,11 @@ class _Run:
                 elif event.result is None:
                     yield Progress(name, 0, 0, outcome=Outcome(name, "done"))
                 else:
-                    needed += event.result
+                    needed.append(event.result)
                     left.add(event.task)
-        has_space(self.store, needed)
+        if not isinstance(self.store, Path):  # films leave the disk as they are put
+            needed = sorted(needed)[-len(workers) :]
+        has_space(self.scratch, sum(needed))
         return [film for film in films if film in left]
 
     def look(
@@ -224,7 +227,7 @@ class _Run:
 
 def index_one(
     path: Path,
-    store: Path,
+    store: Path | Objects,
     *,
     video_id: str,
     recipe: Recipe,

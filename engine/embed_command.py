@@ -8,13 +8,13 @@ from pathlib import Path
 import click
 
 import fewframes
-from fewframes.wording import plainly
+from fewframes.wording import WHERE, on_disk, plainly
 
 MODEL_HELP = "Folder of a CLIP- or SigLIP-like model, or its name of the hub."
 
 
 @click.command()
-@click.argument("store", type=click.Path(path_type=Path))
+@click.argument("store", type=WHERE)
 @click.option("--model", required=True, help=MODEL_HELP)
 @click.option("--revision", help="Branch, tag or commit of a model of the hub.")
 @click.option("--device", default="cpu", show_default=True, help="As PyTorch names it.")
@@ -22,12 +22,12 @@ MODEL_HELP = "Folder of a CLIP- or SigLIP-like model, or its name of the hub."
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a video.")
 @plainly
 def embed(
-    store: Path, model: str, revision: str | None, device: str, batch: int, as_json: bool
+    store: str | Path, model: str, revision: str | None, device: str, batch: int, as_json: bool
 ) -> None:
     """Stores what a model makes of the pictures of STORE, for questions. Run it again to go on."""
     from fewframes.embedding import load_embedder
 
-    videos = fewframes.open(store)
+    videos = fewframes.open(on_disk(store))
     embedder = load_embedder(model, revision=revision, device=device)
     tell = show_progress if sys.stderr.isatty() else None
     outcomes = videos.embed(embedder, batch=batch, progress=tell)

@@ -11,8 +11,10 @@ import fewframes
 from fewframes.pictures import CODECS
 from fewframes.recipes import DEDUP
 from fewframes.wording import (
-    STORE_MARK,
+    WHERE,
     apart,
+    is_store,
+    on_disk,
     plainly,
     read_rate,
     read_size,
@@ -39,7 +41,7 @@ def probe(file: Path, as_json: bool, stream: int | None, verify: bool) -> None:
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("-o", "--output", "store", required=True, type=click.Path(path_type=Path))
+@click.option("-o", "--output", "store", required=True, type=WHERE, help="Folder or URL.")
 @click.option("--fps", callback=read_rate, default="2", show_default=True, help="Or 'all'.")
 @click.option(
     "--size", callback=read_size, default="448", show_default=True, help="Longer side, or HxW."
@@ -80,7 +82,7 @@ def probe(file: Path, as_json: bool, stream: int | None, verify: bool) -> None:
 @plainly
 def index(
     paths: tuple[Path, ...],
-    store: Path,
+    store: str | Path,
     video_id: str | None,
     quiet: bool,
     **options: Any,  # noqa: ANN401
@@ -98,7 +100,7 @@ def index(
 
 
 @click.command()
-@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("source", type=WHERE)
 @click.argument("video", required=False)
 @click.option("-k", "--budget", type=int, default=16, show_default=True, help="How many frames.")
 @click.option("--policy", default="adaptive", show_default=True)
@@ -124,7 +126,7 @@ def index(
 @click.option("--out", type=click.Path(path_type=Path), help="Write JPEGs and frames.json here.")
 @plainly
 def sample(
-    source: Path,
+    source: str | Path,
     video: str | None,
     start: float | None,
     end: float | None,
@@ -142,7 +144,7 @@ def sample(
     from fewframes.describing import sample_facts, write_sample
 
     span = None if start is None and end is None else (start, end)
-    if (source / STORE_MARK).is_file():
+    if is_store(source):
         stored = the_video(fewframes.open(source), video)
         asked = question(query, model, revision)
         batch = stored.sample(span=span, features=features, **asked, **options)
@@ -152,7 +154,7 @@ def sample(
         raise click.UsageError("--query, --model and --features need a STORE; 'index' makes one")
     else:
         options |= {"span": span, "scan_fps": scan_fps, "size": size}
-        batch = apart(fewframes.sample, source, **options)
+        batch = apart(fewframes.sample, on_disk(source), **options)
     facts = sample_facts(batch)
     if out is not None:
         write_sample(batch, facts, out)

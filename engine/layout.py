@@ -45,7 +45,7 @@ def create_store(store: Path) -> None:
     (store / ".attempts").mkdir(exist_ok=True)
     with Attempt(store) as attempt:
         draft = attempt.folder / MARK
-        draft.write_bytes(_mark_bytes(FORMAT_VERSION))
+        draft.write_bytes(mark_bytes(FORMAT_VERSION))
         flush_one(draft)
         draft.replace(store / MARK)
     flush_one(store)
@@ -62,17 +62,23 @@ def check_store(store: Path) -> None:
     """
     try:
         data = (store / MARK).read_bytes()
-        mark = json.loads(data)
-        version = int(mark["version"]) if mark["format"] == FORMAT else 0
     except (FileNotFoundError, NotADirectoryError):
         raise FileNotFoundError(
             f"{store.name!r} is not a store (it has no {MARK}); make one with 'fewframes index'"
         ) from None
+    check_mark(store.name, data)
+
+
+def check_mark(name: str, data: bytes) -> None:
+    """Refuses a mark that is damaged or of a newer version; ``name`` is the store's."""
+    try:
+        mark = json.loads(data)
+        version = int(mark["version"]) if mark["format"] == FORMAT else 0
     except (ValueError, TypeError, KeyError) as error:
-        raise CorruptStoreError(f"{store.name}/{MARK} is damaged") from error
-    check_version(f"store {store.name!r}", version)
-    if version < 1 or data != _mark_bytes(version):
-        raise CorruptStoreError(f"{store.name}/{MARK} does not say '{FORMAT}'")
+        raise CorruptStoreError(f"{name}/{MARK} is damaged") from error
+    check_version(f"store {name!r}", version)
+    if version < 1 or data != mark_bytes(version):
+        raise CorruptStoreError(f"{name}/{MARK} does not say '{FORMAT}'")
 
 
 def check_version(what: str, version: int) -> None:
@@ -89,7 +95,8 @@ def check_version(what: str, version: int) -> None:
         )
 
 
-def _mark_bytes(version: int) -> bytes:
+def mark_bytes(version: int) -> bytes:
+    """Gives what the file says that marks a store."""
     return json.dumps({"format": FORMAT, "version": version}).encode("ascii") + b"\n"
 
 

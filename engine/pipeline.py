@@ -4,6 +4,7 @@ probe ─▶ frames at a rate ─▶ plan ─▶ decode ─▶ signals ─▶ pi
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,11 @@ from fewframes.arrays import I64
 from fewframes.choosing import Asked
 from fewframes.decoding import DecodeReport
 from fewframes.errors import DamagedFrameError, UnreadableMediaError
+from fewframes.objects import Objects
 from fewframes.outcomes import Outcome
 from fewframes.pictures import picture_codec
 from fewframes.probing import identify, probe
-from fewframes.publishing import VideoWriter, find_same_source
+from fewframes.publishing import VideoWriter, has_same_source
 from fewframes.recipes import Recipe
 from fewframes.scanning import frames_at_rate, scan
 from fewframes.sizes import output_size
@@ -25,7 +27,7 @@ from fewframes.timeline import Timeline
 
 def index_film(
     path: Path,
-    store: Path,
+    store: Path | Objects,
     *,
     video_id: str,
     recipe: Recipe,
@@ -38,12 +40,13 @@ def index_film(
     ``progress`` is told frames done and frames in all. Raises `UnreadableMediaError` where nothing
     can be decoded, and with ``is_strict`` `DamagedFrameError` where not everything can.
     """
-    if find_same_source(store, video_id, recipe, identify(path)) is not None:
+    if has_same_source(store, video_id, recipe, identify(path)):
         return Outcome(video_id, "done")
     timeline = probe(path, stream=recipe.stream)
     numbers = frames_at_rate(timeline, recipe.fps)
     size = output_size(timeline.stream, None if recipe.size == "native" else recipe.size)
     height, width = size or timeline.stream.display_size
+    tell = progress or (lambda _done, _all: None)
     with VideoWriter(store, video_id=video_id, recipe=recipe, height=height, width=width) as out:
         codec = picture_codec(recipe.codec, recipe.quality)
         rows, report = scan(
@@ -53,15 +56,16 @@ def index_film(
             dedup=recipe.dedup,
             format=codec.format,
             keep=lambda planes: out.append(codec.encode(planes)),
-            progress=(lambda done: progress(done, len(numbers))) if progress else None,
+            progress=lambda done: tell(done, len(numbers)),
             asked=asked,
         )
         table, slots = rows.table(timeline)
         reason = what_is_wrong(timeline, numbers, table, report)
         check_usable(path.name, table, reason, is_strict=is_strict)
-        publish(out, timeline, numbers, table, slots, reason, report.provenance())
-    seconds, status = timeline.duration_seconds, "damaged" if reason else "ok"
-    stored = int(slots.max()) + 1
+        sign = partial(tell, len(numbers), len(numbers))
+        publish(out, timeline, numbers, table, slots, reason, report.provenance(), sign)
+    seconds, stored = timeline.duration_seconds, int(slots.max()) + 1
+    status = "damaged" if reason else "ok"
     return Outcome(video_id, status, reason, len(table), stored, seconds, report.pictures)
 
 
@@ -73,6 +77,7 @@ def publish(
     slots: I64,
     reason: str,
     decoding: Mapping[str, str],
+    tell: Callable[[], None],
 ) -> None:
     """Commits what was scanned, with the ranges that are missing, and who decoded it."""
     out.commit(
@@ -84,6 +89,7 @@ def publish(
         bad_ranges=bad_ranges(numbers, table.frame_numbers),
         reason=reason,
         decoding=decoding,
+        tell=tell,
     )
 
 

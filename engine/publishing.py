@@ -5,10 +5,12 @@
 3. A note for the catalogue says that the video may change. Then one rename puts the group in its
    place. Where another process was first, its group stands.
 4. Older groups of the same id and recipe, made of another source, are removed.
+
+For a store by URL the attempt is on disk all the same, and `uploading` publishes it.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -19,19 +21,23 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from fewframes.attempts import Attempt, sweep
-from fewframes.commits import Commit, digest_file, read_commit, write_commit
+from fewframes.attempts import Attempt
+from fewframes.commits import Commit, read_commit, write_commit
 from fewframes.compacting import compact_if_long
 from fewframes.errors import CorruptStoreError, StaleIndexError
-from fewframes.layout import create_store, folder_name, groups_of
+from fewframes.layout import folder_name, groups_of
 from fewframes.notes import note_change, remove
+from fewframes.objects import Objects
 from fewframes.pictures import picture_codec
+from fewframes.places import digest_file
 from fewframes.recipes import Recipe
+from fewframes.remote import intact_commits
 from fewframes.rows import StoredRows, write_rows
 from fewframes.shard_writing import ShardWriter
 from fewframes.sidecars import remove_orphans, remove_sidecars
 from fewframes.table import FrameTable
 from fewframes.timeline import Source, Timeline
+from fewframes.uploading import prepare, upload
 
 STATUSES = ("ok", "damaged")
 
@@ -43,18 +49,22 @@ class VideoWriter:
     """
 
     def __init__(
-        self, store: Path, *, video_id: str, recipe: Recipe, height: int, width: int
+        self,
+        store: Path | Objects,
+        *,
+        video_id: str,
+        recipe: Recipe,
+        height: int,
+        width: int,
     ) -> None:
-        self._place = store / "videos" / folder_name(video_id)
+        self._name = folder_name(video_id)
         self._store, self._id, self._recipe = store, video_id, recipe
         self._size = (height, width)
         self._closing = ExitStack()
 
     def __enter__(self) -> Self:
         """Starts the attempt."""
-        create_store(self._store)
-        sweep(self._store)
-        self._attempt = self._closing.enter_context(Attempt(self._store))
+        self._attempt = self._closing.enter_context(Attempt(prepare(self._store)))
         codec = picture_codec(self._recipe.codec, self._recipe.quality)
         self._shards = ShardWriter(self._attempt.folder / "frames", *self._size, codec)
         self._closing.callback(self._shards.abandon)
@@ -85,8 +95,9 @@ class VideoWriter:
         bad_ranges: Sequence[Sequence[int]] = (),
         reason: str = "",
         decoding: Mapping[str, str] | None = None,
-    ) -> Path:
-        """Publishes the video; gives the folder of the group that stands.
+        tell: Callable[[], None] = lambda: None,
+    ) -> Path | None:
+        """Publishes the video; gives the folder of the group that stands, None for a URL.
 
         That is another one's group, where another process published the same first.
 
@@ -101,10 +112,12 @@ class VideoWriter:
             bad_ranges: First and last frame number of each stretch that could not be decoded.
             reason: One sentence on the damage.
             decoding: Who decoded the film, and why.
+            tell: Called as files are put in an object store; a sign of life.
 
         Raises:
             ValueError: The columns do not fit each other, or a slot was never written.
             StaleIndexError: The film has changed since its timeline was read.
+            UnreachableStoreError: The object store does not answer, or refuses.
         """
         count = len(table)
         rows = StoredRows(
@@ -124,7 +137,11 @@ class VideoWriter:
             "decoding": dict(decoding or {}),
         }
         self._finish(rows, {**self._facts(timeline, rows, digest), **outcome})
-        return self._publish(self._recipe.key(digest))
+        key = self._recipe.key(digest)
+        if isinstance(self._store, Path):
+            return self._publish(self._store, key)
+        upload(self._store, self._attempt.folder, self._id, key, tell)
+        return None
 
     def _facts(self, timeline: Timeline, rows: StoredRows, digest: str) -> dict[str, Any]:
         return {
@@ -149,18 +166,20 @@ class VideoWriter:
         group = {"zarr_format": 3, "node_type": "group", "attributes": {"fewframes": facts}}
         (folder / "zarr.json").write_text(json.dumps(group, indent=1) + "\n", encoding="ascii")
         shards = {f"frames/{path}": fact for path, fact in self._shards.digests.items()}
+        if not isinstance(self._store, Path):
+            facts = {**facts, "attempt": folder.name}
         write_commit(folder, facts, shards)
 
-    def _publish(self, key: str) -> Path:
-        final = self._place / key
-        note_change(self._store, self._attempt, self._place.name)
+    def _publish(self, store: Path, key: str) -> Path:
+        final = store / "videos" / self._name / key
+        note_change(store, self._attempt, self._name)
         while not self._attempt.publish(final):
-            if find_published(self._store, self._id, key) is not None:
+            if find_published(store, self._id, key) is not None:
                 return final
-            remove_group(self._store, final)  # a damaged group is worth less than a whole one
-        _remove_superseded(self._store, read_commit(final))
-        remove_orphans(self._store, final)
-        compact_if_long(self._store)
+            remove_group(store, final)  # a damaged group is worth less than a whole one
+        _remove_superseded(store, read_commit(final))
+        remove_orphans(store, final)
+        compact_if_long(store)
         return final
 
 
@@ -174,25 +193,38 @@ def find_published(store: Path, video_id: str, key: str) -> Path | None:
 
 
 def find_same_source(store: Path, video_id: str, recipe: Recipe, source: Source) -> Path | None:
-    """Gives the group made of this very file under this recipe, or None.
-
-    A file of the same size and edges but another time of change is read whole to be compared.
-    """
-    for commit in _intact(store, video_id):
-        known = commit.facts["source"]
-        is_alike = (known["size_bytes"], known["edges_xxh3"]) == (
-            source.size_bytes,
-            source.edges_xxh3,
-        )
-        if not is_alike or commit.facts["recipe"] != recipe.to_dict():
-            continue
-        if known["mtime_ns"] == source.mtime_ns or known["digest"] == digest_file(source.path):
-            return commit.folder
-    return None
+    """Gives the group made of this very file under this recipe, or None."""
+    found = _same_source(store, video_id, recipe, source)
+    return found.folder if found else None
 
 
-def _intact(store: Path, video_id: str) -> Iterator[Commit]:
+def has_same_source(store: Path | Objects, video_id: str, recipe: Recipe, source: Source) -> bool:
+    """Whether a store, on disk or not, has a group made of this very file under this recipe."""
+    return _same_source(store, video_id, recipe, source) is not None
+
+
+def _same_source(
+    store: Path | Objects, video_id: str, recipe: Recipe, source: Source
+) -> Commit | None:
+    """A file of the same size and edges but another time of change is read whole."""
+    there = _intact(store, video_id)
+    return next((commit for commit in there if _is_of(commit, recipe, source)), None)
+
+
+def _is_of(commit: Commit, recipe: Recipe, source: Source) -> bool:
+    known = commit.facts["source"]
+    is_alike = (known["size_bytes"], known["edges_xxh3"]) == (source.size_bytes, source.edges_xxh3)
+    if not is_alike or commit.facts["recipe"] != recipe.to_dict():
+        return False
+    is_untouched: bool = known["mtime_ns"] == source.mtime_ns
+    return is_untouched or known["digest"] == digest_file(source.path)
+
+
+def _intact(store: Path | Objects, video_id: str) -> Iterator[Commit]:
     """The groups of a video whose records can be read."""
+    if not isinstance(store, Path):
+        yield from intact_commits(store, video_id)
+        return
     for group in groups_of(store, video_id):
         try:
             yield read_commit(group)

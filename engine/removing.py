@@ -5,12 +5,13 @@ from pathlib import Path
 
 from fewframes.attempts import sweep
 from fewframes.compacting import compact
-from fewframes.layout import groups_of
 from fewframes.notes import remove_video
-from fewframes.store import open_store
+from fewframes.objects import Objects
+from fewframes.store import holds, open_store
+from fewframes.uploading import remove_remote
 
 
-def remove_videos(store: Path, ids: Sequence[str]) -> None:
+def remove_videos(store: Path | Objects, ids: Sequence[str]) -> None:
     """Deletes all groups of these videos, also broken ones.
 
     Each leaves the store in one step. The catalogue is made anew, so that no name of it is left;
@@ -22,8 +23,11 @@ def remove_videos(store: Path, ids: Sequence[str]) -> None:
     """
     videos = open_store(store)
     for video_id in ids:
-        if not groups_of(store, video_id):
+        if not holds(store, video_id):
             videos[video_id]  # says which ids are near
+    if not isinstance(store, Path):
+        remove_remote(store, ids)
+        return
     for video_id in ids:
         remove_video(store, video_id)
     sweep(store)

@@ -1,4 +1,4 @@
-"""ShardReader: pictures of one video from disk, by slot.
+"""ShardReader: pictures of one video from its place, by slot.
 
 1. The index of a shard is read once, checked and kept.
 2. Wanted pictures that lie near each other are read together; no file stays open.
@@ -10,9 +10,10 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -20,8 +21,9 @@ import numpy.typing as npt
 
 from fewframes import shard_format as form
 from fewframes.arrays import I64, U8
-from fewframes.errors import CorruptStoreError
+from fewframes.errors import CorruptStoreError, UnreachableStoreError
 from fewframes.pictures import PictureCodec
+from fewframes.places import Folder, OpenFile, Place
 from fewframes.shard_format import CHECKSUM_BYTES as CHECK
 
 WASTE = 1 / 8
@@ -52,8 +54,8 @@ class _Task(NamedTuple):
     runs: list[_Run]
 
 
-_ReadRun: TypeAlias = Callable[[int, _Run], None]
-"""Reads a run of the file with this descriptor."""
+_ReadRun: TypeAlias = Callable[[OpenFile, _Run], None]
+"""Reads a run of an open file."""
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
@@ -64,24 +66,25 @@ class ShardReader:
         CorruptStoreError: Here or when reading: a file is missing, or is not what was written.
     """
 
-    folder: Path
+    folder: Path | Place
+    """Where the array is: a folder, or a place elsewhere."""
     shape: tuple[int, int, int, int] = field(init=False)
     """Slots, height, width and 3."""
     codec: PictureCodec = field(init=False)
     """How the pictures are stored."""
     _indexes: dict[int, I64] = field(init=False, default_factory=dict)
+    _place: Place = field(init=False)
 
     def __post_init__(self) -> None:
         """Reads the array's ``zarr.json``; anything but what `ShardWriter` writes is refused."""
-        file = self.folder / "zarr.json"
-        try:
-            shape, codec = form.read_metadata(json.loads(file.read_bytes()))
-        except (OSError, ValueError) as error:
-            raise _unusable(file, error) from error
+        place = Folder(self.folder) if isinstance(self.folder, Path) else self.folder
+        object.__setattr__(self, "_place", place)
+        with self._using("zarr.json", OSError, ValueError):
+            shape, codec = form.read_metadata(json.loads(place.read("zarr.json")))
         object.__setattr__(self, "shape", shape)
         object.__setattr__(self, "codec", codec)
 
-    def __reduce__(self) -> tuple[type["ShardReader"], tuple[Path]]:
+    def __reduce__(self) -> tuple[type["ShardReader"], tuple[Path | Place]]:
         return ShardReader, (self.folder,)
 
     def __len__(self) -> int:
@@ -135,7 +138,10 @@ class ShardReader:
 
     def _each(self, slots: I64, read: _ReadRun, most_bytes: int, workers: int | None) -> None:
         """Calls ``read`` for each run of the rising slots, on threads."""
-        threads = min(workers or len(slots) // FRAMES_PER_THREAD, CORES)
+        lanes = self._place.lanes
+        threads = min(workers or lanes or len(slots) // FRAMES_PER_THREAD, lanes or CORES)
+        if lanes and threads > 1:
+            self._fetch_indexes(slots, threads)
         tasks = list(self._tasks(slots, most_bytes, FRAMES_PER_THREAD if threads > 1 else None))
         if min(threads, len(tasks)) <= 1:
             for task in tasks:
@@ -146,18 +152,17 @@ class ShardReader:
                 pass
 
     def _run(self, task: _Task, read: _ReadRun) -> None:
-        file = self.folder / form.shard_path(task.shard)
-        try:
-            handle = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError as error:
-            raise _unusable(file, error) from error
-        try:
+        path, spans = form.shard_path(task.shard), map(_span, task.runs)
+        with self._using(path, OSError), self._place.open(path, spans) as file:
             for run in task.runs:
-                read(handle, run)
-        except OSError as error:
-            raise _unusable(file, error) from error
-        finally:
-            os.close(handle)
+                read(file, run)
+
+    def _fetch_indexes(self, slots: I64, threads: int) -> None:
+        """Reads the indexes of all shards at once where each is a wait."""
+        shards = np.unique(slots // form.SHARD_FRAMES).tolist()
+        with ThreadPoolExecutor(threads) as pool:
+            for _ in pool.map(self.index_of, shards):
+                pass
 
     def _tasks(self, slots: I64, most_bytes: int, most_runs: int | None) -> Iterator[_Task]:
         """Cuts rising slots into runs, each within one shard, and these into tasks."""
@@ -180,10 +185,10 @@ class ShardReader:
     def _reading_for(self, use: Callable[[int, U8], None]) -> _ReadRun:
         """Gives a function that reads a run and gives ``use`` the bytes of each picture."""
 
-        def read(handle: int, run: _Run) -> None:
+        def read(file: OpenFile, run: _Run) -> None:
             start = run.offsets[0]
             ends = [offset + size - start for offset, size in zip(*run[1:], strict=True)]
-            data = np.frombuffer(os.pread(handle, max(ends), start), np.uint8)
+            data = np.frombuffer(file.pread(max(ends), start), np.uint8)
             for slot, size, end in zip(run.slots, run.sizes, ends, strict=True):
                 picture, tail = data[end - size : end - CHECK], data[end - CHECK : end]
                 if len(data) < end or form.checksum(picture.data) != tail.tobytes():
@@ -196,12 +201,12 @@ class ShardReader:
         """Gives a function that reads raw pictures, a run each, to their places."""
         from fastcrc.crc32 import iscsi as crc32c
 
-        def read(handle: int, run: _Run) -> None:
+        def read(file: OpenFile, run: _Run) -> None:
             (slot,), (offset,), (size,) = run
             out, tail = place[slot], bytearray(CHECK)
             if size != out.nbytes + CHECK:
                 raise self._corrupt(slot, f"has {size - CHECK} bytes, not {out.nbytes}")
-            count = os.preadv(handle, [out.data.cast("B"), tail], offset)
+            count = file.preadv(out, tail, offset)
             if count != size or crc32c(out.data) != int.from_bytes(tail, "little"):
                 raise self._corrupt(slot, "is damaged (wrong checksum)")
 
@@ -221,13 +226,10 @@ class ShardReader:
     def index_of(self, shard: int) -> I64:
         """Offset and bytes of each picture of a shard, ``[256, 2] i64``; -1 where there is none."""
         if shard not in self._indexes:
-            file = self.folder / form.shard_path(shard)
-            try:
-                size = file.stat().st_size
-                data = _read(file, max(0, size - form.INDEX_BYTES), form.INDEX_BYTES)
+            path = form.shard_path(shard)
+            with self._using(path, OSError, ValueError):
+                data, size = self._place.tail(path, form.INDEX_BYTES)
                 self._indexes[shard] = form.decode_index(data, shard_bytes=size)
-            except (OSError, ValueError) as error:
-                raise _unusable(file, error) from error
         return self._indexes[shard]
 
     def _checked(self, slots: npt.ArrayLike) -> I64:
@@ -252,8 +254,20 @@ class ShardReader:
             "of a torch tensor, pass tensor.numpy()"
         )
 
+    @contextmanager
+    def _using(self, path: str, *kinds: type[Exception]) -> Iterator[None]:
+        """Says of a file that it cannot be used, where there are such errors, and why."""
+        try:
+            yield
+        except (CorruptStoreError, UnreachableStoreError):
+            raise
+        except kinds as error:
+            reason = error.strerror or error if isinstance(error, OSError) else error
+            file = _shown(self._place.path / path)
+            raise CorruptStoreError(f"{file} cannot be used: {reason}") from error
+
     def _corrupt(self, slot: int, what: str) -> CorruptStoreError:
-        file = self.folder / form.shard_path(slot // form.SHARD_FRAMES)
+        file = self._place.path / form.shard_path(slot // form.SHARD_FRAMES)
         return CorruptStoreError(f"{_shown(file)}: the picture in slot {slot} {what}")
 
 
@@ -269,21 +283,14 @@ def _cut(offsets: list[int], sizes: list[int], most_bytes: int) -> Iterator[slic
     yield slice(first, len(offsets))
 
 
-def _read(file: Path, start: int, length: int) -> bytes:
-    """Bytes of a file, fewer where it ends."""
-    handle = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        return os.pread(handle, length, start)
-    finally:
-        os.close(handle)
+def _span(run: _Run) -> tuple[int, int]:
+    """Where a run begins in its shard, and its bytes."""
+    start = run.offsets[0]
+    ends = (offset + size for offset, size in zip(run.offsets, run.sizes, strict=True))
+    return start, max(ends) - start
 
 
-def _unusable(file: Path, error: Exception) -> CorruptStoreError:
-    reason = error.strerror if isinstance(error, OSError) else error
-    return CorruptStoreError(f"{_shown(file)} cannot be used: {reason}")
-
-
-def _shown(file: Path) -> str:
+def _shown(file: PurePath) -> str:
     """The file with the folders that say which video it is of, never the whole path."""
     at = file.parts.index("frames") if "frames" in file.parts else len(file.parts) - 1
     return "/".join(file.parts[max(1, at - 2) :])

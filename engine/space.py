@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from fewframes.errors import NoSpaceError
+from fewframes.objects import Objects
 from fewframes.recipes import Recipe
 
 JPEG_QUALITIES = (1, 50, 80, 90, 95, 100)
@@ -42,7 +43,7 @@ def predict_bytes(recipe: Recipe, *, rows: int, height: int, width: int) -> int:
 
 def look_at_film(
     path: Path,
-    store: Path,
+    store: Path | Objects,
     *,
     video_id: str,
     recipe: Recipe,
@@ -54,11 +55,11 @@ def look_at_film(
     Raises `UnreadableMediaError` for what is not a video. ``progress`` is never told anything.
     """
     from fewframes.probing import identify, probe
-    from fewframes.publishing import find_same_source
+    from fewframes.publishing import has_same_source
     from fewframes.scanning import frames_at_rate
     from fewframes.sizes import output_size
 
-    if find_same_source(store, video_id, recipe, identify(path)) is not None:
+    if has_same_source(store, video_id, recipe, identify(path)):
         return None
     timeline = probe(path, stream=recipe.stream)
     size = output_size(timeline.stream, None if recipe.size == "native" else recipe.size)

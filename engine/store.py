@@ -1,4 +1,4 @@
-"""Store: a folder of indexed videos, read lazily.
+"""Store: indexed videos in a folder, or in an object store by URL, read lazily.
 
 Opening a store reads one small file. A video's record is read when the video is asked for; lists
 and counts come from the catalogue.
@@ -16,7 +16,9 @@ from fewframes.commits import Commit, read_commit_of
 from fewframes.embedding import Embedder
 from fewframes.errors import CorruptStoreError, FewframesError
 from fewframes.layout import check_store, create_store, groups_of
+from fewframes.objects import Objects, shown, store_at
 from fewframes.outcomes import Outcome
+from fewframes.remote import RemoteList, check_remote, remote_commits, remote_keys
 from fewframes.video import Video
 
 NEIGHBOURS = 500
@@ -25,22 +27,24 @@ NEIGHBOURS = 500
 __all__ = ["Store", "Video", "create_store", "open_store"]
 
 
-def open_store(path: str | Path) -> "Store":
-    """Opens a store folder for reading.
+def open_store(path: str | Path | Objects) -> "Store":
+    """Opens a store for reading: a folder, or a URL such as ``s3://bucket/prefix`` as text.
 
     Raises:
         FileNotFoundError: The folder is not there, or is no store.
         ValueError: A newer version of fewframes has written it.
+        UnreachableStoreError: The object store of a URL does not answer, or refuses.
+        MissingBackendError: A URL is given, and obstore is not installed.
 
     >>> import fewframes as ff
     >>> ff.open("corpus.zarr")["film"].read(seconds=[2.2]).seconds.tolist()
     [2.0]
     """
-    return Store(Path(path))
+    return Store(store_at(path))
 
 
 class Store(Mapping[str, Video]):
-    """The videos of a store folder by id; what is published later is seen without reopening.
+    """The videos of a store by id; what is published later is seen without reopening.
 
     >>> import fewframes as ff
     >>> store = ff.open("corpus.zarr")
@@ -48,14 +52,13 @@ class Store(Mapping[str, Video]):
     (True, ['film'])
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path.absolute()
-        check_store(self._path)
-        self._catalogue = Catalogue(self._path)
+    def __init__(self, path: Path | Objects) -> None:
+        self._path = path.absolute() if isinstance(path, Path) else path
+        self._catalogue = _list_of(self._path)
 
     def __repr__(self) -> str:
         count = len(self)
-        return f"Store({self._path.name!r}: {count} video{'' if count == 1 else 's'})"
+        return f"Store({shown(self._path)!r}: {count} video{'' if count == 1 else 's'})"
 
     def __len__(self) -> int:
         return len(self._catalogue)
@@ -64,7 +67,7 @@ class Store(Mapping[str, Video]):
         return iter(self._catalogue.ids())
 
     def __contains__(self, video_id: object) -> bool:
-        return isinstance(video_id, str) and bool(groups_of(self._path, video_id))
+        return isinstance(video_id, str) and holds(self._path, video_id)
 
     def __getitem__(self, video_id: str) -> Video:
         """Gives a video; of several groups the newest.
@@ -108,6 +111,8 @@ class Store(Mapping[str, Video]):
         return self._catalogue.rows()
 
     def _commits(self, video_id: str) -> list[Commit]:
+        if not isinstance(self._path, Path):
+            return remote_commits(self._path, video_id)
         commits = []
         for group in groups_of(self._path, video_id):
             try:
@@ -121,14 +126,30 @@ class Store(Mapping[str, Video]):
         ids = self._catalogue.ids()
         if video_id in ids:
             raise CorruptStoreError(
-                f"the catalogue of {self._path.name!r} lists video {video_id!r}, but it is not "
+                f"the catalogue of {shown(self._path)!r} lists video {video_id!r}, but it is not "
                 "there; run 'fewframes compact'"
             )
         at = bisect(ids, video_id)
         ids = ids[max(0, at - NEIGHBOURS) : at + NEIGHBOURS]
         near = difflib.get_close_matches(video_id, ids, n=3) or ids[:3]
         hint = f"; near: {', '.join(map(repr, near))}" if near else "; it is empty"
-        return f"no video {video_id!r} in {self._path.name!r}{hint}"
+        return f"no video {video_id!r} in {shown(self._path)!r}{hint}"
+
+
+def holds(store: Path | Objects, video_id: str) -> bool:
+    """Whether a store has anything published of a video, whole or damaged."""
+    if isinstance(store, Path):
+        return bool(groups_of(store, video_id))
+    return bool(remote_keys(store, video_id))
+
+
+def _list_of(store: Path | Objects) -> Catalogue | RemoteList:
+    """The list of what is a store."""
+    if isinstance(store, Path):
+        check_store(store)
+        return Catalogue(store)
+    check_remote(store)
+    return RemoteList(store)
 
 
 def _embedded(

@@ -8,16 +8,17 @@ from pathlib import Path
 import click
 
 import fewframes
-from fewframes.wording import STORE_MARK, apart, plainly, show, the_video
+from fewframes.objects import store_at
+from fewframes.wording import WHERE, apart, is_store, on_disk, plainly, show, the_video
 
 FORMS = ("jpeg", "webdataset", "mp4", "lerobot")
 
 
 @click.command()
-@click.argument("store", type=click.Path(path_type=Path))
+@click.argument("store", type=WHERE)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 @plainly
-def ls(store: Path, as_json: bool) -> None:
+def ls(store: str | Path, as_json: bool) -> None:
     """Lists the videos of a store."""
     from fewframes.describing import listed_line
 
@@ -27,11 +28,11 @@ def ls(store: Path, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("store", type=click.Path(path_type=Path))
+@click.argument("store", type=WHERE)
 @click.argument("video", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @plainly
-def info(store: Path, video: str | None, as_json: bool) -> None:
+def info(store: str | Path, video: str | None, as_json: bool) -> None:
     """Says all that a store knows of one video."""
     from fewframes.describing import video_facts
 
@@ -39,7 +40,7 @@ def info(store: Path, video: str | None, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("source", type=WHERE)
 @click.option(
     "--film",
     "films",
@@ -51,17 +52,21 @@ def info(store: Path, video: str | None, as_json: bool) -> None:
 @click.option("--drop", is_flag=True, help="With --repair, remove what cannot be indexed again.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a video.")
 @plainly
-def verify(source: Path, films: tuple[Path, ...], repair: bool, drop: bool, as_json: bool) -> None:
+def verify(
+    source: str | Path, films: tuple[Path, ...], repair: bool, drop: bool, as_json: bool
+) -> None:
     """Checks a film by decoding it, or every byte of a STORE; with --film also its frames."""
     from fewframes.repairing import repair_store
     from fewframes.verifying import verify_film, verify_store
 
-    is_store = (source / STORE_MARK).is_file()
-    if repair and not is_store:
+    if repair and not is_store(on_disk(source)):
         raise click.UsageError(f"{str(source)!r} is not a store; only a store can be repaired")
     if drop and not repair:
         raise click.UsageError("--drop goes with --repair")
-    verdicts = verify_store(source, films) if is_store else [apart(verify_film, source)]
+    if is_store(source):
+        verdicts = verify_store(store_at(source), films)
+    else:
+        verdicts = [apart(verify_film, on_disk(source))]
     for verdict in verdicts:
         words = verdict.differences[0] if verdict.differences else "as it should be"
         notes = "".join(f"; {note}" for note in verdict.notes)
@@ -69,7 +74,7 @@ def verify(source: Path, films: tuple[Path, ...], repair: bool, drop: bool, as_j
         click.echo(json.dumps(asdict(verdict)) if as_json else line)
     is_well = not any(verdict.differences for verdict in verdicts)
     if repair and not is_well:
-        repairs = list(repair_store(source, verdicts, films, drop=drop))
+        repairs = list(repair_store(on_disk(source), verdicts, films, drop=drop))
         for done in repairs:
             line = f"{done.video}: {done.words}"
             click.echo(json.dumps(asdict(done)) if as_json else line)
@@ -78,36 +83,37 @@ def verify(source: Path, films: tuple[Path, ...], repair: bool, drop: bool, as_j
 
 
 @click.command()
-@click.argument("store", type=click.Path(path_type=Path))
+@click.argument("store", type=WHERE)
 @click.argument("videos", nargs=-1, required=True)
 @plainly
-def rm(store: Path, videos: tuple[str, ...]) -> None:
+def rm(store: str | Path, videos: tuple[str, ...]) -> None:
     """Deletes videos from STORE, their pictures, tables and names."""
     from fewframes.removing import remove_videos
 
-    remove_videos(store, videos)
+    remove_videos(store_at(store), videos)
 
 
 @click.command()
-@click.argument("store", type=click.Path(path_type=Path))
+@click.argument("store", type=WHERE)
 @plainly
-def compact(store: Path) -> None:
+def compact(store: str | Path) -> None:
     """Makes the catalogue of STORE anew from what is there, and sweeps leftovers."""
     from fewframes.attempts import sweep
     from fewframes.compacting import compact as make_anew
 
-    fewframes.open(store)
-    sweep(store)
-    click.echo(f"{make_anew(store)} videos")
+    folder = on_disk(store)
+    fewframes.open(folder)
+    sweep(folder)
+    click.echo(f"{make_anew(folder)} videos")
 
 
 @click.command()
-@click.argument("store", type=click.Path(path_type=Path))
+@click.argument("store", type=WHERE)
 @click.argument("videos", nargs=-1, required=True)
 @click.option("--to", "folder", required=True, type=click.Path(path_type=Path), help="New folder.")
 @click.option("--format", "form", required=True, type=click.Choice(FORMS), help="See the README.")
 @plainly
-def export(store: Path, videos: tuple[str, ...], folder: Path, form: str) -> None:
+def export(store: str | Path, videos: tuple[str, ...], folder: Path, form: str) -> None:
     """Writes indexed frames of videos into a folder, for other programs, with their exact times."""
     from fewframes.exporting import export_videos
 

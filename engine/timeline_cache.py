@@ -33,14 +33,18 @@ PACKET_COLUMNS = (
 
 def folder() -> Path | None:
     """Where timelines are kept; None where keeping is switched off."""
+    is_off = os.environ.get("FEWFRAMES_CACHE", "") == "off"
+    return None if is_off else cache_home() / "timelines"
+
+
+def cache_home() -> Path:
+    """The cache folder, for what has to be on disk for a while; ``off`` has no say in it."""
     chosen = os.environ.get("FEWFRAMES_CACHE", "")
-    if chosen == "off":
-        return None
-    if chosen:
-        return Path(chosen) / "timelines"
+    if chosen and chosen != "off":
+        return Path(chosen)
     from platformdirs import user_cache_path
 
-    return user_cache_path("fewframes") / "timelines"
+    return user_cache_path("fewframes")
 
 
 def load(source: Source, stream: int | None) -> Timeline | None:

@@ -17,11 +17,14 @@ from fewframes.arrays import I64
 from fewframes.catalogue import Catalogue, listed_ids, rows_of
 from fewframes.commits import Commit, read_commit_of
 from fewframes.decoding import DecodeReport, decoder
-from fewframes.errors import FewframesError
+from fewframes.errors import CorruptStoreError, FewframesError, UnreachableStoreError
 from fewframes.finding import find_films
 from fewframes.layout import groups_of
+from fewframes.objects import Objects
+from fewframes.places import Folder
 from fewframes.plan import plan_frames
 from fewframes.probing import probe
+from fewframes.remote import commit_at, remote_keys
 from fewframes.sidecars import faults_of
 from fewframes.store import open_store
 from fewframes.timeline import Timeline
@@ -75,7 +78,7 @@ def verify_film(path: Path, *, seeks: int = SEEKS) -> Verdict:
 
 
 def verify_store(
-    store: Path,
+    store: Path | Objects,
     films: Sequence[Path] = (),
     *,
     progress: Callable[[Verdict], None] | None = None,
@@ -84,20 +87,22 @@ def verify_store(
 
     A video's film is the one of ``films`` (files, or folders as they were indexed) with its id.
     A catalogue that does not agree with the groups is a verdict of its own, the last one.
-    Raises FileNotFoundError for what is no store.
+    Raises FileNotFoundError for what is no store, and UnreachableStoreError where a URL's object
+    store does not answer.
 
     >>> [verdict.differences for verdict in verify_store(Path("corpus.zarr"))]
     [()]
     """
     known = find_films(films)
-    open_store(store)
+    opened = open_store(store)
     verdicts = []
-    for video_id in listed_ids(store):
+    for video_id in listed_ids(store) if isinstance(store, Path) else opened:
         verdicts.append(_verdict(store, video_id, known.get(video_id)))
         if progress:
             progress(verdicts[-1])
-    catalogue = verify_catalogue(store)
-    return [*verdicts, *([catalogue] if catalogue.differences else [])]
+    if isinstance(store, Path) and (catalogue := verify_catalogue(store)).differences:
+        verdicts.append(catalogue)
+    return verdicts
 
 
 def verify_catalogue(store: Path) -> Verdict:
@@ -122,18 +127,42 @@ def verify_catalogue(store: Path) -> Verdict:
     return Verdict(CATALOGUE, len(there), tuple(differences))
 
 
-def _verdict(store: Path, video_id: str, film: Path | None) -> Verdict:
+def _verdict(store: Path | Objects, video_id: str, film: Path | None) -> Verdict:
     """Whatever is wrong with any group of a video is in its verdict."""
+    whole = _on_disk(store, video_id) if isinstance(store, Path) else _by_url(store, video_id)
     compared, differences, notes = 0, [], []
-    for group in groups_of(store, video_id):
-        found = list(differences_of(group, video_id, film))
+    for commit in whole:
+        if isinstance(commit, str):
+            differences.append(commit)
+            continue
+        found = list(differences_in(commit, film))
         differences += found
         if not found:
-            commit = read_commit_of(group, video_id)
             known, note = known_hashes(Video(commit)) if film else (len(commit.files), "")
             compared += known
             notes += [note] if note else []
     return Verdict(video_id, compared, tuple(differences), tuple(notes))
+
+
+def _on_disk(store: Path, video_id: str) -> Iterator[Commit | str]:
+    """The records of a video's groups, or what is wrong with one."""
+    for group in groups_of(store, video_id):
+        try:
+            yield read_commit_of(group, video_id)
+        except FewframesError as error:
+            yield str(error)
+
+
+def _by_url(store: Objects, video_id: str) -> Iterator[Commit | str]:
+    """The same of a video in an object store."""
+    for key in remote_keys(store, video_id):
+        try:
+            commit = commit_at(store, video_id, key)
+        except CorruptStoreError as error:
+            yield str(error)
+            continue
+        if commit is not None:  # else it was removed just now
+            yield commit
 
 
 def known_hashes(video: Video) -> tuple[int, str]:
@@ -148,14 +177,25 @@ def known_hashes(video: Video) -> tuple[int, str]:
 def differences_of(group: Path, video_id: str, film: Path | None) -> Iterator[str]:
     """Says what is wrong with one group; its film is compared where nothing else is wrong."""
     try:
-        video = Video(read_commit_of(group, video_id))
-        found = [*damaged_files(video.commit), *faults_of(video.commit)]
+        yield from differences_in(read_commit_of(group, video_id), film)
+    except FewframesError as error:
+        yield str(error)
+
+
+def differences_in(commit: Commit, film: Path | None) -> Iterator[str]:
+    """Says what is wrong with a group whose record is whole; sidecars are looked at on disk."""
+    try:
+        video = Video(commit)
+        found = list(damaged_files(commit))
+        found += faults_of(commit) if isinstance(commit.place, Folder) else []
         yield from found
         if not found:
             found = list(wrong_numbers(video))
             yield from found
         if film is not None and not found:
             yield from changed_frames(video, film)
+    except UnreachableStoreError:
+        raise
     except FewframesError as error:
         yield str(error)
 
@@ -165,7 +205,7 @@ def damaged_files(commit: Commit) -> Iterator[str]:
     for path in commit.files:
         try:
             commit.check(path)
-        except FewframesError as error:
+        except CorruptStoreError as error:
             yield str(error)
 
 

@@ -262,7 +262,7 @@ class Video:
 
     @cached_property
     def _shards(self) -> ShardReader:
-        reader = ShardReader(self._commit.folder / "frames")
+        reader = ShardReader(self._commit.place / "frames")
         expected = (self.facts["counts"]["stored"], *self.frame_size, 3)
         if reader.shape != expected:
             raise CorruptStoreError(

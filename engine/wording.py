@@ -9,11 +9,44 @@ from typing import Any, TypeVar
 import click
 
 from fewframes.errors import FewframesError
+from fewframes.objects import is_url
 from fewframes.sizes import parse_size
 
 R = TypeVar("R")
 STORE_MARK = "fewframes-store.json"
 FILM_SECONDS, SECONDS_A_GB = 600.0, 3600.0
+
+
+class Where(click.ParamType):  # type: ignore[type-arg]
+    """A path, or the URL of a store, which stays text."""
+
+    name = "path"
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401 (as click has it)
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> str | Path:
+        """Gives a Path for all but a URL."""
+        return value if is_url(str(value)) else Path(value)
+
+
+WHERE = Where()
+
+
+def is_store(source: str | Path) -> bool:
+    """Whether a store is meant, and not a film: a URL is one."""
+    return isinstance(source, str) or (source / STORE_MARK).is_file()
+
+
+def on_disk(store: str | Path) -> Path:
+    """Refuses a URL where a command works on disk alone."""
+    if isinstance(store, Path):
+        return store
+    raise click.UsageError(
+        f"{click.get_current_context().info_name} works on a store on disk, not on {store!r}"
+    )
 
 
 def plainly(command: Callable[..., None]) -> Callable[..., None]:
