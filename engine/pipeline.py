@@ -62,8 +62,19 @@ def index_film(
         table, slots = rows.table(timeline)
         reason = what_is_wrong(timeline, numbers, table, report)
         check_usable(path.name, table, reason, is_strict=is_strict)
-        sign = partial(tell, len(numbers), len(numbers))
-        publish(out, timeline, numbers, table, slots, reason, report.provenance(), sign)
+        done = partial(tell, len(numbers), len(numbers))
+        publish(out, timeline, numbers, table, slots, reason, report.provenance(), done)
+    return _outcome(video_id, timeline, table, slots, reason, report)
+
+
+def _outcome(
+    video_id: str,
+    timeline: Timeline,
+    table: FrameTable,
+    slots: I64,
+    reason: str,
+    report: DecodeReport,
+) -> Outcome:
     seconds, stored = timeline.duration_seconds, int(slots.max()) + 1
     status = "damaged" if reason else "ok"
     return Outcome(video_id, status, reason, len(table), stored, seconds, report.pictures)
