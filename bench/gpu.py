@@ -73,7 +73,7 @@ class Bench:
         made = dali.decode(self.timeline, runs, device=self.device, slices=slices, **how)  # type: ignore[arg-type]
         count = sum(len(batch) for batch in made)
         if report.passed_on:
-            print(f"  of these by ffmpeg: {dict(report.passed_on)}")  # noqa: T201
+            click.echo(f"  of these by ffmpeg: {dict(report.passed_on)}")
         return count
 
     def by_ffmpeg(self) -> int:
@@ -174,9 +174,9 @@ def check(bench: Bench) -> str:
 
 def run(bench: Bench) -> bool:
     """Checks one film, then prints its table; gives whether the check was passed."""
-    print(f"\n{bench.timeline!r} on {bench.device}")  # noqa: T201
+    click.echo(f"\n{bench.timeline!r} on {bench.device}")
     wrong = check(bench)
-    print(f"pixels and times beside ffmpeg: {wrong or 'as they should be'}")  # noqa: T201
+    click.echo(f"pixels and times beside ffmpeg: {wrong or 'as they should be'}")
     for name, job in bench.rows():
         try:
             job()  # what starts once is not timed
@@ -185,7 +185,7 @@ def run(bench: Bench) -> bool:
             words = f"{count / (time.monotonic() - started):10.1f} frames/s"
         except (NotRunError, RuntimeError, ImportError, ValueError) as error:
             words = f"not run: {str(error).splitlines()[0]}"
-        print(f"{name:<34} {words}", flush=True)  # noqa: T201
+        click.echo(f"{name:<34} {words}")
     return not wrong
 
 
@@ -196,9 +196,9 @@ def main(films: tuple[Path, ...], device: Device) -> None:
     """Checks and times DALI on FILMS, or on a generated one."""
     machine = machine_facts()
     if machine.missing(device):
-        print(f"NOT RUN: {machine.missing(device)}")  # noqa: T201
+        click.echo(f"NOT RUN: {machine.missing(device)}")
         sys.exit(3)
-    print(f"DALI {machine.dali}, compute capability {machine.capability}")  # noqa: T201
+    click.echo(f"DALI {machine.dali}, compute capability {machine.capability}")
     with tempfile.TemporaryDirectory() as folder:
         if not films:
             recipe = GENERATED if device == "cuda" else RECIPES["vp9"]
@@ -209,7 +209,7 @@ def main(films: tuple[Path, ...], device: Device) -> None:
             timeline = fewframes.probe(film)
             reason = refusal(timeline.stream, device, machine.capability)
             if reason:
-                print(f"\n{film.name}: NOT RUN: {reason}")  # noqa: T201
+                click.echo(f"\n{film.name}: NOT RUN: {reason}")
                 continue
             own = Path(folder) / f"{number}"
             own.mkdir()

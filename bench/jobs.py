@@ -138,4 +138,4 @@ JOBS: dict[str, Callable[..., dict[str, Any]]] = {
 if __name__ == "__main__":
     arguments = [float(a) if "." in a and a[0].isdigit() else a for a in sys.argv[2:]]
     values = [int(a) if isinstance(a, str) and a.isdigit() else a for a in arguments]
-    print(json.dumps(JOBS[sys.argv[1]](*values)))  # noqa: T201
+    sys.stdout.write(json.dumps(JOBS[sys.argv[1]](*values)))

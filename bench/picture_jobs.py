@@ -91,4 +91,4 @@ JOBS: dict[str, Callable[..., dict[str, Any]]] = {
 
 if __name__ == "__main__":
     values = [int(word) if word.isdigit() else word for word in sys.argv[2:]]
-    print(json.dumps(JOBS[sys.argv[1]](*values)))  # noqa: T201
+    sys.stdout.write(json.dumps(JOBS[sys.argv[1]](*values)))

@@ -38,7 +38,7 @@ def export(
     times more than ``max_time_error`` seconds off, images and text are sent instead.
     ``max_tokens`` bounds the visual tokens of models whose processor chooses the size.
     """
-    _check(pairing, model, runtime)
+    check_pairing(pairing, model, runtime)
     sent = as_told(batch, model, pairing, near_seconds, max_time_error)
     if sent is None:
         return _as_images(batch, runtime)
@@ -69,7 +69,8 @@ def as_told(
     return None
 
 
-def _check(pairing: str | None, model: Runtime, runtime: str) -> None:
+def check_pairing(pairing: str | None, model: Runtime, runtime: str) -> None:
+    """Refuses a pairing that is not known, or that a model has no use for."""
     if pairing is not None and pairing not in PAIRINGS:
         raise ValueError(f"pairing={pairing!r} is not known; pairings: {', '.join(PAIRINGS)}")
     if pairing in ("neighbour", "repeat") and not model.fuses:

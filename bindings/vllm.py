@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from fewframes.arrays import F64, I64
-from fewframes.bindings.transformers_video import as_told, metadata
+from fewframes.bindings.transformers_video import as_told, check_pairing, metadata
 from fewframes.frames import FrameBatch
 from fewframes.handover import Handover, reported
 from fewframes.models import Runtime
@@ -67,6 +67,7 @@ def _sent(
     near_seconds: float,
     max_time_error: float,
 ) -> tuple[I64, F64]:
+    check_pairing(pairing, model, runtime)
     sent = as_told(batch, model, pairing, near_seconds, max_time_error)
     if sent is None:
         raise ValueError(

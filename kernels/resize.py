@@ -8,8 +8,8 @@ import numpy as np
 
 from fewframes.kernels import gpu
 from fewframes.kernels.gpu import cuda
-from fewframes.kernels.kernel import F64, I32, U8, U32, Kernel, require
-from fewframes.kernels.taps import ONE
+from fewframes.kernels.kernel import I32, U8, U32, Kernel, require
+from fewframes.kernels.taps import ONE, combined
 
 
 @Kernel
@@ -28,18 +28,8 @@ def resize(pixels: U8, rows: I32, columns: I32) -> U8:
     """
     levels = pixels.astype(np.float64) * 256
     for taps in (rows, columns):
-        levels = _combined(levels, taps).swapaxes(0, 1)
+        levels = combined(levels, taps).swapaxes(0, 1)
     return np.ascontiguousarray(np.floor(levels / 256 + 0.5).astype(np.uint8))
-
-
-def _combined(samples: F64, taps: I32) -> F64:
-    """Weighted sums along the first axis, rounded."""
-    parts = np.arange(taps.shape[1])
-    weights = np.zeros((len(parts), len(samples)))
-    for k, column in enumerate(taps[1:]):
-        weights[parts, taps[0] + k] = column
-    combined: F64 = np.floor(np.tensordot(weights, samples, axes=1) / ONE + 0.5)
-    return combined
 
 
 @resize.check

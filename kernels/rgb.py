@@ -14,9 +14,9 @@ import numpy as np
 
 from fewframes.kernels import gpu
 from fewframes.kernels.gpu import cuda
-from fewframes.kernels.kernel import F64, I32, U8, U16, U32, Kernel
+from fewframes.kernels.kernel import I32, U8, U16, U32, Kernel
 from fewframes.kernels.rgb_plan import Plane, RgbPlan
-from fewframes.kernels.taps import ONE
+from fewframes.kernels.taps import ONE, combined
 
 STRIP_SAMPLES = 1 << 16
 """Samples that the light body works on at a time, so that they stay in a core's cache."""
@@ -43,7 +43,7 @@ def planes_to_rgb(luma: Plane, blue: Plane, red: Plane, plan: RgbPlan) -> U8:
     """
     luma_taps, chroma_taps = plan[2:4], plan[4:6]
     levels = [
-        _combined(_combined(plane.astype(np.float64) * 2 ** (16 - plan.bits), rows).T, columns).T
+        combined(combined(plane.astype(np.float64) * 2 ** (16 - plan.bits), rows).T, columns).T
         for plane, (rows, columns) in zip(
             (luma, blue, red), (luma_taps, chroma_taps, chroma_taps), strict=True
         )
@@ -52,16 +52,6 @@ def planes_to_rgb(luma: Plane, blue: Plane, red: Plane, plan: RgbPlan) -> U8:
     sums = np.tensordot(factors[:, :3], levels, axes=1) + factors[:, 3, None, None]
     rgb: U8 = np.clip(np.floor(sums / 2**21), 0, 255).astype(np.uint8)
     return np.ascontiguousarray(np.moveaxis(rgb, 0, 2))
-
-
-def _combined(samples: F64, taps: I32) -> F64:
-    """Weighted sums of rows, rounded: `[n, w] -> [parts, w] f64`."""
-    parts = np.arange(taps.shape[1])
-    weights = np.zeros((len(parts), len(samples)))
-    for k, column in enumerate(taps[1:]):
-        weights[parts, taps[0] + k] = column
-    combined: F64 = np.floor(weights @ samples / ONE + 0.5)
-    return combined
 
 
 @planes_to_rgb.check

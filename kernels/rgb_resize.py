@@ -13,8 +13,8 @@ import numpy as np
 
 from fewframes.kernels import gpu
 from fewframes.kernels.gpu import cuda
-from fewframes.kernels.kernel import F64, I32, U8, U16, Kernel, require
-from fewframes.kernels.taps import ONE, axis_taps
+from fewframes.kernels.kernel import I32, U8, U16, Kernel, require
+from fewframes.kernels.taps import ONE, axis_taps, combined
 from fewframes.kernels.ycc import rgb_from_ycc
 
 Size = tuple[int, int]
@@ -67,21 +67,11 @@ def resize_rgb(pixels: U8, plan: ResizePlan) -> U8:
     array([[[100,  50,   2]]], dtype=uint8)
     """
     levels = pixels.astype(np.float64) * 256
-    levels = _combined(levels, plan.rows)
-    levels = _combined(levels.swapaxes(0, 1), plan.columns).swapaxes(0, 1)
+    levels = combined(levels, plan.rows)
+    levels = combined(levels.swapaxes(0, 1), plan.columns).swapaxes(0, 1)
     sums = levels @ plan.coefficients.T.astype(np.float64)
     rgb: U8 = np.clip(np.floor(sums / 2**SHIFT + 0.5), 0, 255).astype(np.uint8)
     return np.ascontiguousarray(rgb)
-
-
-def _combined(samples: F64, taps: I32) -> F64:
-    """Weighted sums along the first axis, rounded."""
-    parts = np.arange(taps.shape[1])
-    weights = np.zeros((len(parts), len(samples)))
-    for k, column in enumerate(taps[1:]):
-        weights[parts, taps[0] + k] = column
-    combined: F64 = np.floor(np.tensordot(weights, samples, axes=1) / ONE + 0.5)
-    return combined
 
 
 @resize_rgb.check

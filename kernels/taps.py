@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from fewframes.kernels.kernel import I32, I64
+from fewframes.kernels.kernel import F64, I32, I64
 
 ONE = 1 << 16
 """The weight 1."""
@@ -81,3 +81,19 @@ def _packed(cells: I64, weights: I64, samples: int) -> I32:
     total = running[:, -1:]
     rounded = (2 * ONE * running + total) // (2 * total)
     return np.vstack([first, np.diff(rounded, prepend=0).T]).astype(np.int32)
+
+
+def combined(samples: F64, taps: I32) -> F64:
+    """Weighted sums along the first axis, rounded: `[n, ...] -> [parts, ...] f64`.
+
+    The meaning that every kernel with `axis_taps` refers to.
+
+    >>> combined(np.array([[0.0], [90.0], [255.0]]), axis_taps(3, 1)).tolist()
+    [[115.0]]
+    """
+    parts = np.arange(taps.shape[1])
+    weights = np.zeros((len(parts), len(samples)))
+    for k, column in enumerate(taps[1:]):
+        weights[parts, taps[0] + k] = column
+    sums: F64 = np.floor(np.tensordot(weights, samples, axes=1) / ONE + 0.5)
+    return sums

@@ -115,3 +115,20 @@ def array_of(folder: Path, count: int, codec: PictureCodec = Jpeg(90)) -> Path: 
         assert writer.append(encoded(codec, number)) == number
     writer.close()
     return folder
+
+
+KILLED_AT_A_STEP = """
+import os, pathlib, signal, sys
+sys.path.insert(0, sys.argv[1])
+store, steps = pathlib.Path(sys.argv[2]), int(sys.argv[3])
+def count(real):
+    def step(*args, **options):
+        global steps
+        steps -= 1
+        if steps < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(*args, **options)
+    return step
+"""
+"""Beginning of a script for ``python -c``, with the tests' folder, a store and a number as its
+arguments: a function that `count` has wrapped kills the process at that call of all of them."""

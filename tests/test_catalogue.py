@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from stored import put
+from stored import KILLED_AT_A_STEP, put
 
 from fewframes import compacting
 from fewframes.attempts import Attempt, is_over, sweep
@@ -163,20 +163,8 @@ def test_a_catalogue_that_lies_hides_a_video_but_gives_no_wrong_one(store):
         videos["zz"]
 
 
-KILLED = """
-import os, pathlib, signal, sys
-sys.path.insert(0, sys.argv[1])
-import stored as t
+KILLED = f"""{KILLED_AT_A_STEP}
 from fewframes.compacting import compact
-store, steps = pathlib.Path(sys.argv[2]), int(sys.argv[3])
-def count(real):
-    def step(*args, **options):
-        global steps
-        steps -= 1
-        if steps < 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return real(*args, **options)
-    return step
 os.fsync = count(os.fsync)
 pathlib.Path.replace = count(pathlib.Path.replace)
 pathlib.Path.unlink = count(pathlib.Path.unlink)

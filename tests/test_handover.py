@@ -82,8 +82,9 @@ def test_wishes_for_pairs():
     assert exact.report["layout"] == "images and text"
     with pytest.raises(ValueError, match="fuses no frames"):
         batch.to("gemma4", pairing="repeat")
-    with pytest.raises(ValueError, match="pairings: neighbour, repeat, images"):
-        batch.to("qwen3-vl", pairing="mean")
+    for runtime in ("qwen3-vl", "vllm:qwen3-vl", "vllm-server:qwen3-vl"):
+        with pytest.raises(ValueError, match="pairings: neighbour, repeat, images"):
+            batch.to(runtime, pairing="mean")
 
 
 @pytest.mark.parametrize("runtime", CHATS)

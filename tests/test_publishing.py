@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from stored import HEIGHT, RECIPE, WIDTH, film, jpeg, put, table_of
+from stored import HEIGHT, KILLED_AT_A_STEP, RECIPE, WIDTH, film, jpeg, put, table_of
 
 from fewframes.publishing import VideoWriter, find_published, find_same_source
 from fewframes.recipes import Recipe
@@ -55,21 +55,9 @@ def test_columns_that_do_not_fit_are_refused(tmp_path):
     assert len(open_store(tmp_path / "s")) == 0
 
 
-KILLED = """
-import os, pathlib, signal, sys
-sys.path.insert(0, sys.argv[1])
+KILLED = f"""{KILLED_AT_A_STEP}
 import stored as t
-store = pathlib.Path(sys.argv[2])
 t.put(store, "first")
-steps = int(sys.argv[3])
-def count(real):
-    def step(*args, **options):
-        global steps
-        steps -= 1
-        if steps < 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return real(*args, **options)
-    return step
 os.fsync = count(os.fsync)
 pathlib.Path.rename = count(pathlib.Path.rename)
 pathlib.Path.replace = count(pathlib.Path.replace)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import zarr
-from stored import picture_of_row, put
+from stored import KILLED_AT_A_STEP, picture_of_row, put
 
 from fewframes import sidecars
 from fewframes.commits import read_commit
@@ -306,19 +306,8 @@ def test_of_two_processes_one_wins(video, tmp_path):
     assert sorted(won) == [False, True]
 
 
-KILLED = """
-import os, pathlib, signal, sys
-sys.path.insert(0, sys.argv[1])
+KILLED = f"""{KILLED_AT_A_STEP}
 import test_sidecars as t
-steps = int(sys.argv[3])
-def count(real):
-    def step(*args, **options):
-        global steps
-        steps -= 1
-        if steps < 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return real(*args, **options)
-    return step
 os.fsync = count(os.fsync)
 for name in ("rename", "mkdir", "write_bytes", "write_text"):
     setattr(pathlib.Path, name, count(getattr(pathlib.Path, name)))
