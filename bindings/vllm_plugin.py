@@ -122,11 +122,16 @@ def load(text: str) -> tuple[U8, dict[str, Any]]:
 
 def register() -> None:
     """Adds the connector and the loader to vLLM; may be called again."""
-    from vllm.multimodal.media.connector import MEDIA_CONNECTOR_REGISTRY, MediaConnector
-    from vllm.multimodal.media.video import VideoMediaIO
-    from vllm.multimodal.video import VIDEO_LOADER_REGISTRY, VideoLoader
+    from vllm.multimodal.media.connector import MEDIA_CONNECTOR_REGISTRY
+    from vllm.multimodal.video import VIDEO_LOADER_REGISTRY
 
-    @VIDEO_LOADER_REGISTRY.register(NAME)  # type: ignore[untyped-decorator]
+    VIDEO_LOADER_REGISTRY.register(NAME)(_loader())
+    MEDIA_CONNECTOR_REGISTRY.register(NAME)(_connector())
+
+
+def _loader() -> type:
+    from vllm.multimodal.video import VideoLoader
+
     class FewframesLoader(VideoLoader):  # type: ignore[misc]
         """Takes an address as bytes. What vLLM passes beside it, the address decides."""
 
@@ -134,30 +139,39 @@ def register() -> None:
         def load_bytes(cls, data: bytes, **_options: Any) -> tuple[U8, dict[str, Any]]:  # noqa: ANN401
             return load(data.decode())
 
-    def read(url: str, media_io: Any) -> Any:  # noqa: ANN401 (vLLM's)
-        if not isinstance(media_io, VideoMediaIO):
-            raise ValueError(f"{url[:80]!r} is a video; send it as video_url")
-        media = VideoMediaIO(media_io.image_io, video_backend=NAME)
-        return media.load_bytes(Address.read(url).pinned().encode())
+    return FewframesLoader
 
-    @MEDIA_CONNECTOR_REGISTRY.register(NAME)  # type: ignore[untyped-decorator]
+
+def _connector() -> type:
+    import asyncio
+
+    from vllm.multimodal.media.connector import MediaConnector, global_thread_pool
+
     class FewframesConnector(MediaConnector):  # type: ignore[misc]
         """Takes addresses of stores beside what the usual connector takes."""
 
         def load_from_url(self, url: str, media_io: Any, **options: Any) -> Any:  # noqa: ANN401
             if url.startswith(SCHEME):
-                return read(url, media_io)
+                return _read(url, media_io)
             return super().load_from_url(url, media_io, **options)
 
         async def load_from_url_async(self, url: str, media_io: Any, **options: Any) -> Any:  # noqa: ANN401
             if url.startswith(SCHEME):
-                import asyncio
-
-                from vllm.multimodal.media.connector import global_thread_pool
-
                 loop = asyncio.get_running_loop()
-                return await loop.run_in_executor(global_thread_pool, read, url, media_io)
+                return await loop.run_in_executor(global_thread_pool, _read, url, media_io)
             return await super().load_from_url_async(url, media_io, **options)
+
+    return FewframesConnector
+
+
+def _read(url: str, media_io: Any) -> Any:  # noqa: ANN401 (vLLM's)
+    """Reads an address with vLLM's own bookkeeping of decoded bytes."""
+    from vllm.multimodal.media.video import VideoMediaIO
+
+    if not isinstance(media_io, VideoMediaIO):
+        raise ValueError(f"{url[:80]!r} is a video; send it as video_url")
+    media = VideoMediaIO(media_io.image_io, video_backend=NAME)
+    return media.load_bytes(Address.read(url).pinned().encode())
 
 
 def _video(address: Address) -> Video:
