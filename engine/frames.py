@@ -1,6 +1,6 @@
 """FrameBatch: decoded frames with their exact times, ready to hand to a model."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal
@@ -106,19 +106,14 @@ class FrameBatch:
         >>> example_batch().jpeg()[0][6:10]
         b'JFIF'
         """
-        from simplejpeg import encode_jpeg
-
-        return [
-            encode_jpeg(np.ascontiguousarray(frame), quality=quality, colorsubsampling="420")
-            for frame in self.frames
-        ]
+        return as_jpegs(self.frames, quality=quality)
 
     def to(self, runtime: str, **options: Any) -> "Handover":  # noqa: ANN401
         """Makes what a model's runtime takes, with the true times that it can be told.
 
         ``runtime`` is a row of `fewframes.models.RUNTIMES`, such as "qwen3-vl" (transformers),
         "vllm:qwen3-vl", "vllm-server:qwen3-vl", "openai" or "anthropic"; ``options`` are its
-        exporter's: ``pairing``, ``max_time_error`` and ``max_tokens``, or ``quality``.
+        exporter's: ``pairing``, ``max_time_error``, ``max_tokens``, ``sides`` or ``quality``.
         """
         from fewframes.handover import hand_over
 
@@ -127,6 +122,20 @@ class FrameBatch:
     def __iter__(self) -> Iterator[U8]:
         """Goes over the pixels, ``[h, w, 3] u8`` each."""
         return iter(self.frames)
+
+
+def as_jpegs(frames: Iterable[U8], *, quality: int = 90) -> list[bytes]:
+    """Encodes pictures ``[h, w, 3] u8`` as JPEG files (4:2:0).
+
+    >>> len(as_jpegs(example_batch().frames))
+    2
+    """
+    from simplejpeg import encode_jpeg
+
+    return [
+        encode_jpeg(np.ascontiguousarray(frame), quality=quality, colorsubsampling="420")
+        for frame in frames
+    ]
 
 
 def example_batch() -> FrameBatch:
