@@ -1,6 +1,6 @@
 """Chat messages: frames as images between lines of text that say their times.
 
-1. OpenAI's chat form, which SGLang and llama.cpp take too: ``image_url`` parts with data URLs.
+1. OpenAI's chat form, which SGLang and llama.cpp take, too: ``image_url`` parts with data URLs.
 2. Anthropic's: ``image`` parts with base64 sources. A request may have so many images and bytes,
    and more than 20 images may have sides of at most 2000 pixels.
 3. Gemini's: ``text`` and ``inlineData`` parts.
@@ -108,6 +108,8 @@ def _qwen_image(file: bytes) -> Part:
 
 FORMS: dict[str, tuple[Callable[[str], Part], Callable[[bytes], Part]]] = {
     "openai": (_openai_text, _openai_image),
+    "sglang": (_openai_text, _openai_image),
+    "llama.cpp": (_openai_text, _openai_image),
     "anthropic": (_openai_text, _anthropic_image),
     "gemini": (_gemini_text, _gemini_image),
     "qwen-vl-utils": (_openai_text, _qwen_image),

@@ -10,6 +10,7 @@ import simplejpeg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fewframes.bench.readers import chat_told
 from fewframes.frames import FrameBatch
 from fewframes.models import RUNTIMES, bounded, resized, tokens
 from fewframes.pairing import paired_rows, told_times
@@ -100,6 +101,12 @@ def test_chat_messages_hold_every_picture_behind_its_time(runtime):
     found = encoded[encoded.index("/9j/") :].split('"')[0]
     picture = simplejpeg.decode_jpeg(base64.b64decode(found))
     assert picture.shape == batch.frames[2].shape
+
+
+@pytest.mark.parametrize("runtime", [name for name in CHATS if name != "qwen-vl-utils"])
+@pytest.mark.parametrize("seconds", [UNEVEN, (7.25,), (0.0, 2.0, 4.0)], ids=len)
+def test_chat_messages_tell_a_true_time_for_every_picture(runtime, seconds):
+    assert chat_told(batch_at(seconds).to(runtime)) == pytest.approx(seconds)
 
 
 def test_limits_are_respected_and_said():
