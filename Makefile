@@ -21,7 +21,7 @@ test: setup ## all tests
 	$(PY) -m pytest
 
 sim: setup ## GPU bodies of the kernels in Numba's simulator, and compiled for real GPUs where possible
-	NUMBA_ENABLE_CUDASIM=1 REQUIRE_GPU=1 $(PY) -m pytest tests/test_kernels.py -m gpu
+	NUMBA_ENABLE_CUDASIM=1 REQUIRE_GPU=1 $(PY) -m pytest tests/test_kernels.py tests/test_on_gpu.py -m gpu
 	$(PY) -m pytest tests/test_gpu_compile.py
 
 lint: setup ## ruff, format and rules

@@ -24,6 +24,7 @@ import fewframes
 from fewframes.bench.films import RECIPES, write_film
 from fewframes.bindings import dali, ffmpeg_decode
 from fewframes.bindings.dali_machine import machine_facts
+from fewframes.bindings.dali_video import video_pipeline
 from fewframes.choosing import Asked, refusal
 from fewframes.decoding import DecodeReport, Device
 from fewframes.frames import Format
@@ -113,7 +114,7 @@ class Bench:
 
     def whole_file(self) -> int:
         """DALI given the whole file and the same frame numbers."""
-        pipeline = dali.video_pipeline(self.device, 1)
+        pipeline = video_pipeline(self.device, 1)
         pipeline.feed_input("encoded", [np.fromfile(self.path, np.uint8)])
         pipeline.feed_input("frames", [self.numbers[:200].astype(np.int32)])
         (made,) = pipeline.run()
