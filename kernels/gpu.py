@@ -59,6 +59,12 @@ def there(array: Any) -> DeviceArray:  # noqa: ANN401 (any array library's)
     return array if is_on_gpu(array) else numba_cuda().to_device(np.ascontiguousarray(array))
 
 
+def pinned(shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+    """Room in memory that the GPU copies from without help of the CPU."""
+    room: npt.NDArray[Any] = numba_cuda().pinned_array(shape, np.dtype(dtype))
+    return room
+
+
 def constant(array: Any) -> DeviceArray:  # noqa: ANN401 (any array library's)
     """The same for an array that never changes, such as a plan's: copied once and remembered."""
     if is_on_gpu(array):

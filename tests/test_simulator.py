@@ -10,7 +10,7 @@ import pytest
 HERE = Path(__file__).parent
 
 
-@pytest.mark.parametrize("file", ["test_kernels.py", "test_on_gpu.py"])
+@pytest.mark.parametrize("file", ["test_kernels.py", "test_on_gpu.py", "test_stored_on_gpu.py"])
 def test_in_the_simulator(file):
     """In another process, because Numba reads the switch once, when it is imported."""
     simulated = {**os.environ, "NUMBA_ENABLE_CUDASIM": "1", "REQUIRE_GPU": "1"}
