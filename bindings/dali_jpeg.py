@@ -47,8 +47,8 @@ def decode(
     Raises:
         CorruptStoreError: DALI cannot decode a file, or it has another size.
     """
-    shape, out = (len(places), *size, 3), Any
-    out = gpu.empty(shape, np.uint8) if device == "cuda" else np.empty(shape, np.uint8)
+    room = gpu.empty if device == "cuda" else np.empty
+    out: U8 = room((len(places), *size, 3), np.uint8)
     taps = tuple(axis_taps(*sides) for sides in zip(stored, size, strict=True))
     with _one_at_a_time:
         pipeline = _pipeline(os.getpid(), device, threads or THREADS[device])

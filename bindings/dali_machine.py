@@ -52,9 +52,8 @@ def dlpack_of(array: Any, **options: Any) -> Any:  # noqa: ANN401 (the protocol'
     DALI's wrapper keeps the array alive and takes its memory as it is.
     """
     require_here("cuda")
-    from nvidia.dali.backend import TensorGPU
-
-    return TensorGPU(array).__dlpack__(**options)
+    wrapped = import_module("nvidia.dali.backend").TensorGPU(array)
+    return wrapped.__dlpack__(**options)
 
 
 def machine_with_costs() -> Machine:

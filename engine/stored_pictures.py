@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from fewframes.arrays import I64, U8
+from fewframes.arrays import I32, I64, U8
 from fewframes.choosing import Asked
 from fewframes.decoding import Device
 from fewframes.frames import FrameBatch
@@ -84,7 +84,7 @@ def stored_batch(
 
 def _elsewhere(
     shards: ShardReader,
-    slots: I64,
+    slots: I32,
     size: tuple[int, int] | None,
     workers: int | None,
     asked: Asked,
