@@ -23,6 +23,10 @@ from fewframes.wording import (
     the_video,
 )
 
+BACKEND = click.option("--backend", type=click.Choice(["ffmpeg", "dali"]), help="Who decodes.")
+DEVICE = click.option(
+    "--device", type=click.Choice(["cpu", "cuda", "auto"]), default="cpu", show_default=True
+)
 LIMIT_HELP = "Seconds a film may give no sign (and 50 s more a GB) before it fails."
 
 
@@ -64,10 +68,8 @@ def probe(file: Path, as_json: bool, stream: int | None, verify: bool) -> None:
 @click.option("--id", "video_id", help="Id of the video, where one file is given.")
 @click.option("--stream", type=int, help="Index of the video stream in the container.")
 @click.option("--workers", type=click.IntRange(1), help="Processes; one a core if not given.")
-@click.option("--backend", type=click.Choice(["ffmpeg", "dali"]), help="Who decodes.")
-@click.option(
-    "--device", type=click.Choice(["cpu", "cuda", "auto"]), default="cpu", show_default=True
-)
+@BACKEND
+@DEVICE
 @click.option(
     "--limit", "limit_seconds", type=float, default=60.0, show_default=True, help=LIMIT_HELP
 )
@@ -122,6 +124,8 @@ def index(
 @click.option("--seed", type=int, help="Start of the policy 'cdf', by chance.")
 @click.option("--scan-fps", callback=read_rate, default="2", help="Scan of a file; or 'all'.")
 @click.option("--size", callback=read_size, help="Longer side, or HxW, of frames from a file.")
+@BACKEND
+@DEVICE
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write JPEGs and frames.json here.")
 @plainly
@@ -138,6 +142,8 @@ def sample(
     model: str | None,
     revision: str | None,
     features: str | None,
+    backend: str | None,
+    device: str,
     **options: Any,  # noqa: ANN401
 ) -> None:
     """Picks frames of a video in a STORE, or of a video file, by a policy."""
@@ -145,6 +151,8 @@ def sample(
 
     span = None if start is None and end is None else (start, end)
     if is_store(source):
+        if backend or device != "cpu":
+            raise click.UsageError("--backend and --device say who decodes a file, not a STORE")
         stored = the_video(fewframes.open(source), video)
         asked = question(query, model, revision)
         batch = stored.sample(span=span, features=features, **asked, **options)
@@ -154,6 +162,7 @@ def sample(
         raise click.UsageError("--query, --model and --features need a STORE; 'index' makes one")
     else:
         options |= {"span": span, "scan_fps": scan_fps, "size": size}
+        options |= {"backend": backend, "device": device}
         batch = apart(fewframes.sample, on_disk(source), **options)
     facts = sample_facts(batch)
     if out is not None:

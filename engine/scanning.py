@@ -1,7 +1,8 @@
 """Scanning: from a timeline to the measured table of its frames at a rate, in one decode.
 
 decode ─▶ signals ─▶ rows, on the calling thread alone: a thread that decodes ahead was measured to
-cost a third more CPU and to win no time, because the two share one interpreter lock.
+cost a third more CPU and to win no time, because the two share one interpreter lock. Of pictures
+that lie on a GPU, only those that are kept ever come to memory.
 """
 
 from collections.abc import Callable
@@ -16,9 +17,11 @@ from fewframes.choosing import Asked
 from fewframes.deciding import decoder_for
 from fewframes.decoding import DecodeReport
 from fewframes.frames import Format, FrameBatch
+from fewframes.kernels import on_host
+from fewframes.kernels.kernel import is_on_gpu
 from fewframes.plan import plan_frames
 from fewframes.redundancy import familiarity
-from fewframes.signals import OF_ALL_ROWS, SIGNALS, Measured, SignalPass
+from fewframes.signals import OF_ALL_ROWS, SIGNALS, Measured, SignalPass, sweeps
 from fewframes.table import FrameTable
 from fewframes.timeline import Timeline
 
@@ -74,14 +77,18 @@ class Rows:
 
     def add(self, batch: FrameBatch) -> None:
         """Measures the frames of a batch, and keeps those that are no repeats."""
-        for at, number in enumerate(batch.frame_numbers.tolist()):
-            if batch.is_damaged is not None and batch.is_damaged[at]:
-                continue
-            planes = tuple(np.ascontiguousarray(plane[at]) for plane in batch.planes)
-            measured = self.measure(*planes[:3], is_late=number < self.latest)
+        planes, sound = batch.planes, list(range(len(batch)))
+        if batch.is_damaged is not None:
+            sound = np.flatnonzero(~batch.is_damaged).tolist()
+        if not is_on_gpu(planes[0]):
+            planes = tuple(map(np.ascontiguousarray, planes))
+        for at, swept in zip(sound, sweeps(planes, sound), strict=True):
+            number = int(batch.frame_numbers[at])
+            measured = self.measure.measure(swept, is_late=number < self.latest)
             self.latest = max(number, self.latest)
             if measured.repeats < 0:
-                slot = self.keep(planes) if self.keep else self.kept
+                kept = (on_host(plane[at]) for plane in planes)
+                slot = self.keep(tuple(kept)) if self.keep else self.kept
                 self.kept += 1
             else:
                 slot = self.slots[measured.repeats]
