@@ -12,9 +12,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fewframes.errors import MissingBackendError, UnreachableStoreError
+from fewframes.errors import MissingBackendError, StaleIndexError, UnreachableStoreError
 from fewframes.objects import Listed
 
 if TYPE_CHECKING:
@@ -23,10 +23,21 @@ if TYPE_CHECKING:
 RETRIES = 5
 RETRY_SECONDS = 60
 PART_BYTES = 8 << 20
+BLOCK_BYTES = 8 << 20
 PARTS_AT_ONCE = 4
 """Parts of an object in memory while it is put of blocks."""
 LIST_ENTRIES = 1000
 LOCAL = ("file", "memory")
+
+
+class Facts(NamedTuple):
+    """What a server says of an object."""
+
+    size: int
+    changed_ns: int
+    """When it was put, in nanoseconds since 1970; servers give whole seconds."""
+    etag: str | None
+    """Names this version of it, where the server has such names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +66,30 @@ class Bucket:
 
         with _told(self.url):
             return int(obstore.head(_client(self.url), key)["size"])
+
+    def facts(self, key: str) -> Facts:
+        """Says what an object is, without reading it; FileNotFoundError where there is none."""
+        import obstore
+
+        with _told(self.url):
+            meta = obstore.head(_client(self.url), key)
+        changed = round(meta["last_modified"].timestamp() * 1e6) * 1000
+        return Facts(int(meta["size"]), changed, meta["e_tag"])
+
+    def blocks(self, key: str, facts: Facts) -> Iterator[bytes]:
+        """Gives an object in blocks; StaleIndexError where it is no longer that of ``facts``."""
+        import obstore
+        from obstore.exceptions import PreconditionError
+
+        options: Any = {"if_match": facts.etag} if facts.etag else {}
+        try:
+            with _told(self.url):
+                got = obstore.get(_client(self.url), key, options=options)
+                for block in got.stream(min_chunk_size=BLOCK_BYTES):
+                    yield bytes(block)
+        except PreconditionError as error:
+            words = f"{self.url}/{key!r} was changed while it was fetched; index it again"
+            raise StaleIndexError(words) from error
 
     def tail(self, key: str, count: int) -> tuple[bytes, int]:
         """The last bytes of an object, and its size."""
@@ -168,11 +203,11 @@ def _connected(url: str) -> "ObjectStore":
 @contextmanager
 def _told(url: str, *, writes: bool = False) -> Iterator[None]:
     """Turns what obstore raises into this package's own errors."""
-    from obstore.exceptions import AlreadyExistsError, BaseError
+    from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 
     try:
         yield
-    except AlreadyExistsError:
+    except (AlreadyExistsError, PreconditionError):
         raise
     except (FileNotFoundError, BaseError) as error:
         if "NoSuchBucket" in str(error):
