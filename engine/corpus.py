@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from fewframes.choosing import Asked
 from fewframes.crew import Told, run_tasks
@@ -24,9 +24,8 @@ from fewframes.recipes import DEDUP, Recipe
 from fewframes.sizes import Size, parse_size
 from fewframes.space import check_space as has_space
 from fewframes.space import look_at_film
+from fewframes.tasks import FilmTask, perform
 from fewframes.uploading import prepare
-
-R = TypeVar("R")
 
 SLOWEST_BYTES_A_SECOND = 20e6
 """How fast a film can at least be read; while it is hashed or demuxed there is no other sign."""
@@ -197,56 +196,26 @@ class _Run:
         self, worker: Worker, film: tuple[str, Path], _tell: Callable[[int, int], None]
     ) -> int | None:
         """Has a worker predict what one film takes."""
-        return self._call(worker, look_at_film, film)
+        video_id, path = film
+        return worker.call(
+            look_at_film,
+            path,
+            self.store,
+            video_id=video_id,
+            recipe=self.recipe,
+            limit_seconds=self._limit(path),
+        )
 
     def index(
         self, worker: Worker, film: tuple[str, Path], tell: Callable[[int, int], None]
     ) -> Outcome:
         """Has a worker index one film."""
-        options = {"is_strict": self.is_strict, "asked": self.asked, "progress": tell}
-        return self._call(worker, index_one, film, **options)
-
-    def _call(
-        self,
-        worker: Worker,
-        function: Callable[..., R],
-        film: tuple[str, Path],
-        **options: Any,  # noqa: ANN401 (the function's own)
-    ) -> R:
         video_id, path = film
-        return worker.call(
-            function,
-            path,
-            self.store,
-            video_id=video_id,
-            recipe=self.recipe,
-            limit_seconds=self.limit_seconds + path.stat().st_size / SLOWEST_BYTES_A_SECOND,
-            **options,
-        )
+        task = FilmTask(path, self.store, video_id, self.recipe, self.is_strict, self.asked)
+        return worker.call(perform, task, limit_seconds=self._limit(path), progress=tell)
 
-
-def index_one(
-    path: Path,
-    store: Path | Objects,
-    *,
-    video_id: str,
-    recipe: Recipe,
-    is_strict: bool,
-    asked: Asked,
-    progress: Callable[[int, int], None],
-) -> Outcome:
-    """Indexes one film in a worker; what that takes is loaded there alone."""
-    from fewframes.pipeline import index_film
-
-    return index_film(
-        path,
-        store,
-        video_id=video_id,
-        recipe=recipe,
-        is_strict=is_strict,
-        progress=progress,
-        asked=asked,
-    )
+    def _limit(self, path: Path) -> float:
+        return self.limit_seconds + path.stat().st_size / SLOWEST_BYTES_A_SECOND
 
 
 def _reason(error: BaseException | None) -> str:

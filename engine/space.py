@@ -8,7 +8,6 @@
 """
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -47,12 +46,11 @@ def look_at_film(
     *,
     video_id: str,
     recipe: Recipe,
-    progress: Callable[[int, int], None] | None = None,
 ) -> int | None:
     """Gives the bytes that a film will take at most, or None where the store has it already.
 
     Runs in a worker, from packets alone; the timeline is remembered for the run that follows.
-    Raises `UnreadableMediaError` for what is not a video. ``progress`` is never told anything.
+    Raises `UnreadableMediaError` for what is not a video.
     """
     from fewframes.probing import identify, probe
     from fewframes.publishing import has_same_source
