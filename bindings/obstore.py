@@ -14,7 +14,12 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fewframes.errors import MissingBackendError, StaleIndexError, UnreachableStoreError
+from fewframes.errors import (
+    MissingBackendError,
+    StaleIndexError,
+    StoreAwayError,
+    UnreachableStoreError,
+)
 from fewframes.objects import Listed
 
 if TYPE_CHECKING:
@@ -217,7 +222,16 @@ def _told(url: str, *, writes: bool = False) -> Iterator[None]:
             raise FileNotFoundError(_line(error)) from error
         if " 416 " in _line(error):
             raise OSError(errno.EIO, "it ends too early") from error
-        raise UnreachableStoreError(f"{url!r} cannot be reached: {_line(error)}") from error
+        kind = UnreachableStoreError if _is_refusal(error) else StoreAwayError
+        raise kind(f"{url!r} cannot be reached: {_line(error)}") from error
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Whether the server has answered, and asking again would change nothing."""
+    from obstore import exceptions
+
+    kinds = (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError)
+    return isinstance(error, kinds)
 
 
 def _line(error: Exception) -> str:

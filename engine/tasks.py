@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fewframes.choosing import Asked
+from fewframes.finding import Film
 from fewframes.objects import Objects
 from fewframes.outcomes import Outcome
 from fewframes.recipes import Recipe, canonical_json
@@ -27,8 +28,8 @@ class FilmTask:
     True
     """
 
-    path: Path
-    """Where the film is."""
+    path: Film
+    """Where the film is, or its URL."""
     store: Path | Objects
     """A folder, or the objects of a URL (`store_at` gives either)."""
     video_id: str
@@ -54,17 +55,25 @@ def perform(task: FilmTask, *, progress: Callable[[int, int], None] | None = Non
     `fewframes.pipeline.index_film` does. A hostile film may crash or hang the process: call it
     through `fewframes.isolation`, or on a cluster's own worker.
     """
+    from fewframes.fetching import on_disk, source_of
     from fewframes.pipeline import index_film
+    from fewframes.publishing import has_same_source
 
-    return index_film(
-        task.path,
-        task.store,
-        video_id=task.video_id,
-        recipe=task.recipe,
-        is_strict=task.is_strict,
-        progress=progress,
-        asked=task.asked,
-    )
+    if isinstance(task.path, str):
+        source = source_of(task.path)
+        if has_same_source(task.store, task.video_id, task.recipe, source):
+            return Outcome(task.video_id, "done")
+    tell = progress or (lambda _done, _all: None)
+    with on_disk(task.path, lambda: tell(0, 0)) as path:
+        return index_film(
+            path,
+            task.store,
+            video_id=task.video_id,
+            recipe=task.recipe,
+            is_strict=task.is_strict,
+            progress=progress,
+            asked=task.asked,
+        )
 
 
 def shard_of(video_id: str, count: int) -> int:

@@ -7,12 +7,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import fewframes as ff
 from fewframes import fetching
+from fewframes.bindings.obstore import Bucket
 from fewframes.errors import NoSpaceError, StaleIndexError, UnreadableMediaError
 from fewframes.fetching import on_disk, size_of, source_of
 from fewframes.inputs import find_inputs
 from fewframes.objects import store_at
 from fewframes.probing import identify
+from fewframes.recipes import Recipe
+from fewframes.tasks import FilmTask, perform
 from fewframes.timeline_cache import cache_home
 
 NAMES = ("a/001.mp4", "a/002.mkv", "b/001.mp4", "b/notes.txt", "c [1].mp4")
@@ -171,3 +175,30 @@ def test_a_film_that_is_not_there_too_large_or_changed_is_one_sentence(bucket, m
     monkeypatch.setattr(fetching.shutil, "disk_usage", lambda _: type("Disk", (), {"free": 10}))
     with pytest.raises(NoSpaceError, match="but 0 MB are free in the cache folder"), on_disk(url):
         pass
+
+
+def test_films_by_url_are_indexed_as_those_on_disk_and_fetched_once(films, bucket, tmp_path):
+    film = films("x264_uneven")
+    store_at(bucket).put("films/ward 1/a.mp4", film.read_bytes())
+    store_at(bucket).put("films/bad.mp4", b"this is no film\n" * 9)
+    ff.index(film, tmp_path / "one", size=64)
+    url = f"{bucket}/films/"
+    report = ff.index(url, tmp_path / "s", size=64, workers=1)
+    assert {o.video_id: o.status for o in report.outcomes} == {"ward 1/a": "ok", "bad": "failed"}
+    assert "'bad.mp4' is not a video" in report.with_status("failed")[0].reason
+    here, there = ff.open(tmp_path / "one")["x264_uneven"], ff.open(tmp_path / "s")["ward 1/a"]
+    assert here.encoded(range(len(here.slots))) == there.encoded(range(len(there.slots)))
+    assert there.facts["source"]["name"] == "a.mp4"
+    assert there.facts["source"]["digest"] == here.facts["source"]["digest"]
+    assert ff.index(url, tmp_path / "s", size=64).outcomes[-1].status == "done"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delattr(Bucket, "blocks")
+        task = FilmTask(f"{url}ward 1/a.mp4", tmp_path / "s", "ward 1/a", Recipe(size="64"))
+        assert perform(task).status == "done"
+    assert list((cache_home() / "films" / ".attempts").iterdir()) == []
+    store_at(bucket).put("films/ward 1/a.mp4", films("x264_no_b").read_bytes())
+    assert ff.index(url, tmp_path / "s", size=64).outcomes[-1].status == "ok"
+    assert (
+        ff.open(tmp_path / "s")["ward 1/a"].facts["source"]["digest"]
+        != here.facts["source"]["digest"]
+    )
