@@ -9,8 +9,10 @@
    a single block, whichever is more, as a share of the full range. Two blocks square average the
    noise of coding away; a single block that changes twice as much is still seen.
 
-Pictures are fed in presentation order. One that comes late, because its first decoding failed, is
-measured for itself: nothing is compared with it, and its own changes are not known (NaN).
+Step 1 looks at one picture alone, so `sweep` may be done in any process and any order; steps 2 and
+3 are one serial pass over what it gives. Pictures are fed in presentation order. One that comes
+late, because its first decoding failed, is measured for itself: nothing is compared with it, and
+its own changes are not known (NaN).
 """
 
 from collections.abc import Mapping
@@ -19,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fewframes.arrays import F32, U8
+from fewframes.arrays import F32, F64, U8
 from fewframes.kernels import grid_look, nearest_change, on_host, picture_sweep, room_beside
 from fewframes.recipes import DEDUP
 
@@ -89,6 +91,15 @@ OF_ALL_ROWS = ("repeats", "familiarity", "shot_start", "luma_xxh64")
 """Signals that the pass does not measure: they follow from all rows, or from the decoder."""
 
 
+class Swept(NamedTuple):
+    """All that is measured of a picture's samples; the rest follows from it, in any process."""
+
+    grids: F32
+    """Block means of luma, spread within the blocks, block means of chroma, ``[4, gh, gw] f32``."""
+    tells: F64
+    """Sharpness, share of dark and of bright samples, ``[3] f64``."""
+
+
 class Measured(NamedTuple):
     """One picture's row of the table."""
 
@@ -98,6 +109,12 @@ class Measured(NamedTuple):
     """Unit-length description, ``[432] f32``."""
     values: Mapping[str, float]
     """The signals that one pass can tell."""
+
+
+def sweep(luma: U8, blue: U8, red: U8) -> Swept:
+    """Sums the samples of a picture up, the planes being those that a `SignalPass` takes."""
+    half = min(32, max(1, round(max(luma.shape) / BLOCKS / 2)))
+    return Swept(*picture_sweep(luma, blue, red, half, DARK, BRIGHT))
 
 
 @dataclass(slots=True)
@@ -128,8 +145,11 @@ class SignalPass:
         Planes may lie on a GPU: grids then stay there, and what is measured comes back.
         ``is_late`` says that a picture shown after this one was fed before it.
         """
-        half = min(32, max(1, round(max(luma.shape) / BLOCKS / 2)))
-        grids, tells = picture_sweep(luma, blue, red, half, DARK, BRIGHT)
+        return self.measure(sweep(luma, blue, red), is_late=is_late)
+
+    def measure(self, swept: Swept, *, is_late: bool = False) -> Measured:
+        """Measures a picture of which no more is known than what `sweep` gave."""
+        grids, tells = swept
         numbers, tones, look, dhash = grid_look(grids, self.tones)
         (brightness, contrast, _), (detail, _, _), *_ = moments = on_host(numbers).tolist()
         repeats, pairs = -1, _UNKNOWN

@@ -1,6 +1,6 @@
 """FilmTask: one piece of an indexing run, the same wherever it is done.
 
-1. A task is a film under a recipe, or one range of a long film (`ranges`), and all that doing it
+1. A task is a film under a recipe, or one range of a long one (see `ranges`), and all that doing it
    takes: it can be pickled, and sent to a worker process or to another machine.
 2. `perform` does it, in the process that calls it. Doing a task again costs next to nothing where
    it was done before, and does no harm where two processes do it at once.
@@ -10,11 +10,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from fewframes.choosing import Asked
 from fewframes.finding import Film
 from fewframes.objects import Objects
 from fewframes.outcomes import Outcome
+from fewframes.ranges import RANGE_SECONDS
 from fewframes.recipes import Recipe, canonical_json
 
 
@@ -38,13 +40,18 @@ class FilmTask:
     """Whether a film that does not decode completely is refused."""
     asked: Asked = Asked()  # noqa: RUF009 (frozen)
     """Who is to decode; no part of the id, since it does not decide what is stored."""
+    part: int | None = None
+    """Which range of the film, from 0: its outcome is "part". None for the film itself, which is
+    merged where all parts of its ranges are there, and decoded in one go where they are not."""
+    range_seconds: float = RANGE_SECONDS
+    """Least CPU time of a range, as predicted; a film of less than two is not cut."""
 
     @property
     def id(self) -> str:
         """Names the task, 16 hexadecimal digits."""
         import xxhash
 
-        facts = {"video": self.video_id, "recipe": self.recipe.to_dict()}
+        facts = {"video": self.video_id, "recipe": self.recipe.to_dict(), "part": self.part}
         return xxhash.xxh3_64_hexdigest(canonical_json(facts))
 
 
@@ -55,32 +62,30 @@ def perform(task: FilmTask, *, progress: Callable[[int, int], None] | None = Non
     `fewframes.pipeline.index_film` does. A hostile film may crash or hang the process: call it
     through `fewframes.isolation`, or on a cluster's own worker.
     """
-    from fewframes.fetching import on_disk, source_of
-    from fewframes.pipeline import index_film
-    from fewframes.publishing import has_same_source
+    from fewframes.fetching import is_there, on_disk
+    from fewframes.pipeline import index_film, index_range
 
-    if isinstance(task.path, str):
-        source = source_of(task.path)
-        if has_same_source(task.store, task.video_id, task.recipe, source):
-            return Outcome(task.video_id, "done")
+    if is_there(task.path, task.store, task.video_id, task.recipe):
+        return Outcome(task.video_id, "done")
+    options: dict[str, Any] = {
+        "video_id": task.video_id,
+        "recipe": task.recipe,
+        "progress": progress,
+        "asked": task.asked,
+        "range_seconds": task.range_seconds,
+    }
     tell = progress or (lambda _done, _all: None)
     with on_disk(task.path, lambda: tell(0, 0)) as path:
-        return index_film(
-            path,
-            task.store,
-            video_id=task.video_id,
-            recipe=task.recipe,
-            is_strict=task.is_strict,
-            progress=progress,
-            asked=task.asked,
-        )
+        if task.part is None:
+            return index_film(path, task.store, is_strict=task.is_strict, **options)
+        return index_range(path, task.store, at=task.part, **options)
 
 
 def shard_of(video_id: str, count: int) -> int:
     """Says which of ``count`` shards a video belongs to, from 0, whatever other videos there are.
 
     >>> [shard_of(name, 2) for name in ("a", "b", "c", "d")]
-    [0, 1, 0, 0]
+    [1, 1, 1, 0]
     """
     import xxhash
 
