@@ -35,7 +35,7 @@ KINDS += ("mpeg4_avi", "mjpeg", "x264_no_b")
 HOSTILE = ("crashes", "huge", "empty", "text", "hangs")
 WAYS = (*HOSTILE, *MUTATIONS)
 BROKEN_EVERY = 20
-MOST_SEEDS = 200
+MOST_SEEDS, MOST_FILMS = 8, 40
 
 HOOK = '''
 """Makes a worker process hang or crash at films that are called so."""
@@ -137,27 +137,28 @@ def _broken(home: Path, name: str, way: str, clips: list[Path], rng: Random) -> 
     if way == "text":
         whole.write_bytes(b"notes of a day, called like a film\n" * 99)
         return SoakFilm(video_id, way, ("failed",), reason="is not a video")
-    statuses = _mutated(whole, way, clips, rng)
-    return SoakFilm(video_id, way, statuses, reason=r"\w{3}")
+    for _ in range(MOST_FILMS):
+        if statuses := _mutated(whole, way, clips, rng):
+            return SoakFilm(video_id, way, statuses, reason=r"\w{3}")
+        whole.unlink()
+        whole, _ = write_clip(home / name, clips, rng)
+    raise RuntimeError(f"FFmpeg finds nothing wrong with {MOST_FILMS} films after {way}")
 
 
 def _mutated(film: Path, way: str, clips: list[Path], rng: Random) -> tuple[str, ...]:
-    """Breaks a film in a way that FFmpeg notices; gives the statuses that this allows."""
+    """Breaks a film so that FFmpeg notices; gives the statuses this allows, none if it fails."""
     other, _ = write_clip(film.parent / ".other", clips, rng)
     whole = film.read_bytes()
-    try:
-        for seed in range(MOST_SEEDS):
-            film.write_bytes(whole)
-            chance = np.random.default_rng([seed, int(rng.integers(1 << 32))])
-            film.write_bytes(MUTATIONS[way](film, other, chance))
-            frames, complaints = ffmpeg_says(film)
-            if not frames:
-                return ("failed",)
-            if complaints:
-                return ("damaged", "failed")
-    finally:
-        other.unlink()
-    raise RuntimeError(f"FFmpeg finds nothing wrong with {way} in {MOST_SEEDS} tries")
+    for _ in range(MOST_SEEDS):
+        film.write_bytes(whole)
+        film.write_bytes(MUTATIONS[way](film, other, rng))
+        frames, complaints = ffmpeg_says(film)
+        if complaints or not frames:
+            break
+    other.unlink()
+    if not complaints and frames:
+        return ()
+    return ("damaged", "failed") if frames else ("failed",)
 
 
 def write_huge(path: Path) -> None:
