@@ -4,7 +4,10 @@ from importlib import import_module
 
 import click
 
-COMMANDS: dict[str, str] = {}
+COMMANDS: dict[str, str] = {
+    "recall": "fewframes.bench.recall",
+    "throughput": "fewframes.bench.throughput",
+}
 """Name -> the module whose ``main`` is the command. A new one is one row here."""
 
 
