@@ -4,7 +4,9 @@ from importlib import import_module
 
 import click
 
-COMMANDS: dict[str, str] = {}
+COMMANDS: dict[str, str] = {
+    "haystack": "fewframes.bench.haystack",
+}
 """Name -> the module whose ``main`` is the command. A new one is one row here."""
 
 
