@@ -5,6 +5,7 @@ from importlib import import_module
 import click
 
 COMMANDS: dict[str, str] = {
+    "haystack": "fewframes.bench.haystack",
     "recall": "fewframes.bench.recall",
     "throughput": "fewframes.bench.throughput",
 }

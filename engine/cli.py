@@ -1,4 +1,4 @@
-"""The command line; its commands are in `film_commands`, `store_commands` and so on.
+"""The command line; its commands are in the modules named `…_command` and `…_commands`.
 
 Exit status: 0 done, 1 failed, 2 wrong usage, 3 done with damaged or failed films (listed).
 """

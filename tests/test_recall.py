@@ -1,4 +1,4 @@
-"""Recall: measures against brute force, closed forms against chance, and the command as it is used."""
+"""Recall: measures against brute force, closed forms against chance, the command as it is used."""
 
 import json
 import xml.etree.ElementTree as ElementTree
