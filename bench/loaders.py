@@ -13,6 +13,7 @@ import multiprocessing
 import os
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -66,26 +67,30 @@ def loader_speeds(store: Path) -> dict[str, Any]:
 def directly(plan: ClipPlan, numbers: list[int]) -> Speed:
     """Reads with as many processes as there are workers, and no loader."""
     context = multiprocessing.get_context("spawn")
-    said, barrier = context.Queue(), context.Barrier(WORKERS)
+    barrier = context.Barrier(WORKERS)
     shares = [numbers[at::WORKERS] for at in range(WORKERS)]
-    readers = [context.Process(target=_read, args=(plan, s, said, barrier)) for s in shares]
-    for reader in readers:
-        reader.start()
-    spent = [said.get() for _ in readers]
-    for reader in readers:
-        reader.join()
+    with ProcessPoolExecutor(WORKERS, context, _begin, (barrier,)) as pool:
+        spent = list(pool.map(partial(_read, plan), shares))
     frames = plan.past_frames * len(numbers)
     wall, cpu = max(one for one, _ in spent), sum(one for _, one in spent)
     return Speed(frames / wall, 1e3 * cpu / frames)
 
 
-def _read(plan: ClipPlan, numbers: list[int], said: Any, barrier: Any) -> None:  # noqa: ANN401
+_BARRIER: list[Any] = []
+"""In a process that reads: what it waits at until the other one has started, too."""
+
+
+def _begin(barrier: Any) -> None:  # noqa: ANN401 (multiprocessing's)
+    _BARRIER.append(barrier)
+
+
+def _read(plan: ClipPlan, numbers: list[int]) -> tuple[float, float]:
     plan.clip(numbers[0])
-    barrier.wait()
+    _BARRIER[0].wait()
     wall, cpu = time.perf_counter(), time.process_time()
     for number in numbers:
         plan.clip(number)
-    said.put((time.perf_counter() - wall, time.process_time() - cpu))
+    return time.perf_counter() - wall, time.process_time() - cpu
 
 
 def our_batches(plan: ClipPlan, numbers: list[int]) -> Iterator[Any]:

@@ -86,6 +86,7 @@ def vllm_told(given: Handover) -> tuple[list[float], int]:
         "videos": [np.asarray(frames)],
         "video_metadata": [known],
         "do_sample_frames": facts["do_sample_frames"],
+        **given.arguments.get("mm_processor_kwargs", {}),
     }
     consumer = CONSUMERS[given.runtime.partition(":")[2]]
     passed = Handover(

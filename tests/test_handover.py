@@ -137,6 +137,17 @@ def test_a_bound_on_tokens_is_kept(runtime, pairs, height, width, most):
     assert tokens(model, 2 * pairs, height, width) <= most or not sides_at_least
 
 
+@pytest.mark.parametrize("model", ["qwen2.5-vl", "qwen3-vl", "glm4v", "glm4.6v"])
+@pytest.mark.parametrize("vllm", ["vllm", "vllm-server"])
+def test_vllm_is_given_the_same_bound_on_tokens_as_transformers(vllm, model):
+    batch = batch_at(np.arange(16) / 2, 270, 480)
+    given_over, plain = batch.to(f"{vllm}:{model}", max_tokens=900), batch.to(model, max_tokens=900)
+    assert given_over.arguments["mm_processor_kwargs"] == {"size": plain.arguments["size"]}
+    assert given_over.report["tokens"] == plain.report["tokens"] <= 900
+    assert given_over.report["size"] == plain.report["size"]
+    assert "mm_processor_kwargs" not in batch.to(f"{vllm}:{model}").arguments
+
+
 @pytest.mark.parametrize("runtime", ["vllm:qwen3-vl", "vllm-server:qwen3-vl"])
 def test_vllm_gets_milliseconds_as_whole_numbers(runtime):
     batch = batch_at(UNEVEN)
