@@ -1,6 +1,8 @@
-"""Clips through worker processes, beside what two processes read that do nothing else.
+"""Clips through worker processes: ``python -m fewframes.bench.loaders FILM -o loaders.json``.
 
-1. ``direct``: two processes, each reading half of the clips from the store, on one thread.
+FILM is indexed, and clips of it are read in three ways; needs PyTorch.
+
+1. ``direct``: two processes that do nothing else read half of the clips each, on one thread.
 2. ``ours``: `ClipLoader` with two workers.
 3. ``pytorch``: PyTorch's own loader with two workers over a `ClipDataset`, which moves each batch
    to new shared memory.
@@ -9,8 +11,10 @@ They run in turn, several rounds; each is measured in frames a second of wall ti
 time that the processes which read spend on a frame, once all have started.
 """
 
+import json
 import multiprocessing
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -20,6 +24,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
+import click
+
+import fewframes as ff
+from fewframes.bench.measure import machine
 from fewframes.clips import ClipPlan, epoch_order
 
 WORKERS, BATCH, ROUNDS = 2, 4, 3
@@ -133,3 +141,22 @@ def _cpu_of_children() -> float:
         fields = Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].split()
         ticks += int(fields[11]) + int(fields[12])
     return ticks / TICKS
+
+
+@click.command()
+@click.argument("film", type=click.Path(path_type=Path, exists=True))
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Where the JSON goes.")
+def main(film: Path, output: Path | None) -> None:
+    """Measures loaders over clips of FILM."""
+    with tempfile.TemporaryDirectory() as folder:
+        store = Path(folder) / "store.zarr"
+        ff.index([film], store)
+        speeds = loader_speeds(store)
+    result = {"machine": machine(["torch"]), "film": film.name, "clips": CLIPS, **speeds}
+    click.echo(json.dumps(result, indent=1))
+    if output:
+        output.write_text(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

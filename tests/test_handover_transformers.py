@@ -6,7 +6,7 @@ from test_handover import UNEVEN, batch_at
 
 from fewframes.bench.consumers import CONSUMERS, QWEN
 from fewframes.bench.readers import chat_told, vllm_told
-from fewframes.models import RUNTIMES, resized, tokens
+from fewframes.models import RUNTIMES, bounded, resized, tokens
 
 pytest.importorskip("transformers", reason="transformers is not installed")
 pytest.importorskip("torchvision", reason="torchvision, which video processors need, is not there")
@@ -136,19 +136,34 @@ def test_a_small_model_runs_on_what_is_handed_over(runtime):
 
 
 def test_the_size_rule_is_that_of_the_processors():
+    from transformers.models.glm4v.video_processing_glm4v import smart_resize as glm4v
     from transformers.models.qwen2_vl.video_processing_qwen2_vl import smart_resize as qwen2
     from transformers.models.qwen3_vl.video_processing_qwen3_vl import smart_resize as qwen3
 
     rng = np.random.default_rng(3)
-    for _ in range(2000):
+    for _ in range(500):
         height, width = (int(side) for side in rng.integers(28, 2400, 2))
         frames = 2 * int(rng.integers(1, 200))
-        for runtime in ("qwen2.5-vl", "qwen3-vl", "glm4v"):
-            row = RUNTIMES[runtime]
-            limits = {"min_pixels": row.pixels[0], "max_pixels": row.pixels[1]}
-            if row.shares_pixels:
-                theirs = qwen3(frames, height, width, 2, row.factor, **limits)
-            else:
-                theirs = qwen2(height, width, row.factor, **limits)
-            assert resized(row, frames, height, width) == theirs
-            assert tokens(row, frames, height, width) > 0
+        most = int(rng.integers(200, 40000)) * (frames // 2)
+        for runtime in ("qwen2.5-vl", "qwen3-vl", "glm4v", "glm4.6v"):
+            for row in (RUNTIMES[runtime], bounded(RUNTIMES[runtime], frames, most)):
+                limits = {"min_pixels": row.pixels[0], "max_pixels": row.pixels[1]}
+                if row.shares_pixels:
+                    rule = qwen3 if runtime == "qwen3-vl" else glm4v
+                    theirs = rule(frames, height, width, 2, row.factor, **limits)
+                else:
+                    theirs = qwen2(height, width, row.factor, **limits)
+                assert resized(row, frames, height, width) == theirs
+                assert tokens(row, frames, height, width) > 0
+
+
+def test_the_size_rule_is_that_of_qwen_vl_utils():
+    pytest.importorskip("qwen_vl_utils", reason="qwen-vl-utils is not installed")
+    from qwen_vl_utils.vision_process import smart_resize
+
+    rng = np.random.default_rng(4)
+    for _ in range(500):
+        height, width = (int(side) for side in rng.integers(28, 2400, 2))
+        row = bounded(RUNTIMES["qwen2.5-vl"], 2, int(rng.integers(4, 4000)))
+        limits = {"min_pixels": row.pixels[0], "max_pixels": row.pixels[1]}
+        assert resized(row, 2, height, width) == smart_resize(height, width, row.factor, **limits)
