@@ -31,7 +31,7 @@ import fewframes as ff
 from fewframes.bench.measure import machine
 from fewframes.clips import ClipPlan, epoch_order
 
-WORKERS, BATCH, ROUNDS = 2, 4, 3
+WORKERS, BATCH, ROUNDS = 2, 4, 5
 CLIPS = 480
 WARM, TAIL = 24, 8
 """Batches before measuring: processes have started and know their buffers; and after it, since
