@@ -24,7 +24,7 @@ from fewframes.bindings.ffmpeg_log import complaints
 from fewframes.bindings.ffmpeg_pixels import Pixels
 from fewframes.bindings.ffmpeg_unwritten import SILENT, UNFINISHED_WORDS, Unfinished
 from fewframes.bitstream import SAYS_UNREFERENCED
-from fewframes.decoding import DecodeReport, Rung
+from fewframes.decoding import FFMPEG_ON_CPU, DecodeReport, Rung
 from fewframes.frames import Format, FrameBatch
 from fewframes.plan import ENDED_BY_NEXT, Run, start_packets
 from fewframes.timeline import NO_PTS, Timeline
@@ -48,7 +48,7 @@ def decode(
     number_of = np.full(len(timeline.packets), -1)
     number_of[timeline.order] = np.arange(len(timeline))
     cursor = Cursor(timeline)
-    report.decoders.add("ffmpeg on cpu")
+    report.decoders.add(FFMPEG_ON_CPU)
     if timeline.stream.codec not in SAYS_UNREFERENCED:
         report.nothing_withheld.add(f"{timeline.stream.codec} does not say what may be")
     try:

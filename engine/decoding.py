@@ -24,6 +24,10 @@ DEVICES: dict[str, tuple[Device, ...]] = {"ffmpeg": ("cpu",), "dali": ("cpu", "c
 """Where each backend decodes; ``decode`` of one that knows several takes ``device=``."""
 
 
+FFMPEG_ON_CPU = "ffmpeg on cpu"
+"""What a report calls the default decoder."""
+
+
 @dataclass(slots=True)
 class DecodeReport:
     """What decoding cost and what went wrong; a decoder adds to it while it works.

@@ -62,6 +62,9 @@ class Selection:
     """Name of the policy that chose."""
     budget: int
     """Number of frames asked for; ``len`` is less where fewer were available."""
+    turns: I64
+    """When each was picked, ``[k] i64`` from 0: of a policy that is nested, those with a turn below
+    j are the frames of budget j."""
     asked: I64 | None = None
     """Frame numbers that a ``runtime:…`` policy asked for, ``[k] i64``; `frame_numbers` are the
     nearest in the table. None for other policies."""
@@ -264,6 +267,7 @@ def _selection(
         reasons=tuple(picks.reasons[i] for i in order),
         policy=policy,
         budget=budget,
+        turns=order,
     )
 
 

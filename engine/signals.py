@@ -9,8 +9,9 @@
    a single block, whichever is more, as a share of the full range. Two blocks square average the
    noise of coding away; a single block that changes twice as much is still seen.
 
-`sweeps` is where devices part: planes on a GPU are swept there, a batch at a time, and their grids,
-a sixth of their bytes, come to memory, where the rest of each picture follows from those before it.
+Step 1 looks at one picture alone, so `sweeps` may be done in any process and any order, and it is
+where devices part: planes on a GPU are swept there, a batch at a time, and their grids, a sixth of
+their bytes, come to memory. Steps 2 and 3 are one serial pass over what it gives.
 
 Pictures are fed in presentation order. One that comes late, because its first decoding failed, is
 measured for itself: nothing is compared with it, and its own changes are not known (NaN).
@@ -18,7 +19,7 @@ measured for itself: nothing is compared with it, and its own changes are not kn
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 
@@ -93,8 +94,24 @@ OF_ALL_ROWS = ("repeats", "familiarity", "shot_start", "luma_xxh64")
 """Signals that the pass does not measure: they follow from all rows, or from the decoder."""
 
 
-Swept: TypeAlias = tuple[F32, F64]
-"""What `picture_sweep` says of a picture: grids ``[4, gh, gw] f32`` and tells ``[3] f64``."""
+class Swept(NamedTuple):
+    """All that is measured of a picture's samples; the rest follows from it, in any process."""
+
+    grids: F32
+    """Block means of luma, spread within the blocks, block means of chroma, ``[4, gh, gw] f32``."""
+    tells: F64
+    """Sharpness, share of dark and of bright samples, ``[3] f64``."""
+
+
+class Measured(NamedTuple):
+    """One picture's row of the table."""
+
+    repeats: int
+    """Which picture it repeats, counted from 0 as they were fed; -1 for none."""
+    signature: F32
+    """Unit-length description, ``[432] f32``."""
+    values: Mapping[str, float]
+    """The signals that one pass can tell."""
 
 
 def sweeps(planes: tuple[Samples, ...], wanted: Iterable[int]) -> Iterator[Swept]:
@@ -112,21 +129,10 @@ def sweeps(planes: tuple[Samples, ...], wanted: Iterable[int]) -> Iterator[Swept
     if is_on_gpu(luma):
         grids, tells = picture_sweep.each(luma, blue, red, half, DARK, BRIGHT)
         grids = on_host(grids)
-        yield from ((grids[at], tells[at]) for at in wanted)
+        yield from (Swept(grids[at], tells[at]) for at in wanted)
         return
     for at in wanted:
-        yield picture_sweep(luma[at], blue[at], red[at], half, DARK, BRIGHT)
-
-
-class Measured(NamedTuple):
-    """One picture's row of the table."""
-
-    repeats: int
-    """Which picture it repeats, counted from 0 as they were fed; -1 for none."""
-    signature: F32
-    """Unit-length description, ``[432] f32``."""
-    values: Mapping[str, float]
-    """The signals that one pass can tell."""
+        yield Swept(*picture_sweep(luma[at], blue[at], red[at], half, DARK, BRIGHT))
 
 
 @dataclass(slots=True)
@@ -160,7 +166,7 @@ class SignalPass:
         return self.measure(swept, is_late=is_late)
 
     def measure(self, swept: Swept, *, is_late: bool = False) -> Measured:
-        """Measures a picture of which a sweep has told what its samples can."""
+        """Measures a picture of which no more is known than what a sweep gave."""
         grids, tells = swept
         numbers, tones, look, dhash = grid_look(grids, self.tones)
         (brightness, contrast, _), (detail, _, _), *_ = moments = numbers.tolist()
