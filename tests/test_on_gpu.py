@@ -13,7 +13,7 @@ from on_gpu import need_gpu, to_device
 
 import fewframes
 from fewframes.bench.films import RECIPES, write_film
-from fewframes.bindings import dali, dali_finish
+from fewframes.bindings import dali, dali_finish, dali_slices
 from fewframes.bindings.dali_video import Video
 from fewframes.choosing import Asked
 from fewframes.decoding import DecodeReport, decoder
@@ -124,6 +124,33 @@ def test_a_scan_on_a_gpu_brings_grids_to_memory_and_takes_few_launches(film, tra
     witness, tells, grids = 8, 6 * 3 * 8, 6 * 4 * 4 * 8 * 4
     audited = [8 * 16, 4 * 8, 4 * 8]
     assert traffic["bytes"] == [witness, *audited, tells, grids, witness, tells, grids]
+
+
+def test_a_slice_that_goes_to_ffmpeg_joins_those_on_the_gpu(film, monkeypatch):
+    run = Video._run
+
+    def refuses(video, encoded, frames):
+        if any(bytes(one) == second for one in encoded):
+            raise RuntimeError("no")
+        return run(video, encoded, frames)
+
+    timeline, written = fewframes.probe(film), []
+    stream_of = dali_slices.stream_of
+    monkeypatch.setattr(
+        dali_slices, "stream_of", lambda *what: written.append(what[1]) or stream_of(*what)
+    )
+    how = {"size": (8, 16), "dedup": 0.0, "asked": GPU}
+    ours = scan(timeline, np.arange(12), **how)[0].table(timeline)[0]
+    (_, second), _ = written, monkeypatch.setattr(Video, "_run", refuses)
+    rows, report = scan(timeline, np.arange(12), **how)
+    assert report.provenance()["passed_on_to_ffmpeg"] == f"{dali.REFUSED} (1)"
+    theirs = rows.table(timeline)[0]
+    assert theirs.frame_numbers.tolist() == list(range(12))
+    for name in ("brightness", "sharpness"):
+        mine, found = ours.signals[name], theirs.signals[name]
+        np.testing.assert_array_equal(found[:6], mine[:6])
+        np.testing.assert_allclose(found[6:], mine[6:], rtol=0.2, atol=6)
+    assert (theirs.signals["luma_xxh64"] != 0).tolist() == [False] * 6 + [True] * 6
 
 
 def test_no_batch_is_larger_than_memory_for_it(film, traffic, monkeypatch):
