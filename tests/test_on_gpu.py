@@ -104,13 +104,16 @@ def test_an_index_made_on_a_gpu_is_that_made_in_memory_bit_for_bit(film, tmp_pat
         assert picks[0].tolist() == picks[1].tolist(), policy
 
 
-def test_of_pictures_on_a_gpu_those_that_are_kept_come_to_memory_once(tmp_path, traffic):
-    path = tmp_path / "film.mp4"
+@pytest.mark.parametrize("codec", ["jpeg", "raw", "zstd"])
+def test_of_pictures_on_a_gpu_what_is_stored_comes_to_memory_once(tmp_path, traffic, codec):
+    path, how = tmp_path / "film.mp4", {"dedup": 1.0, "codec": codec}
     write_film(path, replace(SMALL, frames=5))
-    video = index_by(GPU, path, tmp_path, dedup=1.0)  # whatever comes after the first repeats it
+    video = index_by(GPU, path, tmp_path, **how)  # whatever comes after the first repeats it
     assert video.facts["counts"]["stored"] == 1
-    audit = kept = [8 * 16, 4 * 8, 4 * 8]
-    assert [size for size in traffic["bytes"] if size in kept] == [*audit, *kept]
+    planes, rgb = [8 * 16, 4 * 8, 4 * 8], [8 * 16 * 3]
+    audit, kept = (planes, planes) if codec == "jpeg" else ([*planes, *rgb], rgb)
+    sizes = [size for size in traffic["bytes"] if size in (*planes, *rgb)]
+    assert sizes == [*audit, *kept]
 
 
 def test_a_scan_on_a_gpu_brings_grids_to_memory_and_takes_few_launches(film, traffic):
