@@ -5,8 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from fewframes.handover import Handover
+
 Processor: TypeAlias = Any
 """What transformers makes; it has no types of its own."""
+SAID = r"Frame at ([\d.]+)() s:"
+"""A line between images."""
 TOKENS = {
     "image_token": "<|image_pad|>",
     "video_token": "<|video_pad|>",
@@ -39,17 +43,31 @@ class Consumer:
     """A model's processor, how to ask it, and what it tells the model of time."""
 
     make: Callable[[], Processor]
-    video: str
-    """What stands for a video in the text."""
-    times: str
-    """Regular expression of one time in the expanded text."""
-    image: str = "<|image_pad|>"
-    pictures_a_time: int = 2
+    image: str
+    """What stands for an image in the text."""
+    video: str = ""
+    """What stands for a video."""
+    times: str = ""
+    """Regular expression of one time of a video in the expanded text."""
+    pictures_a_time: int = 1
 
-    def told(self, text: str) -> list[float]:
-        """The times in a text, in seconds."""
-        found = re.findall(self.times, text)
-        return [60 * float(a) + float(b) if b else float(a) for a, b in found]
+    def told(self, given: Handover) -> tuple[list[float], int]:
+        """What its processor tells the model: times in seconds, and how many pictures share one.
+
+        One rate for all is taken as the times that it means.
+        """
+        is_video = given.report["layout"] == "video"
+        stands = {"video": self.video, "image": self.image}
+        words = "".join(part.get("text") or stands[part["type"]] for part in given.content)
+        processor = self.make()
+        inputs = processor(text=[words], **given.arguments, return_tensors="pt")
+        if is_video and "second_per_grid_ts" in inputs:
+            step = float(inputs["second_per_grid_ts"][0]) / 2
+            return [step * at for at in range(len(given.rows))], 1
+        text = processor.tokenizer.decode(inputs["input_ids"][0])
+        found = re.findall(self.times if is_video else SAID, text)
+        times = [60 * float(a) + float(b) if b else float(a) for a, b in found]
+        return times, self.pictures_a_time if is_video else 1
 
 
 def qwen(kind: str) -> Processor:
@@ -125,21 +143,74 @@ def _gemma4() -> Processor:
     )
 
 
+def _internvl() -> Processor:
+    import transformers as tf
+
+    small = {"height": 28, "width": 28}
+    images = tf.GotOcr2ImageProcessor(size=small, max_patches=1)
+    videos = tf.InternVLVideoProcessor(size=small)
+    return tf.InternVLProcessor(images, tokenizer(), videos, image_seq_length=4, chat_template="x")
+
+
+def _llava(kind: str) -> Processor:
+    """The processor of LLaVA-OneVision ("Onevision") or LLaVA-NeXT-Video ("NextVideo")."""
+    import transformers as tf
+
+    words = tokenizer(image_token="<image>", video_token="<video>")
+    options: dict[str, Any] = {"vision_feature_select_strategy": "full", "chat_template": "x"}
+    if kind == "Onevision":
+        options["num_image_tokens"] = 729
+        images = tf.LlavaOnevisionImageProcessor()
+    else:
+        options["patch_size"] = 14
+        images = tf.LlavaNextImageProcessor()
+    videos = getattr(tf, f"Llava{kind}VideoProcessor")()
+    maker = getattr(tf, "LlavaOnevisionProcessor" if kind == "Onevision" else NEXT)
+    return maker(image_processor=images, tokenizer=words, video_processor=videos, **options)
+
+
+def _gemma3() -> Processor:
+    import transformers as tf
+
+    return tf.Gemma3Processor(tf.Gemma3ImageProcessor(), tokenizer(), chat_template="x")
+
+
+def _molmo2() -> Processor:
+    import transformers as tf
+
+    names = ("im_patch", "im_col", "im_start", "low_res_im_start", "frame_start", "im_end")
+    more = {f"{name}_token": f"<{name}>" for name in (*names, "frame_end", "im_low")}
+    words = tokenizer(image_token="<|image|>", video_token="<|video|>", **more)
+    words.bos_token = "<s>"
+    return tf.Molmo2Processor(
+        tf.Molmo2ImageProcessor(), tf.Molmo2VideoProcessor(), words, chat_template="x"
+    )
+
+
+NEXT = "LlavaNextVideoProcessor"
 QWEN = "<|vision_start|><|video_pad|><|vision_end|>"
+QWEN_IMAGE = "<|vision_start|><|image_pad|><|vision_end|>"
 CONSUMERS: dict[str, Consumer] = {
-    "qwen3-vl": Consumer(lambda: qwen("3"), QWEN, r"<([\d.]+)() seconds>"),
-    "glm4v": Consumer(lambda: _glm("Glm4v"), "<|video|>", r"<\|end_of_image\|>(\d+)()"),
+    "qwen2-vl": Consumer(lambda: qwen("2"), QWEN_IMAGE),
+    "qwen2.5-vl": Consumer(lambda: qwen("2.5"), QWEN_IMAGE, QWEN),
+    "qwen3-vl": Consumer(lambda: qwen("3"), QWEN_IMAGE, QWEN, r"<([\d.]+)() seconds>", 2),
+    "glm4v": Consumer(
+        lambda: _glm("Glm4v"), "<|image|>", "<|video|>", r"<\|end_of_image\|>(\d+)()", 2
+    ),
     "glm4.6v": Consumer(
-        lambda: _glm("Glm46V"), "<|video|>", r"<\|end_of_image\|>([\d.]+)() seconds"
+        lambda: _glm("Glm46V"),
+        "<|image|>",
+        "<|video|>",
+        r"<\|end_of_image\|>([\d.]+)() seconds",
+        2,
     ),
-    "smolvlm": Consumer(
-        _smolvlm, "<video>", r"Frame from (\d+):(\d+):", image="<image>", pictures_a_time=1
-    ),
-    "videollama3": Consumer(
-        _videollama3, "<video>", r"Time ([\d.]+)()s:", image="<image>", pictures_a_time=1
-    ),
-    "gemma4": Consumer(
-        _gemma4, "<|video|>", r"(\d+):(\d\d) <boi>", image="<|image|>", pictures_a_time=1
-    ),
+    "smolvlm": Consumer(_smolvlm, "<image>", "<video>", r"Frame from (\d+):(\d+):"),
+    "videollama3": Consumer(_videollama3, "<image>", "<video>", r"Time ([\d.]+)()s:"),
+    "gemma4": Consumer(_gemma4, "<|image|>", "<|video|>", r"(\d+):(\d\d) <boi>"),
+    "molmo2": Consumer(_molmo2, "<|image|>", "<|video|>", r"([\d.]+)() <frame_start>"),
+    "gemma3": Consumer(_gemma3, "<boi>"),
+    "internvl": Consumer(_internvl, "<IMG_CONTEXT>"),
+    "llava-onevision": Consumer(lambda: _llava("Onevision"), "<image>"),
+    "llava-next-video": Consumer(lambda: _llava("NextVideo"), "<image>"),
 }
-"""The processors that tell their model a time for every frame or pair."""
+"""How the processor of each model is asked, and how what it tells the model is read back."""

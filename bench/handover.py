@@ -1,8 +1,10 @@
 """What do real consumers tell a model of time? ``python -m fewframes.bench.handover -o FILE``.
 
 Frames with uneven, variable and even times, one, an odd and an even number of them, are handed to
-the processors of transformers, built on the spot. From the text that each one makes for its model
-the times are read back, and compared with the true ones. Needs transformers and torchvision.
+the processors of transformers, built on the spot, to vLLM, and into chat messages. From the text
+that each one makes for its model the times are read back, and compared with the true ones. A time
+is invented where it is neither true nor the one that the hand-over says. Needs transformers and
+torchvision; what needs vLLM or qwen-vl-utils is left out where they are not installed.
 """
 
 import json
@@ -16,8 +18,8 @@ import numpy as np
 
 from fewframes.bench.consumers import CONSUMERS
 from fewframes.bench.measure import machine
+from fewframes.bench.readers import chat_told, is_readable, needs, vllm_told
 from fewframes.frames import FrameBatch
-from fewframes.handover import Handover
 from fewframes.models import RUNTIMES
 
 SPACINGS: dict[str, Any] = {
@@ -27,7 +29,8 @@ SPACINGS: dict[str, Any] = {
     "even, K = 16": np.arange(16) / 2,
     "one frame": (7.25,),
 }
-MODELS = [name for name, row in RUNTIMES.items() if "transformers_video" in row.exporter]
+SAME = 1e-6
+"""Times that differ by less are the same."""
 
 
 def frames_at(seconds: Any) -> FrameBatch:  # noqa: ANN401 (any sequence of numbers)
@@ -41,47 +44,55 @@ def frames_at(seconds: Any) -> FrameBatch:  # noqa: ANN401 (any sequence of numb
 def judge(runtime: str, seconds: Any) -> dict[str, Any]:  # noqa: ANN401
     """Hands frames to a consumer, and reads back what its model is told."""
     batch = frames_at(seconds)
-    given = batch.to(runtime)
-    row = {"frames": len(batch), "layout": given.report["layout"]}
-    if row["layout"] != "video" or runtime not in CONSUMERS:
-        return row | told_by_text(given, batch)
-    consumer = CONSUMERS[runtime]
-    processor = consumer.make()
-    inputs = processor(text=[consumer.video], **given.arguments, return_tensors="pt")
-    told = consumer.told(processor.tokenizer.decode(inputs["input_ids"][0]))
-    each = np.repeat(told, consumer.pictures_a_time)
-    return row | {
-        "accepted": len(each) == len(given.rows),
-        "times_told": len(told),
-        "invented": int(not np.array_equal(each, given.told_seconds)),
-        "max_error_seconds": round(float(np.abs(each - batch.seconds[given.rows]).max()), 3),
-    }
-
-
-def told_by_text(given: Handover, batch: FrameBatch) -> dict[str, Any]:
-    """What the lines of text say, or for evenly spaced frames the one rate."""
-    error = float(np.abs(given.told_seconds - batch.seconds[given.rows]).max())
-    times = sum(part["type"] == "text" for part in given.content)
+    if not is_readable(runtime):
+        return {"not judged": f"{needs(runtime)} is not installed"}
+    try:
+        given = batch.to(runtime)
+    except ValueError as error:
+        return {"frames": len(batch), "refused": str(error)}
+    if runtime.startswith("vllm"):
+        told, pictures = vllm_told(given)
+    elif runtime in CONSUMERS:
+        told, pictures = CONSUMERS[runtime].told(given)
+    else:
+        told, pictures = chat_told(given), 1
+    each = np.repeat(told, pictures)
+    is_whole = len(each) == len(given.rows)
+    errors = np.abs(each - batch.seconds[given.rows]) if is_whole else np.array([np.inf])
+    is_said = is_whole and np.abs(each - given.told_seconds).max() < SAME
     return {
-        "accepted": True,
-        "times_told": times,
-        "invented": 0,
-        "max_error_seconds": round(error, 3),
+        "frames": len(batch),
+        "layout": given.report["layout"],
+        "accepted": is_whole,
+        "times_told": len(told),
+        "invented": 0 if is_said else int((errors > SAME).sum()),
+        "max_error_seconds": round(float(errors.max()), 3),
     }
+
+
+def shown(name: str, spacing: str, row: dict[str, Any]) -> str:
+    """A row as a line."""
+    words = row.get("not judged") or row.get("refused")
+    if words:
+        return f"{name:<24}{spacing:<24}{words[:60]}"
+    return (
+        f"{name:<24}{spacing:<24}{row['layout']:<17}{row['times_told']:>5}"
+        f"{row['invented']:>9}{row['max_error_seconds']:>9.3f}"
+    )
 
 
 @click.command()
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Where the JSON goes.")
 def main(output: Path | None) -> None:
-    """Judges every model of transformers over several spacings."""
-    table = {name: {s: judge(name, times) for s, times in SPACINGS.items()} for name in MODELS}
-    click.echo(f"{'model':<18}{'frames':<24}{'layout':<17}{'told':>5}{'invented':>9}{'error s':>9}")
-    for name, rows in table.items():
-        for spacing, row in rows.items():
-            click.echo(
-                f"{name:<18}{spacing:<24}{row['layout']:<17}{row['times_told']:>5}"
-                f"{row['invented']:>9}{row['max_error_seconds']:>9.3f}"
-            )
+    """Judges every runtime over several spacings."""
+    click.echo(
+        f"{'runtime':<24}{'frames':<24}{'layout':<17}{'told':>5}{'invented':>9}{'error s':>9}"
+    )
+    table: dict[str, dict[str, Any]] = {}
+    for name in RUNTIMES:
+        table[name] = {spacing: judge(name, times) for spacing, times in SPACINGS.items()}
+        for spacing, row in table[name].items():
+            click.echo(shown(name, spacing, row))
     if output:
         said = {"machine": machine(), "transformers": version("transformers"), "models": table}
         output.write_text(json.dumps(said, indent=1) + "\n")

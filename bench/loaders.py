@@ -1,6 +1,8 @@
-"""Clips through worker processes, beside what two processes read that do nothing else.
+"""Clips through worker processes: ``python -m fewframes.bench.loaders FILM -o loaders.json``.
 
-1. ``direct``: two processes, each reading half of the clips from the store, on one thread.
+FILM is indexed, and clips of it are read in three ways; needs PyTorch.
+
+1. ``direct``: two processes that do nothing else read half of the clips each, on one thread.
 2. ``ours``: `ClipLoader` with two workers.
 3. ``pytorch``: PyTorch's own loader with two workers over a `ClipDataset`, which moves each batch
    to new shared memory.
@@ -9,16 +11,23 @@ They run in turn, several rounds; each is measured in frames a second of wall ti
 time that the processes which read spend on a frame, once all have started.
 """
 
+import json
 import multiprocessing
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from itertools import islice
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
+import click
+
+import fewframes as ff
+from fewframes.bench.measure import machine
 from fewframes.clips import ClipPlan, epoch_order
 
 WORKERS, BATCH, ROUNDS = 2, 4, 3
@@ -66,26 +75,30 @@ def loader_speeds(store: Path) -> dict[str, Any]:
 def directly(plan: ClipPlan, numbers: list[int]) -> Speed:
     """Reads with as many processes as there are workers, and no loader."""
     context = multiprocessing.get_context("spawn")
-    said, barrier = context.Queue(), context.Barrier(WORKERS)
+    barrier = context.Barrier(WORKERS)
     shares = [numbers[at::WORKERS] for at in range(WORKERS)]
-    readers = [context.Process(target=_read, args=(plan, s, said, barrier)) for s in shares]
-    for reader in readers:
-        reader.start()
-    spent = [said.get() for _ in readers]
-    for reader in readers:
-        reader.join()
+    with ProcessPoolExecutor(WORKERS, context, _begin, (barrier,)) as pool:
+        spent = list(pool.map(partial(_read, plan), shares))
     frames = plan.past_frames * len(numbers)
     wall, cpu = max(one for one, _ in spent), sum(one for _, one in spent)
     return Speed(frames / wall, 1e3 * cpu / frames)
 
 
-def _read(plan: ClipPlan, numbers: list[int], said: Any, barrier: Any) -> None:  # noqa: ANN401
+_BARRIER: list[Any] = []
+"""In a process that reads: what it waits at until the other one has started, too."""
+
+
+def _begin(barrier: Any) -> None:  # noqa: ANN401 (multiprocessing's)
+    _BARRIER.append(barrier)
+
+
+def _read(plan: ClipPlan, numbers: list[int]) -> tuple[float, float]:
     plan.clip(numbers[0])
-    barrier.wait()
+    _BARRIER[0].wait()
     wall, cpu = time.perf_counter(), time.process_time()
     for number in numbers:
         plan.clip(number)
-    said.put((time.perf_counter() - wall, time.process_time() - cpu))
+    return time.perf_counter() - wall, time.process_time() - cpu
 
 
 def our_batches(plan: ClipPlan, numbers: list[int]) -> Iterator[Any]:
@@ -128,3 +141,22 @@ def _cpu_of_children() -> float:
         fields = Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].split()
         ticks += int(fields[11]) + int(fields[12])
     return ticks / TICKS
+
+
+@click.command()
+@click.argument("film", type=click.Path(path_type=Path, exists=True))
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Where the JSON goes.")
+def main(film: Path, output: Path | None) -> None:
+    """Measures loaders over clips of FILM."""
+    with tempfile.TemporaryDirectory() as folder:
+        store = Path(folder) / "store.zarr"
+        ff.index([film], store)
+        speeds = loader_speeds(store)
+    result = {"machine": machine(["torch"]), "film": film.name, "clips": CLIPS, **speeds}
+    click.echo(json.dumps(result, indent=1))
+    if output:
+        output.write_text(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -4,9 +4,7 @@ One process indexes FILM, opens the store again, and measures the CPU time of
 
 1. ``look(t0, t1, 8)`` at random places, each with pictures that were not decoded before;
 2. ``zoom`` into random frames at the film's full resolution, beside ``read`` of the same frame,
-   which decodes one run of its GOP, interleaved;
-3. clips through loaders with two workers, beside what two processes read that do nothing else
-   (where PyTorch is installed; see `fewframes.bench.loaders`).
+   which decodes one run of its GOP, interleaved.
 """
 
 import json
@@ -14,7 +12,6 @@ import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -23,7 +20,6 @@ import click
 import numpy as np
 
 import fewframes as ff
-from fewframes.bench.loaders import loader_speeds
 from fewframes.bench.measure import machine
 
 LOOKS, ZOOMS = 40, 12
@@ -58,18 +54,11 @@ def zooms(video: Any, film: Path) -> dict[str, Any]:  # noqa: ANN401 (a Video)
     return {"zoom_ms": round(1e3 * median(ours[1:]), 2), "ratio_to_read": round(median(ratios), 3)}
 
 
-def loader(store: Path) -> dict[str, Any]:
-    """Clips through two workers, where PyTorch is installed."""
-    if find_spec("torch") is None:
-        return {"not measured": "PyTorch is not installed"}
-    return loader_speeds(store)
-
-
 @click.command()
 @click.argument("film", type=click.Path(path_type=Path, exists=True))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Where the JSON goes.")
 def main(film: Path, output: Path | None) -> None:
-    """Measures looks, zooms and clips of FILM."""
+    """Measures looks and zooms of FILM."""
     with tempfile.TemporaryDirectory() as folder:
         store = Path(folder) / "store.zarr"
         ff.index([film], store)
@@ -80,7 +69,6 @@ def main(film: Path, output: Path | None) -> None:
             "seconds": video.duration_seconds,
             "look": looks(video),
             "zoom": zooms(video, film),
-            "loader": loader(store),
         }
     click.echo(json.dumps(result, indent=1))
     if output:

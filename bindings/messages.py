@@ -1,6 +1,6 @@
 """Chat messages: frames as images between lines of text that say their times.
 
-1. OpenAI's chat form, which SGLang and llama.cpp take too: ``image_url`` parts with data URLs.
+1. OpenAI's chat form, which SGLang and llama.cpp take, too: ``image_url`` parts with data URLs.
 2. Anthropic's: ``image`` parts with base64 sources. A request may have so many images and bytes,
    and more than 20 images may have sides of at most 2000 pixels.
 3. Gemini's: ``text`` and ``inlineData`` parts.
@@ -12,10 +12,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from fewframes.frames import FrameBatch
+from fewframes.arrays import U8
+from fewframes.frames import FrameBatch, as_jpegs
 from fewframes.handover import Handover, reported
 from fewframes.models import Runtime
+from fewframes.resolutions import at_sides
 
 Part = dict[str, Any]
 TIME = "Frame at {seconds:.3f} s:"
@@ -25,18 +28,26 @@ ANTHROPIC_MANY, ANTHROPIC_SIDE = 20, 2000
 
 
 def interleaved(
-    batch: FrameBatch, runtime: str, model: Runtime, *, quality: int = 90, time: str = TIME
+    batch: FrameBatch,
+    runtime: str,
+    model: Runtime,
+    *,
+    quality: int = 90,
+    time: str = TIME,
+    sides: npt.ArrayLike | None = None,
 ) -> Handover:
     """Exports to a chat form: for each frame a line of text, then the picture.
 
-    ``quality`` is that of the JPEGs; ``time`` is the line, in which ``{seconds}`` is replaced.
+    ``quality`` is that of the JPEGs; ``time`` is the line, in which ``{seconds}`` is replaced;
+    ``sides`` the longest side of each frame, see `fewframes.resolutions`.
 
     Raises:
         ValueError: All JPEGs together are more than the runtime takes, or sides are longer.
     """
     text, image = FORMS[runtime]
-    _check_sides(batch, runtime)
-    files = batch.jpeg(quality=quality)
+    pictures = at_sides(batch.frames, sides)
+    _check_sides(pictures, runtime)
+    files = as_jpegs(pictures, quality=quality)
     _check_bytes(files, runtime, model, quality)
     seconds = batch.seconds
     content: list[Part] = []
@@ -57,9 +68,9 @@ def _check_bytes(files: list[bytes], runtime: str, model: Runtime, quality: int)
         )
 
 
-def _check_sides(batch: FrameBatch, runtime: str) -> None:
-    side = max(batch.frames.shape[1:3])
-    if runtime == "anthropic" and len(batch) > ANTHROPIC_MANY and side > ANTHROPIC_SIDE:
+def _check_sides(pictures: list[U8], runtime: str) -> None:
+    side = max(max(picture.shape[:2]) for picture in pictures)
+    if runtime == "anthropic" and len(pictures) > ANTHROPIC_MANY and side > ANTHROPIC_SIDE:
         raise ValueError(
             f"sides of {side} pixels are longer than 'anthropic' takes of more than "
             f"{ANTHROPIC_MANY} images ({ANTHROPIC_SIDE}); read with size={ANTHROPIC_SIDE} or less"
@@ -97,6 +108,8 @@ def _qwen_image(file: bytes) -> Part:
 
 FORMS: dict[str, tuple[Callable[[str], Part], Callable[[bytes], Part]]] = {
     "openai": (_openai_text, _openai_image),
+    "sglang": (_openai_text, _openai_image),
+    "llama.cpp": (_openai_text, _openai_image),
     "anthropic": (_openai_text, _anthropic_image),
     "gemini": (_gemini_text, _gemini_image),
     "qwen-vl-utils": (_openai_text, _qwen_image),

@@ -87,7 +87,7 @@ class ClipLoader:
     A batch is a dict as PyTorch's own loader makes it of a `ClipDataset`: ``clip`` i64 ``[b]``,
     ``video`` (a list of ids), ``seconds`` f64 ``[b]``, ``past`` and ``future`` u8
     ``[b, k, h, w, 3]``, ``past_seconds`` and ``future_seconds`` f64 ``[b, k]``. Two workers give
-    the frames of two processes that do nothing but read (`fewframes.bench.sessions`).
+    the frames of two processes that do nothing but read (`fewframes.bench.loaders`).
 
     Raises:
         ValueError: ``batch_size`` or ``workers`` is too small; when read, clips of one batch have
@@ -179,9 +179,15 @@ class _Requests:
         return len(self.loader.batches)
 
     def __iter__(self) -> Iterator[_Request]:
-        for numbers in self.loader.batches:
-            buffer = self.free.pop() if self.free else NEW
-            self.loader.new_memory += buffer == NEW
+        workers = max(1, self.loader.workers)
+        for turn, numbers in enumerate(self.loader.batches):
+            # PyTorch asks workers in turn; each had better get the buffers that it knows
+            known = [buffer for buffer in self.free if buffer % workers == turn % workers]
+            buffer = (known or self.free or [NEW])[-1]
+            if buffer == NEW:
+                self.loader.new_memory += 1
+            else:
+                self.free.remove(buffer)
             yield _Request(buffer, numbers)
 
 

@@ -9,12 +9,15 @@ would be further off than allowed, pictures go between lines of text.
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from fewframes.arrays import F64, I64
+from fewframes.arrays import F64, I64, Mask
 from fewframes.frames import FrameBatch
 from fewframes.handover import Handover, reported
-from fewframes.models import Runtime, bounded, resized, tokens
+from fewframes.models import RUNTIMES, Runtime, bounded, resized, tokens
 from fewframes.pairing import NEAR_SECONDS, PAIRINGS, Pairing, paired_rows
+from fewframes.patches import changed_patches
+from fewframes.resolutions import at_sides
 
 FPS = 1000.0
 EVEN_SECONDS = 0.0005
@@ -30,6 +33,7 @@ def export(
     near_seconds: float = NEAR_SECONDS,
     max_time_error: float = 1.0,
     max_tokens: int | None = None,
+    sides: npt.ArrayLike | None = None,
 ) -> Handover:
     """Exports a batch to the processor of a transformers model: ``processor(text=…, **arguments)``.
 
@@ -37,11 +41,17 @@ def export(
     at most ``near_seconds`` apart are fused and others sent twice. Where the model would be told
     times more than ``max_time_error`` seconds off, images and text are sent instead.
     ``max_tokens`` bounds the visual tokens of models whose processor chooses the size.
+    ``sides`` is the longest side of each frame, where images are sent (see
+    `fewframes.resolutions`); ValueError where they go as a video, of which all have one size.
     """
     check_pairing(pairing, model, runtime)
     sent = as_told(batch, model, pairing, near_seconds, max_time_error)
     if sent is None:
-        return _as_images(batch, runtime)
+        return _as_images(batch, runtime, sides)
+    if sides is not None:
+        raise ValueError(
+            f"sides go with images, and {runtime!r} gets a video; pass pairing='images', too"
+        )
     return _as_video(batch, runtime, model, *sent, max_tokens)
 
 
@@ -152,11 +162,40 @@ def _as_video(
     return Handover(runtime, [{"type": "video"}], arguments, rows, told, said)
 
 
-def _as_images(batch: FrameBatch, runtime: str) -> Handover:
+def changed_tokens(given: Handover, *, tolerance: float = 0.04) -> Mask:
+    """Marks the visual tokens of a video that show something new, ``[t, gh, gw] bool``.
+
+    For engines that drop tokens. They are in the order of the model's own (time, down, across) and
+    as many as ``report["tokens"]``. A token of two fused pictures is marked where either changed;
+    what "changed" is says `fewframes.patches`.
+
+    Raises:
+        ValueError: What is handed over is no video of a model whose tokens are counted.
+
+    >>> from fewframes.frames import example_batch
+    >>> changed_tokens(example_batch().to("qwen3-vl", pairing="repeat")).mean(axis=(1, 2)).tolist()
+    [1.0, 0.0]
+    """
+    size = given.report.get("size")
+    if size is None:
+        raise ValueError(
+            f"{given!r} is no video whose tokens are counted; models with a factor are"
+        )
+    (video,) = given.arguments["videos"]
+    frames = np.ascontiguousarray(video.transpose(0, 2, 3, 1))
+    marks = changed_patches(
+        frames, patch=RUNTIMES[given.runtime].factor, size=size, tolerance=tolerance
+    )
+    if len(marks) % 2:
+        marks = np.concatenate([marks, np.zeros_like(marks[:1])])
+    return np.asarray(marks.reshape(-1, 2, *marks.shape[1:]).any(axis=1))
+
+
+def _as_images(batch: FrameBatch, runtime: str, sides: npt.ArrayLike | None) -> Handover:
     rows, told = np.arange(len(batch)), np.round(batch.seconds, 3)
     content: list[dict[str, Any]] = []
     for at in told.tolist():
         content += [{"type": "text", "text": f"Frame at {at:.3f} s:"}, {"type": "image"}]
-    arguments = {"images": list(batch.frames)}
+    arguments = {"images": at_sides(batch.frames, sides)}
     said = reported(batch, rows, told, layout="images and text", pictures=len(rows))
     return Handover(runtime, content, arguments, rows, told, said)

@@ -1,6 +1,6 @@
 """FrameBatch: decoded frames with their exact times, ready to hand to a model."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal
@@ -148,20 +148,15 @@ class FrameBatch:
         b'JFIF'
         """
         self.check_on_host("jpeg()")
-        from simplejpeg import encode_jpeg
-
-        return [
-            encode_jpeg(np.ascontiguousarray(frame), quality=quality, colorsubsampling="420")
-            for frame in self.frames
-        ]
+        return as_jpegs(self.frames, quality=quality)
 
     def to(self, runtime: str, **options: Any) -> "Handover":  # noqa: ANN401
         """Makes what a model's runtime takes, with the true times that it can be told.
 
         ``runtime`` is a row of `fewframes.models.RUNTIMES`, such as "qwen3-vl" (transformers),
         "vllm:qwen3-vl", "vllm-server:qwen3-vl", "openai" or "anthropic"; ``options`` are its
-        exporter's: ``pairing``, ``max_time_error`` and ``max_tokens``, or ``quality``. Frames on a
-        GPU are a ValueError: what runtimes take is in memory.
+        exporter's: ``pairing``, ``max_time_error``, ``max_tokens``, ``sides`` or ``quality``.
+        Frames on a GPU are a ValueError: what runtimes take is in memory.
         """
         self.check_on_host("to()")
         from fewframes.handover import hand_over
@@ -171,6 +166,20 @@ class FrameBatch:
     def __iter__(self) -> Iterator[U8]:
         """Goes over the pixels, ``[h, w, 3] u8`` each."""
         return (self.frames[at] for at in range(len(self)))
+
+
+def as_jpegs(frames: Iterable[U8], *, quality: int = 90) -> list[bytes]:
+    """Encodes pictures ``[h, w, 3] u8`` as JPEG files (4:2:0).
+
+    >>> len(as_jpegs(example_batch().frames))
+    2
+    """
+    from simplejpeg import encode_jpeg
+
+    return [
+        encode_jpeg(np.ascontiguousarray(frame), quality=quality, colorsubsampling="420")
+        for frame in frames
+    ]
 
 
 def example_batch() -> FrameBatch:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from fewframes.arrays import I64, U8
+from fewframes.asking import scores_for, scores_in, scores_like
 from fewframes.errors import FewframesError
 from fewframes.frames import FrameBatch
 from fewframes.models import RUNTIMES, tokens
@@ -125,22 +126,26 @@ class Session:
         ``query`` may also name a signal of the table, such as "sharpness". Raises ValueError where
         the session has no embedder, or the video no vectors of it.
         """
+        scores = scores_for(self.video, query, self.embedder)
         asked = {"query": query, "k": k}
-        if query in self.video.table.signals:
-            scores: Any = query
-        elif self.embedder is None:
-            names = ", ".join(self.video.table.signals)
-            raise ValueError(
-                f"find({query!r}) needs a session with embedder=…, or the name of a signal: {names}"
-            )
-        else:
-            scores = self.video.relevance(query, embedder=self.embedder)
         return self._choose("find", asked, k, policy="query", relevance=scores)
+
+    def find_like(self, seconds: float, k: int = 8) -> FrameBatch:
+        """Gives ``k`` frames of the film like the one on screen at a time, and unlike each other.
+
+        By the stored vectors of the embedder, or without one by the table's signatures.
+        """
+        row = int(self.video.rows_of(seconds=[seconds])[0])
+        scores, asked = scores_like(self.video, row, self.embedder), {"seconds": seconds, "k": k}
+        wishes = {"policy": "query", "relevance": scores, "coverage": 0.0}
+        return self._choose("find_like", asked, k, **wishes)
 
     def frame_at(self, seconds: float) -> FrameBatch:
         """Gives the indexed frame that is on screen at a time."""
         rows = self.video.rows_of(seconds=[seconds])
-        return self._give("frame_at", {"seconds": seconds}, rows)
+        with self._lock:
+            self._check_budget(int(rows[0]))
+            return self._give("frame_at", {"seconds": seconds}, rows)
 
     def rescore(self, intervals: Sequence[tuple[float, float, float]], k: int = 8) -> FrameBatch:
         """Gives ``k`` new frames by scores of ``(start, end, score)`` intervals in seconds.
@@ -148,18 +153,16 @@ class Session:
         That is how a sensor of the model's attention asks for more where it was needed (CyberV,
         2025). Where intervals overlap the last one counts; frames given before are not chosen.
         """
-        table = self.video.table
-        scores = np.zeros(len(table))
-        for start, end, score in intervals:
-            scores[(table.seconds >= start) & (table.seconds <= end)] = score
-        fresh = np.array(sorted(set(range(len(table))) - self._given), np.int64)
-        if not fresh.size:
-            raise BudgetSpentError("every indexed frame has been given; index at a higher rate")
-        chosen = select(
-            table.take(fresh), budget=self._allowed(k), policy="query", relevance=scores[fresh]
-        )
+        table, scores = self.video.table, scores_in(self.video, intervals)
         asked = {"intervals": [list(one) for one in intervals], "k": k}
-        return self._give("rescore", asked, fresh[chosen.rows])
+        with self._lock:
+            fresh = np.array(sorted(set(range(len(table))) - self._given), np.int64)
+            if not fresh.size:
+                raise BudgetSpentError("every indexed frame has been given; index at a higher rate")
+            chosen = select(
+                table.take(fresh), budget=self._allowed(k), policy="query", relevance=scores[fresh]
+            )
+            return self._give("rescore", asked, fresh[chosen.rows])
 
     def zoom(
         self,
@@ -175,10 +178,12 @@ class Session:
         """
         if self._film is None:
             raise ValueError("zoom reads the film itself; begin the session with film=PATH")
+        asked = {"seconds": seconds, "box": list(box), "size": size}
+        mark = -1 - int(self._film.timeline.frame_at(seconds)[0])  # no row of the table
         with self._lock:
+            self._check_budget(mark)
             batch = self._film.crop(seconds, box, size)
-            self._count([-1 - int(batch.frame_numbers[0])])
-            self._note("zoom", {"seconds": seconds, "box": list(box), "size": size}, batch, 1)
+            self._note("zoom", asked, batch, self._count([mark]))
             return batch
 
     def choose_frames_between(self, start_frame: int, end_frame: int, k: int = 8) -> FrameBatch:
@@ -257,6 +262,11 @@ class Session:
                 "or begin a session with a larger max_frames"
             )
         return k if left is None else min(k, left)
+
+    def _check_budget(self, mark: int) -> None:
+        """Refuses one frame that is new where none may be given; raises as `_allowed`."""
+        if mark not in self._given:
+            self._allowed(1)
 
     def _give(self, action: str, asked: dict[str, Any], rows: I64) -> FrameBatch:
         with self._lock:

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fewframes.arrays import U8
 from fewframes.errors import StaleIndexError
 from fewframes.frames import FrameBatch
-from fewframes.kernels import axis_taps, resize
 from fewframes.probing import probe
 from fewframes.reading import read
+from fewframes.resolutions import at_most
 
 if TYPE_CHECKING:
     from fewframes.video import Video
@@ -57,7 +56,7 @@ class SourceFilm:
         height, width = whole.frames.shape[1:3]
         rows = slice(int(top * height), max(int(top * height) + 1, round(bottom * height)))
         columns = slice(int(left * width), max(int(left * width) + 1, round(right * width)))
-        part = _at_most(np.ascontiguousarray(whole.frames[0, rows, columns]), size)
+        part = at_most(np.ascontiguousarray(whole.frames[0, rows, columns]), size)
         return FrameBatch(
             (part[None],),
             "rgb",
@@ -77,11 +76,3 @@ class SourceFilm:
         while len(self._pictures) > PICTURES:
             self._pictures.popitem(last=False)
         return self._pictures[number]
-
-
-def _at_most(picture: U8, size: int | None) -> U8:
-    height, width = picture.shape[:2]
-    if size is None or max(height, width) <= size:
-        return picture
-    small = [max(1, round(side * size / max(height, width))) for side in (height, width)]
-    return resize(picture, axis_taps(height, small[0]), axis_taps(width, small[1]))

@@ -63,6 +63,11 @@ TOOLS: dict[str, Tool] = {
         {"query": {"type": "string", "maxLength": 500}, "k": COUNT},
         ("query",),
     ),
+    "find_like": Tool(
+        "Frames of the whole film that look most like the one on screen at a time.",
+        {"seconds": SECONDS, "k": COUNT},
+        ("seconds",),
+    ),
     "zoom": Tool(
         "A part of the frame on screen at a time, at the film's full resolution. The box is left, "
         "top, right and bottom, as shares of the picture.",

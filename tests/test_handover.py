@@ -10,6 +10,7 @@ import simplejpeg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fewframes.bench.readers import chat_told
 from fewframes.frames import FrameBatch
 from fewframes.models import RUNTIMES, bounded, resized, tokens
 from fewframes.pairing import paired_rows, told_times
@@ -102,6 +103,12 @@ def test_chat_messages_hold_every_picture_behind_its_time(runtime):
     assert picture.shape == batch.frames[2].shape
 
 
+@pytest.mark.parametrize("runtime", [name for name in CHATS if name != "qwen-vl-utils"])
+@pytest.mark.parametrize("seconds", [UNEVEN, (7.25,), (0.0, 2.0, 4.0)], ids=len)
+def test_chat_messages_tell_a_true_time_for_every_picture(runtime, seconds):
+    assert chat_told(batch_at(seconds).to(runtime)) == pytest.approx(seconds)
+
+
 def test_limits_are_respected_and_said():
     with pytest.raises(ValueError, match=r"101 frames are more than 'anthropic' takes \(100\)"):
         batch_at(np.arange(101.0), 8, 8).to("anthropic")
@@ -128,6 +135,17 @@ def test_a_bound_on_tokens_is_kept(runtime, pairs, height, width, most):
     tall, wide = resized(model, 2 * pairs, height, width)
     sides_at_least = tall > model.factor and wide > model.factor
     assert tokens(model, 2 * pairs, height, width) <= most or not sides_at_least
+
+
+@pytest.mark.parametrize("model", ["qwen2.5-vl", "qwen3-vl", "glm4v", "glm4.6v"])
+@pytest.mark.parametrize("vllm", ["vllm", "vllm-server"])
+def test_vllm_is_given_the_same_bound_on_tokens_as_transformers(vllm, model):
+    batch = batch_at(np.arange(16) / 2, 270, 480)
+    given_over, plain = batch.to(f"{vllm}:{model}", max_tokens=900), batch.to(model, max_tokens=900)
+    assert given_over.arguments["mm_processor_kwargs"] == {"size": plain.arguments["size"]}
+    assert given_over.report["tokens"] == plain.report["tokens"] <= 900
+    assert given_over.report["size"] == plain.report["size"]
+    assert "mm_processor_kwargs" not in batch.to(f"{vllm}:{model}").arguments
 
 
 @pytest.mark.parametrize("runtime", ["vllm:qwen3-vl", "vllm-server:qwen3-vl"])

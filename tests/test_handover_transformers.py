@@ -5,7 +5,8 @@ import pytest
 from test_handover import UNEVEN, batch_at
 
 from fewframes.bench.consumers import CONSUMERS, QWEN
-from fewframes.models import RUNTIMES, resized, tokens
+from fewframes.bench.readers import chat_told, vllm_told
+from fewframes.models import RUNTIMES, bounded, resized, tokens
 
 pytest.importorskip("transformers", reason="transformers is not installed")
 pytest.importorskip("torchvision", reason="torchvision, which video processors need, is not there")
@@ -23,12 +24,27 @@ SPACINGS = {
 @pytest.mark.parametrize("spacing", SPACINGS)
 @pytest.mark.parametrize("runtime", CONSUMERS)
 def test_the_model_is_told_the_times_that_the_hand_over_says(runtime, spacing):
-    consumer, batch = CONSUMERS[runtime], batch_at(SPACINGS[spacing], 64, 96)
+    given_over = batch_at(SPACINGS[spacing], 64, 96).to(runtime)
+    told, pictures = CONSUMERS[runtime].told(given_over)
+    assert np.repeat(told, pictures) == pytest.approx(given_over.told_seconds, abs=1e-6)
+
+
+@pytest.mark.parametrize("spacing", SPACINGS)
+@pytest.mark.parametrize("runtime", [name for name in RUNTIMES if name.startswith("vllm")])
+def test_a_model_in_vllm_is_told_them_too(runtime, spacing):
+    pytest.importorskip("vllm", reason="vLLM is not installed")
+    batch = batch_at(SPACINGS[spacing], 64, 96)
+    if runtime.endswith("qwen2.5-vl") and spacing != "even":
+        return  # refused, see test_handover
     given_over = batch.to(runtime)
-    processor = consumer.make()
-    inputs = processor(text=[consumer.video], **given_over.arguments, return_tensors="pt")
-    told = consumer.told(processor.tokenizer.decode(inputs["input_ids"][0]))
-    assert told == given_over.told_seconds[:: consumer.pictures_a_time].tolist()
+    told, pictures = vllm_told(given_over)
+    assert np.repeat(told, pictures) == pytest.approx(given_over.told_seconds, abs=1e-6)
+
+
+def test_qwen_vl_utils_gives_every_picture_in_its_place():
+    pytest.importorskip("qwen_vl_utils", reason="qwen-vl-utils is not installed")
+    given_over = batch_at(UNEVEN, 64, 96).to("qwen-vl-utils")
+    assert chat_told(given_over) == pytest.approx(UNEVEN)
 
 
 @pytest.mark.parametrize("most", [None, 300, 2000])
@@ -120,19 +136,34 @@ def test_a_small_model_runs_on_what_is_handed_over(runtime):
 
 
 def test_the_size_rule_is_that_of_the_processors():
+    from transformers.models.glm4v.video_processing_glm4v import smart_resize as glm4v
     from transformers.models.qwen2_vl.video_processing_qwen2_vl import smart_resize as qwen2
     from transformers.models.qwen3_vl.video_processing_qwen3_vl import smart_resize as qwen3
 
     rng = np.random.default_rng(3)
-    for _ in range(2000):
+    for _ in range(500):
         height, width = (int(side) for side in rng.integers(28, 2400, 2))
         frames = 2 * int(rng.integers(1, 200))
-        for runtime in ("qwen2.5-vl", "qwen3-vl", "glm4v"):
-            row = RUNTIMES[runtime]
-            limits = {"min_pixels": row.pixels[0], "max_pixels": row.pixels[1]}
-            if row.shares_pixels:
-                theirs = qwen3(frames, height, width, 2, row.factor, **limits)
-            else:
-                theirs = qwen2(height, width, row.factor, **limits)
-            assert resized(row, frames, height, width) == theirs
-            assert tokens(row, frames, height, width) > 0
+        most = int(rng.integers(200, 40000)) * (frames // 2)
+        for runtime in ("qwen2.5-vl", "qwen3-vl", "glm4v", "glm4.6v"):
+            for row in (RUNTIMES[runtime], bounded(RUNTIMES[runtime], frames, most)):
+                limits = {"min_pixels": row.pixels[0], "max_pixels": row.pixels[1]}
+                if row.shares_pixels:
+                    rule = qwen3 if runtime == "qwen3-vl" else glm4v
+                    theirs = rule(frames, height, width, 2, row.factor, **limits)
+                else:
+                    theirs = qwen2(height, width, row.factor, **limits)
+                assert resized(row, frames, height, width) == theirs
+                assert tokens(row, frames, height, width) > 0
+
+
+def test_the_size_rule_is_that_of_qwen_vl_utils():
+    pytest.importorskip("qwen_vl_utils", reason="qwen-vl-utils is not installed")
+    from qwen_vl_utils.vision_process import smart_resize
+
+    rng = np.random.default_rng(4)
+    for _ in range(500):
+        height, width = (int(side) for side in rng.integers(28, 2400, 2))
+        row = bounded(RUNTIMES["qwen2.5-vl"], 2, int(rng.integers(4, 4000)))
+        limits = {"min_pixels": row.pixels[0], "max_pixels": row.pixels[1]}
+        assert resized(row, 2, height, width) == smart_resize(height, width, row.factor, **limits)

