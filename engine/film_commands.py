@@ -40,7 +40,7 @@ def probe(file: Path, as_json: bool, stream: int | None, verify: bool) -> None:
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, required=True)
 @click.option("-o", "--output", "store", required=True, type=WHERE, help="Folder or URL.")
 @click.option("--fps", callback=read_rate, default="2", show_default=True, help="Or 'all'.")
 @click.option(
@@ -64,6 +64,7 @@ def probe(file: Path, as_json: bool, stream: int | None, verify: bool) -> None:
 @click.option("--id", "video_id", help="Id of the video, where one file is given.")
 @click.option("--stream", type=int, help="Index of the video stream in the container.")
 @click.option("--workers", type=click.IntRange(1), help="Processes; one a core if not given.")
+@click.option("--ray", metavar="ADDRESS", help="Work on a Ray cluster: auto, host:port or local.")
 @click.option("--backend", type=click.Choice(["ffmpeg", "dali"]), help="Who decodes.")
 @click.option(
     "--device", type=click.Choice(["cpu", "cuda", "auto"]), default="cpu", show_default=True
@@ -81,13 +82,18 @@ def probe(file: Path, as_json: bool, stream: int | None, verify: bool) -> None:
 @click.option("--quiet", is_flag=True, help="Say nothing but errors.")
 @plainly
 def index(
-    paths: tuple[Path, ...],
+    paths: tuple[str, ...],
     store: str | Path,
     video_id: str | None,
     quiet: bool,
     **options: Any,  # noqa: ANN401
 ) -> None:
-    """Indexes films, and all films below folders, into STORE. Run it again to go on."""
+    """Indexes films into STORE. Run it again to go on.
+
+    PATHS are films, folders, patterns, URLs (of a film, or of all below one that ends in /), and
+    lists: @films.txt with one of those a line, @films.csv or @films.parquet with a column path
+    and, if it likes, a column id.
+    """
     from fewframes.progress import Reporter
 
     if video_id and len(paths) != 1:

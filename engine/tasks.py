@@ -7,12 +7,14 @@
 3. Its ``id`` depends on the video, the recipe and the range alone: the same in every run.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fewframes.choosing import Asked
+from fewframes.finding import Film
 from fewframes.objects import Objects
 from fewframes.outcomes import Outcome
 from fewframes.ranges import RANGE_SECONDS
@@ -29,8 +31,8 @@ class FilmTask:
     True
     """
 
-    path: Path
-    """Where the film is."""
+    path: Film
+    """Where the film is, or its URL."""
     store: Path | Objects
     """A folder, or the objects of a URL (`store_at` gives either)."""
     video_id: str
@@ -43,7 +45,8 @@ class FilmTask:
     """Which range of the film, from 0: its outcome is "part". None for the film itself, which is
     merged where all parts of its ranges are there, and decoded in one go where they are not."""
     range_seconds: float = RANGE_SECONDS
-    """Least CPU time of a range, as predicted; a film of less than two is not cut."""
+    """Least CPU time of a range, as predicted; a film of less than two is not cut. Nor is one by
+    URL, which each range would fetch anew."""
 
     @property
     def id(self) -> str:
@@ -61,18 +64,26 @@ def perform(task: FilmTask, *, progress: Callable[[int, int], None] | None = Non
     `fewframes.pipeline.index_film` does. A hostile film may crash or hang the process: call it
     through `fewframes.isolation`, or on a cluster's own worker.
     """
+    from fewframes.fetching import on_disk, source_of
     from fewframes.pipeline import index_film, index_range
+    from fewframes.publishing import has_same_source
 
+    if isinstance(task.path, str):
+        source = source_of(task.path)
+        if has_same_source(task.store, task.video_id, task.recipe, source):
+            return Outcome(task.video_id, "done")
     options: dict[str, Any] = {
         "video_id": task.video_id,
         "recipe": task.recipe,
         "progress": progress,
         "asked": task.asked,
-        "range_seconds": task.range_seconds,
+        "range_seconds": task.range_seconds if isinstance(task.path, Path) else math.inf,
     }
-    if task.part is None:
-        return index_film(task.path, task.store, is_strict=task.is_strict, **options)
-    return index_range(task.path, task.store, at=task.part, **options)
+    tell = progress or (lambda _done, _all: None)
+    with on_disk(task.path, lambda: tell(0, 0)) as path:
+        if task.part is None:
+            return index_film(path, task.store, is_strict=task.is_strict, **options)
+        return index_range(path, task.store, at=task.part, **options)
 
 
 def shard_of(video_id: str, count: int) -> int:
