@@ -36,6 +36,8 @@ def films(tmp_path_factory) -> Path:
     for name in ("a", "b", "c", "crashes", "hangs"):
         write_film(folder / f"{name}.mp4", SMALL)
     (folder / "text.mp4").write_text("no film\n" * 50)
+    compiled = tmp_path_factory.mktemp("compiled")
+    ff.index(folder / "a.mp4", compiled / "s", fps=10, size=64)  # kernels, at the first time
     return folder
 
 
