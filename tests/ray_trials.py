@@ -43,6 +43,9 @@ RECIPES = [
     Film(frames=50, size=(48, 80), codec="mpeg4", suffix=".avi", ticks=1),
 ]
 AWAY_SECONDS = 4.0
+NAMES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_ALLOW_HTTP")
+NAMES += ("AWS_ENDPOINT_URL", "FEWFRAMES_CACHE", "RAY_USAGE_STATS_ENABLED")
+"""What `Trial.environment` sets."""
 
 
 class Trial:
@@ -69,15 +72,16 @@ class Trial:
 
     def environment(self) -> dict[str, str]:
         """What obstore and the cache read, here and on all nodes."""
-        return {
-            "AWS_ACCESS_KEY_ID": "me",
-            "AWS_SECRET_ACCESS_KEY": "secret",
-            "AWS_REGION": "us-east-1",
-            "AWS_ALLOW_HTTP": "true",
-            "AWS_ENDPOINT_URL": self.address,
-            "FEWFRAMES_CACHE": str(self.folder / "cache"),
-            "RAY_USAGE_STATS_ENABLED": "0",
-        }
+        values = (
+            "me",
+            "secret",
+            "us-east-1",
+            "true",
+            self.address,
+            str(self.folder / "cache"),
+            "0",
+        )
+        return dict(zip(NAMES, values, strict=True))
 
     def start(self, store: str) -> subprocess.Popen[bytes]:
         """Starts a run on the cluster."""

@@ -139,7 +139,8 @@ def test_whoever_is_lost_the_store_is_that_of_an_undisturbed_run(tmp_path):
     import ray_trials
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, "environ", os.environ.copy())
+        for name in ray_trials.NAMES:
+            patch.setenv(name, "")  # so that it is as it was, after
         trial = ray_trials.Trial(tmp_path, 16)
         try:
             seen = ray_trials.disturb(trial, 4, random.Random(1))
