@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING
 from fewframes.attempts import Attempt, sweep
 from fewframes.errors import NoSpaceError, StaleIndexError, UnreadableMediaError
 from fewframes.finding import Film
+from fewframes.objects import Objects
+from fewframes.recipes import Recipe
 from fewframes.timeline import Source
 from fewframes.timeline_cache import cache_home
 
@@ -52,6 +54,18 @@ def on_disk(film: Film, tell: Callable[[], None] = lambda: None) -> Iterator[Pat
     sweep(home)
     with Attempt(home) as attempt:
         yield _fetched(film, attempt.folder, tell)
+
+
+def is_there(film: Film, store: Path | Objects, video_id: str, recipe: Recipe) -> bool:
+    """Whether a film by URL is in a store already, which is known without fetching it.
+
+    False for a film on disk: who indexes it finds out.
+    """
+    from fewframes.publishing import has_same_source
+
+    if isinstance(film, Path):
+        return False
+    return has_same_source(store, video_id, recipe, source_of(film))
 
 
 def size_of(film: Film) -> int:

@@ -20,6 +20,11 @@ from fewframes.wording import (
     the_video,
 )
 
+BACKEND = click.option("--backend", type=click.Choice(["ffmpeg", "dali"]), help="Who decodes.")
+DEVICE = click.option(
+    "--device", type=click.Choice(["cpu", "cuda", "auto"]), default="cpu", show_default=True
+)
+
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
@@ -57,6 +62,8 @@ def probe(file: Path, as_json: bool, stream: int | None, verify: bool) -> None:
 @click.option("--seed", type=int, help="Start of the policy 'cdf', by chance.")
 @click.option("--scan-fps", callback=read_rate, default="2", help="Scan of a file; or 'all'.")
 @click.option("--size", callback=read_size, help="Longer side, or HxW, of frames from a file.")
+@BACKEND
+@DEVICE
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write JPEGs and frames.json here.")
 @plainly
@@ -73,6 +80,8 @@ def sample(
     model: str | None,
     revision: str | None,
     features: str | None,
+    backend: str | None,
+    device: str,
     **options: Any,  # noqa: ANN401
 ) -> None:
     """Picks frames of a video in a STORE, or of a video file, by a policy."""
@@ -80,6 +89,8 @@ def sample(
 
     span = None if start is None and end is None else (start, end)
     if is_store(source):
+        if backend or device != "cpu":
+            raise click.UsageError("--backend and --device say who decodes a file, not a STORE")
         stored = the_video(fewframes.open(source), video)
         asked = question(query, model, revision)
         batch = stored.sample(span=span, features=features, **asked, **options)
@@ -89,6 +100,7 @@ def sample(
         raise click.UsageError("--query, --model and --features need a STORE; 'index' makes one")
     else:
         options |= {"span": span, "scan_fps": scan_fps, "size": size}
+        options |= {"backend": backend, "device": device}
         batch = apart(fewframes.sample, on_disk(source), **options)
     facts = sample_facts(batch)
     if out is not None:

@@ -14,15 +14,16 @@ from typing import Any
 
 import numpy as np
 
-from fewframes.arrays import I64
+from fewframes.arrays import I64, Samples
 from fewframes.choosing import Asked
 from fewframes.decoding import FFMPEG_ON_CPU, DecodeReport
 from fewframes.effort import Effort, effort_of
 from fewframes.errors import DamagedFrameError, StaleIndexError, UnreadableMediaError
+from fewframes.kernels import on_host
 from fewframes.objects import Objects
 from fewframes.outcomes import Outcome
 from fewframes.parts import Parts, PartWriter, read_part
-from fewframes.pictures import picture_codec
+from fewframes.pictures import PictureCodec, picture_codec
 from fewframes.probing import identify, probe
 from fewframes.publishing import VideoWriter, has_same_source
 from fewframes.ranges import RANGE_SECONDS, ranges_of
@@ -118,10 +119,15 @@ def decode(
         size=film.size,
         dedup=recipe.dedup,
         format=codec.format,
-        keep=lambda planes: out.append(codec.encode(planes)),
+        keep=lambda planes: out.append(encoded(codec, planes)),
         progress=lambda done: tell(done, len(film.numbers)),
         asked=asked,
     )
+
+
+def encoded(codec: PictureCodec, planes: tuple[Samples, ...]) -> bytes:
+    """A picture as it is stored; one that lies on a GPU comes to memory for it."""
+    return codec.encode(tuple(map(on_host, planes)))
 
 
 def merge(
@@ -183,7 +189,7 @@ def _leave_part(
     how: dict[str, Any] = {"size": film.size, "format": codec.format, "asked": asked}
     with PartWriter(parts, at) as out:
         for frame in seen(film.timeline, numbers, report=report, **how):
-            out.append(frame, codec.encode(frame.picture))
+            out.append(frame, encoded(codec, frame.picture))
             tell(len(out.numbers), len(numbers))
             if is_unclean(report):
                 break

@@ -64,14 +64,11 @@ def perform(task: FilmTask, *, progress: Callable[[int, int], None] | None = Non
     `fewframes.pipeline.index_film` does. A hostile film may crash or hang the process: call it
     through `fewframes.isolation`, or on a cluster's own worker.
     """
-    from fewframes.fetching import on_disk, source_of
+    from fewframes.fetching import is_there, on_disk
     from fewframes.pipeline import index_film, index_range
-    from fewframes.publishing import has_same_source
 
-    if isinstance(task.path, str):
-        source = source_of(task.path)
-        if has_same_source(task.store, task.video_id, task.recipe, source):
-            return Outcome(task.video_id, "done")
+    if is_there(task.path, task.store, task.video_id, task.recipe):
+        return Outcome(task.video_id, "done")
     options: dict[str, Any] = {
         "video_id": task.video_id,
         "recipe": task.recipe,
