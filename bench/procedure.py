@@ -107,7 +107,7 @@ class _Camera:
     """Makes the pictures of a film, one after the other."""
 
     def __init__(self, rng: np.random.Generator, frames: int) -> None:
-        self.tissue = _tissue(rng)
+        self.tissue = tissue(rng)
         self.path = _path(rng, frames)
         y, x = np.mgrid[:HEIGHT, :WIDTH]
         rim = np.hypot((y - HEIGHT / 2) / HEIGHT, (x - WIDTH / 2) / WIDTH)
@@ -147,7 +147,7 @@ def _waves(rng: np.random.Generator, shape: tuple[int, int], roughness: float) -
     return np.asarray((waves - waves.mean()) / waves.std())
 
 
-def _tissue(rng: np.random.Generator) -> tuple[Plane, Plane, Plane]:
+def tissue(rng: np.random.Generator) -> tuple[Plane, Plane, Plane]:
     """Pink folds with darker vessels, with a margin so that any crop is one slice."""
     shape = (TISSUE_SIDE, TISSUE_SIDE)
     folds, tint = _waves(rng, shape, 1.9), _waves(rng, shape, 2.2)

@@ -1,4 +1,4 @@
-"""The command line; its commands are in `film_commands`, `store_commands` and `embed_command`.
+"""The command line; its commands are in the modules named `…_command` and `…_commands`.
 
 Exit status: 0 done, 1 failed, 2 wrong usage, 3 done with damaged or failed films (listed).
 """
@@ -8,8 +8,10 @@ import sys
 import click
 
 import fewframes
+from fewframes.bench_command import bench
 from fewframes.embed_command import embed
-from fewframes.film_commands import index, policies, probe, sample
+from fewframes.film_commands import policies, probe, sample
+from fewframes.index_command import index
 from fewframes.store_commands import compact, export, info, ls, mcp, rm, verify
 
 
@@ -34,6 +36,7 @@ for command in (
     export,
     mcp,
     policies,
+    bench,
 ):
     main.add_command(command)
 

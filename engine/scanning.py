@@ -1,7 +1,8 @@
 """Scanning: from a timeline to the measured table of its frames at a rate, in one decode.
 
 decode ─▶ signals ─▶ rows, on the calling thread alone: a thread that decodes ahead was measured to
-cost a third more CPU and to win no time, because the two share one interpreter lock.
+cost a third more CPU and to win no time, because the two share one interpreter lock. Of pictures
+that lie on a GPU, only those that are kept ever come to memory.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,9 +17,10 @@ from fewframes.choosing import Asked
 from fewframes.deciding import decoder_for
 from fewframes.decoding import DecodeReport
 from fewframes.frames import Format, FrameBatch
+from fewframes.kernels.kernel import is_on_gpu
 from fewframes.plan import plan_frames
 from fewframes.redundancy import familiarity
-from fewframes.signals import OF_ALL_ROWS, SIGNALS, Measured, SignalPass, Swept, sweep
+from fewframes.signals import OF_ALL_ROWS, SIGNALS, Measured, SignalPass, Swept, sweeps
 from fewframes.table import FrameTable
 from fewframes.timeline import Timeline
 
@@ -34,7 +36,7 @@ class Seen(NamedTuple):
     luma_xxh64: int
     swept: Swept
     picture: Any
-    """Its planes; of a frame out of a part, the encoded bytes."""
+    """Its planes, where the decoder left them; of a frame out of a part, the encoded bytes."""
 
 
 def frames_at_rate(
@@ -182,9 +184,12 @@ def seen(
 
 def frames_of(batch: FrameBatch) -> Iterator[Seen]:
     """Sums up the samples of each frame of a batch that no anomaly may have touched."""
-    for at, number in enumerate(batch.frame_numbers.tolist()):
-        if batch.is_damaged is not None and batch.is_damaged[at]:
-            continue
-        planes = tuple(np.ascontiguousarray(plane[at]) for plane in batch.planes)
+    planes, sound = batch.planes, list(range(len(batch)))
+    if batch.is_damaged is not None:
+        sound = np.flatnonzero(~batch.is_damaged).tolist()
+    if not is_on_gpu(planes[0]):
+        planes = tuple(map(np.ascontiguousarray, planes))
+    for at, swept in zip(sound, sweeps(planes, sound), strict=True):
         luma_hash = 0 if batch.luma_xxh64 is None else int(batch.luma_xxh64[at])
-        yield Seen(number, luma_hash, sweep(*planes[:3]), planes)
+        picture = tuple(plane[at] for plane in planes)
+        yield Seen(int(batch.frame_numbers[at]), luma_hash, swept, picture)

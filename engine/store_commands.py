@@ -133,9 +133,17 @@ def export(store: str | Path, videos: tuple[str, ...], folder: Path, form: str) 
 @click.command()
 @click.argument("store", type=click.Path(path_type=Path))
 @click.option("--max-frames", type=click.IntRange(1), help="Frames a client may see of a video.")
+@click.option(
+    "--film",
+    "films",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Film or folder to zoom into.",
+)
+@click.option("--log", type=click.Path(path_type=Path), help="File that gets each look as JSON.")
 @plainly
-def mcp(store: Path, max_frames: int | None) -> None:
+def mcp(store: Path, max_frames: int | None, films: tuple[Path, ...], log: Path | None) -> None:
     """Serves STORE to agents by the Model Context Protocol, over standard input and output."""
     from fewframes.bindings.mcp_server import serve
 
-    serve(store, max_frames=max_frames)
+    serve(store, max_frames=max_frames, films=films, log=log)
