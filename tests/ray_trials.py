@@ -195,6 +195,13 @@ def lose_worker(trial: Trial, chance: random.Random, driver: subprocess.Popen[by
         chance.choice(workers).kill()
 
 
+def lose_call(trial: Trial, chance: random.Random, driver: subprocess.Popen[bytes]) -> None:
+    """Kills the process in which a node does what may crash."""
+    calls = [process for process in serving(trial.folder) if "-c" in process.cmdline()]
+    if calls:
+        chance.choice(calls).kill()
+
+
 def lose_driver(trial: Trial, chance: random.Random, driver: subprocess.Popen[bytes]) -> None:
     """Kills the process that leads the run."""
     driver.kill()
@@ -214,7 +221,9 @@ def lose_server(trial: Trial, chance: random.Random, driver: subprocess.Popen[by
         pass
 
 
-DISTURBANCES = {f.__name__: f for f in (lose_worker, lose_driver, lose_server, lose_node)}
+DISTURBANCES = {
+    f.__name__: f for f in (lose_worker, lose_driver, lose_server, lose_node, lose_call)
+}
 
 
 def disturb(trial: Trial, count: int, chance: random.Random) -> dict[str, Any]:

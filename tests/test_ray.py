@@ -143,8 +143,8 @@ def test_whoever_is_lost_the_store_is_that_of_an_undisturbed_run(tmp_path):
             patch.setenv(name, "")  # so that it is as it was, after
         trial = ray_trials.Trial(tmp_path, 16)
         try:
-            seen = ray_trials.disturb(trial, 4, random.Random(1))
+            seen = ray_trials.disturb(trial, 5, random.Random(1))
         finally:
             trial.close()
-    assert sum(seen["struck"].values()) == 4
+    assert sum(seen["struck"].values()) == 5
     assert trial.left() == []
