@@ -88,8 +88,8 @@ class Trial:
         command = [sys.executable, "-m", "fewframes", "index", self.films, "-o", store, *WORDS]
         command += ["--ray", self.cluster.address]
         self.runs += 1
-        log = (self.folder / f"run-{self.runs}.log").open("wb")
-        return subprocess.Popen(command, stdout=log, stderr=log)
+        with (self.folder / f"run-{self.runs}.log").open("wb") as log:
+            return subprocess.Popen(command, stdout=log, stderr=log)
 
     def workers(self) -> list[psutil.Process]:
         """The processes of Ray's workers on all nodes."""
