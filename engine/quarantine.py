@@ -101,6 +101,16 @@ class Quarantine:
         return self._store / QUARANTINE / name
 
 
+def records_of(store: Path | Objects) -> list[dict[str, Any]]:
+    """Gives the records of a store that can be read, sorted by id.
+
+    >>> records_of(Path("corpus.zarr"))
+    []
+    """
+    every = Quarantine(store, Recipe(), (0.0, 0))
+    return [record for video_id in every._ids() if (record := every._read(video_id))]
+
+
 def _stamp(film: Film) -> list[int] | None:
     """Size and time of change of a film; None where it is not there."""
     try:
