@@ -50,6 +50,7 @@ fuzz: setup ## N=10000 broken films, each frame of which must be true, marked or
 soak: setup ## the long runs: broken films, disturbed stores; their results kept in bench/results
 	$(PY) tests/media_fuzzer.py -n 10000 --seed 400000 -o bench/results/fuzz.json
 	$(PY) tests/durability.py -o bench/results/durability.json
+	$(PY) tests/kill_soak.py -o bench/results/kill_soak.json
 
 check: lint types test ## what has to pass before a commit
 
