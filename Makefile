@@ -53,6 +53,7 @@ soak: setup ## the long runs: broken films, disturbed stores and clusters; resul
 	$(PY) tests/corpus_soak.py --films 1000 -o bench/results/corpus_soak.json
 	$(PY) -m pip install --quiet "ray>=2.40"
 	$(PY) tests/ray_trials.py --films 100 --disturbances 10 -o bench/results/ray_soak.json
+	$(PY) tests/kill_soak.py -o bench/results/kill_soak.json
 
 check: lint types test ## what has to pass before a commit
 
