@@ -16,6 +16,7 @@ import os
 import tempfile
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from heapq import heapreplace
 from pathlib import Path
 from statistics import median
@@ -27,6 +28,7 @@ from fewframes.bench.films import Film, write_film
 from fewframes.bench.measure import interleave, machine
 from fewframes.choosing import Asked
 from fewframes.looking import look_at_film
+from fewframes.outcomes import Outcome
 from fewframes.pictures import picture_codec
 from fewframes.pipeline import Scan
 from fewframes.probing import probe
@@ -84,31 +86,39 @@ def bare_seconds(film: Path, recipe: Recipe) -> float:
 
 def tasks_of(film: Path, folder: Path, recipe: Recipe) -> dict[str, Any]:
     """CPU seconds of the tasks of a long film, and what follows for several workers."""
-
-    def seconds(store: str, part: int | None = None, least: float = RANGE_SECONDS) -> float:
-        task = FilmTask(film, folder / store, "a", recipe, part=part, range_seconds=least)
-        started = time.process_time()
-        perform(task)
-        return time.process_time() - started
-
-    timeline = probe(film)
-    count = len(Scan.of(timeline, recipe, Asked(), RANGE_SECONDS).ranges)
-    seconds("warm", least=1e9)
-    one_go = seconds("one-go", least=1e9)
-    ranges = [seconds("cut", part) for part in range(count)]
-    merge = seconds("cut")
-    times = {str(n): makespan(ranges, n) + merge for n in WORKERS if n <= count}
-    hours = timeline.duration_seconds / 3600
+    what = Scan.of(probe(film), recipe, Asked(), RANGE_SECONDS)
+    count = len(what.ranges)
+    timed(FilmTask(film, folder / "warm", "a", recipe, range_seconds=1e9))
+    one_go, outcome = timed(FilmTask(film, folder / "one-go", "a", recipe, range_seconds=1e9))
+    cut = FilmTask(film, folder / "cut", "a", recipe, range_seconds=RANGE_SECONDS)
+    ranges = [timed(replace(cut, part=part))[0] for part in range(count)] if count > 1 else []
+    merge = timed(cut)[0] if ranges else 0.0
+    times = {n: one_go / (makespan(ranges, n) + merge) for n in WORKERS if 1 < n <= count}
+    hours = what.timeline.duration_seconds / 3600
+    stream = what.timeline.stream
     return {
+        "film": f"{film.name}: {stream.codec} {stream.width}x{stream.height}",
         "film_hours": round(hours, 4),
+        "rows": outcome.rows,
+        "stored": outcome.stored,
+        "stored_bytes": outcome.stored_bytes,
+        "pictures_by_frames": round(outcome.pictures / len(what.timeline), 3),
         "ranges": count,
         "one_go_seconds": round(one_go, 3),
         "ranges_seconds": round(sum(ranges), 3),
         "merge_seconds": round(merge, 3),
+        "predicted_seconds": round(what.effort.cpu_seconds, 3),
         "cpu_seconds_a_film_hour": round(one_go / hours, 2),
-        "cpu_in_ranges_by_one_go": round((sum(ranges) + merge) / one_go, 3),
-        "times_faster_on_workers": {n: round(one_go / t, 2) for n, t in times.items() if n != "1"},
+        "cpu_in_ranges_by_one_go": round((sum(ranges) + merge) / one_go, 3) if ranges else None,
+        "times_faster_on_workers": {str(n): round(times[n], 2) for n in times},
     }
+
+
+def timed(task: FilmTask) -> tuple[float, Outcome]:
+    """CPU seconds of a task in this process, and its outcome."""
+    started = time.process_time()
+    outcome = perform(task)
+    return time.process_time() - started, outcome
 
 
 def makespan(tasks: list[float], workers: int) -> float:
@@ -173,8 +183,6 @@ def main(long_film: Path, film: Path, copies: int, rounds: int, output: Path | N
         result = {
             "machine": machine(),
             "load": os.getloadavg()[0],
-            "long_film": long_film.name,
-            "film": film.name,
             "tiny": tiny_films(folder),
             "long": tasks_of(long_film, folder, Recipe()),
             "short": tasks_of(film, folder / "short", Recipe()),

@@ -74,9 +74,9 @@ def measured(path: Path, recipe: Recipe, rounds: int) -> dict[str, Any] | None:
     """Everything about one film; None for one that is too short, or is damaged."""
     try:
         film = Scan.of(probe(path), recipe, Asked(), 12.0)
-        if film.timeline.damage or decoding_seconds(film) < LEAST_SECONDS:
-            return None
         decoding = median(decoding_seconds(film) for _ in range(rounds))
+        if film.timeline.damage or decoding < LEAST_SECONDS:
+            return None
         indexing = median(indexing_seconds(path, recipe) for _ in range(rounds))
     except FewframesError:
         return None

@@ -21,7 +21,7 @@ from fewframes.narrowing import narrowed
 from fewframes.objects import Objects, store_at
 from fewframes.outcomes import Outcome
 from fewframes.recipes import Recipe
-from fewframes.running import Limits
+from fewframes.running import Limits, Looked
 from fewframes.sizes import Size
 
 
@@ -136,9 +136,11 @@ def forecast(
     films = narrowed(find_inputs(many, ids), since=since, only=only, shard=shard)
     wanted = Recipe(fps=fps, size=size_words(size), **recipe)
     run = run_of(store_at(store), wanted, Asked(), limits, strict=False, ray=None)
+    looked = Looked()
     with ExitStack() as stack:
         workers = run.crew(stack)
-        looked = run.look(films, workers[: len(films)])
+        for _ in run.look(films, workers[: len(films)], looked):
+            pass
     crashed = [Outcome(name, "failed", "a worker crashed or hung on it") for name in looked.again]
     others = (*looked.outcomes, *crashed)
     return Forecast(tuple(looked.looks.values()), others, len(workers))

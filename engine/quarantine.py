@@ -61,7 +61,7 @@ class Quarantine:
 
     def remove(self, ids: Iterable[str]) -> None:
         """Takes films out of it; those that are not in it are passed over."""
-        for video_id in ids:
+        for video_id in set(self._ids()).intersection(ids):
             if isinstance(self._store, Path):
                 self._file(folder_name(video_id)).unlink(missing_ok=True)
             else:

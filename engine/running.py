@@ -91,7 +91,9 @@ class Run:
         left = {name: film for name, film in films.items() if name not in avoided}
         with ExitStack() as stack:
             workers = self.crew(stack)
-            looked = self.look(left, workers[: len(left)])
+            looked = Looked()
+            for name in self.look(left, workers[: len(left)], looked):
+                yield tally.progress(name, 0, 0)
             yield from map(tally.film, looked.outcomes)
             tally.look(looked.looks)
             self._check_space(looked, len(workers))
@@ -137,9 +139,11 @@ class Run:
         workers = ray_workers(self.ray, count=self.limits.workers, memory_bytes=memory)
         return stack.enter_context(workers)
 
-    def look(self, films: Mapping[str, Film], workers: Sequence[Crewman]) -> Looked:
-        """Looks at all films."""
-        looked, looks = Looked(), {}
+    def look(
+        self, films: Mapping[str, Film], workers: Sequence[Crewman], looked: Looked
+    ) -> Generator[str, None, None]:
+        """Looks at all films, and gives the id of each one looked at."""
+        looks: dict[str, Look] = {}
         with closing(run_tasks(films.items(), self._look, workers=workers)) as events:
             for event in events:
                 if isinstance(event, Told):
@@ -153,8 +157,8 @@ class Run:
                     looked.outcomes.append(Outcome(name, "done"))
                 else:
                     looks[name] = event.result
+                yield name
         looked.looks = {name: looks[name] for name in films if name in looks}
-        return looked
 
     def _check_space(self, looked: Looked, workers: int) -> None:
         """Refuses a run that may not fit; films leave the disk as they are put in objects."""
