@@ -193,17 +193,21 @@ class Run:
             "recipe": self.recipe,
             "asked": self.asked,
             "range_seconds": self.limits.range_seconds,
-            "limit_seconds": self._limit(path),
         }
-        return self._patient(worker, lambda: worker.call(look_at_film, path, self.store, **facts))
+        return self._patient(
+            worker,
+            lambda: worker.call(
+                look_at_film, path, self.store, limit_seconds=self._limit(path), **facts
+            ),
+        )
 
     def _perform(
         self, worker: Crewman, task: FilmTask, tell: Callable[[int, int], None]
     ) -> Outcome:
         """Has a worker do one task."""
-        limit = self._limit(task.path)
         return self._patient(
-            worker, lambda: worker.call(perform, task, limit_seconds=limit, progress=tell)
+            worker,
+            lambda: worker.call(perform, task, limit_seconds=self._limit(task.path), progress=tell),
         )
 
     def _patient(self, worker: Crewman, call: Callable[[], R]) -> R:

@@ -42,7 +42,8 @@ RECIPES = [
     Film(frames=30, size=(48, 80), times="uneven", suffix=".mkv"),
     Film(frames=50, size=(48, 80), codec="mpeg4", suffix=".avi", ticks=1),
 ]
-AWAY_SECONDS = 4.0
+AWAY_SECONDS = 6.0, 20.0
+"""Longer than obstore itself tries again."""
 NAMES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_ALLOW_HTTP")
 NAMES += ("AWS_ENDPOINT_URL", "FEWFRAMES_CACHE", "RAY_USAGE_STATS_ENABLED")
 """What `Trial.environment` sets."""
@@ -217,7 +218,7 @@ def lose_node(trial: Trial, chance: random.Random, driver: subprocess.Popen[byte
 
 def lose_server(trial: Trial, chance: random.Random, driver: subprocess.Popen[bytes]) -> None:
     """The object store does not answer for a while."""
-    with without_server(trial, AWAY_SECONDS * chance.random()):
+    with without_server(trial, chance.uniform(*AWAY_SECONDS)):
         pass
 
 
