@@ -125,8 +125,8 @@ how well it foresees other footage.
 def _needs(picture: float) -> str:
     head = " | ".join(f"{hours:,} h" for hours in CORPORA)
     lines = []
-    for name, *kind in KINDS:
-        seconds = hour_seconds(*kind)
+    for name, codec, width, height, megabits in KINDS:
+        seconds = hour_seconds(codec, width, height, megabits)
         needs = " | ".join(f"{hours * seconds / 3600:,.0f}" for hours in CORPORA)
         lines.append(f"| {name} | {seconds:.0f} | {needs} |")
     disk = " and ".join(
