@@ -117,16 +117,17 @@ ranges are cut (`engine/effort.py`).
 
 Of {films} films of real footage it predicts {fit["of_the_sum"]:.2f} x what all took together; of
 single ones {fit["tenth"]:.2f} x (lowest tenth) to {fit["ninetieth"]:.2f} x (highest tenth). The
-constants were fitted on these films (`bench/effort.py`): it is how well such a model can fit, not
-how well it foresees other footage.
+constants follow a fit on these films (`bench/effort.py`; where those of a codec are too few to tell
+a from b, its cost is shared between them): it is how well such a model can fit, not how well it
+foresees other footage.
 """
 
 
 def _needs(picture: float) -> str:
     head = " | ".join(f"{hours:,} h" for hours in CORPORA)
     lines = []
-    for name, *kind in KINDS:
-        seconds = hour_seconds(*kind)
+    for name, codec, width, height, megabits in KINDS:
+        seconds = hour_seconds(codec, width, height, megabits)
         needs = " | ".join(f"{hours * seconds / 3600:,.0f}" for hours in CORPORA)
         lines.append(f"| {name} | {seconds:.0f} | {needs} |")
     disk = " and ".join(

@@ -16,16 +16,17 @@ from fewframes.plan import plan_frames
 from fewframes.timeline import Timeline
 
 DECODING: dict[str, tuple[float, float]] = {
-    "h264": (2.2e-3, 60e-3),
-    "hevc": (3.0e-3, 80e-3),
-    "vp9": (2.0e-3, 80e-3),
-    "av1": (3.0e-3, 100e-3),
+    "h264": (0.57e-3, 172e-3),
+    "hevc": (2.2e-3, 330e-3),
+    "vp8": (2.4e-3, 30e-3),
+    "vp9": (1.05e-3, 158e-3),
+    "av1": (1.5e-3, 260e-3),
 }
 """CPU seconds to decode a million samples of luma, and a megabyte of packets, by codec."""
-OTHER_CODECS = (2.5e-3, 60e-3)
-ROW_SECONDS, ROW_READ_SECONDS, ROW_MADE_SECONDS = 0.4e-3, 0.5e-3, 12e-3
+OTHER_CODECS = (1.5e-3, 150e-3)
+ROW_SECONDS, ROW_READ_SECONDS, ROW_MADE_SECONDS = 0.34e-3, 0.51e-3, 5.75e-3
 """CPU seconds of a row: for itself, a million samples of the film's and of the stored picture."""
-FILM_SECONDS = 30e-3
+FILM_SECONDS = 14e-3
 """CPU seconds of a film beside its pictures."""
 
 
