@@ -140,17 +140,21 @@ def prepare(store: Path | Objects) -> Path:
     That is the store itself; for a store by URL, one below the cache folder. Raises as
     `create_store` and `create_remote` do.
     """
+    home = scratch_of(store)
     if isinstance(store, Path):
         create_store(store)
-        home = store
     else:
         create_remote(store)
         sweep_remote(store)
-        home = cache_home() / UPLOADS
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
     sweep(home)
     sweep_parts(home)
     return home
+
+
+def scratch_of(store: Path | Objects) -> Path:
+    """Says where unfinished work on a store lies, whether or not the store is there."""
+    return store if isinstance(store, Path) else cache_home() / UPLOADS
 
 
 def sweep_remote(objects: Objects) -> None:
