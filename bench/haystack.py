@@ -93,7 +93,10 @@ def make_film(work: Work, seed: int) -> str:
     clips = clips_of(work.footage, work.folder / "clips", work.set_name, same=work.same)
     film = Film(work.set_name, seed, clips, minutes=work.minutes, a_grade=work.a_grade)
     path = work.folder / f"{work.name}_{video_id(seed)}.mp4"
-    film.write(path)
+    if not path.exists():
+        part = path.with_suffix(".part.mp4")
+        film.write(part)
+        part.rename(path)
     index_film(path, work.store, video_id=video_id(seed), recipe=Recipe(fps=CANDIDATES_FPS))
     if not work.keeps_films:
         path.unlink()

@@ -17,9 +17,10 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from fewframes.arrays import F32, F64, I64
+from fewframes.arrays import F32, F64, I64, Samples
 from fewframes.by_shot import shot_numbers
 from fewframes.candidates import ROUNDING_SECONDS, Candidates, Picks, Span
+from fewframes.oddity import USED
 from fewframes.policies import Policy, policy_named
 from fewframes.table import FrameTable
 from fewframes.wishes import (
@@ -201,10 +202,17 @@ def _candidates(
         seconds=table.seconds[rows],
         is_keyframe=table.is_keyframe[rows],
         signatures=signatures,
+        signals=_signals(table, rule, rows),
         relevance=None if relevance is None else relevance[rows],
         shots=shot_numbers(table)[rows] if rule.needs_signals else None,
         coverage=coverage,
     )
+
+
+def _signals(table: FrameTable, rule: Policy, rows: I64) -> dict[str, Samples]:
+    """What a policy that looks at pictures may ask of the rows."""
+    used = [name for name in USED if rule.needs_pictures and name in table.signals]
+    return {name: table.signals[name][rows] for name in used}
 
 
 def _as_runtime(
