@@ -104,7 +104,7 @@ def apart(seconds: F64, scores: F64, bin_of: I64, *, budget: int) -> I64:
     ends = np.searchsorted(seconds, seconds + gap - ROUNDING_SECONDS, side="right")
     is_free, is_empty = scores > 0, np.zeros(int(bin_of.max(initial=0)) + 1, bool)
     is_empty[bin_of] = True
-    empty, rows = int(is_empty.sum()), []
+    empty, rows = int(is_empty.sum()), list[int]()
     for row in np.argsort(-scores, kind="stable")[: int(is_free.sum())].tolist():
         fills = bool(is_empty[bin_of[row]])
         if not is_free[row] or (not fills and budget - len(rows) <= empty):

@@ -52,11 +52,11 @@ class Selection:
     seconds: F64
     """Times from the first shown frame of the video, ``[k] f64``."""
     scores: F32
-    """What the policy thought of each, ``[k] f32``: for novelty, the distance to the frames chosen
-    earlier (weighted by relevance, if given); 0 for frames taken for their time alone. Where
-    none was chosen earlier, the distance is to the mean."""
+    """What the policy thought of each, ``[k] f32``: how unusual, or, for novelty, the distance to
+    the frames chosen earlier (weighted by relevance, if given); 0 for frames taken for their time
+    alone. Where none was chosen earlier, the distance is to the mean."""
     reasons: tuple[str, ...]
-    """Why each was taken: "coverage", "novelty", "uniform", or a word of another policy."""
+    """Why each was taken: "unusual", "coverage", "uniform", or a word of another policy."""
     policy: str
     """Name of the policy that chose."""
     budget: int
@@ -101,7 +101,7 @@ def select(
             without frames gives an empty selection.
         min_gap_seconds: Candidates are thinned, greedily from the first, until no two are closer.
         distinct: Of the rows that share a stored picture, only the first is a candidate.
-        coverage: Share of the budget, 0 to 1, that is spent on coverage of time first: no
+        coverage: Share of the budget, 0 to 1, that guarantees coverage of time: no
             candidate is then farther from a chosen frame than (last - first time) divided by
             ⌈coverage · frames⌉. By default 0.5 for ``adaptive``, 0 for the others that read it.
         relevance: Scores of the table's rows, ``[n]``, on any scale, NaN counting as the lowest;
