@@ -23,6 +23,7 @@ import numpy as np
 
 from fewframes.arrays import F32, F64, I64
 from fewframes.bench.measure import machine, run_cold
+from fewframes.bench.measures import nearest_cosines
 from fewframes.candidates import Candidates
 from fewframes.facility import represented
 from fewframes.selection import select
@@ -147,11 +148,7 @@ def film_signatures(rows: int, *, kind: str = "film") -> F32:
 
 def objective(signatures: F32, rows: I64) -> float:
     """The mean over all rows of the similarity (cosine, at least 0) to the nearest row picked."""
-    best = np.zeros(len(signatures), np.float32)
-    for first in range(0, len(signatures), 8192):
-        alike = signatures[first : first + 8192] @ signatures[rows].T
-        best[first : first + 8192] = alike.max(axis=1).clip(0)
-    return float(best.mean(dtype=np.float64))
+    return float(nearest_cosines(signatures, rows).clip(0).mean())
 
 
 def measure(name: str, *, rounds: int) -> dict[str, Any]:

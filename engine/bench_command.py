@@ -6,6 +6,8 @@ import click
 
 COMMANDS: dict[str, str] = {
     "haystack": "fewframes.bench.haystack",
+    "recall": "fewframes.bench.recall",
+    "throughput": "fewframes.bench.throughput",
 }
 """Name -> the module whose ``main`` is the command. A new one is one row here."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -31,6 +31,8 @@ class Candidates:
     """Finite descriptions, ``[n, d] f32``; never None for a policy that needs pictures."""
     signals: Mapping[str, Samples] = field(default_factory=dict)
     """What was measured of each frame, by name, ``[n]`` each; empty where nothing was."""
+    signatures_there: Any = None
+    """The same on a GPU, where the table's lie there: kernels then run there; else None."""
     relevance: F64 | None = None
     """The caller's score of each frame, ``[n] f64``, as given: any scale, NaN allowed."""
     shots: I64 | None = None

@@ -69,7 +69,7 @@ def rarity_and_oddity(cells: Sequence[F16], signatures: F32, seconds: F64) -> tu
     bank = np.arange(len(seconds))
     if len(bank) > MOST:
         bank = np.linspace(0, len(seconds) - 1, MOST).round().astype(np.int64)
-    low, high = _bounds(_evened([cells[row] for row in bank]))
+    low, high = _bounds(_evened([cells[row] for row in bank.tolist()]))
     rarity, left = np.zeros(len(seconds), np.float32), []
     for first in range(0, len(seconds), CHUNK):
         rows = slice(first, first + CHUNK)
@@ -128,7 +128,8 @@ def _left_over(cells: F32, low: F32, high: F32, alike: I64) -> F16:
         if places.shape[axis] > 1:
             ahead, behind = (np.delete(places, at, axis=axis) for at in (0, -1))
             places = (ahead + behind) / 2
-    return places.reshape(len(cells), -1).astype(np.float16)
+    windows: F16 = places.reshape(len(cells), -1).astype(np.float16)
+    return windows
 
 
 def _oddity(left: F16) -> F32:
