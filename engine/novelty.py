@@ -51,7 +51,7 @@ def kcenter(candidates: Candidates, *, budget: int) -> Picks:
 def adaptive(candidates: Candidates, *, budget: int) -> Picks:
     """Takes the most unusual frames, apart in time, and covers the rest of the film.
 
-    1. How unusual a frame is, `fewframes.oddity.unusual` says, of two columns of the table: scenes
+    1. How unusual a frame is, `fewframes.oddity.unusual` says, of columns of the table: scenes
        that are rare in the film, and local changes that no similar frame explains. With relevance,
        times 1 + relevance (scaled to 0…1).
     2. The time from the first candidate to the last is cut into m = ⌈coverage · budget⌉ equal
@@ -66,14 +66,15 @@ def adaptive(candidates: Candidates, *, budget: int) -> Picks:
     A table without those columns, as of an older store, or made by hand, is searched by
     `newest`, and its reasons say "novelty". O(n log n + n · d).
 
-    >>> odd = {"rarity": np.array([0, 0, 0, 9.0]), "oddity": np.zeros(4), "detail": np.ones(4)}
+    >>> odd = {"rarity": np.array([0, 0, 0, 9.0]), "oddity": np.zeros(4), "detail": np.ones(4),
+    ...        "shot_start": np.zeros(4)}
     >>> frames = Candidates(seconds=np.arange(4.0), is_keyframe=np.eye(4, dtype=bool)[0],
     ...                     signatures=np.ones((4, 1), np.float32), signals=odd)
     >>> picks = adaptive(frames, budget=2)
     >>> picks.rows.tolist(), picks.reasons
     ([3, 1], ('unusual', 'coverage'))
     """
-    scores = unusual(candidates.signals)
+    scores = unusual(candidates.signals, candidates.seconds)
     if scores is None:
         return newest(candidates, budget=budget)
     scores *= 1 + unit_scores(candidates.relevance, n=len(candidates))

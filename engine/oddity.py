@@ -36,8 +36,11 @@ DARKEST = 24.0
 """Added to luma before its logarithm, in levels, so that noise in the dark counts little."""
 LIGHT_WEIGHT = 0.5
 """Of luma, in hundredths of its logarithm, beside levels of chroma."""
-USED = ("rarity", "oddity", "detail")
+USED = ("rarity", "oddity", "detail", "shot_start")
 """Signals that `unusual` reads."""
+BRIEF_GAIN, BRIEF_SHARE = 2.0, 0.1
+"""How much more rarity counts in shots no longer than `APART_SECONDS`, and the share of a film up
+to which such shots tell something."""
 
 
 def coarse_cells(grids: F32) -> F16:
@@ -143,25 +146,39 @@ def _oddity(left: F16) -> F32:
     return odd
 
 
-def unusual(signals: Mapping[str, Samples]) -> F64 | None:
+def unusual(signals: Mapping[str, Samples], seconds: F64) -> F64 | None:
     """One score of `USED` signals, ``[n] f64``, 0 for the usual half; None where one is missing.
 
-    Rarity and oddity, times detail where that is below its median (the dark, a blur and what
-    covers the lens are rare and show nothing), are measured by their own distance from the median
-    to the 90 % quantile; the larger one counts. What is not finite counts as 0.
+    In a film that hardly cuts, rarity counts three times in a shot of at most `APART_SECONDS`: what
+    cuts in and out again is another scene, also where a camera that roams makes all rare.
 
-    >>> unusual({"rarity": np.array([0.1, 0.1, 0.9]), "oddity": np.zeros(3), "detail": np.ones(3)})
-    array([ 0. ,  0. , 1.25])
+    Rarity and oddity, times detail where that is below its median (the dark, a blur and what covers
+    the lens are rare and show nothing), are measured by their own distance from the median to
+    the 90 % quantile; the larger one counts. What is not finite counts as 0.
+
+    >>> flat = {"oddity": np.zeros(3), "detail": np.ones(3), "shot_start": np.zeros(3)}
+    >>> unusual({"rarity": np.array([0.1, 0.1, 0.9]), **flat}, np.arange(3) * 10.0)
+    array([0.  , 0.  , 1.25])
     """
     if any(name not in signals for name in USED):
         return None
-    rarity, oddity, detail = (
+    rarity, oddity, detail, starts = (
         np.where(np.isfinite(signals[name]), signals[name], 0).astype(np.float64) for name in USED
     )
     if not len(detail):
         return detail
+    rarity = rarity * (1 + BRIEF_GAIN * _brief(starts, seconds))
     clear = np.minimum(1.0, detail / max(float(np.median(detail)), 1e-6))
     return np.maximum(_above(rarity * clear, least=0.02), _above(oddity * clear, least=0.1))
+
+
+def _brief(starts: F64, seconds: F64) -> F64:
+    """1 for rows of short shots, 0 for others and where too much of the film is in short shots."""
+    shot = np.cumsum(starts > 0)
+    shot -= shot[0]
+    ends = np.append(seconds[np.flatnonzero(np.diff(shot)) + 1], seconds[-1])
+    is_brief = np.diff(ends, prepend=seconds[0])[shot] <= APART_SECONDS
+    return is_brief * float(is_brief.mean() <= BRIEF_SHARE)
 
 
 def _above(values: F64, *, least: float) -> F64:

@@ -131,9 +131,21 @@ def test_what_hides_the_picture_is_not_unusual():
     detail[40:43] = 0.1
     rarity = np.full(100, 0.2)
     rarity[40:43], rarity[70] = 1.2, 0.6
-    scores = unusual({"rarity": rarity, "oddity": np.ones(100), "detail": detail})
+    columns = {"rarity": rarity, "oddity": np.ones(100), "detail": detail}
+    scores = unusual({**columns, "shot_start": np.zeros(100)}, np.arange(100) / 2)
     assert scores.argmax() == 70
     assert scores[41] == 0
+
+
+def test_what_cuts_in_and_out_again_is_rare_unless_the_film_cuts_all_the_time():
+    columns = {"rarity": np.random.default_rng(0).uniform(0.5, 1, 400), "oddity": np.zeros(400)}
+    columns |= {"detail": np.ones(400), "shot_start": np.zeros(400)}
+    columns["shot_start"][[100, 110]] = 1
+    columns["rarity"][100:110] = 0.7
+    scores = unusual(columns, np.arange(400) / 2)
+    assert scores[100:110].min() > np.delete(scores, range(100, 110)).max()
+    columns["shot_start"][::10] = 1
+    assert unusual(columns, np.arange(400) / 2)[100:110].max() < scores[100]
 
 
 @st.composite
@@ -144,6 +156,7 @@ def tables(draw):
         name: draw(hnp.arrays(np.float32, n, elements=VALUES)) for name in ("rarity", "oddity")
     }
     columns["detail"] = draw(hnp.arrays(np.float32, n, elements=VALUES))
+    columns["shot_start"] = draw(hnp.arrays(np.bool_, n)).astype(np.float32)
     looks = np.random.default_rng(n).standard_normal((n, 3)).astype(np.float32)
     return FrameTable.from_seconds(np.cumsum(steps), signatures=looks, signals=columns)
 
@@ -177,7 +190,7 @@ def scored_table(**events):
     for rows, height in events.values():
         oddity[rows] = height
     columns = {"rarity": np.full(7200, 0.1, np.float32), "oddity": oddity}
-    columns["detail"] = np.full(7200, 9, np.float32)
+    columns |= {"detail": np.full(7200, 9, np.float32), "shot_start": np.zeros(7200, np.float32)}
     looks = np.ones((7200, 2), np.float32)
     return FrameTable.from_seconds(np.arange(7200) * 0.5, signatures=looks, signals=columns)
 
