@@ -11,13 +11,14 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from fewframes.arrays import F32, I64, Samples
+from fewframes.arrays import F32, F64, I64, Samples
 from fewframes.boundaries import shot_starts
 from fewframes.choosing import Asked
 from fewframes.deciding import decoder_for
 from fewframes.decoding import DecodeReport
 from fewframes.frames import Format, FrameBatch
 from fewframes.kernels.kernel import is_on_gpu
+from fewframes.oddity import rarity_and_oddity
 from fewframes.plan import plan_frames
 from fewframes.redundancy import familiarity
 from fewframes.signals import OF_ALL_ROWS, SIGNALS, Measured, SignalPass, Swept, sweeps
@@ -112,12 +113,12 @@ class Rows:
             timeline.time_base,
             timeline.start_pts,
             timeline.is_keyframe[numbers],
-            self._signals(order, signatures),
+            self._signals(order, signatures, timeline.seconds[numbers]),
             signatures,
         )
         return table, np.array(self.slots, np.int64)[order]
 
-    def _signals(self, order: I64, signatures: F32 | None) -> dict[str, Samples]:
+    def _signals(self, order: I64, signatures: F32 | None, seconds: F64) -> dict[str, Samples]:
         """Every column of `SIGNALS`: what the pass measured, and what follows from all rows."""
         columns: dict[str, Samples] = {
             name: np.array(
@@ -132,6 +133,8 @@ class Rows:
         looks = np.empty((0, 3), np.float32) if signatures is None else signatures
         columns["repeats"] = repeats
         columns["familiarity"] = familiarity(looks, repeats < 0)
+        cells = [self.measured[i].cells for i in order]
+        columns["rarity"], columns["oddity"] = rarity_and_oddity(cells, looks, seconds)
         columns["shot_start"] = shot_starts(columns, looks).astype(np.float32)
         columns["luma_xxh64"] = np.array(self.hashes, np.uint64)[order]
         return {name: columns[name] for name in SIGNALS}

@@ -23,9 +23,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fewframes.arrays import F32, F64, U8, Samples
+from fewframes.arrays import F16, F32, F64, U8, Samples
 from fewframes.kernels import grid_look, nearest_change, on_host, picture_sweep
 from fewframes.kernels.kernel import is_on_gpu
+from fewframes.oddity import coarse_cells
 from fewframes.recipes import DEDUP
 
 BLOCKS = 56
@@ -69,6 +70,10 @@ SIGNALS: dict[str, str] = {
     "repeats": "row of the frame whose picture it shares, -1 for a picture of its own",
     "familiarity": "likeness of its signature to the nearest kept picture of the whole film so "
     "far, 0 to 1",
+    "rarity": "distance of its signature to the 17th most similar frame of the film more than "
+    "8.5 s away: high for a scene that is hardly ever seen",
+    "oddity": "largest local difference in luma or chroma that none of the 40 most similar frames "
+    "more than 8.5 s away explains, beside what is usual in that place",
     "shot_start": "1 where a shot begins: the film's first frame, the first one after a cut or in "
     "the midst of a fade, else 0; its running sum numbers the shots from 1",
     "dhash64": "perceptual difference hash of luma, for similarity",
@@ -90,7 +95,7 @@ OF_PAIRS = (
 )
 """Signals that compare a picture with those before it."""
 _UNKNOWN = dict.fromkeys(OF_PAIRS, float("nan"))
-OF_ALL_ROWS = ("repeats", "familiarity", "shot_start", "luma_xxh64")
+OF_ALL_ROWS = ("repeats", "familiarity", "rarity", "oddity", "shot_start", "luma_xxh64")
 """Signals that the pass does not measure: they follow from all rows, or from the decoder."""
 
 
@@ -112,6 +117,8 @@ class Measured(NamedTuple):
     """Unit-length description, ``[432] f32``."""
     values: Mapping[str, float]
     """The signals that one pass can tell."""
+    cells: F16
+    """Coarse grids of luma and chroma, ``[3, h, w] f16``; see `coarse_cells`."""
 
 
 def sweeps(planes: tuple[Samples, ...], wanted: Iterable[int]) -> Iterator[Swept]:
@@ -187,7 +194,7 @@ class SignalPass:
             "black": float(dark >= BLACK_SHARE),
             "dhash64": dhash,
         }
-        return Measured(repeats, look, {**own, **pairs})
+        return Measured(repeats, look, {**own, **pairs}, coarse_cells(grids))
 
     def _compare(self, grids: F32, moved: float) -> tuple[int, dict[str, float]]:
         """Finds which kept picture this one repeats, and how it differs from those before it."""
