@@ -1,0 +1,170 @@
+"""Readers: how each library gives the pictures of known frames, in its fastest exact setting.
+
+A reader is a function of a film, frame numbers in rising order and a number of threads (0: as it
+comes), and a row of `READERS`. It gives one picture a number, ``[h, w, 3] u8`` RGB at the film's
+own size, in that order. `fewframes.bench.judging` checks that they are the right ones. Decoders on
+a GPU are measured by `fewframes.bench.gpu`.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from fewframes.arrays import I64, U8
+
+CHUNK = 64
+"""Pictures that are held at once, by libraries that give many together."""
+DENSE = 12
+"""Where every twelfth frame or more is wanted, decoding on is faster than seeking."""
+
+Reader = Callable[[str, I64, int], Iterator[U8]]
+
+
+def ours(film: str, numbers: I64, threads: int) -> Iterator[U8]:
+    """Reads with fewframes as `ours_again` does, at its first sight of the film."""
+    os.environ["FEWFRAMES_CACHE"] = "off"
+    return ours_again(film, numbers, threads)
+
+
+def ours_again(film: str, numbers: I64, threads: int) -> Iterator[U8]:
+    """Reads with fewframes and a remembered timeline; many frames by its decoder's stream."""
+    import fewframes as ff
+    from fewframes.decoding import DecodeReport, decoder
+    from fewframes.plan import plan_frames
+
+    if len(numbers) <= 2 * CHUNK:
+        yield from ff.read(film, frames=numbers, workers=threads or None).frames
+        return
+    timeline = ff.probe(film)
+    runs = plan_frames(timeline, numbers).runs
+    for batch in decoder()(timeline, runs, format="rgb", size=None, report=DecodeReport()):
+        yield from batch.frames
+
+
+def pyav(film: str, numbers: I64, threads: int) -> Iterator[U8]:
+    """Plain PyAV: on and on for many frames; for few, a seek to the keyframe before each."""
+    import av
+
+    import fewframes as ff
+
+    pts = ff.probe(film).pts[numbers].tolist()
+    with av.open(film) as container:
+        stream: Any = container.streams.video[0]
+        stream.thread_type, stream.codec_context.thread_count = "AUTO", threads
+        if is_dense(numbers):
+            wanted = set(pts)
+            for frame in container.decode(stream):
+                if frame.pts in wanted:
+                    wanted.remove(frame.pts)
+                    yield frame.to_ndarray(format="rgb24")
+                if not wanted:
+                    return
+        for tick in [] if is_dense(numbers) else pts:
+            container.seek(tick, stream=stream)
+            frame = next(f for f in container.decode(stream) if f.pts >= tick)
+            yield frame.to_ndarray(format="rgb24")
+
+
+def decord2(film: str, numbers: I64, threads: int) -> Iterator[U8]:
+    """Takes decord2's batch reader."""
+    import decord
+
+    reader = decord.VideoReader(film, num_threads=threads)
+    for first in range(0, len(numbers), CHUNK):
+        yield from reader.get_batch(numbers[first : first + CHUNK].tolist()).asnumpy()
+
+
+def opencv(film: str, numbers: I64, threads: int) -> Iterator[U8]:
+    """OpenCV: grabs what is not wanted, or seeks by frame number; to RGB."""
+    import cv2
+
+    options = [cv2.CAP_PROP_N_THREADS, threads] if threads else []
+    capture, at = cv2.VideoCapture(film, cv2.CAP_FFMPEG, options), 0
+    for number in numbers.tolist():
+        if is_dense(numbers):
+            while at < number and capture.grab():
+                at += 1
+        else:
+            capture.set(cv2.CAP_PROP_POS_FRAMES, number)
+        is_there, picture = capture.read()
+        at += 1
+        if is_there:
+            yield cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+
+
+def torchcodec(film: str, numbers: I64, threads: int) -> Iterator[U8]:
+    """TorchCodec's batch reader, exact mode."""
+    from torchcodec.decoders import VideoDecoder
+
+    options = {"dimension_order": "NHWC", "seek_mode": "exact", "num_ffmpeg_threads": threads}
+    decoder = VideoDecoder(film, **options)
+    for first in range(0, len(numbers), CHUNK):
+        frames = decoder.get_frames_at(numbers[first : first + CHUNK].tolist())
+        yield from frames.data.numpy()
+
+
+def scenedetect(film: str, numbers: I64, _threads: int) -> Iterator[U8]:
+    """PySceneDetect's video stream, by PyAV: reads on without decoding to pixels, or seeks."""
+    import cv2
+    from scenedetect import open_video
+
+    stream = open_video(film, backend="pyav")
+    for number in numbers.tolist():
+        if is_dense(numbers):
+            while stream.frame_number < number and stream.read(decode=False) is not False:
+                pass
+        else:
+            stream.seek(number)
+        picture = stream.read()
+        if picture is not False:
+            yield cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+
+
+def video_reader_rs(film: str, numbers: I64, threads: int) -> Iterator[U8]:
+    """Takes video-reader-rs' batch reader."""
+    from video_reader import PyVideoReader
+
+    reader = PyVideoReader(film, threads=threads or None)
+    for first in range(0, len(numbers), CHUNK):
+        yield from reader.get_batch(numbers[first : first + CHUNK].tolist())
+
+
+def is_dense(numbers: I64) -> bool:
+    """Whether decoding on from the first to the last is less work than seeking.
+
+    >>> import numpy as np
+    >>> is_dense(np.arange(0, 100, 10)), is_dense(np.array([0, 500]))
+    (True, False)
+    """
+    return len(numbers) > 1 and int(numbers[-1] - numbers[0]) <= DENSE * (len(numbers) - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row of `READERS`."""
+
+    reader: Reader
+    threads: int
+    """0: as many as the library takes by itself."""
+    package: str | None = None
+    """The package to install, if another's."""
+
+
+READERS: dict[str, Setting] = {
+    "fewframes workers=1": Setting(ours, 1),
+    "fewframes default": Setting(ours, 0),
+    "fewframes, seen before": Setting(ours_again, 1),
+    "PyAV 1 thread": Setting(pyav, 1, "av"),
+    "PyAV default": Setting(pyav, 0, "av"),
+    "decord2 num_threads=1": Setting(decord2, 1, "decord2"),
+    "decord2 default": Setting(decord2, 0, "decord2"),
+    "opencv 1 thread": Setting(opencv, 1, "opencv-python-headless"),
+    "opencv default": Setting(opencv, 0, "opencv-python-headless"),
+    "torchcodec exact": Setting(torchcodec, 1, "torchcodec"),
+    "scenedetect": Setting(scenedetect, 0, "scenedetect-headless"),
+    "video-reader-rs": Setting(video_reader_rs, 0, "video-reader-rs"),
+}
+"""Name -> setting; names of ours begin with "fewframes"."""
+OURS = "fewframes workers=1"
+"""What a peer's time is compared with."""
