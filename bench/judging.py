@@ -6,7 +6,7 @@
    by about the same on all frames, and times that stand still cannot be told apart.
 """
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,47 +33,51 @@ def thumbnail(picture: U8) -> F32:
     return np.asarray(blocks.mean(axis=(1, 3), dtype=np.float32))
 
 
-def in_order(film: str | Path, *, count: int) -> F32:
-    """Thumbnails of the first frames, decoded in order by plain PyAV, ``[n, 18, 32, 3] f32``."""
+def in_order(film: str | Path, numbers: I64) -> dict[int, F32]:
+    """Thumbnails of some frames and of the 15 to either side of each, decoded in order.
+
+    By plain PyAV: frame number -> ``[18, 32, 3] f32``.
+    """
     import av
 
-    found = []
+    wanted = {n for number in numbers.tolist() for n in range(number - AROUND, number + AROUND + 1)}
+    found, last = {}, max(wanted)
     with av.open(str(film)) as container:
         stream: Any = container.streams.video[0]
         stream.thread_type = "AUTO"
-        for frame in container.decode(stream):
-            found.append(thumbnail(frame.to_ndarray(format="rgb24")))
-            if len(found) == count:
+        for number, frame in enumerate(container.decode(stream)):
+            if number in wanted:
+                found[number] = thumbnail(frame.to_ndarray(format="rgb24"))
+            if number == last:
                 break
-    return np.stack(found)
+    return found
 
 
-def wrong_words(given: F32, numbers: I64, truth: F32) -> str | None:
+def wrong_words(given: F32, numbers: I64, truth: Mapping[int, F32]) -> str | None:
     """Says what is wrong with the thumbnails of wanted frames; None where all are right.
 
     >>> film = np.arange(20, dtype=np.float32)[:, None, None, None] * 8
-    >>> wrong_words(film[[3, 4]], np.array([3, 4]), film)
-    >>> wrong_words(film[[3, 5]], np.array([3, 4]), film)
+    >>> wrong_words(film[[3, 4]], np.array([3, 4]), dict(enumerate(film)))
+    >>> wrong_words(film[[3, 5]], np.array([3, 4]), dict(enumerate(film)))
     '1 of 2 pictures are wrong: for frame 4 comes one like frame 5'
     """
     if len(given) != len(numbers):
         return f"{len(given)} pictures came, {len(numbers)} were asked for"
-    wrong = [pair for pair in _nearest(given, numbers, truth) if pair[0] != pair[1]]
+    pairs = zip(given, numbers.tolist(), strict=True)
+    shown = [(number, shown_frame(picture, number, truth)) for picture, number in pairs]
+    wrong = [(number, other) for number, other in shown if number != other]
     if not wrong:
         return None
     number, other = wrong[0]
-    like = "one like no frame near it" if other < 0 else f"one like frame {other}"
+    like = "one like no frame near it" if other is None else f"one like frame {other}"
     return f"{len(wrong)} of {len(numbers)} pictures are wrong: for frame {number} comes {like}"
 
 
-def _nearest(given: F32, numbers: I64, truth: F32) -> Iterator[tuple[int, int]]:
-    """Each wanted frame, and the frame that its picture is of (-1: none near)."""
-    for picture, number in zip(given, numbers.tolist(), strict=True):
-        first = max(number - AROUND, 0)
-        away = np.abs(truth[first : number + AROUND + 1] - picture).mean(axis=(1, 2, 3))
-        mine, best = float(away[number - first]), int(np.argmin(away))
-        if mine > FAR_LEVELS and float(away[best]) > FAR_LEVELS:
-            yield number, -1
-        else:
-            is_other = float(away[best]) < 0.9 * mine - MARGIN_LEVELS
-            yield number, first + best if is_other else number
+def shown_frame(picture: F32, number: int, truth: Mapping[int, F32]) -> int | None:
+    """The frame that a thumbnail is of, where ``number`` was wanted; None: of none near it."""
+    near = [n for n in range(number - AROUND, number + AROUND + 1) if n in truth]
+    away = {n: float(np.abs(truth[n] - picture).mean()) for n in near}
+    best = min(near, key=lambda n: away[n])
+    if away[best] > FAR_LEVELS:
+        return None
+    return best if away[best] < 0.9 * away[number] - MARGIN_LEVELS else number

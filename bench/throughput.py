@@ -15,7 +15,7 @@ machine in it, and tables are printed, with what we lose.
 import json
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,10 @@ import click
 import numpy as np
 
 import fewframes as ff
-from fewframes.arrays import I64
+from fewframes.arrays import F32, I64
 from fewframes.bench import store as stores
 from fewframes.bench.jobs import write_plan
-from fewframes.bench.judging import AROUND, in_order, wrong_words
+from fewframes.bench.judging import in_order, wrong_words
 from fewframes.bench.measure import interleave, machine, run_cold
 from fewframes.bench.readers import OURS, READERS
 from fewframes.timeline import Timeline
@@ -60,28 +60,38 @@ WORKLOADS: dict[str, Callable[[Timeline], I64]] = {
 """Name -> the frames that are read, in rising order."""
 
 
-def measure_reading(film: Path, name: str, folder: Path, rounds: int) -> dict[str, Any]:
-    """Judges every reader on one workload, and times those that give the right pictures."""
-    timeline = ff.probe(film)
-    numbers = WORKLOADS[name](timeline)
-    np.save(folder / "numbers.npy", numbers)
-    common = [*JOBS, "read", str(film), str(folder / "numbers.npy")]
-    truth = in_order(film, count=int(numbers[-1]) + AROUND + 1)
-    refused: dict[str, Any] = {}
-    for reader in READERS:
-        shown = folder / "thumbnails.npy"
-        try:
-            run_cold([*common, reader, str(shown)])
-        except RuntimeError as error:
-            refused[reader] = {"error": str(error).strip().splitlines()[-1][:200]}
-            continue
-        words = wrong_words(np.load(shown), numbers, truth)
-        if words:
-            refused[reader] = {"wrong": words}
-    right = {reader: [*common, reader] for reader in READERS if reader not in refused}
-    timed = interleave(right, rounds)
-    results = {reader: refused.get(reader) or timed[reader] for reader in READERS}
-    return {"frames": len(numbers), **beside_best(results), "results": results}
+def measure_reading(
+    film: Path, asked: Mapping[str, I64], folder: Path, rounds: int
+) -> dict[str, dict[str, Any]]:
+    """Judges every reader on each workload, and times those that give the right pictures."""
+    truth = in_order(film, np.unique(np.concatenate(list(asked.values()))))
+    measured = {}
+    for name, numbers in asked.items():
+        np.save(folder / "numbers.npy", numbers)
+        common = [*JOBS, "read", str(film), str(folder / "numbers.npy")]
+        refused = {
+            reader: words
+            for reader in READERS
+            if (words := judged([*common, reader], folder / "shown.npy", numbers, truth))
+        }
+        right = {reader: [*common, reader] for reader in READERS if reader not in refused}
+        timed = interleave(right, rounds)
+        results = {reader: refused.get(reader) or timed[reader] for reader in READERS}
+        measured[name] = {"frames": len(numbers), **beside_best(results), "results": results}
+        click.echo(f"{film.name}: {name} is measured", err=True)
+    return measured
+
+
+def judged(
+    job: list[str], shown: Path, numbers: I64, truth: Mapping[int, F32]
+) -> dict[str, str] | None:
+    """Why a reader is not timed: it does not run here, or gives wrong pictures; None otherwise."""
+    try:
+        run_cold([*job, str(shown)])
+    except RuntimeError as error:
+        return {"error": str(error).strip().splitlines()[-1][:200]}
+    words = wrong_words(np.load(shown), numbers, truth)
+    return {"wrong": words} if words else None
 
 
 def beside_best(results: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -129,7 +139,8 @@ def measure_film(
             "undo and others do not; pass a film that is upright"
         )
     with tempfile.TemporaryDirectory() as folder:
-        reading = {name: measure_reading(film, name, Path(folder), rounds) for name in workloads}
+        asked = {name: WORKLOADS[name](timeline) for name in workloads}
+        reading = measure_reading(film, asked, Path(folder), rounds)
     result = {
         "film": film.name,
         "about": repr(timeline),
