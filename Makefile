@@ -20,8 +20,10 @@ demo: setup ## a generated film, 16 adaptive frames of it, a contact sheet and a
 test: setup ## all tests
 	$(PY) -m pytest
 
+ON_GPU := tests/test_kernels.py tests/test_on_gpu.py tests/test_stored_on_gpu.py
+
 sim: setup ## GPU bodies of the kernels in Numba's simulator, and compiled for real GPUs where possible
-	NUMBA_ENABLE_CUDASIM=1 REQUIRE_GPU=1 $(PY) -m pytest tests/test_kernels.py -m gpu
+	NUMBA_ENABLE_CUDASIM=1 REQUIRE_GPU=1 $(PY) -m pytest -m gpu $(ON_GPU)
 	$(PY) -m pytest tests/test_gpu_compile.py
 
 lint: setup ## ruff, format and rules

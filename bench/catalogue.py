@@ -25,7 +25,8 @@ from fewframes.attempts import Attempt
 from fewframes.bench.films import write_film
 from fewframes.bench.measure import machine, run_cold
 from fewframes.bench.memory import MINUTE, repeat_film
-from fewframes.catalogue import row_of, table_of_rows
+from fewframes.catalogue import row_of
+from fewframes.catalogue_rows import table_of_rows
 from fewframes.compacting import LONGEST_TAIL, compact, write_snapshot
 from fewframes.layout import folder_name
 from fewframes.notes import note_change

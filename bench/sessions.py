@@ -5,8 +5,8 @@ One process indexes FILM, opens the store again, and measures the CPU time of
 1. ``look(t0, t1, 8)`` at random places, each with pictures that were not decoded before;
 2. ``zoom`` into random frames at the film's full resolution, beside ``read`` of the same frame,
    which decodes one run of its GOP, interleaved;
-3. clips through a DataLoader with two workers, in frames a second of wall time, beside the same
-   frames read from the store in one process (where PyTorch is installed).
+3. clips through loaders with two workers, beside what two processes read that do nothing else
+   (where PyTorch is installed; see `fewframes.bench.loaders`).
 """
 
 import json
@@ -23,8 +23,8 @@ import click
 import numpy as np
 
 import fewframes as ff
+from fewframes.bench.loaders import loader_speeds
 from fewframes.bench.measure import machine
-from fewframes.clips import ClipPlan, epoch_order
 
 LOOKS, ZOOMS = 40, 12
 BOX = (0.25, 0.25, 0.75, 0.75)
@@ -59,46 +59,10 @@ def zooms(video: Any, film: Path) -> dict[str, Any]:  # noqa: ANN401 (a Video)
 
 
 def loader(store: Path) -> dict[str, Any]:
-    """Frames a second through a loader, and read directly."""
+    """Clips through two workers, where PyTorch is installed."""
     if find_spec("torch") is None:
         return {"not measured": "PyTorch is not installed"}
-    plan = ClipPlan(store, past_seconds=8, stride_seconds=1, past_frames=16)
-    numbers = epoch_order(len(plan), seed=0)[:400].tolist()
-    loaded, direct = through_loader(plan, numbers), read_directly(plan, numbers[::4])
-    return {
-        "loader_frames_a_second": round(loaded),
-        "one_process_frames_a_second": round(direct),
-        "ratio": round(loaded / direct, 2),
-    }
-
-
-def through_loader(plan: ClipPlan, numbers: list[int]) -> float:
-    """Frames a second from two workers, from the second batch on."""
-    from torch.utils.data import DataLoader
-
-    from fewframes.bindings.torch_data import ClipDataset
-
-    loaded = iter(
-        DataLoader(
-            ClipDataset(plan),
-            sampler=numbers,
-            batch_size=4,
-            num_workers=2,
-            multiprocessing_context="spawn",
-        )
-    )
-    next(loaded)  # workers have started
-    started = time.perf_counter()
-    count = sum(len(batch["seconds"]) for batch in loaded)
-    return plan.past_frames * count / (time.perf_counter() - started)
-
-
-def read_directly(plan: ClipPlan, numbers: list[int]) -> float:
-    """Frames a second in this process, on one thread."""
-    started = time.perf_counter()
-    for number in numbers:
-        plan.clip(number)
-    return plan.past_frames * len(numbers) / (time.perf_counter() - started)
+    return loader_speeds(store)
 
 
 @click.command()

@@ -4,43 +4,38 @@
    and DALI is asked for the wanted frames of several slices at once. What cannot be such a stream,
    or is refused, goes to FFmpeg, slice by slice, and is counted in the report.
 2. DALI gives RGB of the coded size, always by the matrix of BT.601 and with the range that the
-   bitstream states. A kernel brings it to the size asked for and to the stream's own matrix; on a
-   GPU that is done there, and only the small pictures leave it.
+   bitstream states. A kernel brings it to the size asked for and to the stream's own matrix
+   (`dali_finish.py`). On a GPU that is done there, for up to 64 pictures at a time, and they stay
+   there: batches then hold arrays of Numba's on the GPU.
 3. DALI pads a frame that is not there with black, unless told ``pad_mode="none"``; it is, so such
    a frame is an error. It counts pictures, so one that it cannot make shifts all later ones: a
    witness at the end of each slice tells. Number and size are checked, too. On a GPU, where none
    of this has ever run, the last frame of the first slice is also compared with FFmpeg's. Damage
    that only a decoder can see, and conceals, is not noticed: DALI does not speak of it.
-
-A pipeline is used, not DALI's dynamic mode: both take the same CPU time (0.055 s for 36 slices of
-a VP9 film), but the latter of DALI 2.4 does not accept ``pad_mode``.
 """
 
-import logging
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from typing import Any
 
 import numpy as np
 
-from fewframes.arrays import I32, U8, Samples
+from fewframes.arrays import I64, Samples
 from fewframes.bindings import ffmpeg_decode
+from fewframes.bindings.dali_finish import Finish
 from fewframes.bindings.dali_machine import require
 from fewframes.bindings.dali_slices import SliceWriter, Stream, UnfitError
+from fewframes.bindings.dali_video import Video
 from fewframes.bindings.ffmpeg_cursor import Cursor
-from fewframes.bindings.ffmpeg_pixels import oriented
-from fewframes.colour import MATRICES
 from fewframes.decoding import DecodeReport, Device
 from fewframes.frames import Format, FrameBatch
-from fewframes.kernels import resize_plan, resize_rgb, rgb_to_ycc
-from fewframes.kernels.gpu import numba_cuda
+from fewframes.kernels import count_unlike, on_host
 from fewframes.plan import Run
 from fewframes.slices import Slice, slice_runs
-from fewframes.timeline import StreamInfo, Timeline
+from fewframes.timeline import Timeline
 
 SLICES = {"cpu": 16, "cuda": 14}
 """Slices in flight; 14 is two for each of the seven video engines of an H100."""
-THREADS = {"cpu": 1, "cuda": 14}
 DECODED_BYTES = {"cpu": 256 << 20, "cuda": 2 << 30}
 """Most bytes of decoded pictures at a time."""
 ENCODED_BYTES = 64 << 20
@@ -50,8 +45,6 @@ REFUSED = "streams that DALI does not decode"
 MISSHAPED = "pictures of another number or size than asked for"
 MISCOUNTED = "packets that DALI makes no picture of"
 UNLIKE = "pictures that are not those of FFmpeg"
-
-log = logging.getLogger(__name__)
 
 
 def decode(
@@ -94,8 +87,8 @@ class _Work:
     ) -> None:
         self.timeline, self.report, self.device = timeline, report, device
         self.format, self.size = format, size
-        self.finish = _Finish(timeline.stream, format, size)
-        self.video = _Video(device, slices)
+        self.finish = Finish(timeline.stream, format, size)
+        self.video = Video(device, slices)
         self.picture_bytes = timeline.stream.height * timeline.stream.width * 3
         self.most_frames = max(1, DECODED_BYTES[device] // self.picture_bytes)
         self.is_audited = device == "cpu"
@@ -146,7 +139,7 @@ class _Work:
 
     def _frames(self, one: Stream, decoded: Any) -> Iterator[FrameBatch]:  # noqa: ANN401
         """The frames of a decoded slice; FFmpeg's where they are not what was asked for."""
-        part, places = one.part, one.places.tolist()
+        part = one.part
         reason = self._fault(one, decoded)
         if reason:
             yield from self._by_ffmpeg(part, reason)
@@ -154,8 +147,11 @@ class _Work:
         self.report.decoders.add(self.name)
         self.report.count("planned")
         self.report.pictures += len(part.feed)
-        for at, number in zip(places, self.number_of[part.wanted].tolist(), strict=True):
-            yield self._batch(number, self.finish.planes(decoded[at]))
+        numbers = self.number_of[part.wanted]
+        for planes in self.finish.batches(decoded, one.places):
+            count = len(planes[0])
+            yield self._batch(numbers[:count], planes)
+            numbers = numbers[count:]
 
     def _fault(self, one: Stream, decoded: Any) -> str:  # noqa: ANN401 (an array, anywhere)
         """Why what DALI gave is not what it was asked for; empty where it is."""
@@ -164,35 +160,34 @@ class _Work:
             return REFUSED
         if tuple(decoded.shape) != (len(one.asked), stream.height, stream.width, 3):
             return MISSHAPED
-        if one.has_witness:
-            pair = (self.finish.planes(decoded[at]) for at in (0, len(one.asked) - 1))
-            if not all(map(np.array_equal, *pair)):
-                return MISCOUNTED
+        if one.has_witness and count_unlike(decoded[0], decoded[len(one.asked) - 1]):
+            return MISCOUNTED
         return "" if self._is_alike(one, decoded) else UNLIKE
 
-    def _batch(self, number: int, planes: tuple[Samples, ...]) -> FrameBatch:
-        timeline, numbers = self.timeline, np.array([number])
+    def _batch(self, numbers: I64, planes: tuple[Samples, ...]) -> FrameBatch:
+        timeline = self.timeline
         return FrameBatch(
-            tuple(plane[None] for plane in planes),
+            planes,
             self.format,
             numbers,
             timeline.pts[numbers],
             timeline.time_base,
             timeline.start_pts,
             timeline.source.name,
-            is_damaged=np.zeros(1, bool),
+            is_damaged=np.zeros(len(numbers), bool),
         )
 
     def _is_alike(self, one: Stream, decoded: Any) -> bool:  # noqa: ANN401 (an array, anywhere)
         """Whether the last picture of the first slice is FFmpeg's; asked once, of a GPU alone."""
         if self.is_audited:
             return True
-        run, last = Run(one.part.run.feed, one.part.wanted[-1:]), int(one.places[-1])
-        mine, theirs = self.finish.planes(decoded[last]), list(self._ffmpeg(run, DecodeReport()))
+        run, last = Run(one.part.run.feed, one.part.wanted[-1:]), one.places[-1:]
+        (mine,) = self.finish.batches(decoded, last)
+        theirs = list(self._ffmpeg(run, DecodeReport()))
         difference = AUDIT_LEVELS
         if theirs:
             pairs = zip(mine, theirs[0].planes, strict=True)
-            difference = max(float(np.abs(a.astype(int) - b[0]).mean()) for a, b in pairs)
+            difference = max(float(np.abs(on_host(a).astype(int) - b).mean()) for a, b in pairs)
         self.is_audited = difference < AUDIT_LEVELS
         return self.is_audited
 
@@ -204,89 +199,3 @@ class _Work:
         return ffmpeg_decode.decode(
             self.timeline, [run], format=self.format, size=self.size, report=report
         )
-
-
-class _Finish:
-    """Brings a picture of DALI's to the format and size asked for."""
-
-    def __init__(self, stream: StreamInfo, format: Format, size: tuple[int, int] | None) -> None:
-        self.stream, self.format = stream, format
-        if size is not None and stream.rotation in (90, 270):
-            size = size[1], size[0]
-        matrix = MATRICES.get(stream.colour_space, "bt601")
-        self.plan = resize_plan((stream.height, stream.width), size, matrix=matrix)
-
-    def planes(self, pixels: Any) -> tuple[Samples, ...]:  # noqa: ANN401 (an array, anywhere)
-        """The planes of ``[h, w, 3] u8``, in memory of the CPU, without the leading frame axis."""
-        rgb = resize_rgb(pixels, self.plan)
-        planes = () if self.format == "rgb" else rgb_to_ycc(rgb)
-        planes = (*planes, rgb) if "rgb" in self.format else planes
-        return tuple(oriented(_on_host(plane), self.stream) for plane in planes)
-
-
-def _on_host(array: Any) -> U8:  # noqa: ANN401 (a NumPy array, or Numba's on a GPU)
-    there: U8 = array.copy_to_host() if hasattr(array, "copy_to_host") else array
-    return there
-
-
-class _Video:
-    """DALI's video decoder, for up to so many streams at a time."""
-
-    def __init__(self, device: Device, slices: int) -> None:
-        self.device, self.slices = device, slices
-        self._pipeline: Any = None
-
-    def decode(self, streams: Sequence[Stream]) -> Iterator[Any]:
-        """The wanted frames of each stream, ``[n, h, w, 3] u8``; None where DALI refuses it.
-
-        They are DALI's memory: use them before the next step.
-        """
-        if not streams:
-            return
-        encoded = [np.frombuffer(one.data, np.uint8) for one in streams]
-        frames = [one.asked for one in streams]
-        try:
-            decoded = self._run(encoded, frames)
-        except RuntimeError as error:
-            log.debug("DALI: %s", error)
-            self._pipeline = None
-            decoded = None
-        if decoded is not None:
-            yield from decoded
-        elif len(streams) == 1:
-            yield None
-        else:
-            for one in streams:
-                yield from self.decode([one])
-
-    def _run(self, encoded: list[U8], frames: list[I32]) -> list[Any]:
-        if self._pipeline is None:
-            self._pipeline = video_pipeline(self.device, self.slices)
-        self._pipeline.feed_input("encoded", encoded)
-        self._pipeline.feed_input("frames", frames)
-        (decoded,) = self._pipeline.run()
-        if self.device == "cpu":
-            return [np.asarray(decoded.at(i)) for i in range(len(encoded))]
-        return [numba_cuda().as_cuda_array(decoded[i]) for i in range(len(encoded))]
-
-
-def video_pipeline(device: Device, slices: int) -> Any:  # noqa: ANN401 (DALI's)
-    """A pipeline that decodes up to so many streams a run; it has inputs by name, feed both."""
-    from nvidia.dali import fn, types
-    from nvidia.dali.pipeline import Pipeline
-
-    pipeline = Pipeline(
-        batch_size=slices,
-        num_threads=THREADS[device],
-        device_id=None if device == "cpu" else 0,
-        prefetch_queue_depth=1,
-    )
-    with pipeline:
-        encoded = fn.external_source(name="encoded", dtype=types.UINT8, ndim=1)
-        frames = fn.external_source(name="frames", dtype=types.INT32, ndim=1)
-        where = "cpu" if device == "cpu" else "mixed"
-        pipeline.set_outputs(
-            fn.decoders.video(encoded, frames=frames, device=where, pad_mode="none")
-        )
-    pipeline.build()
-    return pipeline

@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
+from typing import Any
 
 from fewframes.choosing import Machine, refusal
 from fewframes.decoding import Device
@@ -17,19 +18,42 @@ CAPABILITY_MAJOR, CAPABILITY_MINOR = 75, 76
 """Attributes of a device (CUDA driver API, CUdevice_attribute)."""
 
 
-def require(stream: StreamInfo, device: Device) -> str:
-    """Gives DALI's version, or raises the error that says what is missing for this stream."""
+def require_here(device: Device) -> str:
+    """Gives DALI's version, or raises the error that says what is missing."""
     machine = machine_facts()
     missing = machine.missing(device)
     if missing:
         raise MissingBackendError(missing)
+    return machine.dali
+
+
+def require_gpu() -> None:
+    """Raises the error that says why no GPU can be used, if none can; asks nothing of DALI."""
+    no_gpu = _gpu()[1]
+    if no_gpu:
+        raise MissingBackendError(f"device='cuda' cannot be used: {no_gpu}; use device='cpu'")
+
+
+def require(stream: StreamInfo, device: Device) -> str:
+    """Gives DALI's version, or raises the error that says what is missing for this stream."""
+    machine, version = machine_facts(), require_here(device)
     reason = refusal(stream, device, machine.capability)
     if reason:
         raise UnsupportedStreamError(
             f"DALI cannot decode this stream on device={device!r}: {reason}; "
             "pass backend='ffmpeg', or device='auto'"
         )
-    return machine.dali
+    return version
+
+
+def dlpack_of(array: Any, **options: Any) -> Any:  # noqa: ANN401 (the protocol's own types)
+    """Hands over an array of Numba's on a GPU by DLPack, which Numba does not speak itself.
+
+    DALI's wrapper keeps the array alive and takes its memory as it is.
+    """
+    require_here("cuda")
+    wrapped = import_module("nvidia.dali.backend").TensorGPU(array)
+    return wrapped.__dlpack__(**options)
 
 
 def machine_with_costs() -> Machine:

@@ -21,6 +21,7 @@ from av.video.stream import VideoStream
 from fewframes.arrays import I64
 from fewframes.bindings.ffmpeg import READING_ERRORS, choose_stream, open_container
 from fewframes.bindings.ffmpeg_log import complaints
+from fewframes.bindings.ffmpeg_unwritten import Corners
 from fewframes.bitstream import Buffer
 from fewframes.coded_order import OrderCheck, order_check
 from fewframes.timeline import NO_PTS, Timeline
@@ -59,6 +60,7 @@ class _Open:
     order: OrderCheck | None
     is_clean: bool
     """Whether the decoder was primed without a complaint, or needed no priming."""
+    corners: Corners
 
 
 class Cursor:
@@ -112,6 +114,11 @@ class Cursor:
     def stream(self) -> VideoStream:
         """The stream, opened."""
         return self._opened().stream
+
+    @property
+    def corners(self) -> Corners:
+        """What the decoder's pictures have shown so far, by their memory."""
+        return self._opened().corners
 
     def followed(self, feed: I64, *, is_checked: bool = True) -> Iterator[tuple[int, VideoPacket]]:
         """Reads these packets, with their rows, without decoding.
@@ -210,7 +217,9 @@ class Cursor:
             packets = _priming_packets(self.timeline) if self._primes else 0
             is_clean = _prime(path, stream, packets) if packets else True
             order = self._order_check(stream)
-            self._open = _Open(container, stream, container.demux(stream), order, is_clean)
+            self._open = _Open(
+                container, stream, container.demux(stream), order, is_clean, Corners()
+            )
             self._next_row = 0
         return self._open
 

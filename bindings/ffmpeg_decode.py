@@ -22,8 +22,9 @@ from fewframes.bindings.ffmpeg import READING_ERRORS, choose_stream, open_contai
 from fewframes.bindings.ffmpeg_cursor import Cursor, LandingError, OutOfOrderError, pictures_of
 from fewframes.bindings.ffmpeg_log import complaints
 from fewframes.bindings.ffmpeg_pixels import Pixels
+from fewframes.bindings.ffmpeg_unwritten import SILENT, UNFINISHED_WORDS, Unfinished
 from fewframes.bitstream import SAYS_UNREFERENCED
-from fewframes.decoding import DecodeReport, Rung
+from fewframes.decoding import FFMPEG_ON_CPU, DecodeReport, Rung
 from fewframes.frames import Format, FrameBatch
 from fewframes.plan import ENDED_BY_NEXT, Run, start_packets
 from fewframes.timeline import NO_PTS, Timeline
@@ -47,7 +48,7 @@ def decode(
     number_of = np.full(len(timeline.packets), -1)
     number_of[timeline.order] = np.arange(len(timeline))
     cursor = Cursor(timeline)
-    report.decoders.add("ffmpeg on cpu")
+    report.decoders.add(FFMPEG_ON_CPU)
     if timeline.stream.codec not in SAYS_UNREFERENCED:
         report.nothing_withheld.add(f"{timeline.stream.codec} does not say what may be")
     try:
@@ -120,9 +121,12 @@ def _feed(
     """Gives each wanted picture once, with its row and whether it may be damaged."""
     start = int(feed[0])
     damage, is_landed = _Damage(cursor.timeline, start), start == 0
-    broken = cursor.timeline.packets.is_corrupt
+    broken, is_silent = cursor.timeline.packets.is_corrupt, cursor.timeline.stream.codec in SILENT
+    unfinished = Unfinished(cursor, feed) if is_silent else None
     for row, pictures, is_fed in cursor.decoded(feed):
         report.pictures += is_fed
+        if unfinished and unfinished.has(pictures or ()):
+            damage.log.append(UNFINISHED_WORDS)
         if damage.log or pictures is None or (is_fed and broken[row]):
             damage.begin(row, report)
         for picture in pictures or ():

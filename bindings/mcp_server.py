@@ -1,16 +1,21 @@
 """MCP: the looks of a session as tools of a server, for agents with Model Context Protocol.
 
 ``fewframes mcp STORE`` serves one store over standard input and output. A client names videos by
-their ids; it can name no file. Each video has one session, so nothing is decoded twice.
+their ids; it can name no file. Each video has one session, so nothing is decoded twice; what is
+looked at can be logged, and replayed. Zooming needs the films, which the server's owner names.
 """
 
 import base64
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 from fewframes.errors import FewframesError, MissingBackendError
+from fewframes.finding import find_films
 from fewframes.frames import FrameBatch
 from fewframes.session import Session
 from fewframes.store import Store, open_store
@@ -23,8 +28,15 @@ VIDEO: Schema = {"type": "string", "description": "id of a video, as list_videos
 class Looks:
     """The sessions of a store's videos, and what their tools give."""
 
-    def __init__(self, store: Store, *, max_frames: int | None = None) -> None:
-        self.store, self.max_frames = store, max_frames
+    def __init__(
+        self,
+        store: Store,
+        *,
+        max_frames: int | None = None,
+        films: Mapping[str, Path] | None = None,
+        log: Path | None = None,
+    ) -> None:
+        self.store, self.max_frames, self.films, self.log = store, max_frames, films or {}, log
         self._sessions: dict[str, Session] = {}
         self._lock = Lock()
 
@@ -32,7 +44,10 @@ class Looks:
         """Gives the session of a video; KeyError where there is no such video."""
         with self._lock:
             if video not in self._sessions:
-                self._sessions[video] = Session(self.store[video], max_frames=self.max_frames)
+                film = self.films.get(video)
+                self._sessions[video] = Session(
+                    self.store[video], max_frames=self.max_frames, film=film
+                )
             return self._sessions[video]
 
     def schemas(self) -> dict[str, tuple[str, Schema]]:
@@ -41,7 +56,7 @@ class Looks:
             "list_videos": ("The videos there are, and how long they are.", _closed({}, []))
         }
         for name, tool in TOOLS.items():
-            if name != "zoom":  # it reads the film, and a server gives no way to name one
+            if name != "zoom" or self.films:
                 properties = {"video": VIDEO, **tool.properties}
                 listed[name] = (tool.description, _closed(properties, ["video", *tool.required]))
         return listed
@@ -60,7 +75,18 @@ class Looks:
         video = rest.pop("video", None)
         if not isinstance(video, str):
             raise ValueError(f"{name} needs 'video', the id of a video")
-        return _told(call(self.session(video), name, rest))
+        session = self.session(video)
+        batch = call(session, name, rest)
+        self._note(video, session)
+        return _told(batch)
+
+    def _note(self, video: str, session: Session) -> None:
+        """Writes a session's last step, and what it has decoded so far, as a line of the log."""
+        if self.log is None:
+            return
+        with self._lock, self.log.open("a") as file:
+            step = asdict(session.history[-1])
+            print(json.dumps({"video": video, **step, "decoded": session.decoded}), file=file)
 
 
 def _closed(properties: Schema, required: list[str]) -> Schema:
@@ -78,9 +104,16 @@ def _told(batch: FrameBatch) -> list[tuple[str, bytes | None]]:
     return [(f"Frame {number} at {at:.3f} s:", file) for at, number, file in rows]
 
 
-def serve(store: Path, *, max_frames: int | None = None) -> None:
+def serve(
+    store: Path,
+    *,
+    max_frames: int | None = None,
+    films: Sequence[Path] = (),
+    log: Path | None = None,
+) -> None:
     """Serves a store over standard input and output until the client hangs up.
 
+    ``films`` are files, or folders as they were indexed; each step is a line of JSON in ``log``.
     Raises MissingBackendError where the MCP SDK is not installed.
     """
     try:
@@ -90,7 +123,8 @@ def serve(store: Path, *, max_frames: int | None = None) -> None:
         raise MissingBackendError(
             "an MCP server needs the MCP SDK, which is not installed; pip install 'fewframes[mcp]'"
         ) from error
-    server = _server(Looks(open_store(store), max_frames=max_frames))
+    looks = Looks(open_store(store), max_frames=max_frames, films=find_films(films), log=log)
+    server = _server(looks)
 
     async def run() -> None:
         async with stdio_server() as (incoming, outgoing):

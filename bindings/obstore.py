@@ -12,9 +12,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fewframes.errors import MissingBackendError, UnreachableStoreError
+from fewframes.errors import (
+    MissingBackendError,
+    StaleIndexError,
+    StoreAwayError,
+    UnreachableStoreError,
+)
 from fewframes.objects import Listed
 
 if TYPE_CHECKING:
@@ -23,10 +28,21 @@ if TYPE_CHECKING:
 RETRIES = 5
 RETRY_SECONDS = 60
 PART_BYTES = 8 << 20
+BLOCK_BYTES = 8 << 20
 PARTS_AT_ONCE = 4
 """Parts of an object in memory while it is put of blocks."""
 LIST_ENTRIES = 1000
 LOCAL = ("file", "memory")
+
+
+class Facts(NamedTuple):
+    """What a server says of an object."""
+
+    size: int
+    changed_ns: int
+    """When it was put, in nanoseconds since 1970; servers give whole seconds."""
+    etag: str | None
+    """Names this version of it, where the server has such names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +71,30 @@ class Bucket:
 
         with _told(self.url):
             return int(obstore.head(_client(self.url), key)["size"])
+
+    def facts(self, key: str) -> Facts:
+        """Says what an object is, without reading it; FileNotFoundError where there is none."""
+        import obstore
+
+        with _told(self.url):
+            meta = obstore.head(_client(self.url), key)
+        changed = round(meta["last_modified"].timestamp() * 1e6) * 1000
+        return Facts(int(meta["size"]), changed, meta["e_tag"])
+
+    def blocks(self, key: str, facts: Facts) -> Iterator[bytes]:
+        """Gives an object in blocks; StaleIndexError where it is no longer that of ``facts``."""
+        import obstore
+        from obstore.exceptions import PreconditionError
+
+        options: Any = {"if_match": facts.etag} if facts.etag else {}
+        try:
+            with _told(self.url):
+                got = obstore.get(_client(self.url), key, options=options)
+                for block in got.stream(min_chunk_size=BLOCK_BYTES):
+                    yield bytes(block)
+        except PreconditionError as error:
+            words = f"{self.url}/{key!r} was changed while it was fetched; index it again"
+            raise StaleIndexError(words) from error
 
     def tail(self, key: str, count: int) -> tuple[bytes, int]:
         """The last bytes of an object, and its size."""
@@ -168,11 +208,11 @@ def _connected(url: str) -> "ObjectStore":
 @contextmanager
 def _told(url: str, *, writes: bool = False) -> Iterator[None]:
     """Turns what obstore raises into this package's own errors."""
-    from obstore.exceptions import AlreadyExistsError, BaseError
+    from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 
     try:
         yield
-    except AlreadyExistsError:
+    except (AlreadyExistsError, PreconditionError):
         raise
     except (FileNotFoundError, BaseError) as error:
         if "NoSuchBucket" in str(error):
@@ -182,7 +222,16 @@ def _told(url: str, *, writes: bool = False) -> Iterator[None]:
             raise FileNotFoundError(_line(error)) from error
         if " 416 " in _line(error):
             raise OSError(errno.EIO, "it ends too early") from error
-        raise UnreachableStoreError(f"{url!r} cannot be reached: {_line(error)}") from error
+        kind = UnreachableStoreError if _is_refusal(error) else StoreAwayError
+        raise kind(f"{url!r} cannot be reached: {_line(error)}") from error
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Whether the server has answered, and asking again would change nothing."""
+    from obstore import exceptions
+
+    kinds = (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError)
+    return isinstance(error, kinds)
 
 
 def _line(error: Exception) -> str:

@@ -17,7 +17,7 @@ joined from real clips, `bench/shots.py`.
 """
 
 from array import array
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -26,9 +26,12 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from fewframes.arrays import F32, F64, I64, U8, Mask, Samples
+from fewframes.choosing import Asked
+from fewframes.deciding import decoder_for
 from fewframes.decoding import DecodeReport, decoder
 from fewframes.errors import UnreadableMediaError
-from fewframes.kernels import block_means, grid_change
+from fewframes.kernels import block_means, grid_change, on_host, picture_sweep
+from fewframes.kernels.kernel import is_on_gpu
 from fewframes.plan import plan_frames
 from fewframes.probing import probe
 from fewframes.sizes import output_size
@@ -89,22 +92,31 @@ class Shots:
         return ticks * float(self.time_base)
 
 
-def shots(path: str | Path | Timeline, *, stream: int | None = None) -> Shots:
+def shots(
+    path: str | Path | Timeline,
+    *,
+    stream: int | None = None,
+    backend: str | None = None,
+    device: str = "cpu",
+) -> Shots:
     """Finds the shots of a video file from every one of its frames; decodes it once.
 
-    Frames that do not decode are passed over. Raises `UnreadableMediaError` for what is not a
-    video, or where nothing decodes. Holds 28 bytes a frame and the grids of `LAG_SECONDS`.
+    Frames that do not decode are passed over. ``backend`` and ``device`` say who decodes and where,
+    as for `read`; through DALI, planes are those of RGB that was scaled, so a boundary near the
+    least change may come or go. Raises `UnreadableMediaError` for what is not a video, or where
+    nothing decodes. Holds 28 bytes a frame and the grids of `LAG_SECONDS`.
 
     >>> import fewframes as ff
     >>> ff.shots("film.mp4").seconds.tolist()
     [0.0]
     """
+    asked = Asked(backend, device)
     timeline = path if isinstance(path, Timeline) else probe(path, stream=stream)
     lag, near = (
         max(least, round(seconds * timeline.frame_rate))
         for least, seconds in ((4, LAG_SECONDS), (1, NEAR_SECONDS))
     )
-    numbers, steps = _measure(timeline, lag)
+    numbers, steps = _measure(timeline, lag, asked)
     if not len(numbers):
         raise UnreadableMediaError(f"no frame of {timeline.source.name!r} can be decoded")
     at_cuts = cuts(steps, lag=lag, near=near)
@@ -121,6 +133,21 @@ def shots(path: str | Path | Timeline, *, stream: int | None = None) -> Shots:
         len(timeline),
         timeline.source.name,
     )
+
+
+def coarse_grids(planes: tuple[Samples, ...]) -> Iterator[F32]:
+    """Block means of luma, blue and red of each picture of a batch, ``[3, gh, gw] f32`` each.
+
+    They are measured where the planes, ``[n, h, w] u8`` and 4:2:0, lie: on a GPU all at once.
+    """
+    luma, blue, red = planes[:3]
+    half = max(1, round(max(luma.shape[1:]) / BLOCKS / 2))
+    if is_on_gpu(luma):
+        yield from on_host(picture_sweep.each(luma, blue, red, half, 0, 255)[0])[:, [0, 2, 3]]
+        return
+    parts = ((luma, 2 * half), (blue, half), (red, half))
+    for at in range(len(luma)):
+        yield np.stack([block_means(np.ascontiguousarray(p[at]), side) for p, side in parts])
 
 
 @dataclass(slots=True)
@@ -143,9 +170,11 @@ class ShotPass:
         The five: how far layout and tones moved since the frame before, and over the lag; and the
         spread of the blocks of luma.
         """
-        half = max(1, round(max(luma.shape) / BLOCKS / 2))
-        parts = ((luma, 2 * half), (blue, half), (red, half))
-        grids = np.stack([block_means(np.ascontiguousarray(p), side) for p, side in parts])
+        (grids,) = coarse_grids((luma[None], blue[None], red[None]))
+        return self.compare(grids)
+
+    def compare(self, grids: F32) -> F32:
+        """The same of a picture's `coarse_grids`, ``[3, gh, gw] f32``."""
         tones = np.sort(grids.reshape(3, -1), axis=1)
         (before, tones_before), (old, tones_old) = (
             (self.seen[-1], self.seen[0]) if self.seen else ((grids, tones),) * 2
@@ -228,18 +257,20 @@ def shot_starts(signals: Mapping[str, Samples], signatures: F32) -> Mask:
     return starts
 
 
-def _measure(timeline: Timeline, lag: int) -> tuple[I64, F32]:
+def _measure(timeline: Timeline, lag: int, asked: Asked) -> tuple[I64, F32]:
     """Decodes every frame and compares it; gives frame numbers ``[n]`` and steps ``[n, 5]``."""
-    runs = plan_frames(timeline, np.arange(len(timeline))).runs
-    is_plain = timeline.stream.pixel_format in ("yuv420p", "yuvj420p")
+    plan, report = plan_frames(timeline, np.arange(len(timeline))), DecodeReport()
+    decode = decoder_for(timeline, plan, asked, report)
+    is_plain = decode is decoder() and timeline.stream.pixel_format in ("yuv420p", "yuvj420p")
     size = None if is_plain else output_size(timeline.stream, SIDE)
     measure, numbers, steps, latest = ShotPass(lag), array("q"), array("f"), -1
-    for batch in decoder()(
-        timeline, runs, format="yuv" if is_plain else "jpeg", size=size, report=DecodeReport()
+    for batch in decode(
+        timeline, plan.runs, format="yuv" if is_plain else "jpeg", size=size, report=report
     ):
-        for row, number in enumerate(batch.frame_numbers.tolist()):
+        frame_numbers = batch.frame_numbers.tolist()
+        for number, grids in zip(frame_numbers, coarse_grids(batch.planes), strict=True):
             if number > latest:  # a frame that comes late has no place in the comparison
                 latest = number
                 numbers.append(number)
-                steps.extend(measure(*(plane[row] for plane in batch.planes)))
+                steps.extend(measure.compare(grids))
     return np.array(numbers, np.int64), np.array(steps, np.float32).reshape(-1, 5)

@@ -1,7 +1,7 @@
 """Candidates and Picks: what a policy is given, and what it gives back."""
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -28,6 +28,8 @@ class Candidates:
     """Whether a decoder can start at the frame, ``[n] bool``."""
     signatures: F32 | None = None
     """Finite descriptions, ``[n, d] f32``; never None for a policy that needs pictures."""
+    signatures_there: Any = None
+    """The same on a GPU, where the table's lie there: kernels then run there; else None."""
     relevance: F64 | None = None
     """The caller's score of each frame, ``[n] f64``, as given: any scale, NaN allowed."""
     shots: I64 | None = None

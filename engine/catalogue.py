@@ -13,27 +13,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fewframes.commits import Commit, read_commit
+from fewframes.catalogue_rows import COLUMNS, Row, id_bytes, id_texts, row_from, table_of_rows
+from fewframes.commits import read_commit
 from fewframes.errors import CorruptStoreError
 from fewframes.layout import groups_of, video_id_of
 from fewframes.notes import noted_ids, notes_of
 
 BATCH_ROWS = 4096
-COLUMNS = {
-    "id": "binary",
-    "keys": "list<string>",
-    "created": "string",
-    "status": "string",
-    "rows": "int64",
-    "stored": "int64",
-    "duration_seconds": "float64",
-    "height": "int32",
-    "width": "int32",
-}
-"""Columns of a snapshot, one row a video, sorted by id: the id in bytes, the names of its groups,
-and facts of the newest one (null where its record cannot be read: ``status`` is "unreadable")."""
-
-Row = dict[str, Any]
 
 
 class Snapshot(NamedTuple):
@@ -62,7 +48,7 @@ class Catalogue:
             CorruptStoreError: The snapshot or a note is damaged; ``compact`` makes them anew.
         """
         view = self._look()
-        old = [] if view.table is None else _texts(view.table["id"].filter(view.stands))
+        old = [] if view.table is None else id_texts(view.table["id"].filter(view.stands))
         return sorted([*old, *view.noted])
 
     def rows(self) -> Iterator[Row]:
@@ -71,11 +57,20 @@ class Catalogue:
         late = sorted(rows_of(self._store, view.noted), key=lambda row: str(row["id"]))
         kept = [] if view.table is None else view.table.filter(view.stands).to_batches(BATCH_ROWS)
         for batch in kept:
-            for row, video_id in zip(batch.to_pylist(), _texts(batch["id"]), strict=True):
+            for row, video_id in zip(batch.to_pylist(), id_texts(batch["id"]), strict=True):
                 while late and late[0]["id"] < video_id:
                     yield late.pop(0)
                 yield row | {"id": video_id}
         yield from late
+
+    def table(self) -> Any:  # noqa: ANN401 (a pyarrow.Table)
+        """Gives all rows as one table, sorted by id; raises as `ids` does."""
+        import pyarrow as pa
+
+        view = self._look()
+        late = table_of_rows(rows_of(self._store, view.noted))
+        kept = [] if view.table is None else [view.table.filter(view.stands)]
+        return pa.concat_tables([*kept, late]).sort_by("id")
 
     def _look(self) -> "_View":
         ids = sorted(set(noted_ids(notes_of(self._store))))
@@ -109,13 +104,15 @@ def listed_ids(store: Path) -> list[str]:
 def newest_snapshot(store: Path, known: Snapshot | None = None) -> Snapshot | None:
     """Opens the newest snapshot, or gives ``known`` if it is that; None where there is none.
 
-    Raises CorruptStoreError where its bytes are not what its name says.
+    One of other columns, as another version writes it, counts as none. Raises CorruptStoreError
+    where its bytes are not what its name says.
     """
     while files := snapshot_files(store):
         if known is not None and files[-1] == known.file:
             return known
         with suppress(FileNotFoundError):  # a newer one has just taken its place
-            return _open_snapshot(files[-1])
+            snapshot = _open_snapshot(files[-1])
+            return snapshot if snapshot.table.column_names == list(COLUMNS) else None
     return None
 
 
@@ -133,45 +130,12 @@ def row_of(store: Path, video_id: str) -> Row | None:
     return row_from(video_id, [group.name for group in groups], commits) if groups else None
 
 
-def row_from(video_id: str, keys: list[str], commits: list[Commit]) -> Row:
-    """Gives the row of a video of its groups and those of their records that can be read."""
-    row: Row = dict.fromkeys(COLUMNS) | {"id": video_id, "keys": keys}
-    if len(commits) < len(keys):
-        return row | {"status": "unreadable"}
-    return row | _facts_of(max(commits, key=lambda commit: commit.age_order))
-
-
-def _facts_of(commit: Commit) -> Row:
-    facts = commit.facts
-    num, den = map(int, facts["time_base"].split("/"))
-    return {
-        "created": facts["created"],
-        "status": facts["status"],
-        "rows": facts["counts"]["rows"],
-        "stored": facts["counts"]["stored"],
-        "duration_seconds": (facts["end_pts"] - facts["start_pts"]) * num / den,
-        "height": facts["frame_size"][0],
-        "width": facts["frame_size"][1],
-    }
-
-
 def rows_of(store: Path, ids: Iterable[str]) -> Iterator[Row]:
     """Gives the rows of those videos that have a group."""
     for video_id in ids:
         row = row_of(store, video_id)
         if row is not None:
             yield row
-
-
-def table_of_rows(rows: Iterable[Row]) -> Any:  # noqa: ANN401 (a pyarrow.Table)
-    """Makes the table of a snapshot of the rows of videos, in any order."""
-    import pyarrow as pa
-
-    alias: Any = pa.type_for_alias
-    kinds = {"list<string>": pa.list_(pa.string())}
-    schema = pa.schema({k: kinds.get(v) or alias(v) for k, v in COLUMNS.items()})
-    bare = [row | {"id": _bytes(row["id"])} for row in rows]
-    return pa.Table.from_pylist(bare, schema=schema).sort_by("id")
 
 
 def _open_snapshot(file: Path) -> Snapshot:
@@ -195,20 +159,5 @@ def rows_without(table: Any, ids: list[str]) -> Any:  # noqa: ANN401 (of pyarrow
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    named = pa.array(list(map(_bytes, ids)), pa.binary())
+    named = pa.array(list(map(id_bytes, ids)), pa.binary())
     return pc.invert(pc.is_in(table["id"].combine_chunks(), value_set=named))
-
-
-def _bytes(video_id: str) -> bytes:
-    return video_id.encode("utf-8", "surrogateescape")
-
-
-def _texts(names: Any) -> list[str]:  # noqa: ANN401 (of pyarrow)
-    """Ids as text; at once where all are UTF-8, which takes a third of the time."""
-    import pyarrow as pa
-
-    try:
-        texts: list[str] = names.cast(pa.string()).to_pylist()
-    except pa.ArrowInvalid:
-        return [name.decode("utf-8", "surrogateescape") for name in names.to_pylist()]
-    return texts

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fewframes.arrays import F64, I64, U8
+from fewframes.sizes import Size, fitted_size
 from fewframes.store import open_store
 from fewframes.video import Video
 from fewframes.wanted import SAME_SECONDS
@@ -62,8 +63,8 @@ class ClipPlan:
     past_frames: int = 8
     future_seconds: float = 0.0
     future_frames: int = 0
-    size: int | None = None
-    """Longest side of the frames; None as stored."""
+    size: Size = None
+    """Longest side of the frames, or their exact height and width; None as stored."""
     videos: tuple[Video, ...] = field(init=False, repr=False)
     ends: I64 = field(init=False, repr=False)
     """Number of clips up to and with each video, ``[v] i64``."""
@@ -86,15 +87,32 @@ class ClipPlan:
     def __len__(self) -> int:
         return int(self.ends[-1]) if len(self.ends) else 0
 
-    def clip(self, number: int) -> Clip:
-        """Reads a clip; raises IndexError for a number that there is not."""
+    def clip(self, number: int, *, out: tuple[U8, U8] | None = None) -> Clip:
+        """Reads a clip; raises IndexError for a number that there is not.
+
+        ``out`` are arrays to decode past and future into, ``[k, h, w, 3] u8`` each; ValueError
+        where no frame is indexed behind the anchor and one is due.
+        """
         video, anchor = self.anchor(number)
         shown = int(video.rows_of(seconds=[anchor])[0])
         before = _rows_between(video, anchor - self.past_seconds, anchor)
         behind = _rows_between(video, anchor, anchor + self.future_seconds)
-        past = self._window(video, np.union1d(before[before <= shown], [shown]), self.past_frames)
-        future = self._window(video, behind[behind > shown], self.future_frames)
-        return Clip(video.id, anchor, past, future)
+        before, behind = np.union1d(before[before <= shown], [shown]), behind[behind > shown]
+        if out is not None and self.future_frames and not behind.size:
+            raise ValueError(
+                f"clip {number} has no indexed frame from {anchor:.3f} s on, of {video.id!r}, for "
+                f"{self.future_seconds:g} s; index at a higher rate, or pass a longer "
+                "future_seconds"
+            )
+        targets = out or (None, None)
+        past = self._window(video, before, self.past_frames, targets[0])
+        return Clip(
+            video.id, anchor, past, self._window(video, behind, self.future_frames, targets[1])
+        )
+
+    def size_of(self, video: Video) -> tuple[int, int]:
+        """Height and width of the frames of a video's clips."""
+        return fitted_size(video.frame_size, self.size) or video.frame_size
 
     def anchor(self, number: int) -> tuple[Video, float]:
         """Says which video and second a clip is about."""
@@ -124,11 +142,11 @@ class ClipPlan:
         room = video.duration_seconds - self.past_seconds - self.future_seconds
         return 0 if room <= 0 else int(np.ceil(room / self.stride_seconds - 1e-9))
 
-    def _window(self, video: Video, rows: I64, count: int) -> Window:
+    def _window(self, video: Video, rows: I64, count: int, out: U8 | None) -> Window:
         if count == 0 or not rows.size:
-            return Window(np.empty((0, *video.frame_size, 3), np.uint8), np.empty(0))
+            return Window(np.empty((0, *self.size_of(video), 3), np.uint8), np.empty(0))
         chosen = rows[np.linspace(0, len(rows) - 1, count).round().astype(np.int64)]
-        batch = video.read(rows=chosen, size=self.size, workers=1)
+        batch = video.read(rows=chosen, size=self.size, out=out, workers=1)
         return Window(batch.frames, batch.seconds)
 
 

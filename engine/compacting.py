@@ -21,8 +21,8 @@ from fewframes.catalogue import (
     rows_of,
     rows_without,
     snapshot_files,
-    table_of_rows,
 )
+from fewframes.catalogue_rows import table_of_rows
 from fewframes.errors import CorruptStoreError
 from fewframes.notes import Note, noted_ids, notes_of
 

@@ -8,22 +8,26 @@ import os
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from fewframes.choosing import Asked
-from fewframes.crew import Told, run_tasks
+from fewframes.crew import Crewman, Told, run_tasks
 from fewframes.errors import FewframesError
-from fewframes.finding import find_films
+from fewframes.fetching import size_of
+from fewframes.finding import Film
+from fewframes.inputs import find_inputs
 from fewframes.isolation import LIMIT_SECONDS, MEMORY_BYTES, Worker
 from fewframes.objects import Objects, store_at
 from fewframes.outcomes import Outcome
+from fewframes.patience import Patience
 from fewframes.pictures import CodecName
 from fewframes.recipes import DEDUP, Recipe
 from fewframes.sizes import Size, parse_size
 from fewframes.space import check_space as has_space
 from fewframes.space import look_at_film
+from fewframes.tasks import FilmTask, perform
 from fewframes.uploading import prepare
 
 R = TypeVar("R")
@@ -93,8 +97,14 @@ def index(  # noqa: PLR0913 (the public call)
     progress: Callable[[Progress], None] | None = None,
     backend: str | None = None,
     device: str = "cpu",
+    ray: str | None = None,
 ) -> IndexReport:
-    """Indexes films, or all films below folders, into a store: a folder, or a URL as text.
+    """Indexes films into a store: a folder, or a URL as text.
+
+    ``paths`` are films and folders. As text they may also be patterns, URLs of films, URLs of
+    prefixes (with a ``/`` at the end), and lists: ``@films.txt``, ``@films.csv`` or
+    ``@films.parquet``; see `fewframes.inputs`. A film by URL is fetched into the cache folder for
+    as long as it is worked on.
 
     ``fps`` is how many frames a second are scanned (None: every frame), ``size`` the longer side of
     the stored pictures or an exact height and width (None: as they are). ``codec`` stores them as
@@ -108,7 +118,9 @@ def index(  # noqa: PLR0913 (the public call)
     Each film is decoded in a worker process, of which there are ``workers`` (default: one a core).
     A worker that gives no sign for ``limit_seconds``, and 50 s more for each GB of the film, is
     stopped; it may use ``memory_bytes``, which does not bound a worker that may use a GPU, since
-    drivers reserve more than they use. Either fails that film alone.
+    drivers reserve more than they use. Either fails that film alone. With ``ray``, the address of a
+    Ray cluster, the workers are on its nodes, one a core, which see films and store under the same
+    paths or URLs. While an object store does not answer, the films wait for it, up to ten minutes.
 
     ``backend`` and ``device`` say who decodes, as for `read`; each video's facts tell who did. They
     are no part of the recipe: a film that is in the store is not decoded again by another.
@@ -125,14 +137,18 @@ def index(  # noqa: PLR0913 (the public call)
     IndexReport(1 done, ... s)
     """
     many = [paths] if isinstance(paths, str | Path) else list(paths)
-    films = find_films([Path(path) for path in many], ids)
+    films = find_inputs(many, ids)
     words = _size_words(size)
     recipe = Recipe(fps, words, codec, quality, dedup, stream)
     home, asked = store_at(store), Asked(backend, device)
-    run = _Run(home, prepare(home), recipe, strict, limit_seconds, check_space, asked)
+    has_to_fit = check_space and (ray is None or isinstance(home, Path))
+    scratch = prepare(home)
+    if ray is not None:
+        films, home = _absolute(films), home.absolute() if isinstance(home, Path) else home
+    run = _Run(home, scratch, recipe, strict, limit_seconds, has_to_fit, asked, ray)
     started = time.monotonic()
     outcomes: dict[str, Outcome] = {}
-    for event in run.events(films, _worker_count(workers, len(films)), memory_bytes):
+    for event in run.events(films, workers, memory_bytes):
         if event.outcome:
             outcomes[event.video_id] = event.outcome
         if progress:
@@ -152,12 +168,16 @@ class _Run:
     limit_seconds: float
     has_to_fit: bool
     asked: Asked
+    ray: str | None
+    patience: Patience = field(default_factory=Patience)
 
-    def events(self, films: Mapping[str, Path], count: int, memory: int) -> Iterator[Progress]:
+    def events(
+        self, films: Mapping[str, Film], count: int | None, memory: int
+    ) -> Iterator[Progress]:
         """Indexes films on worker processes; gives how far each is, and its outcome."""
         with ExitStack() as stack:
             bound = memory if self.asked.device == "cpu" else UNBOUNDED
-            workers = [stack.enter_context(Worker(memory_bytes=bound)) for _ in range(count)]
+            workers = self._crew(stack, _worker_count(count, len(films)), count, bound)
             left = list(films.items())
             if self.has_to_fit:
                 left = yield from self._look(left, workers)
@@ -170,9 +190,19 @@ class _Run:
                     outcome = event.result or Outcome(name, "failed", _reason(event.error))
                     yield Progress(name, outcome.rows, outcome.rows, outcome=outcome)
 
+    def _crew(
+        self, stack: ExitStack, here: int, there: int | None, memory: int
+    ) -> Sequence[Crewman]:
+        """So many workers on this machine, or those of the cluster."""
+        if self.ray is None:
+            return [stack.enter_context(Worker(memory_bytes=memory)) for _ in range(here)]
+        from fewframes.bindings.ray_run import ray_workers
+
+        return stack.enter_context(ray_workers(self.ray, count=there, memory_bytes=memory))
+
     def _look(
-        self, films: list[tuple[str, Path]], workers: Sequence[Worker]
-    ) -> Generator[Progress, None, list[tuple[str, Path]]]:
+        self, films: list[tuple[str, Film]], workers: Sequence[Crewman]
+    ) -> Generator[Progress, None, list[tuple[str, Film]]]:
         """Checks that the disk has space; gives outcomes of films that need no decoding at all."""
         needed, left = [], set()
         with closing(run_tasks(films, self.look, workers=workers)) as events:
@@ -194,59 +224,42 @@ class _Run:
         return [film for film in films if film in left]
 
     def look(
-        self, worker: Worker, film: tuple[str, Path], _tell: Callable[[int, int], None]
+        self, worker: Crewman, film: tuple[str, Film], _tell: Callable[[int, int], None]
     ) -> int | None:
         """Has a worker predict what one film takes."""
-        return self._call(worker, look_at_film, film)
-
-    def index(
-        self, worker: Worker, film: tuple[str, Path], tell: Callable[[int, int], None]
-    ) -> Outcome:
-        """Has a worker index one film."""
-        options = {"is_strict": self.is_strict, "asked": self.asked, "progress": tell}
-        return self._call(worker, index_one, film, **options)
-
-    def _call(
-        self,
-        worker: Worker,
-        function: Callable[..., R],
-        film: tuple[str, Path],
-        **options: Any,  # noqa: ANN401 (the function's own)
-    ) -> R:
         video_id, path = film
-        return worker.call(
-            function,
-            path,
-            self.store,
-            video_id=video_id,
-            recipe=self.recipe,
-            limit_seconds=self.limit_seconds + path.stat().st_size / SLOWEST_BYTES_A_SECOND,
-            **options,
+        facts: dict[str, Any] = {"video_id": video_id, "recipe": self.recipe}
+        return self._patient(
+            worker,
+            lambda: worker.call(
+                look_at_film, path, self.store, limit_seconds=self._limit(path), **facts
+            ),
         )
 
+    def index(
+        self, worker: Crewman, film: tuple[str, Film], tell: Callable[[int, int], None]
+    ) -> Outcome:
+        """Has a worker index one film."""
+        video_id, path = film
+        task = FilmTask(path, self.store, video_id, self.recipe, self.is_strict, self.asked)
+        return self._patient(
+            worker,
+            lambda: worker.call(perform, task, limit_seconds=self._limit(path), progress=tell),
+        )
 
-def index_one(
-    path: Path,
-    store: Path | Objects,
-    *,
-    video_id: str,
-    recipe: Recipe,
-    is_strict: bool,
-    asked: Asked,
-    progress: Callable[[int, int], None],
-) -> Outcome:
-    """Indexes one film in a worker; what that takes is loaded there alone."""
-    from fewframes.pipeline import index_film
+    def _patient(self, worker: Crewman, call: Callable[[], R]) -> R:
+        """Makes a call again while an object store is away."""
+        return self.patience.call(call, is_over=lambda: worker.is_stopped)
 
-    return index_film(
-        path,
-        store,
-        video_id=video_id,
-        recipe=recipe,
-        is_strict=is_strict,
-        progress=progress,
-        asked=asked,
-    )
+    def _limit(self, film: Film) -> float:
+        return self.limit_seconds + size_of(film) / SLOWEST_BYTES_A_SECOND
+
+
+def _absolute(films: Mapping[str, Film]) -> dict[str, Film]:
+    """Films as other machines see them, which work in other folders."""
+    return {
+        name: film.absolute() if isinstance(film, Path) else film for name, film in films.items()
+    }
 
 
 def _reason(error: BaseException | None) -> str:

@@ -8,12 +8,34 @@ import threading
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from queue import SimpleQueue
-from typing import Any, Generic, TypeVar
-
-from fewframes.isolation import Worker
+from typing import Any, Generic, Protocol, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+
+class Crewman(Protocol):
+    """Who makes the calls of one thread: `isolation.Worker`, or one on a node of a cluster."""
+
+    is_stopped: bool
+
+    def call(
+        self,
+        function: Callable[..., R],
+        *args: Any,  # noqa: ANN401 (the function's own)
+        limit_seconds: float = ...,
+        progress: Callable[..., None] | None = None,
+        **options: Any,  # noqa: ANN401
+    ) -> R:
+        """Calls a function in another process; see `isolation.Worker.call`."""
+        ...
+
+    def stop(self) -> None:
+        """Ends a call at once and for good; may be called from another thread."""
+        ...
+
+
+W = TypeVar("W", bound=Crewman)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +65,9 @@ class _Desk(Generic[T, R]):
 
 def run_tasks(
     tasks: Sequence[T],
-    call: Callable[[Worker, T, Callable[..., None]], R],
+    call: Callable[[W, T, Callable[..., None]], R],
     *,
-    workers: Sequence[Worker],
+    workers: Sequence[W],
 ) -> Generator[Told[T] | Done[T, R], None, None]:
     """Makes ``call(worker, task, tell)`` for every task and gives what happens, as it happens.
 
@@ -53,6 +75,7 @@ def run_tasks(
     given comes out as `Told`; every task ends with one `Done`.
 
     >>> import math
+    >>> from fewframes.isolation import Worker
     >>> with Worker() as worker:
     ...     events = run_tasks([9, 4], lambda w, n, tell: w.call(math.sqrt, n), workers=[worker])
     ...     [event.result for event in events]
@@ -79,9 +102,7 @@ def run_tasks(
             thread.join()
 
 
-def _work(
-    desk: _Desk[T, R], call: Callable[[Worker, T, Callable[..., None]], R], worker: Worker
-) -> None:
+def _work(desk: _Desk[T, R], call: Callable[[W, T, Callable[..., None]], R], worker: W) -> None:
     """Takes tasks until there are no more."""
     while (task := desk.tasks.get()) is not None:
         try:

@@ -24,6 +24,10 @@ DEVICES: dict[str, tuple[Device, ...]] = {"ffmpeg": ("cpu",), "dali": ("cpu", "c
 """Where each backend decodes; ``decode`` of one that knows several takes ``device=``."""
 
 
+FFMPEG_ON_CPU = "ffmpeg on cpu"
+"""What a report calls the default decoder."""
+
+
 @dataclass(slots=True)
 class DecodeReport:
     """What decoding cost and what went wrong; a decoder adds to it while it works.
@@ -111,7 +115,8 @@ class Decoder(Protocol):
         """Gives every wanted frame of the runs exactly once, or adds it to ``report.missing``.
 
         Batches may have any length and come run by run, in presentation order within a run. Their
-        arrays may share the decoder's memory: copy what must outlive the next step. ``size`` is
+        arrays may share the decoder's memory: copy what must outlive the next step. Those of a GPU
+        lie there (`fewframes.kernels.on_host` copies them). ``size`` is
         height and width in display orientation, None for the decoder's own; it does not apply to
         ``format="yuv"``. The generator uses the calling thread alone and may be closed early.
         """
@@ -136,3 +141,12 @@ def decoder(name: str = "ffmpeg", device: Device = "cpu") -> Decoder:
         )
     decode = import_module(DECODERS[name]).decode
     return cast(Decoder, decode if device == "cpu" else partial(decode, device=device))
+
+
+def is_of_gpu(decode: Decoder) -> bool:
+    """Whether a decoder that `decoder` gave decodes on a GPU: one thread then feeds all of it.
+
+    >>> is_of_gpu(decoder())
+    False
+    """
+    return isinstance(decode, partial) and decode.keywords["device"] == "cuda"

@@ -37,13 +37,16 @@ def dpp(candidates: Candidates, *, budget: int) -> Picks:
     >>> sorted(dpp(example_candidates(), budget=2).rows.tolist())
     [3, 4]
     """
-    from fewframes.kernels import pivoted_cholesky
+    from fewframes.kernels import on_host, pivoted_cholesky
 
     signatures = signatures_of(candidates)
+    rows_there = candidates.signatures_there
     weights = 1 + unit_scores(candidates.relevance, n=len(candidates))
 
     def volume(*, count: int, chosen: I64) -> tuple[I64, F32]:
-        return pivoted_cholesky(signatures, weights, count, chosen)
+        rows = signatures if rows_there is None else rows_there
+        picked, lengths = pivoted_cholesky(rows, weights, count, chosen)
+        return on_host(picked), on_host(lengths)
 
     return with_floor(candidates, budget=budget, reason="volume", method=volume)
 

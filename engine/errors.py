@@ -32,6 +32,10 @@ class UnreachableStoreError(FewframesError, ConnectionError):
     """An object store does not answer, or refuses; what was published there is as it was."""
 
 
+class StoreAwayError(UnreachableStoreError):
+    """An object store does not answer now; it may later."""
+
+
 class MissingBackendError(FewframesError, ImportError):
     """An optional library is needed and is not installed."""
 

@@ -23,6 +23,10 @@ from fewframes.wording import (
     the_video,
 )
 
+BACKEND = click.option("--backend", type=click.Choice(["ffmpeg", "dali"]), help="Who decodes.")
+DEVICE = click.option(
+    "--device", type=click.Choice(["cpu", "cuda", "auto"]), default="cpu", show_default=True
+)
 LIMIT_HELP = "Seconds a film may give no sign (and 50 s more a GB) before it fails."
 
 
@@ -40,7 +44,7 @@ def probe(file: Path, as_json: bool, stream: int | None, verify: bool) -> None:
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, required=True)
 @click.option("-o", "--output", "store", required=True, type=WHERE, help="Folder or URL.")
 @click.option("--fps", callback=read_rate, default="2", show_default=True, help="Or 'all'.")
 @click.option(
@@ -64,10 +68,9 @@ def probe(file: Path, as_json: bool, stream: int | None, verify: bool) -> None:
 @click.option("--id", "video_id", help="Id of the video, where one file is given.")
 @click.option("--stream", type=int, help="Index of the video stream in the container.")
 @click.option("--workers", type=click.IntRange(1), help="Processes; one a core if not given.")
-@click.option("--backend", type=click.Choice(["ffmpeg", "dali"]), help="Who decodes.")
-@click.option(
-    "--device", type=click.Choice(["cpu", "cuda", "auto"]), default="cpu", show_default=True
-)
+@click.option("--ray", metavar="ADDRESS", help="Work on a Ray cluster: auto, host:port or local.")
+@BACKEND
+@DEVICE
 @click.option(
     "--limit", "limit_seconds", type=float, default=60.0, show_default=True, help=LIMIT_HELP
 )
@@ -81,13 +84,18 @@ def probe(file: Path, as_json: bool, stream: int | None, verify: bool) -> None:
 @click.option("--quiet", is_flag=True, help="Say nothing but errors.")
 @plainly
 def index(
-    paths: tuple[Path, ...],
+    paths: tuple[str, ...],
     store: str | Path,
     video_id: str | None,
     quiet: bool,
     **options: Any,  # noqa: ANN401
 ) -> None:
-    """Indexes films, and all films below folders, into STORE. Run it again to go on."""
+    """Indexes films into STORE. Run it again to go on.
+
+    PATHS are films, folders, patterns, URLs (of a film, or of all below one that ends in /), and
+    lists: @films.txt with one of those a line, @films.csv or @films.parquet with a column path
+    and, if it likes, a column id.
+    """
     from fewframes.progress import Reporter
 
     if video_id and len(paths) != 1:
@@ -122,6 +130,8 @@ def index(
 @click.option("--seed", type=int, help="Start of the policy 'cdf', by chance.")
 @click.option("--scan-fps", callback=read_rate, default="2", help="Scan of a file; or 'all'.")
 @click.option("--size", callback=read_size, help="Longer side, or HxW, of frames from a file.")
+@BACKEND
+@DEVICE
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write JPEGs and frames.json here.")
 @plainly
@@ -138,6 +148,8 @@ def sample(
     model: str | None,
     revision: str | None,
     features: str | None,
+    backend: str | None,
+    device: str,
     **options: Any,  # noqa: ANN401
 ) -> None:
     """Picks frames of a video in a STORE, or of a video file, by a policy."""
@@ -145,6 +157,8 @@ def sample(
 
     span = None if start is None and end is None else (start, end)
     if is_store(source):
+        if backend or device != "cpu":
+            raise click.UsageError("--backend and --device say who decodes a file, not a STORE")
         stored = the_video(fewframes.open(source), video)
         asked = question(query, model, revision)
         batch = stored.sample(span=span, features=features, **asked, **options)
@@ -154,6 +168,7 @@ def sample(
         raise click.UsageError("--query, --model and --features need a STORE; 'index' makes one")
     else:
         options |= {"span": span, "scan_fps": scan_fps, "size": size}
+        options |= {"backend": backend, "device": device}
         batch = apart(fewframes.sample, on_disk(source), **options)
     facts = sample_facts(batch)
     if out is not None:

@@ -94,19 +94,23 @@ def far_in_time(seconds: F64, *, count: int, chosen: I64) -> I64:
 
 
 def farthest(
-    points: F32, *, count: int, chosen: I64, weights: F64 | None = None
+    points: F32, *, count: int, chosen: I64, weights: F64 | None = None, there: F32 | None = None
 ) -> tuple[I64, F32]:
     """The kernel `farthest_first`, with the distance to the mean where its first gap is infinite.
+
+    ``there`` are the same points where the kernel is to find them.
 
     >>> farthest(np.array([[0], [1], [5]], np.float32), count=1, chosen=NOTHING)[1].tolist()
     [3.0]
     """
-    from fewframes.kernels import farthest_first  # a light import of the package needs no kernel
+    from fewframes.kernels import farthest_first, on_host  # a light import needs no kernel
 
     if not count:
         return NOTHING, np.empty(0, np.float32)
     pull = np.ones(len(points)) if weights is None else 1 + weights
-    rows, gaps = farthest_first(points, count, chosen, pull)
+    rows, gaps = map(
+        on_host, farthest_first(points if there is None else there, count, chosen, pull)
+    )
     if not len(chosen):
         mean = points.mean(axis=0, dtype=np.float64)
         gaps[0] = distances(points[rows[:1]], mean)[0] * pull[rows[0]]

@@ -1,7 +1,7 @@
 """FrameBatch: decoded frames with their exact times, ready to hand to a model."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -9,12 +9,16 @@ import numpy as np
 
 from fewframes.arrays import F32, F64, I64, U8, U64, Mask, Samples
 from fewframes.errors import MissingBackendError
+from fewframes.kernels import on_host
+from fewframes.kernels.kernel import is_on_gpu
 
 if TYPE_CHECKING:
     import torch
 
     from fewframes.handover import Handover
 
+CUDA = 2
+"""How DLPack calls the memory of a GPU (kDLCUDA)."""
 Format = Literal["rgb", "yuv", "jpeg", "jpeg+rgb"]
 """``rgb``: u8, display orientation. ``yuv``: the decoder's own planes, untouched. ``jpeg``: full
 range BT.601 4:2:0 planes u8 in display orientation, what a JPEG encoder takes. ``jpeg+rgb``: these
@@ -33,7 +37,8 @@ class FrameBatch:
     """
 
     planes: tuple[Samples, ...]
-    """One ``[n, h, w, 3] u8`` array for rgb; three planes ``[n, h, w]`` for the YUV formats."""
+    """One ``[n, h, w, 3] u8`` array for rgb; three planes ``[n, h, w]`` for the YUV formats. They
+    are NumPy's, or on a GPU Numba's, which have the ``__cuda_array_interface__``."""
     format: Format
     frame_numbers: I64
     """Position of each frame in the video's timeline, ``[n] i64``."""
@@ -77,35 +82,72 @@ class FrameBatch:
         return self.planes[0]
 
     @property
+    def device(self) -> str:
+        """Where the pixels lie: "cpu", or "cuda" for arrays of Numba's on a GPU."""
+        return "cuda" if self.planes and is_on_gpu(self.planes[0]) else "cpu"
+
+    def on_host(self) -> "FrameBatch":
+        """Gives the batch with its pixels in memory: itself, or with a copy of those on a GPU."""
+        if self.device == "cpu":
+            return self
+        return replace(self, planes=tuple(map(on_host, self.planes)))
+
+    def check_on_host(self, name: str) -> None:
+        """Raises ValueError where the pixels are not in memory, as what has this name needs them.
+
+        >>> example_batch().check_on_host("jpeg()")
+        """
+        if self.device != "cpu":
+            raise ValueError(
+                f"{name} needs frames in memory, and these lie on a GPU; call batch.on_host() first"
+            )
+
+    @property
     def seconds(self) -> F64:
         """Time of each frame since the first one of the video, ``[n] f64``."""
         ticks: F64 = (self.pts - self.start_pts).astype(np.float64)
         return ticks * float(self.time_base)
 
     def __dlpack__(self, **options: Any) -> Any:  # noqa: ANN401 (the protocol's own types)
-        """Hands the pixels to any array library without a copy."""
-        return self.frames.__dlpack__(**options)
+        """Hands the pixels to any array library without a copy, in memory or on a GPU."""
+        if self.device == "cpu":
+            return self.frames.__dlpack__(**options)
+        from fewframes.bindings.dali_machine import dlpack_of
+
+        return dlpack_of(self.frames, **options)
 
     def __dlpack_device__(self) -> tuple[int, int]:
         """Says where the pixels are, as the DLPack protocol wants it."""
-        return self.frames.__dlpack_device__()
+        return self.frames.__dlpack_device__() if self.device == "cpu" else (CUDA, 0)
 
     def torch(self) -> "torch.Tensor":
-        """Gives the pixels as a ``[n, h, w, 3] u8`` tensor that shares their memory."""
+        """Gives the pixels as a ``[n, h, w, 3] u8`` tensor that shares their memory.
+
+        Raises MissingBackendError where PyTorch is not installed, or is not for GPUs and they lie
+        on one.
+        """
         try:
             import torch
         except ImportError as error:
             raise MissingBackendError(
                 ".torch() needs PyTorch, which is not installed; pip install 'fewframes[torch]'"
             ) from error
-        return torch.from_numpy(self.frames)
+        if self.device == "cpu":
+            return torch.from_numpy(self.frames)
+        if not torch.cuda.is_available():
+            raise MissingBackendError(
+                "these frames lie on a GPU, which this PyTorch cannot use; install one for CUDA, "
+                "or call batch.on_host() first"
+            )
+        return torch.as_tensor(self.frames, device="cuda")
 
     def jpeg(self, *, quality: int = 90) -> list[bytes]:
-        """Encodes each frame as a JPEG file (4:2:0).
+        """Encodes each frame as a JPEG file (4:2:0); ValueError for frames on a GPU.
 
         >>> example_batch().jpeg()[0][6:10]
         b'JFIF'
         """
+        self.check_on_host("jpeg()")
         from simplejpeg import encode_jpeg
 
         return [
@@ -118,15 +160,17 @@ class FrameBatch:
 
         ``runtime`` is a row of `fewframes.models.RUNTIMES`, such as "qwen3-vl" (transformers),
         "vllm:qwen3-vl", "vllm-server:qwen3-vl", "openai" or "anthropic"; ``options`` are its
-        exporter's: ``pairing``, ``max_time_error`` and ``max_tokens``, or ``quality``.
+        exporter's: ``pairing``, ``max_time_error`` and ``max_tokens``, or ``quality``. Frames on a
+        GPU are a ValueError: what runtimes take is in memory.
         """
+        self.check_on_host("to()")
         from fewframes.handover import hand_over
 
         return hand_over(self, runtime, **options)
 
     def __iter__(self) -> Iterator[U8]:
         """Goes over the pixels, ``[h, w, 3] u8`` each."""
-        return iter(self.frames)
+        return (self.frames[at] for at in range(len(self)))
 
 
 def example_batch() -> FrameBatch:

@@ -31,7 +31,8 @@ def kcenter(candidates: Candidates, *, budget: int) -> Picks:
     >>> sorted(kcenter(frames, budget=2).rows.tolist())
     [0, 3]
     """
-    rows, gaps = farthest(signatures_of(candidates), count=budget, chosen=NOTHING)
+    points = signatures_of(candidates)
+    rows, gaps = farthest(points, count=budget, chosen=NOTHING, there=candidates.signatures_there)
     return Picks(rows, gaps, ("novelty",) * budget)
 
 
@@ -60,7 +61,8 @@ def adaptive(candidates: Candidates, *, budget: int) -> Picks:
     weights = unit_scores(candidates.relevance, n=len(candidates))
 
     def novel(*, count: int, chosen: I64) -> tuple[I64, F32]:
-        rows, gaps = farthest(signatures, count=count, chosen=chosen, weights=weights)
+        there = candidates.signatures_there
+        rows, gaps = farthest(signatures, count=count, chosen=chosen, weights=weights, there=there)
         is_new = np.logical_and.accumulate(gaps > SAME_PICTURE)
         return rows[is_new], gaps[is_new]
 

@@ -9,7 +9,8 @@ class Outcome:
 
     video_id: str
     status: str
-    """``ok``, ``damaged`` (indexed where it decodes), ``done`` (was there before) or ``failed``."""
+    """``ok``, ``damaged`` (indexed where it decodes), ``done`` (was there before) or ``failed``;
+    and ``part``, of a task for one range of a film, which no report of a run holds."""
     reason: str = ""
     """A sentence, for damaged and failed films."""
     rows: int = 0

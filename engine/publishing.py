@@ -206,7 +206,7 @@ def has_same_source(store: Path | Objects, video_id: str, recipe: Recipe, source
 def _same_source(
     store: Path | Objects, video_id: str, recipe: Recipe, source: Source
 ) -> Commit | None:
-    """A file of the same size and edges but another time of change is read whole."""
+    """A file of the same size and edges but another time of change is read whole, if on disk."""
     there = _intact(store, video_id)
     return next((commit for commit in there if _is_of(commit, recipe, source)), None)
 
@@ -217,7 +217,9 @@ def _is_of(commit: Commit, recipe: Recipe, source: Source) -> bool:
     if not is_alike or commit.facts["recipe"] != recipe.to_dict():
         return False
     is_untouched: bool = known["mtime_ns"] == source.mtime_ns
-    return is_untouched or known["digest"] == digest_file(source.path)
+    if is_untouched or not source.path.is_file():
+        return is_untouched
+    return bool(known["digest"] == digest_file(source.path))
 
 
 def _intact(store: Path | Objects, video_id: str) -> Iterator[Commit]:

@@ -13,9 +13,10 @@ from fewframes.arrays import I64, Mask, Samples
 from fewframes.choosing import Asked
 from fewframes.colour import said_of
 from fewframes.deciding import decoder_for
-from fewframes.decoding import DecodeReport
+from fewframes.decoding import DecodeReport, is_of_gpu
 from fewframes.errors import DamagedFrameError
 from fewframes.frames import Format, FrameBatch
+from fewframes.kernels import on_host
 from fewframes.plan import DecodePlan, Run, plan_frames
 from fewframes.probing import probe
 from fewframes.sizes import Size, output_size
@@ -41,12 +42,13 @@ def read(
     screen at each time). ``size`` is the longer side (aspect kept, never enlarged) or an exact
     ``(height, width)``; None keeps the picture's own. ``format="yuv"`` gives the decoder's planes
     at their own depth, before rotation. ``workers`` decodes runs of the plan on so many threads
-    (default: one a core). ``path`` may be a `Timeline` that is already there.
+    (default: one a core; one for a GPU). ``path`` may be a `Timeline` that is already there.
 
     ``backend`` is ``"ffmpeg"`` or ``"dali"``, ``device`` ``"cpu"``, ``"cuda"`` or ``"auto"``: the
     default is FFmpeg on the CPU, ``"cuda"`` DALI on a GPU, and ``"auto"`` whichever is predicted
     to take less time. The batch's report says which it was, why, and what went to FFmpeg after all.
-    RGB of DALI differs from FFmpeg's by rounding and by how chroma is interpolated.
+    RGB of DALI differs from FFmpeg's by rounding and by how chroma is interpolated. Wherever they
+    were decoded, the frames come to memory; `fewframes.Video.read` can leave those of a store.
 
     Raises IndexError for a frame or time outside the video, `DamagedFrameError` for a frame that
     cannot be decoded or that a decode anomaly may have touched (``allow_damaged=True`` gives the
@@ -101,7 +103,7 @@ class _Collected:
                     f"frame {batch.frame_numbers[0]} of {batch.source!r} is {plane.shape[2]}x"
                     f"{plane.shape[1]}, others are {target.shape[2]}x{target.shape[1]}; pass size="
                 )
-            target[at] = plane
+            target[at] = on_host(plane)
         self.is_there[at] = True
         if batch.is_damaged is not None:
             self.is_damaged[at] = batch.is_damaged
@@ -157,6 +159,8 @@ def _decode(
     count = _worker_count(workers, plan)
     total = DecodeReport()
     decode = decoder_for(timeline, plan, asked, total, threads=count)
+    if workers is None and is_of_gpu(decode):
+        count = 1
     reports = [total, *(DecodeReport() for _ in range(count - 1))]
 
     def work(runs: Sequence[Run], report: DecodeReport) -> None:

@@ -17,8 +17,9 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import PurePosixPath
+from typing import Any
 
-from fewframes.catalogue import Row, row_from
+from fewframes.catalogue_rows import Row, row_from, table_of_rows
 from fewframes.commits import COMMIT, Commit, of_video, parse_commit
 from fewframes.errors import CorruptStoreError
 from fewframes.layout import (
@@ -89,6 +90,10 @@ class RemoteList:
         keys = self._keys()
         with ThreadPoolExecutor(LANES) as pool:
             yield from pool.map(lambda name: self._row(name, keys[name]), sorted(keys))
+
+    def table(self) -> Any:  # noqa: ANN401 (a pyarrow.Table)
+        """Gives what `Catalogue.table` gives."""
+        return table_of_rows(self.rows())
 
     def _row(self, video_id: str, keys: list[str]) -> Row:
         commits = []

@@ -13,16 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fewframes.choosing import Asked
 from fewframes.commits import read_commit_of
 from fewframes.compacting import compact
-from fewframes.corpus import SLOWEST_BYTES_A_SECOND, index_one
+from fewframes.corpus import SLOWEST_BYTES_A_SECOND
 from fewframes.errors import CorruptStoreError, FewframesError
 from fewframes.finding import find_films
 from fewframes.isolation import LIMIT_SECONDS, Worker
 from fewframes.layout import groups_of
 from fewframes.notes import remove, set_aside
 from fewframes.recipes import Recipe
+from fewframes.tasks import FilmTask, perform
 from fewframes.verifying import CATALOGUE, Verdict, differences_of
 
 
@@ -79,17 +79,9 @@ def _index_again(store: Path, group: Path, video_id: str, film: Path) -> None:
     with set_aside(store, group) as aside:
         try:
             with Worker() as worker:
-                worker.call(
-                    index_one,
-                    film,
-                    store,
-                    video_id=video_id,
-                    recipe=recipe,
-                    is_strict=False,
-                    asked=Asked(),
-                    limit_seconds=LIMIT_SECONDS + film.stat().st_size / SLOWEST_BYTES_A_SECOND,
-                    progress=lambda *_: None,
-                )
+                limit = LIMIT_SECONDS + film.stat().st_size / SLOWEST_BYTES_A_SECOND
+                task = FilmTask(film, store, video_id, recipe)
+                worker.call(perform, task, limit_seconds=limit, progress=lambda *_: None)
         except BaseException:
             if aside is not None:
                 aside.rename(group)

@@ -2,10 +2,11 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Unpack
+from typing import Any, Unpack
 
 import numpy as np
 
+from fewframes.choosing import Asked
 from fewframes.frames import FrameBatch
 from fewframes.policies import policy_named
 from fewframes.probing import probe
@@ -29,28 +30,32 @@ def sample(
     scan_fps: float | None = 2.0,
     size: Size = None,
     stream: int | None = None,
+    backend: str | None = None,
+    device: str = "cpu",
     **wishes: Unpack[Wishes],
 ) -> FrameBatch:
     """Selects ``budget`` frames of a video file by a policy and reads them, in order of time.
 
     Policies that need only times choose among all frames. Policies that need pictures or signals
     choose among the frames of a scan at ``scan_fps`` (None: every frame), which decodes the span
-    once; so does every policy where ``relevance`` names a signal. The other arguments are those of
+    once; so does every policy where ``relevance`` names a signal. ``backend`` and ``device`` say
+    who decodes, and where, in the scan and for the frames. The other arguments are those of
     `select` and `read`. To ask more than once, index the film into a store.
 
     >>> import fewframes as ff
     >>> ff.sample("film.mp4", budget=4, policy="uniform").seconds.round(2).tolist()
     [0.0, 3.32, 6.64, 9.96]
     """
-    rule = policy_named(policy)
+    rule, asked = policy_named(policy), Asked(backend, device)
     timeline = probe(path, stream=stream)
     if rule.needs_pictures or rule.needs_signals or isinstance(wishes.get("relevance"), str):
         low, high = wishes.get("span") or (None, None)
-        table = scan_table(timeline, scan_fps, start_seconds=low, end_seconds=high)
+        table = scan_table(timeline, scan_fps, start_seconds=low, end_seconds=high, asked=asked)
     else:
         table = time_table(timeline)
     chosen = select(table, budget=budget, policy=policy, **wishes)
-    return with_scores(read(timeline, frames=chosen.frame_numbers, size=size), chosen)
+    how: dict[str, Any] = {"size": size, "backend": backend, "device": device}
+    return with_scores(read(timeline, frames=chosen.frame_numbers, **how), chosen)
 
 
 def time_table(timeline: Timeline) -> FrameTable:
@@ -71,10 +76,12 @@ def scan_table(
     *,
     start_seconds: float | None = None,
     end_seconds: float | None = None,
+    asked: Asked = Asked(),  # noqa: B008 (frozen)
 ) -> FrameTable:
     """Decodes a film at a rate and measures its frames; nothing is stored."""
     numbers = frames_at_rate(timeline, fps, start_seconds=start_seconds, end_seconds=end_seconds)
-    rows, _ = scan(timeline, numbers, size=output_size(timeline.stream, SCAN_SIZE), dedup=0.0)
+    size = output_size(timeline.stream, SCAN_SIZE)
+    rows, _ = scan(timeline, numbers, size=size, dedup=0.0, asked=asked)
     return rows.table(timeline)[0]
 
 

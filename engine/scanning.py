@@ -1,12 +1,13 @@
 """Scanning: from a timeline to the measured table of its frames at a rate, in one decode.
 
 decode ─▶ signals ─▶ rows, on the calling thread alone: a thread that decodes ahead was measured to
-cost a third more CPU and to win no time, because the two share one interpreter lock.
+cost a third more CPU and to win no time, because the two share one interpreter lock. Of pictures
+that lie on a GPU, only those that are kept ever come to memory.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -16,14 +17,26 @@ from fewframes.choosing import Asked
 from fewframes.deciding import decoder_for
 from fewframes.decoding import DecodeReport
 from fewframes.frames import Format, FrameBatch
+from fewframes.kernels.kernel import is_on_gpu
 from fewframes.plan import plan_frames
 from fewframes.redundancy import familiarity
-from fewframes.signals import OF_ALL_ROWS, SIGNALS, Measured, SignalPass
+from fewframes.signals import OF_ALL_ROWS, SIGNALS, Measured, SignalPass, Swept, sweeps
 from fewframes.table import FrameTable
 from fewframes.timeline import Timeline
 
-Keep: TypeAlias = Callable[[tuple[Samples, ...]], int]
-"""Stores a picture, given its planes, and gives its slot."""
+Keep: TypeAlias = Callable[[Any], int]
+"""Stores a picture, given its planes (or what else stands for it), and gives its slot."""
+
+
+class Seen(NamedTuple):
+    """A decoded frame, as the serial pass wants it."""
+
+    number: int
+    """Its frame number."""
+    luma_xxh64: int
+    swept: Swept
+    picture: Any
+    """Its planes, where the decoder left them; of a frame out of a part, the encoded bytes."""
 
 
 def frames_at_rate(
@@ -72,23 +85,19 @@ class Rows:
     latest: int = -1
     """The highest frame number so far."""
 
-    def add(self, batch: FrameBatch) -> None:
-        """Measures the frames of a batch, and keeps those that are no repeats."""
-        for at, number in enumerate(batch.frame_numbers.tolist()):
-            if batch.is_damaged is not None and batch.is_damaged[at]:
-                continue
-            planes = tuple(np.ascontiguousarray(plane[at]) for plane in batch.planes)
-            measured = self.measure(*planes[:3], is_late=number < self.latest)
-            self.latest = max(number, self.latest)
-            if measured.repeats < 0:
-                slot = self.keep(planes) if self.keep else self.kept
-                self.kept += 1
-            else:
-                slot = self.slots[measured.repeats]
-            self.numbers.append(number)
-            self.slots.append(slot)
-            self.measured.append(measured)
-            self.hashes.append(0 if batch.luma_xxh64 is None else int(batch.luma_xxh64[at]))
+    def add(self, frame: Seen) -> None:
+        """Measures a frame, and keeps its picture if it is no repeat."""
+        measured = self.measure.measure(frame.swept, is_late=frame.number < self.latest)
+        self.latest = max(frame.number, self.latest)
+        if measured.repeats < 0:
+            slot = self.keep(frame.picture) if self.keep else self.kept
+            self.kept += 1
+        else:
+            slot = self.slots[measured.repeats]
+        self.numbers.append(frame.number)
+        self.slots.append(slot)
+        self.measured.append(measured)
+        self.hashes.append(frame.luma_xxh64)
 
     def table(self, timeline: Timeline) -> tuple[FrameTable, I64]:
         """Puts the rows in presentation order; gives the table and each row's slot."""
@@ -147,10 +156,40 @@ def scan(
     says who decodes.
     """
     rows, report = Rows(SignalPass(dedup), keep), DecodeReport()
-    plan = plan_frames(timeline, numbers)
-    decode = decoder_for(timeline, plan, asked, report)
-    for batch in decode(timeline, plan.runs, format=format, size=size, report=report):
-        rows.add(batch)
+    for frame in seen(timeline, numbers, size=size, format=format, asked=asked, report=report):
+        rows.add(frame)
         if progress:
             progress(len(rows.numbers))
     return rows, report
+
+
+def seen(
+    timeline: Timeline,
+    numbers: I64,
+    *,
+    size: tuple[int, int] | None,
+    format: Format,
+    asked: Asked,
+    report: DecodeReport,
+) -> Iterator[Seen]:
+    """Decodes frames and sums their samples up; what it costs and what is wrong is reported.
+
+    Gives them as the decoder does. Planes may be the decoder's memory, up to the next step.
+    """
+    plan = plan_frames(timeline, numbers)
+    decode = decoder_for(timeline, plan, asked, report)
+    for batch in decode(timeline, plan.runs, format=format, size=size, report=report):
+        yield from frames_of(batch)
+
+
+def frames_of(batch: FrameBatch) -> Iterator[Seen]:
+    """Sums up the samples of each frame of a batch that no anomaly may have touched."""
+    planes, sound = batch.planes, list(range(len(batch)))
+    if batch.is_damaged is not None:
+        sound = np.flatnonzero(~batch.is_damaged).tolist()
+    if not is_on_gpu(planes[0]):
+        planes = tuple(map(np.ascontiguousarray, planes))
+    for at, swept in zip(sound, sweeps(planes, sound), strict=True):
+        luma_hash = 0 if batch.luma_xxh64 is None else int(batch.luma_xxh64[at])
+        picture = tuple(plane[at] for plane in planes)
+        yield Seen(int(batch.frame_numbers[at]), luma_hash, swept, picture)

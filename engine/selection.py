@@ -20,6 +20,8 @@ import numpy.typing as npt
 from fewframes.arrays import F32, F64, I64
 from fewframes.by_shot import shot_numbers
 from fewframes.candidates import ROUNDING_SECONDS, Candidates, Picks, Span
+from fewframes.kernels import gpu, on_host
+from fewframes.kernels.kernel import is_on_gpu
 from fewframes.policies import Policy, policy_named
 from fewframes.table import FrameTable
 from fewframes.wishes import (
@@ -96,7 +98,8 @@ def select(
     """Chooses exactly min(budget, available) frames of a table; pure and deterministic.
 
     Args:
-        table: The scanned frames. NaN and inf in its signatures count as 0.
+        table: The scanned frames. NaN and inf in its signatures count as 0. Where these lie on a
+            GPU, `kcenter`, `adaptive` and `dpp` pick there; other steps copy them to memory.
         budget: Number of frames wanted, at least 1.
         policy: A name of `fewframes.policies.POLICIES`, or of a policy of another package.
         span: ``(start_seconds, end_seconds)``, both inclusive, None for an open end. A span
@@ -191,23 +194,31 @@ def _thinned(seconds: F64, *, gap: float) -> I64:
 def _candidates(
     table: FrameTable, rule: Policy, rows: I64, *, relevance: F64 | None, coverage: float
 ) -> Candidates:
-    """The arrays a policy sees, with signatures made finite."""
-    signatures = None
+    """The arrays a policy sees."""
+    signatures, there = None, None
     if rule.needs_pictures and table.signatures is not None:
-        signatures = table.signatures
-        if len(rows) < len(table):
-            signatures = signatures[rows]
-        signatures = signatures.astype(np.float32, copy=False)
-        if not np.isfinite(signatures).all():
-            signatures = np.where(np.isfinite(signatures), signatures, np.float32(0))
+        signatures = _finite(on_host(table.signatures), rows)
+        if is_on_gpu(table.signatures):
+            there = table.signatures if len(rows) == len(table) else gpu.there(signatures)
     return Candidates(
         seconds=table.seconds[rows],
         is_keyframe=table.is_keyframe[rows],
         signatures=signatures,
+        signatures_there=there,
         relevance=None if relevance is None else relevance[rows],
         shots=shot_numbers(table)[rows] if rule.needs_signals else None,
         coverage=coverage,
     )
+
+
+def _finite(signatures: F32, rows: I64) -> F32:
+    """Those of some rows, where values that are not finite are 0."""
+    if len(rows) < len(signatures):
+        signatures = signatures[rows]
+    signatures = signatures.astype(np.float32, copy=False)
+    if not np.isfinite(signatures).all():
+        signatures = np.where(np.isfinite(signatures), signatures, np.float32(0))
+    return signatures
 
 
 def _as_runtime(

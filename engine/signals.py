@@ -9,18 +9,23 @@
    a single block, whichever is more, as a share of the full range. Two blocks square average the
    noise of coding away; a single block that changes twice as much is still seen.
 
+Step 1 looks at one picture alone, so `sweeps` may be done in any process and any order, and it is
+where devices part: planes on a GPU are swept there, a batch at a time, and their grids, a sixth of
+their bytes, come to memory. Steps 2 and 3 are one serial pass over what it gives.
+
 Pictures are fed in presentation order. One that comes late, because its first decoding failed, is
 measured for itself: nothing is compared with it, and its own changes are not known (NaN).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
-from fewframes.arrays import F32, U8
-from fewframes.kernels import grid_look, nearest_change, on_host, picture_sweep, room_beside
+from fewframes.arrays import F32, F64, U8, Samples
+from fewframes.kernels import grid_look, nearest_change, on_host, picture_sweep
+from fewframes.kernels.kernel import is_on_gpu
 from fewframes.recipes import DEDUP
 
 BLOCKS = 56
@@ -89,6 +94,15 @@ OF_ALL_ROWS = ("repeats", "familiarity", "shot_start", "luma_xxh64")
 """Signals that the pass does not measure: they follow from all rows, or from the decoder."""
 
 
+class Swept(NamedTuple):
+    """All that is measured of a picture's samples; the rest follows from it, in any process."""
+
+    grids: F32
+    """Block means of luma, spread within the blocks, block means of chroma, ``[4, gh, gw] f32``."""
+    tells: F64
+    """Sharpness, share of dark and of bright samples, ``[3] f64``."""
+
+
 class Measured(NamedTuple):
     """One picture's row of the table."""
 
@@ -98,6 +112,27 @@ class Measured(NamedTuple):
     """Unit-length description, ``[432] f32``."""
     values: Mapping[str, float]
     """The signals that one pass can tell."""
+
+
+def sweeps(planes: tuple[Samples, ...], wanted: Iterable[int]) -> Iterator[Swept]:
+    """Sweeps wanted pictures of a batch where they lie; what comes back is in memory.
+
+    Takes ``[n, h, w] u8`` luma and ``[n, ceil(h/2), ceil(w/2)] u8`` chroma, full range. On a GPU
+    all pictures are swept in two launches, and two copies come back.
+
+    >>> grey = np.full((1, 16, 16), 128, np.uint8)
+    >>> [tells.tolist() for _, tells in sweeps((grey, grey[:, :8, :8], grey[:, :8, :8]), [0])]
+    [[0.0, 0.0, 0.0]]
+    """
+    luma, blue, red = planes[:3]
+    half = min(32, max(1, round(max(luma.shape[1:]) / BLOCKS / 2)))
+    if is_on_gpu(luma):
+        grids, tells = picture_sweep.each(luma, blue, red, half, DARK, BRIGHT)
+        grids = on_host(grids)
+        yield from (Swept(grids[at], tells[at]) for at in wanted)
+        return
+    for at in wanted:
+        yield Swept(*picture_sweep(luma[at], blue[at], red[at], half, DARK, BRIGHT))
 
 
 @dataclass(slots=True)
@@ -125,20 +160,23 @@ class SignalPass:
     def __call__(self, luma: U8, blue: U8, red: U8, *, is_late: bool = False) -> Measured:
         """Measures ``[h, w] u8`` luma and ``[ceil(h/2), ceil(w/2)] u8`` chroma, full range.
 
-        Planes may lie on a GPU: grids then stay there, and what is measured comes back.
         ``is_late`` says that a picture shown after this one was fed before it.
         """
-        half = min(32, max(1, round(max(luma.shape) / BLOCKS / 2)))
-        grids, tells = picture_sweep(luma, blue, red, half, DARK, BRIGHT)
+        (swept,) = sweeps((luma[None], blue[None], red[None]), [0])
+        return self.measure(swept, is_late=is_late)
+
+    def measure(self, swept: Swept, *, is_late: bool = False) -> Measured:
+        """Measures a picture of which no more is known than what a sweep gave."""
+        grids, tells = swept
         numbers, tones, look, dhash = grid_look(grids, self.tones)
-        (brightness, contrast, _), (detail, _, _), *_ = moments = on_host(numbers).tolist()
+        (brightness, contrast, _), (detail, _, _), *_ = moments = numbers.tolist()
         repeats, pairs = -1, _UNKNOWN
         if not is_late:
             moved = sum(moments[grid][2] for grid in (LUMA, BLUE, RED))
             repeats, pairs = self._compare(grids, moved)
             self._remember(grids, tones, is_kept=repeats < 0)
         self.fed += 1
-        sharpness, dark, bright = on_host(tells).tolist()
+        sharpness, dark, bright = tells.tolist()
         own = {
             "brightness": brightness,
             "contrast": contrast,
@@ -149,7 +187,7 @@ class SignalPass:
             "black": float(dark >= BLACK_SHARE),
             "dhash64": dhash,
         }
-        return Measured(repeats, on_host(look), {**own, **pairs})
+        return Measured(repeats, look, {**own, **pairs})
 
     def _compare(self, grids: F32, moved: float) -> tuple[int, dict[str, float]]:
         """Finds which kept picture this one repeats, and how it differs from those before it."""
@@ -157,8 +195,8 @@ class SignalPass:
             return -1, dict.fromkeys(OF_PAIRS, 0.0)
         others = self.grids[: 1 + len(self.kept)]
         changes, nearest = nearest_change(grids, others, CHANGED_LEVELS)
-        luma, spread, blue, red = on_host(changes).tolist()
-        row, local, kept_change = on_host(nearest).tolist()
+        luma, spread, blue, red = changes.tolist()
+        row, local, kept_change = nearest.tolist()
         difference = local / 255
         is_repeat = self.dedup > 0 and difference <= self.dedup
         return self.kept[int(row)] if is_repeat else -1, {
@@ -175,7 +213,7 @@ class SignalPass:
     def _remember(self, grids: F32, tones: F32, *, is_kept: bool) -> None:
         """Puts the picture in the place of the one before, and of the oldest kept one."""
         if self.grids is None:
-            self.grids = room_beside(grids, (1 + KEPT, *grids.shape))
+            self.grids = np.empty((1 + KEPT, *grids.shape), np.float32)
         self.grids[0], self.tones = grids, tones
         if is_kept:
             if len(self.kept) < KEPT:

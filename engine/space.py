@@ -8,12 +8,12 @@
 """
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from fewframes.errors import NoSpaceError
+from fewframes.finding import Film
 from fewframes.objects import Objects
 from fewframes.recipes import Recipe
 
@@ -42,26 +42,32 @@ def predict_bytes(recipe: Recipe, *, rows: int, height: int, width: int) -> int:
 
 
 def look_at_film(
-    path: Path,
+    film: Film,
     store: Path | Objects,
     *,
     video_id: str,
     recipe: Recipe,
-    progress: Callable[[int, int], None] | None = None,
 ) -> int | None:
     """Gives the bytes that a film will take at most, or None where the store has it already.
 
-    Runs in a worker, from packets alone; the timeline is remembered for the run that follows.
-    Raises `UnreadableMediaError` for what is not a video. ``progress`` is never told anything.
+    Runs in a worker, from packets alone; the timeline is remembered for the run that follows. A
+    film by URL is not fetched for it: nothing is known of one whose timeline is not remembered.
+    Raises `UnreadableMediaError` for what is not a video.
     """
+    from fewframes import timeline_cache
+    from fewframes.fetching import source_of
     from fewframes.probing import identify, probe
     from fewframes.publishing import has_same_source
     from fewframes.scanning import frames_at_rate
     from fewframes.sizes import output_size
 
-    if has_same_source(store, video_id, recipe, identify(path)):
+    source = identify(film) if isinstance(film, Path) else source_of(film)
+    if has_same_source(store, video_id, recipe, source):
         return None
-    timeline = probe(path, stream=recipe.stream)
+    known = timeline_cache.load(source, recipe.stream) if isinstance(film, str) else None
+    timeline = probe(film, stream=recipe.stream) if isinstance(film, Path) else known
+    if timeline is None:
+        return FILM_BYTES
     size = output_size(timeline.stream, None if recipe.size == "native" else recipe.size)
     height, width = size or timeline.stream.display_size
     rows = len(frames_at_rate(timeline, recipe.fps))

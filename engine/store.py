@@ -99,7 +99,7 @@ class Store(Mapping[str, Video]):
         ]
 
     def lines(self) -> Iterator[dict[str, Any]]:
-        """Gives what a list shows of every video, by the catalogue alone: `COLUMNS`.
+        """Gives what a list shows of every video, by the catalogue alone: its `COLUMNS`.
 
         Raises:
             CorruptStoreError: The catalogue is damaged.
@@ -109,6 +109,20 @@ class Store(Mapping[str, Video]):
         20
         """
         return self._catalogue.rows()
+
+    def to_table(self, where: str | None = None) -> Any:  # noqa: ANN401 (a pyarrow.Table)
+        """Gives one row a video, of `COLUMNS`, as an Arrow table, by the catalogue alone.
+
+        ``where`` is a condition in SQL on the columns; it needs DuckDB. Raises as `videos_table`
+        and `lines` do.
+
+        >>> import fewframes as ff
+        >>> ff.open("corpus.zarr").to_table("status = 'ok' and rows > 10")["id"].to_pylist()
+        ['film']
+        """
+        from fewframes.querying import videos_table
+
+        return videos_table(self._catalogue.table(), where)
 
     def _commits(self, video_id: str) -> list[Commit]:
         if not isinstance(self._path, Path):

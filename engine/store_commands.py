@@ -16,15 +16,24 @@ FORMS = ("jpeg", "webdataset", "mp4", "lerobot")
 
 @click.command()
 @click.argument("store", type=WHERE)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@click.option("--where", help='A condition in SQL on the columns, such as "rows > 10".')
+@click.option("--parquet", type=click.Path(path_type=Path), help="Write the rows here instead.")
+@click.option("--json", "as_json", is_flag=True, help="Print all columns, a JSON object a line.")
 @plainly
-def ls(store: str | Path, as_json: bool) -> None:
-    """Lists the videos of a store."""
+def ls(store: str | Path, where: str | None, parquet: Path | None, as_json: bool) -> None:
+    """Lists the videos of a store, or those for which a condition holds."""
     from fewframes.describing import listed_line
 
-    for row in fewframes.open(store).lines():
-        facts = listed_line(row)
-        click.echo(json.dumps(facts) if as_json else "  ".join(str(v) for v in facts.values()))
+    opened = fewframes.open(store)
+    if parquet is not None:
+        from fewframes.querying import write_parquet
+
+        write_parquet(opened.to_table(where), parquet)
+        return
+    rows = opened.lines() if where is None else opened.to_table(where).to_pylist()
+    for row in rows:
+        line = listed_line(row)
+        click.echo(json.dumps(line | row) if as_json else "  ".join(map(str, line.values())))
 
 
 @click.command()
@@ -124,9 +133,17 @@ def export(store: str | Path, videos: tuple[str, ...], folder: Path, form: str) 
 @click.command()
 @click.argument("store", type=click.Path(path_type=Path))
 @click.option("--max-frames", type=click.IntRange(1), help="Frames a client may see of a video.")
+@click.option(
+    "--film",
+    "films",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Film or folder to zoom into.",
+)
+@click.option("--log", type=click.Path(path_type=Path), help="File that gets each look as JSON.")
 @plainly
-def mcp(store: Path, max_frames: int | None) -> None:
+def mcp(store: Path, max_frames: int | None, films: tuple[Path, ...], log: Path | None) -> None:
     """Serves STORE to agents by the Model Context Protocol, over standard input and output."""
     from fewframes.bindings.mcp_server import serve
 
-    serve(store, max_frames=max_frames)
+    serve(store, max_frames=max_frames, films=films, log=log)

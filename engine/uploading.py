@@ -21,12 +21,15 @@ from fewframes.attempts import sweep
 from fewframes.commits import COMMIT, Commit
 from fewframes.errors import CorruptStoreError, StaleIndexError
 from fewframes.layout import create_store, folder_name, video_id_of
+from fewframes.leftovers import remove_parts, sweep_parts
 from fewframes.objects import Objects
 from fewframes.places import BLOCK_BYTES
 from fewframes.remote import VIDEOS, commit_at, create_remote, intact_commits
 from fewframes.timeline_cache import cache_home
 
 ATTEMPTS = ".attempts"
+UPLOADS = "uploads"
+"""Below the cache folder: where groups are written before they are put."""
 OLD_SECONDS = 24 * 3600.0
 """Leftovers are kept this long after their last change."""
 ASLEEP_SECONDS = OLD_SECONDS / 4
@@ -125,6 +128,7 @@ def remove_group(objects: Objects, video_id: str, key: str) -> None:
 def remove_remote(objects: Objects, ids: Sequence[str]) -> None:
     """Deletes all groups of videos, also those whose records are damaged."""
     for video_id in ids:
+        remove_parts(cache_home() / UPLOADS, folder_name(video_id))
         for key in objects.names(f"{VIDEOS}/{folder_name(video_id)}"):
             remove_group(objects, video_id, key)
     sweep_remote(objects)
@@ -142,9 +146,10 @@ def prepare(store: Path | Objects) -> Path:
     else:
         create_remote(store)
         sweep_remote(store)
-        home = cache_home() / "uploads"
+        home = cache_home() / UPLOADS
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
     sweep(home)
+    sweep_parts(home)
     return home
 
 

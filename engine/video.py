@@ -27,6 +27,7 @@ from fewframes.selection import select
 from fewframes.shards import ShardReader
 from fewframes.sidecars import find_sidecar, sidecars_of, write_sidecar
 from fewframes.sizes import Size, fitted_size
+from fewframes.stored_pictures import check_asked, stored_batch
 from fewframes.table import FrameTable
 from fewframes.wanted import Wanted, wanted_rows
 from fewframes.wishes import Wishes, check_features, check_query
@@ -119,6 +120,8 @@ class Video:
         size: Size = None,
         out: U8 | None = None,
         workers: int | None = None,
+        backend: str | None = None,
+        device: str = "cpu",
     ) -> FrameBatch:
         """Reads stored frames in the order asked for, repeats allowed.
 
@@ -133,10 +136,13 @@ class Video:
             out: Array ``[k, h, w, 3] u8`` to decode into, such as ``tensor.numpy()`` of a pinned
                 tensor; it is then the batch's ``frames``.
             workers: Threads that decode (default: one a core); in loader workers, 1.
+            backend: ``"dali"`` decodes JPEGs by DALI; see `fewframes.stored_pictures`.
+            device: ``"cuda"`` gives frames that lie on the GPU.
 
         Raises:
-            ValueError: Not exactly one of frames, rows and seconds is given, or ``out`` has
-                another shape.
+            ValueError: Not exactly one of frames, rows and seconds is given, ``out`` has another
+                shape, or the arguments do not go together.
+            MissingBackendError: The backend, or a GPU, is not there.
             IndexError: A frame is not indexed, or a row or time is outside the video.
             CorruptStoreError: A picture is missing or damaged.
 
@@ -148,7 +154,8 @@ class Video:
         FrameBatch([4, 60, 80, 3] u8 rgb of 'film', frames 50 to 87, 2.00 s to 3.48 s)
         """
         at = self.rows_of(frames=frames, rows=rows, seconds=seconds)
-        return self._read(at, fitted_size(self.frame_size, size), out, workers)
+        asked = check_asked(backend, device, self._shards.codec.name, out)
+        return self._read(at, fitted_size(self.frame_size, size), out, workers, asked)
 
     def rows_of(self, *, frames: Wanted = None, rows: Wanted = None, seconds: Wanted = None) -> I64:
         """Gives the rows that `read` would read, ``[k] i64``; raises as it does."""
@@ -271,26 +278,8 @@ class Video:
             )
         return reader
 
-    def _read(
-        self,
-        at: I64,
-        size: tuple[int, int] | None = None,
-        out: U8 | None = None,
-        workers: int | None = None,
-    ) -> FrameBatch:
-        table, slots = self._rows.table, self.slots[at]
-        damaged = self._rows.is_damaged[at]
-        return FrameBatch(
-            (self._shards.read(slots, size=size, out=out, workers=workers),),
-            "rgb",
-            table.frame_numbers[at],
-            table.pts[at],
-            table.time_base,
-            table.start_pts,
-            self.id,
-            is_damaged=damaged if damaged.any() else None,
-            report={"source": "store", "pictures": len(np.unique(slots))},
-        )
+    def _read(self, at: I64, *how: Any) -> FrameBatch:  # noqa: ANN401 (as of `stored_batch`)
+        return stored_batch(self.id, self._rows, self._shards, at, *how)
 
     def _vectors_of(self, embedder: Embedder | str) -> F32:
         """The vectors of the pictures, a row a slot, read once."""

@@ -8,9 +8,8 @@ import argparse
 import json
 from pathlib import Path
 
-from torch.utils.data import DataLoader
-
-from fewframes.bindings.torch_data import ClipDataset, ClipSampler
+from fewframes.bindings.torch_data import ClipSampler
+from fewframes.bindings.torch_loader import ClipLoader
 from fewframes.clips import ClipPlan
 
 
@@ -28,13 +27,7 @@ def train(store: Path, state: Path, *, batches: int, workers: int = 2) -> list[l
     sampler, seen = ClipSampler(plan, seed=0), []
     if state.exists():
         sampler.load_state_dict(json.loads(state.read_text()))
-    loader = DataLoader(
-        ClipDataset(plan),
-        batch_size=4,
-        sampler=sampler,
-        num_workers=workers,
-        multiprocessing_context="spawn" if workers else None,
-    )
+    loader = ClipLoader(plan, sampler, batch_size=4, workers=workers)
     for batch, _ in zip(loader, range(batches), strict=False):
         seen.append(batch["clip"].tolist())  # here a model would learn
         sampler.advance(len(batch["clip"]))

@@ -4,8 +4,9 @@ To add a kernel: write `kernels/<name>.py` with `@Kernel` on the NumPy reference
 the meaning, with an example), `@<name>.check` where arguments can be wrong, and `@<name>.cpu` on
 one self-contained function of loops; name it in this file; and give it a row in ARGUMENTS of
 `tests/kernel_arguments.py` and in SIZES of `bench/suite/bench_kernels.py`. For a GPU, put
-`@<name>.cuda` on the host function that launches its loops (`kernels/gpu.py`); for a few arrays
-without Numba, `@<name>.light` on a function of NumPy calls.
+`@<name>.cuda` on the host function that launches its loops (`kernels/gpu.py`), or `.cuda_each` on
+one that takes many pictures in the launches of one; for a few arrays without Numba, `@<name>.light`
+on a function of NumPy calls.
 Importing this package does not import Numba; the first call of a kernel does.
 """
 
@@ -14,7 +15,6 @@ from typing import Any
 from fewframes.kernels.change import grid_change
 from fewframes.kernels.cholesky import pivoted_cholesky
 from fewframes.kernels.farthest import farthest_first
-from fewframes.kernels.gpu import room_beside
 from fewframes.kernels.grid import block_means
 from fewframes.kernels.hamming import hamming64
 from fewframes.kernels.kernel import Kernel, on_host
@@ -28,6 +28,7 @@ from fewframes.kernels.rgb_resize import ResizePlan, resize_plan, resize_rgb
 from fewframes.kernels.rgb_ycc import rgb_to_ycc
 from fewframes.kernels.sweep import picture_sweep
 from fewframes.kernels.taps import axis_taps
+from fewframes.kernels.unlike import count_unlike
 from fewframes.kernels.ycc import matrix_between, ycc_matrix
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "Siting",
     "axis_taps",
     "block_means",
+    "count_unlike",
     "farthest_first",
     "grid_change",
     "grid_look",
@@ -54,7 +56,6 @@ __all__ = [
     "resize_rgb",
     "rgb_plan",
     "rgb_to_ycc",
-    "room_beside",
     "ycc_matrix",
 ]
 
@@ -62,6 +63,7 @@ KERNELS: dict[str, Kernel[..., Any]] = {
     kernel.__name__: kernel
     for kernel in (
         block_means,
+        count_unlike,
         farthest_first,
         grid_change,
         grid_look,

@@ -20,6 +20,9 @@ DeviceArray: TypeAlias = Any
 """An array of Numba's on the GPU."""
 cuda: Any = None
 """What loops call `cuda`: Numba's module of this name, once they are compiled."""
+MOST_CONSTANTS = 256
+_CONSTANTS: dict[int, tuple[Any, DeviceArray]] = {}
+"""Arrays that never change, by identity, which is theirs while they are kept here."""
 
 
 def launch(loops: Loops, outputs: tuple[int, int], *arguments: Any) -> None:  # noqa: ANN401
@@ -51,18 +54,31 @@ def empty(shape: tuple[int, ...], dtype: npt.DTypeLike) -> DeviceArray:
     return numba_cuda().device_array(shape, np.dtype(dtype))
 
 
-def room_beside(array: Any, shape: tuple[int, ...]) -> Any:  # noqa: ANN401 (any array library's)
-    """Room of the array's type where the array lies: in NumPy's memory, or on the GPU.
-
-    >>> room_beside(np.zeros(3, np.float32), (2, 5)).shape
-    (2, 5)
-    """
-    return (empty if is_on_gpu(array) else np.empty)(shape, array.dtype)
-
-
 def there(array: Any) -> DeviceArray:  # noqa: ANN401 (any array library's)
     """The array on the GPU: itself, or a copy of one that is not there."""
     return array if is_on_gpu(array) else numba_cuda().to_device(np.ascontiguousarray(array))
+
+
+def pinned(shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+    """Room in memory that the GPU copies from without help of the CPU."""
+    room: npt.NDArray[Any] = numba_cuda().pinned_array(shape, np.dtype(dtype))
+    return room
+
+
+def constant(array: Any) -> DeviceArray:  # noqa: ANN401 (any array library's)
+    """The same for an array that never changes, such as a plan's: copied once and remembered."""
+    if is_on_gpu(array):
+        return array
+    if id(array) not in _CONSTANTS:
+        if len(_CONSTANTS) >= MOST_CONSTANTS:
+            _CONSTANTS.clear()
+        _CONSTANTS[id(array)] = array, there(array)
+    return _CONSTANTS[id(array)][1]
+
+
+def finish() -> None:
+    """Waits until what was launched is done, so that memory it reads may be used again."""
+    numba_cuda().synchronize()
 
 
 def numba_cuda() -> Any:  # noqa: ANN401 (a module)

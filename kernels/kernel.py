@@ -4,7 +4,8 @@
 2. `@<kernel>.check` adds the rule its arguments must obey, asked before any body runs.
 3. `@<kernel>.cpu` adds the loops that Numba compiles at the first call, not at import, and
    `@<kernel>.helper` a function that these loops call.
-4. `@<kernel>.cuda` adds the host function that launches the GPU's loops (`kernels/gpu.py`).
+4. `@<kernel>.cuda` adds the host function that launches the GPU's loops (`kernels/gpu.py`), and
+   `@<kernel>.cuda_each` one that takes many pictures in the launches of one; `each` calls it.
 5. `@<kernel>.light` adds plain NumPy calls for the few arrays for which starting Numba costs more.
 6. A call runs the body of the device on which the first argument lives. Light bodies run until
    they have taken what starting Numba takes, or until so much work is announced by `expect`.
@@ -63,6 +64,9 @@ class Kernel(Generic[P, R]):
         """The registered bodies as they were written: `"cpu"`, `"cuda"`, `"light"`."""
         self._helpers: list[Callable[..., Any]] = []
         self._light_seconds = 0.0
+        self._each: Callable[..., Any] | None = None
+        self.pictures = 0
+        """How many arguments of `each` have a leading axis; 0 where there is no such body."""
 
     def __repr__(self) -> str:
         names = ", ".join(self._signature.parameters)
@@ -87,6 +91,47 @@ class Kernel(Generic[P, R]):
         """Registers the host function that allocates on the GPU and launches the kernel there."""
         self.bodies["cuda"] = body
         return body
+
+    def cuda_each(self, pictures: int) -> Callable[[Body], Body]:
+        """Registers a GPU body for pictures on a leading axis, `[n, ...]`.
+
+        So many arguments, the first ones, have that axis, and so have all results. A call with one
+        picture is the same body's.
+        """
+
+        def register(body: Body) -> Body:
+            def of_one(*values: Any) -> Any:  # noqa: ANN401 (what the body takes and gives)
+                ones = [value.reshape((1, *value.shape)) for value in values[:pictures]]
+                made = body(*ones, *values[pictures:])
+                return tuple(part[0] for part in made) if isinstance(made, tuple) else made[0]
+
+            self._each, self.pictures, self.bodies["cuda"] = body, pictures, of_one
+            return body
+
+        return register
+
+    def each(self, *args: Any) -> Any:  # noqa: ANN401 (arrays on a GPU)
+        """Runs over pictures on a GPU, `[n, ...]` with n >= 1, in the launches of one.
+
+        Results have the leading axis, too. The rule is asked of the first picture.
+
+        Raises:
+            TypeError: The kernel has no such body, or the arrays do not lie on a GPU.
+            ValueError: There is no picture, or not as many of each array.
+        """
+        values, pictures = self._in_order(args, {}), self.pictures
+        if self._each is None or not is_on_gpu(values[0]):
+            raise TypeError(
+                f"{self.__name__}.each takes pictures on a GPU, where the kernel has a body for "
+                "many; call it once a picture"
+            )
+        counts = [len(value) for value in values[:pictures]]
+        if min(counts) < 1 or len(set(counts)) > 1:
+            raise ValueError(
+                f"{self.__name__}.each got {counts} pictures; pass as many of each, 1 or more"
+            )
+        self._rule(*(value[0] for value in values[:pictures]), *values[pictures:])
+        return self._each(*values)
 
     def light(self, body: Body) -> Body:
         """Registers NumPy calls that give the same as the other bodies, without Numba's start."""

@@ -2,8 +2,10 @@
 
 1. Samples are brought to 16 bits. Rows are combined, then columns, by the weights of `taps.py`.
 2. A matrix in fixed point, 14 bits after the point, gives levels; they are clipped to 0..255.
+3. A picture that is to be flipped has its weights in the other order; one that is to be turned by
+   a quarter is written column by column.
 
-Both steps are linear, so averaging RGB is averaging the planes it was made of.
+Both of the first steps are linear, so averaging RGB is averaging the planes it was made of.
 """
 
 from functools import lru_cache
@@ -13,7 +15,7 @@ import numpy as np
 
 from fewframes.kernels import gpu
 from fewframes.kernels.gpu import cuda
-from fewframes.kernels.kernel import I32, U8, U16, Kernel, require
+from fewframes.kernels.kernel import I32, U8, Kernel, require
 from fewframes.kernels.taps import ONE, axis_taps, combined
 from fewframes.kernels.ycc import rgb_from_ycc
 
@@ -31,19 +33,28 @@ class ResizePlan(NamedTuple):
     columns: I32
     coefficients: I32
     """What R, G and B add to R, G and B, `[3, 3]`, in 1 / 16384."""
+    is_turned: bool
+    """Whether rows become columns."""
 
 
 @lru_cache(maxsize=64)
 def resize_plan(
-    size: Size, target: Size | None = None, *, taken_for: str = "bt601", matrix: str = "bt601"
+    size: Size,
+    target: Size | None = None,
+    *,
+    taken_for: str = "bt601",
+    matrix: str = "bt601",
+    rotation: int = 0,
+    is_mirrored: bool = False,
 ) -> ResizePlan:
     """Plans the way from RGB of a `size` to RGB of a `target` size (None: the same).
 
     `taken_for` is the matrix by which the RGB was made of planes, `matrix` the one by which it
-    should have been; where they are the same, colours stay. Plans are remembered.
+    should have been; where they are the same, colours stay. The result is mirrored left to right,
+    then turned clockwise by `rotation` degrees; `target` is its size before. Plans are remembered.
 
     Raises:
-        ValueError: A size or matrix that cannot be.
+        ValueError: A size, matrix or rotation that cannot be.
 
     >>> resize_plan((4, 4), (2, 2)).coefficients.diagonal().tolist()
     [16384, 16384, 16384]
@@ -52,12 +63,30 @@ def resize_plan(
     exact = rgb_from_ycc(matrix) @ np.linalg.inv(rgb_from_ycc(taken_for))
     fixed = np.floor(exact * 2**14 + 0.5).astype(np.int32)
     fixed.flags.writeable = False  # it is handed out again
-    return ResizePlan(axis_taps(height, rows), axis_taps(width, columns), fixed)
+    if rotation not in (0, 90, 180, 270):
+        raise ValueError(f"rotation={rotation} is no quarter turn; pass 0, 90, 180 or 270")
+    return ResizePlan(
+        _flipped(axis_taps(height, rows), is_flipped=rotation in (90, 180)),
+        _flipped(axis_taps(width, columns), is_flipped=(rotation in (180, 270)) != is_mirrored),
+        fixed,
+        rotation in (90, 270),
+    )
+
+
+def _flipped(taps: I32, *, is_flipped: bool) -> I32:
+    """The weights of the samples from the last one to the first."""
+    if not is_flipped:
+        return taps
+    backwards = np.ascontiguousarray(taps[:, ::-1])
+    backwards.flags.writeable = False
+    return backwards
 
 
 @Kernel
 def resize_rgb(pixels: U8, plan: ResizePlan) -> U8:
     """RGB of the size that a plan says, `[h, w, 3] u8 -> [height, width, 3] u8`.
+
+    A plan that turns by a quarter gives `[width, height, 3]`.
 
     Raises:
         TypeError: The pixels are not `[h, w, 3] u8`.
@@ -71,7 +100,7 @@ def resize_rgb(pixels: U8, plan: ResizePlan) -> U8:
     levels = combined(levels.swapaxes(0, 1), plan.columns).swapaxes(0, 1)
     sums = levels @ plan.coefficients.T.astype(np.float64)
     rgb: U8 = np.clip(np.floor(sums / 2**SHIFT + 0.5), 0, 255).astype(np.uint8)
-    return np.ascontiguousarray(rgb)
+    return np.ascontiguousarray(rgb.swapaxes(0, 1) if plan.is_turned else rgb)
 
 
 @resize_rgb.check
@@ -90,7 +119,8 @@ def _resize_rgb_cpu(pixels: U8, plan: ResizePlan) -> U8:
     rows, columns, c = plan.rows, plan.columns, plan.coefficients.astype(np.int64)
     height, width, samples = rows.shape[1], columns.shape[1], 3 * pixels.shape[1]
     flat = pixels.reshape(pixels.shape[0], samples)
-    out, line = np.empty((height, width, 3), np.uint8), np.empty(samples, np.uint32)
+    shape = (width, height) if plan.is_turned else (height, width)
+    out, line = np.empty((shape[0], shape[1], 3), np.uint8), np.empty(samples, np.uint32)
     rgb, half = np.empty(3, np.int64), np.uint32(ONE >> 1)
     for y in range(height):
         line[:] = half
@@ -101,55 +131,58 @@ def _resize_rgb_cpu(pixels: U8, plan: ResizePlan) -> U8:
         for x in range(samples):
             line[x] = line[x] >> np.uint32(16)
         for x in range(width):
+            at, to = (x, y) if plan.is_turned else (y, x)
             for channel in range(3):
                 total = np.int64(ONE >> 1)
                 for k in range(1, len(columns)):
-                    at = 3 * (columns[0, x] + k - 1) + channel
-                    total += np.int64(columns[k, x]) * np.int64(line[at])
+                    sample = line[3 * (columns[0, x] + k - 1) + channel]
+                    total += np.int64(columns[k, x]) * np.int64(sample)
                 rgb[channel] = total >> 16
             for channel in range(3):
                 total = c[channel, 0] * rgb[0] + c[channel, 1] * rgb[1] + c[channel, 2] * rgb[2]
                 level = (total + (1 << (SHIFT - 1))) >> SHIFT
-                out[y, x, channel] = min(max(level, np.int64(0)), np.int64(255))
+                out[at, to, channel] = min(max(level, np.int64(0)), np.int64(255))
     return out
 
 
-@resize_rgb.cuda
+@resize_rgb.cuda_each(1)
 def _resize_rgb_cuda(pixels: U8, plan: ResizePlan) -> gpu.DeviceArray:
-    shape = plan.rows.shape[1], plan.columns.shape[1]
-    rows, columns, coefficients = map(gpu.there, plan)
-    lines = gpu.empty((shape[0], pixels.shape[1], 3), np.uint16)
-    out = gpu.empty((*shape, 3), np.uint8)
-    gpu.launch(_one_line_sample, (shape[0], 3 * pixels.shape[1]), pixels, rows, lines)
-    gpu.launch(_one_pixel, shape, lines, columns, coefficients, out)
+    """One launch, whatever the number of pictures."""
+    count, (height, width) = len(pixels), (plan.rows.shape[1], plan.columns.shape[1])
+    shape = (width, height) if plan.is_turned else (height, width)
+    weights, out = map(gpu.constant, plan[:3]), gpu.empty((count, *shape, 3), np.uint8)
+    gpu.launch(_one_pixel, (count * height, width), pixels, *weights, plan.is_turned, out)
     return out
 
 
-def _one_line_sample(pixels: U8, rows: I32, lines: U16) -> None:
-    at, row = cuda.grid(2)
-    if row >= lines.shape[0] or at >= 3 * lines.shape[1]:
-        return
-    column, channel = at // 3, at % 3
-    total = np.int64(ONE >> 1)
-    for k in range(rows.shape[0] - 1):
-        sample = np.int64(pixels[rows[0, row] + k, column, channel]) << 8
-        total += np.int64(rows[1 + k, row]) * sample
-    lines[row, column, channel] = total >> 16
-
-
-def _one_pixel(lines: U16, columns: I32, coefficients: I32, out: U8) -> None:
-    column, row = cuda.grid(2)
-    if row >= out.shape[0] or column >= out.shape[1]:
+def _one_pixel(
+    pixels: U8, rows: I32, columns: I32, coefficients: I32, is_turned: bool, out: U8
+) -> None:
+    column, at = cuda.grid(2)
+    picture, row = at // rows.shape[1], at % rows.shape[1]
+    if picture >= out.shape[0] or column >= columns.shape[1]:
         return
     red, green, blue = np.int64(ONE >> 1), np.int64(ONE >> 1), np.int64(ONE >> 1)
-    for k in range(columns.shape[0] - 1):
-        at, weight = columns[0, column] + k, np.int64(columns[1 + k, column])
-        red += weight * np.int64(lines[row, at, 0])
-        green += weight * np.int64(lines[row, at, 1])
-        blue += weight * np.int64(lines[row, at, 2])
+    for j in range(columns.shape[0] - 1):
+        x, share = columns[0, column] + j, np.int64(columns[1 + j, column])
+        r, g, b = np.int64(ONE >> 1), np.int64(ONE >> 1), np.int64(ONE >> 1)
+        for k in range(rows.shape[0] - 1):
+            y, weight = rows[0, row] + k, np.int64(rows[1 + k, row]) << 8
+            r += weight * np.int64(pixels[picture, y, x, 0])
+            g += weight * np.int64(pixels[picture, y, x, 1])
+            b += weight * np.int64(pixels[picture, y, x, 2])
+        red, green, blue = (
+            red + share * (r >> 16),
+            green + share * (g >> 16),
+            blue + share * (b >> 16),
+        )
     for channel in range(3):
         total = np.int64(1 << (SHIFT - 1))
         total += np.int64(coefficients[channel, 0]) * (red >> 16)
         total += np.int64(coefficients[channel, 1]) * (green >> 16)
         total += np.int64(coefficients[channel, 2]) * (blue >> 16)
-        out[row, column, channel] = min(max(total >> SHIFT, np.int64(0)), np.int64(255))
+        level = min(max(total >> SHIFT, np.int64(0)), np.int64(255))
+        if is_turned:
+            out[picture, column, row, channel] = level
+        else:
+            out[picture, row, column, channel] = level

@@ -72,36 +72,38 @@ def _rgb_to_ycc_cpu(pixels: U8) -> tuple[U8, U8, U8]:
     return luma, blue, red
 
 
-@rgb_to_ycc.cuda
+@rgb_to_ycc.cuda_each(1)
 def _rgb_to_ycc_cuda(
     pixels: U8,
 ) -> tuple[gpu.DeviceArray, gpu.DeviceArray, gpu.DeviceArray]:
-    h, w = pixels.shape[0], pixels.shape[1]
-    half = (h + 1) // 2, (w + 1) // 2
-    luma, blue, red = (gpu.empty(shape, np.uint8) for shape in ((h, w), half, half))
-    gpu.launch(_four_pixels, half, pixels, luma, blue, red)
+    """One launch, whatever the number of pictures."""
+    count, h, w = pixels.shape[0], pixels.shape[1], pixels.shape[2]
+    half = count, (h + 1) // 2, (w + 1) // 2
+    luma, blue, red = (gpu.empty(shape, np.uint8) for shape in ((count, h, w), half, half))
+    gpu.launch(_four_pixels, (count * half[1], half[2]), pixels, luma, blue, red)
     return luma, blue, red
 
 
 def _four_pixels(pixels: U8, luma: U8, blue: U8, red: U8) -> None:
     """Luma of up to 2 x 2 pixels, and the chroma sample that covers them."""
-    column, row = cuda.grid(2)
-    if row >= blue.shape[0] or column >= blue.shape[1]:
+    column, at = cuda.grid(2)
+    picture, row = at // blue.shape[1], at % blue.shape[1]
+    if picture >= blue.shape[0] or column >= blue.shape[2]:
         return
     r, g, b = np.int64(0), np.int64(0), np.int64(0)
     for k in range(4):
-        y = min(2 * row + k // 2, luma.shape[0] - 1)
-        x = min(2 * column + k % 2, luma.shape[1] - 1)
+        y = min(2 * row + k // 2, luma.shape[1] - 1)
+        x = min(2 * column + k % 2, luma.shape[2] - 1)
         one, two, three = (
-            np.int64(pixels[y, x, 0]),
-            np.int64(pixels[y, x, 1]),
-            np.int64(pixels[y, x, 2]),
+            np.int64(pixels[picture, y, x, 0]),
+            np.int64(pixels[picture, y, x, 1]),
+            np.int64(pixels[picture, y, x, 2]),
         )
-        luma[y, x] = (19595 * one + 38470 * two + 7471 * three + 32768) >> 16
+        luma[picture, y, x] = (19595 * one + 38470 * two + 7471 * three + 32768) >> 16
         r += one
         g += two
         b += three
     cb = ((-11059 * r - 21709 * g + 32768 * b + (1 << 17)) >> 18) + 128
     cr = ((32768 * r - 27439 * g - 5329 * b + (1 << 17)) >> 18) + 128
-    blue[row, column] = min(max(cb, np.int64(0)), np.int64(255))
-    red[row, column] = min(max(cr, np.int64(0)), np.int64(255))
+    blue[picture, row, column] = min(max(cb, np.int64(0)), np.int64(255))
+    red[picture, row, column] = min(max(cr, np.int64(0)), np.int64(255))

@@ -3,16 +3,11 @@
 One sweep over the rows of all three planes answers everything that needs samples.
 """
 
-import math
-
 import numpy as np
 
 from fewframes.kernels import gpu
-from fewframes.kernels.gpu import cuda
-from fewframes.kernels.kernel import F32, F64, I64, U8, U16, U32, U64, Kernel, on_host, require
-
-STEP = 8
-"""Every eighth row tells how sharp a picture is and how exposed: as much as all of them do."""
+from fewframes.kernels.kernel import F32, F64, I64, U8, U16, U32, U64, Kernel, require
+from fewframes.kernels.sweep_there import STEP, sweep_there
 
 
 @Kernel
@@ -232,69 +227,10 @@ def _tells(counts: I64, h: int, w: int) -> F64:
     return shares
 
 
-@picture_sweep.cuda
+@picture_sweep.cuda_each(3)
 def _picture_sweep_cuda(
     luma: U8, blue: U8, red: U8, half: int, dark: int, bright: int
 ) -> tuple[gpu.DeviceArray, F64]:
-    (h, w), (ch, cw) = luma.shape, blue.shape
-    rows, cols = -(-ch // half), -(-cw // half)
-    lines, chroma = gpu.empty((5, rows, w), np.uint32), gpu.empty((2, rows, cw), np.uint32)
-    grids, counts = gpu.empty((4, rows, cols), np.float32), gpu.there(np.zeros(3, np.int64))
-    gpu.launch(_one_column, (rows, w), luma, half, dark, bright, lines)
-    gpu.launch(_one_chroma_column, (rows, cw), blue, half, chroma[0])
-    gpu.launch(_one_chroma_column, (rows, cw), red, half, chroma[1])
-    gpu.launch(_one_tile, (rows, cols), lines, chroma, (h, ch), half, grids, counts)
-    return grids, _tells(on_host(counts), h, w)
-
-
-def _one_column(luma: U8, half: int, dark: int, bright: int, lines: U32) -> None:
-    x, row = cuda.grid(2)
-    h, w = luma.shape
-    total = squares = edges = darks = brights = np.int64(0)
-    if row >= lines.shape[1] or x >= w:
-        return
-    for y in range(2 * half * row, min(h, 2 * half * (row + 1))):
-        level = np.int64(luma[y, x])
-        total += level
-        squares += level * level
-        if y % STEP == 0:
-            darks, brights = darks + (level <= dark), brights + (level >= bright)
-        if y % STEP == 1 and y < h - 1 and 0 < x < w - 1:
-            around = np.int64(luma[y - 1, x]) + np.int64(luma[y + 1, x])
-            around += np.int64(luma[y, x - 1]) + np.int64(luma[y, x + 1])
-            edges += abs(4 * level - around)
-    lines[0, row, x], lines[1, row, x] = total, squares
-    lines[2, row, x], lines[3, row, x], lines[4, row, x] = edges, darks, brights
-
-
-def _one_chroma_column(plane: U8, half: int, sums: U32) -> None:
-    x, row = cuda.grid(2)
-    if row < sums.shape[0] and x < sums.shape[1]:
-        total = np.int64(0)
-        for y in range(half * row, min(plane.shape[0], half * (row + 1))):
-            total += np.int64(plane[y, x])
-        sums[row, x] = total
-
-
-def _one_tile(
-    lines: U32, chroma: U32, heights: tuple[int, int], half: int, grids: F32, counts: I64
-) -> None:
-    col, row = cuda.grid(2)  # what is added over all tiles are whole numbers, in any order
-    if row >= grids.shape[1] or col >= grids.shape[2]:
-        return
-    total = squares = blue = red = np.int64(0)
-    left, right = 2 * half * col, min(lines.shape[2], 2 * half * (col + 1))
-    for x in range(left, right):
-        total, squares = total + np.int64(lines[0, row, x]), squares + np.int64(lines[1, row, x])
-        for k in range(3):
-            if lines[2 + k, row, x]:
-                cuda.atomic.add(counts, k, np.int64(lines[2 + k, row, x]))
-    size = (min(heights[0], 2 * half * (row + 1)) - 2 * half * row) * (right - left)
-    grids[0, row, col] = np.float64(total) / np.float64(size)
-    grids[1, row, col] = math.sqrt(np.float64(size * squares - total * total)) / np.float64(size)
-    left, right = half * col, min(chroma.shape[2], half * (col + 1))
-    for x in range(left, right):
-        blue, red = blue + np.int64(chroma[0, row, x]), red + np.int64(chroma[1, row, x])
-    size = (min(heights[1], half * (row + 1)) - half * row) * (right - left)
-    grids[2, row, col] = np.float64(blue) / np.float64(size)
-    grids[3, row, col] = np.float64(red) / np.float64(size)
+    """Two launches, whatever the number of pictures; the grids stay on the GPU."""
+    grids, counts = sweep_there(luma, blue, red, half, dark, bright)
+    return grids, _tells(counts, luma.shape[1], luma.shape[2])

@@ -1,8 +1,11 @@
 """Films for the tests: made by recipe, or real footage where its folder is there."""
 
 import csv
+import logging
 import os
 import sys
+import urllib.request
+import uuid
 from pathlib import Path
 
 import pytest
@@ -80,3 +83,39 @@ def timelines_stay_in_tmp(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FEWFRAMES_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """An S3 server on loopback, which obstore finds by the environment."""
+    pytest.importorskip("obstore", reason="obstore is not installed; pip install 'fewframes[s3]'")
+    moto = pytest.importorskip(
+        "moto.server", reason="moto's server is not installed; pip install 'moto[server]'"
+    )
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    running = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    running.start()
+    host, port = running.get_host_and_port()
+    names = {
+        "AWS_ACCESS_KEY_ID": "me",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_REGION": "us-east-1",
+        "AWS_ALLOW_HTTP": "true",
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "FEWFRAMES_CACHE": str(tmp_path_factory.mktemp("cache")),
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in names.items():
+            patch.setenv(name, value)
+        yield running
+    running.stop()
+
+
+@pytest.fixture
+def bucket(server) -> str:
+    """The URL of a prefix in a new bucket."""
+    host, port = server.get_host_and_port()
+    name = f"b{uuid.uuid4().hex[:12]}"
+    request = urllib.request.Request(f"http://{host}:{port}/{name}", method="PUT")
+    with urllib.request.urlopen(request):
+        return f"s3://{name}/my/corpus"

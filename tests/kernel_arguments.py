@@ -32,6 +32,16 @@ def laid_out(array, layout):
     return wider[:, : array.shape[1]]
 
 
+def same(got, wanted):
+    """Equal in type, shape and values: whole numbers to the bit, others to 1e-5."""
+    got, wanted = np.asarray(got), np.asarray(wanted)
+    assert (got.dtype, got.shape) == (wanted.dtype, wanted.shape)
+    if wanted.dtype.kind == "f":
+        np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-6)
+    else:
+        np.testing.assert_array_equal(got, wanted)
+
+
 @st.composite
 def planes(draw, count=1):
     """Planes of noise at any contrast, `count` of one shape and layout."""
@@ -198,15 +208,30 @@ def pixels(draw):
 
 @st.composite
 def pixels_to_resize(draw):
-    """RGB, and a plan to any size and from any matrix to any other."""
+    """RGB, and a plan to any size and turn, and from any matrix to any other."""
     rgb = draw(pixels())
     target = draw(st.sampled_from([None, (draw(SIDES), draw(SIDES))]))
     one, other = (draw(st.sampled_from(MATRICES)) for _ in range(2))
-    return [rgb, kernels.resize_plan(rgb.shape[:2], target, taken_for=one, matrix=other)]
+    turn = {
+        "rotation": draw(st.sampled_from([0, 90, 180, 270])),
+        "is_mirrored": draw(st.booleans()),
+    }
+    plan = kernels.resize_plan(rgb.shape[:2], target, taken_for=one, matrix=other, **turn)
+    return [rgb, plan]
+
+
+@st.composite
+def pixels_to_compare(draw):
+    """Two pictures of one shape, that differ in none, some or all samples."""
+    one = draw(pixels())
+    limit = draw(st.sampled_from([1, 2, 256]))
+    noise = np.random.default_rng(draw(SEEDS)).integers(0, limit, one.shape, np.uint8)
+    return [one, one ^ noise]
 
 
 ARGUMENTS = {
     "block_means": st.tuples(planes(), st.integers(1, 45)).map(lambda drawn: [*drawn[0], drawn[1]]),
+    "count_unlike": pixels_to_compare(),
     "farthest_first": points_to_pick(),
     "grid_change": pictures_to_compare(),
     "grid_look": four_grids(),

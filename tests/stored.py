@@ -8,9 +8,11 @@ import simplejpeg
 import zarr
 
 from fewframes.pictures import Jpeg, PictureCodec
+from fewframes.pipeline import index_film
 from fewframes.publishing import VideoWriter
 from fewframes.recipes import Recipe
 from fewframes.shard_writing import ShardWriter
+from fewframes.store import Video, create_store, open_store
 from fewframes.table import FrameTable
 from fewframes.timeline import Packets, Source, StreamInfo, Timeline
 
@@ -46,6 +48,14 @@ def film(frames: int, *, name: str = "film.mp4", mtime_ns: int = 7) -> Timeline:
     stream = StreamInfo(0, *info, *words, frames)
     source = Source(Path("/somewhere/secret") / name, frames * 10, mtime_ns, "edges")
     return Timeline(source, stream, packets, np.arange(frames), packets.pts, duration_pts=1)
+
+
+def indexed(path: Path, folder: Path, **recipe) -> Video:
+    """A film's video in a store of its own, indexed in this process."""
+    create_store(folder / "store.zarr")
+    made = Recipe(**{"dedup": 0.0, **recipe})
+    assert index_film(path, folder / "store.zarr", video_id="film", recipe=made).status == "ok"
+    return open_store(folder / "store.zarr")["film"]
 
 
 def table_of(timeline: Timeline) -> FrameTable:

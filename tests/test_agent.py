@@ -1,10 +1,13 @@
 """A model behind a chat server finds a short event in an hour of film, by its looks alone."""
 
+import asyncio
 import base64
 import importlib.util
 import json
 import re
+import sys
 import threading
+from contextlib import contextmanager
 from fractions import Fraction
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -21,6 +24,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
 def example(name):
+    sys.path.insert(0, str(EXAMPLES))  # as for a script, so that examples may share functions
     spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -50,29 +54,37 @@ def video(tmp_path_factory):
 
 
 class Model(BaseHTTPRequestHandler):
-    """A chat server whose model sees pictures and knows nothing else."""
+    """A chat server whose model sees the outputs of tools and knows nothing else."""
 
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        words = json.dumps(self.reply(body["messages"])).encode()
+        offered = {tool["function"]["name"] for tool in body["tools"]}
+        words = json.dumps(self.reply(body["messages"], offered)).encode()
         self.send_response(200)
         self.end_headers()
         self.wfile.write(words)
 
-    def reply(self, messages):
+    def reply(self, messages, offered):
+        parts = [
+            part for message in messages if message["role"] == "tool" for part in message["content"]
+        ]
+        video = {}
+        if "list_videos" in offered:
+            if not parts:
+                return self.calls("list_videos", {})
+            video = {"video": parts[0]["text"].split(":")[0]}
         seen, last = {}, None
-        for message in messages:
-            for part in message["content"] if isinstance(message["content"], list) else ():
-                if part["type"] == "text":
-                    last = float(re.search(r"[\d.]+", part["text"])[0])
-                else:
-                    data = part["image_url"]["url"].split(",")[1]
-                    seen[last] = greenness(base64.b64decode(data))
+        for part in parts:
+            if part["type"] == "image_url":
+                seen[last] = greenness(base64.b64decode(part["image_url"]["url"].split(",")[1]))
+            elif found := re.search(r"at ([\d.]+) s:", part["text"]):
+                last = float(found[1])
         green = sorted(second for second, share in seen.items() if share > 0.05)
         if not seen:
-            return self.calls("glance", {"k": 24})
-        if green and len(messages) < 5:
-            return self.calls("look", {"start": green[0] - 3, "end": green[-1] + 3, "k": 14})
+            return self.calls("glance", {**video, "k": 24})
+        if green and len(seen) <= 24:
+            asked = {"start": green[0] - 3, "end": green[-1] + 3, "k": 14}
+            return self.calls("look", {**video, **asked})
         words = f"{green[0]} to {green[-1]}" if green else "nothing"
         return {"choices": [{"message": {"role": "assistant", "content": words}}]}
 
@@ -92,25 +104,53 @@ def greenness(file: bytes) -> float:
     return float((picture[..., 1] - picture[..., [0, 2]].max(axis=-1) > 60).mean())
 
 
-def test_a_two_second_event_in_an_hour_is_found_in_few_looks(video):
+@contextmanager
+def served():
+    """The address of a chat server."""
     server = HTTPServer(("127.0.0.1", 0), Model)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        session = ff.Session(video, max_frames=40)
-        url = f"http://127.0.0.1:{server.server_port}"
-        told = example("agent").run(session, "When is there green?", url=url, model="m")
+        yield f"http://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         server.server_close()
         thread.join()
-    start, end = map(float, told.split(" to "))
+
+
+def check(video, answer, steps, decoded):
+    """The event was found to the frame, within the budget, and nothing was decoded twice."""
+    start, end = map(float, answer.split(" to "))
     assert start == EVENT[0]
     assert end == EVENT[1] - 0.5  # the last of the frames that show it
-    given = [number for step in session.history for number in step.frames]
-    assert len(session.history) <= 4
-    assert len(set(given)) <= 40
-    assert session.decoded == len(set(video.slots[video.rows_of(frames=sorted(set(given)))]))
+    given = {number for step in steps for number in step["frames"]}
+    assert len(steps) <= 4
+    assert 24 < len(given) <= 40
+    assert decoded == len(set(video.slots[video.rows_of(frames=sorted(given))].tolist()))
+
+
+def test_a_two_second_event_in_an_hour_is_found_in_few_looks(video):
+    session = ff.Session(video, max_frames=40)
+    with served() as url:
+        told = example("agent").run(session, "When is there green?", url=url, model="m")
+    check(video, told, session.log(), session.decoded)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_it_is_found_through_the_model_context_protocol_too(video, tmp_path):
+    pytest.importorskip("mcp", reason="the MCP SDK is not installed; pip install 'fewframes[mcp]'")
+    store, log = video.commit.folder.parents[2], tmp_path / "looks.jsonl"
+    options = ("--max-frames", "40", "--log", str(log))
+    with served() as url:
+        said = example("agent_mcp").run(
+            str(store), "When is there green?", url=url, model="m", options=options
+        )
+        told = asyncio.run(said)
+    steps = [json.loads(line) for line in log.read_text().splitlines()]
+    assert len(steps) + 1 <= 4  # and one call for the list of videos
+    check(video, told, steps, steps[-1]["decoded"])
+    again = ff.Session.replay(video, steps, max_frames=40)
+    assert again.decoded == steps[-1]["decoded"]
 
 
 def test_the_training_example_goes_on_where_it_stopped(video, tmp_path):

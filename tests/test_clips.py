@@ -112,6 +112,69 @@ def test_loaders_give_what_the_numbers_say_and_go_on_where_they_stopped(plan, co
     assert [sample["clip"] for sample in stream] == epoch_order(8, seed=5)[3:].tolist()
 
 
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("context", ["spawn", "fork"])
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_the_loader_gives_the_clips_and_goes_on_where_it_stopped(plan, context, workers):
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    from torch.utils.data import DataLoader
+
+    from fewframes.bindings.torch_data import ClipDataset, ClipSampler
+    from fewframes.bindings.torch_loader import ClipLoader
+
+    def loader(sampler):
+        return ClipLoader(plan, sampler, batch_size=3, workers=workers, context=context)
+
+    def told(batch):
+        plain = {key: value for key, value in batch.items() if key != "video"}
+        return {key: (value.dtype, value.tolist()) for key, value in plain.items()}, batch["video"]
+
+    theirs = DataLoader(ClipDataset(plan), sampler=ClipSampler(plan, seed=5), batch_size=3)
+    whole = [told(batch) for batch in loader(ClipSampler(plan, seed=5))]
+    assert whole == [told(batch) for batch in theirs]
+    first = ClipSampler(plan, seed=5)
+    first.advance(3)
+    rest = ClipSampler(plan)
+    rest.load_state_dict(first.state_dict())
+    assert [told(batch) for batch in loader(rest)] == whole[1:]
+
+
+def test_memory_is_used_again_and_never_under_a_batch_that_is_kept(plan):
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    from fewframes.bindings.torch_loader import ClipLoader
+
+    numbers = list(range(8)) * 4
+    loader = ClipLoader(plan, numbers, batch_size=1)
+    for batch in loader:
+        assert batch["past"].shape == (1, 4, 48, 64, 3)
+    assert loader.new_memory == 0
+    kept = [batch["past"][:, 1:] for batch in loader]  # parts of batches hold on to them, too
+    assert loader.new_memory == len(numbers) - 6
+    for number, past in zip(numbers, kept, strict=True):
+        assert np.array_equal(past[0].numpy(), plan.clip(number).past.frames[1:])
+
+
+def test_pictures_of_several_sizes_need_a_size(tmp_path):
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    from fewframes.bindings.torch_loader import ClipLoader
+
+    for name, size in (("wide", (48, 96)), ("tall", (96, 48))):
+        write_film(tmp_path / f"{name}.mp4", Film(size=size, frames=150, options={"g": "25"}))
+    ff.index([tmp_path], tmp_path / "store.zarr", fps=5)
+    wishes = {"past_seconds": 2, "stride_seconds": 3, "past_frames": 2}
+    mixed = ClipPlan(tmp_path / "store.zarr", **wishes)
+    with pytest.raises(ValueError, match="size=\\(height, width\\)"):
+        list(ClipLoader(mixed, range(len(mixed)), batch_size=len(mixed), workers=0))
+    even = ClipPlan(tmp_path / "store.zarr", size=(32, 40), **wishes)
+    (batch,) = ClipLoader(even, range(len(even)), batch_size=len(even), workers=0)
+    assert batch["past"].shape == (len(even), 2, 32, 40, 3)
+    blind = ClipPlan(tmp_path / "store.zarr", future_seconds=0.01, future_frames=1, **wishes)
+    with pytest.raises(ValueError, match="no indexed frame from"):
+        list(ClipLoader(blind, [0], batch_size=1, workers=0))
+    with pytest.raises(ValueError, match="must be at least 1, 0 and 1"):
+        ClipLoader(even, [0], batch_size=0)
+
+
 def test_a_plan_can_be_sent(plan):
     import pickle
 

@@ -14,6 +14,7 @@ HALF, ROWS = np.zeros((5, 5), np.uint8), np.ones((5, 4), np.float32)
 TAKEN = np.array([1])
 GPU_ARGUMENTS = {
     "block_means": (U8, 4),
+    "count_unlike": (np.zeros((9, 7, 3), np.uint8), np.ones((9, 7, 3), np.uint8)),
     "farthest_first": (ROWS, 2, NONE, np.ones(5)),
     "grid_change": (F32, np.stack([F32, F32]), 6.0),
     "grid_look": (F32, np.zeros((4, 256), np.float32)),
@@ -49,6 +50,7 @@ def test_gpu_bodies_compile_without_a_gpu(name, capability, monkeypatch):
     monkeypatch.setattr(gpu, "launch", lambda *what: launched.append(what))
     monkeypatch.setattr(gpu, "empty", OnHost)
     monkeypatch.setattr(gpu, "there", lambda array: array.view(OnHost))
+    monkeypatch.setattr(gpu, "constant", lambda array: array.view(OnHost))
     call = KERNELS[name].bodies["cuda"]
     monkeypatch.setattr(Kernel, "_body_for", lambda kernel, _: kernel.bodies["cuda"])
     call(*GPU_ARGUMENTS[name])

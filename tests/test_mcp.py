@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import json
 import sys
 
 import pytest
@@ -22,12 +23,12 @@ def store(tmp_path_factory):
     return folder / "store.zarr"
 
 
-def asked(store, *calls):
+def asked(store, *calls, options=("--max-frames", "5")):
     """Starts the server, makes calls, and gives the tools and the results."""
     from mcp import ClientSession, StdioServerParameters
     from mcp.client.stdio import stdio_client
 
-    arguments = ["-m", "fewframes", "mcp", str(store), "--max-frames", "5"]
+    arguments = ["-m", "fewframes", "mcp", str(store), *options]
 
     async def talk():
         server = StdioServerParameters(command=sys.executable, args=arguments)
@@ -60,3 +61,23 @@ def test_a_client_looks_at_a_video_and_is_told_its_mistakes(store):
     for refused, words in ((outside, "no video"), (strange, "no argument"), (spent, "all 5")):
         assert refused.is_error
         assert words in refused.content[0].text
+
+
+def test_with_the_films_a_client_may_zoom_and_each_look_is_logged(store, tmp_path):
+    log = tmp_path / "looks.jsonl"
+    asked_for = {"video": "case", "seconds": 2, "box": [0.5, 0, 1, 0.5]}
+    tools, (part, _) = asked(
+        store,
+        ("zoom", asked_for),
+        ("frame_at", {"video": "case", "seconds": 2}),
+        options=("--film", str(store.parent / "case.mp4"), "--log", str(log)),
+    )
+    assert "zoom" in [tool.name for tool in tools]
+    picture = simplejpeg.decode_jpeg(base64.b64decode(part.content[1].data))
+    assert picture.shape == (24, 32, 3)
+    steps = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [(step["video"], step["action"], step["decoded"]) for step in steps] == [
+        ("case", "zoom", 1),
+        ("case", "frame_at", 2),
+    ]
+    assert str(store.parent) not in log.read_text()

@@ -1,6 +1,5 @@
 """A store by URL: what a folder promises, kept in an S3-compatible server on this machine."""
 
-import logging
 import os
 import pickle
 import shutil
@@ -8,8 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import urllib.request
-import uuid
 from pathlib import Path
 
 import numpy as np
@@ -36,42 +33,7 @@ from fewframes.store import open_store
 from fewframes.verifying import verify_store
 
 pytest.importorskip("obstore", reason="obstore is not installed; pip install 'fewframes[s3]'")
-moto = pytest.importorskip(
-    "moto.server", reason="moto's server is not installed; pip install 'moto[server]'"
-)
 KEY = RECIPE.key("d1")
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    """An S3 server on loopback, which obstore finds by the environment."""
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    running = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    running.start()
-    host, port = running.get_host_and_port()
-    names = {
-        "AWS_ACCESS_KEY_ID": "me",
-        "AWS_SECRET_ACCESS_KEY": "secret",
-        "AWS_REGION": "us-east-1",
-        "AWS_ALLOW_HTTP": "true",
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-        "FEWFRAMES_CACHE": str(tmp_path_factory.mktemp("cache")),
-    }
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in names.items():
-            patch.setenv(name, value)
-        yield running
-    running.stop()
-
-
-@pytest.fixture
-def bucket(server) -> str:
-    """The URL of a prefix in a new bucket."""
-    host, port = server.get_host_and_port()
-    name = f"b{uuid.uuid4().hex[:12]}"
-    request = urllib.request.Request(f"http://{host}:{port}/{name}", method="PUT")
-    with urllib.request.urlopen(request):
-        return f"s3://{name}/my/corpus"
 
 
 class Wrapped:

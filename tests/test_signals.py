@@ -7,7 +7,7 @@ import fewframes as ff
 from fewframes.patches import changed_patches
 from fewframes.redundancy import familiarity
 from fewframes.sampling import scan_table
-from fewframes.scanning import Rows
+from fewframes.scanning import Rows, frames_of
 from fewframes.signals import KEPT, SIGNALS, SignalPass
 from fewframes.spans import black_spans, frozen_spans
 from fewframes.table import FrameTable
@@ -135,11 +135,11 @@ def rows_of(timeline, order, pictures):
     for number in order:
         planes = tuple(plane[None] for plane in pictures[number])
         numbers = np.array([number])
-        rows.add(
-            ff.FrameBatch(
-                planes, "jpeg", numbers, timeline.pts[numbers], timeline.time_base, 0, "film"
-            )
+        batch = ff.FrameBatch(
+            planes, "jpeg", numbers, timeline.pts[numbers], timeline.time_base, 0, "film"
         )
+        for frame in frames_of(batch):
+            rows.add(frame)
     return rows.table(timeline)
 
 

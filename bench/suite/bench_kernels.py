@@ -38,6 +38,7 @@ SLOW = ("farthest_first", "pivoted_cholesky", "representatives")
 
 SIZES = {
     "block_means": (LUMA, 8),
+    "count_unlike": (RGB, RGB.copy()),
     "farthest_first": (SIGNATURES, 16, NONE),
     "hamming64": (HASHES[:64], HASHES),
     "pivoted_cholesky": (SIGNATURES, np.ones(5000), 16, NONE),

@@ -1,0 +1,130 @@
+"""Clips through worker processes, beside what two processes read that do nothing else.
+
+1. ``direct``: two processes, each reading half of the clips from the store, on one thread.
+2. ``ours``: `ClipLoader` with two workers.
+3. ``pytorch``: PyTorch's own loader with two workers over a `ClipDataset`, which moves each batch
+   to new shared memory.
+
+They run in turn, several rounds; each is measured in frames a second of wall time, and in the CPU
+time that the processes which read spend on a frame, once all have started.
+"""
+
+import multiprocessing
+import os
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from statistics import median
+from typing import Any, NamedTuple
+
+from fewframes.clips import ClipPlan, epoch_order
+
+WORKERS, BATCH, ROUNDS = 2, 4, 3
+CLIPS = 480
+WARM, TAIL = 24, 8
+"""Batches before measuring: processes have started and know their buffers; and after it, since
+then nothing is left to read ahead."""
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Speed(NamedTuple):
+    """How fast clips came."""
+
+    frames_a_second: float
+    cpu_ms_a_frame: float
+
+
+def loader_speeds(store: Path) -> dict[str, Any]:
+    """Medians of all ways, and of the ratios of a round."""
+    plan = ClipPlan(store, past_seconds=8, stride_seconds=1, past_frames=16)
+    order = epoch_order(len(plan), seed=0).tolist()
+    numbers = (order * (1 + CLIPS // len(order)))[:CLIPS]
+    plan.clip(numbers[0])
+    ways: dict[str, Callable[[], Speed]] = {
+        "direct": partial(directly, plan, numbers),
+        "ours": partial(loaded, plan, partial(our_batches, plan, numbers)),
+        "pytorch": partial(loaded, plan, partial(pytorch_batches, plan, numbers)),
+    }
+    rounds = [{name: way() for name, way in ways.items()} for _ in range(ROUNDS)]
+    found: dict[str, Any] = {
+        name: {
+            "frames_a_second": round(median(one[name].frames_a_second for one in rounds)),
+            "cpu_ms_a_frame": round(median(one[name].cpu_ms_a_frame for one in rounds), 3),
+        }
+        for name in ways
+    }
+    for name in ("ours", "pytorch"):
+        rates = [one[name].frames_a_second / one["direct"].frames_a_second for one in rounds]
+        costs = [one["direct"].cpu_ms_a_frame / one[name].cpu_ms_a_frame for one in rounds]
+        found[name]["rate_to_direct"] = round(median(rates), 2)
+        found[name]["cpu_rate_to_direct"] = round(median(costs), 2)
+    return found
+
+
+def directly(plan: ClipPlan, numbers: list[int]) -> Speed:
+    """Reads with as many processes as there are workers, and no loader."""
+    context = multiprocessing.get_context("spawn")
+    said, barrier = context.Queue(), context.Barrier(WORKERS)
+    shares = [numbers[at::WORKERS] for at in range(WORKERS)]
+    readers = [context.Process(target=_read, args=(plan, s, said, barrier)) for s in shares]
+    for reader in readers:
+        reader.start()
+    spent = [said.get() for _ in readers]
+    for reader in readers:
+        reader.join()
+    frames = plan.past_frames * len(numbers)
+    wall, cpu = max(one for one, _ in spent), sum(one for _, one in spent)
+    return Speed(frames / wall, 1e3 * cpu / frames)
+
+
+def _read(plan: ClipPlan, numbers: list[int], said: Any, barrier: Any) -> None:  # noqa: ANN401
+    plan.clip(numbers[0])
+    barrier.wait()
+    wall, cpu = time.perf_counter(), time.process_time()
+    for number in numbers:
+        plan.clip(number)
+    said.put((time.perf_counter() - wall, time.process_time() - cpu))
+
+
+def our_batches(plan: ClipPlan, numbers: list[int]) -> Iterator[Any]:
+    """Batches of `ClipLoader`."""
+    from fewframes.bindings.torch_loader import ClipLoader
+
+    return iter(ClipLoader(plan, numbers, batch_size=BATCH, workers=WORKERS))
+
+
+def pytorch_batches(plan: ClipPlan, numbers: list[int]) -> Iterator[Any]:
+    """Batches of PyTorch's own loader."""
+    from torch.utils.data import DataLoader
+
+    from fewframes.bindings.torch_data import ClipDataset
+
+    options = {"num_workers": WORKERS, "multiprocessing_context": "spawn"}
+    loader = DataLoader(ClipDataset(plan), sampler=numbers, batch_size=BATCH, **options)
+    return iter(loader)
+
+
+def loaded(plan: ClipPlan, batches: Callable[[], Iterator[Any]]) -> Speed:
+    """Measures a loader in the middle of its pass."""
+    came = batches()
+    for _ in islice(came, WARM):
+        pass
+    wall, cpu = time.perf_counter(), _cpu_of_children()
+    frames = 0
+    for batch in islice(came, CLIPS // BATCH - WARM - TAIL):
+        frames += plan.past_frames * len(batch["clip"])
+    speed = Speed(frames / (time.perf_counter() - wall), 1e3 * (_cpu_of_children() - cpu) / frames)
+    for _ in came:  # to its end, so that the workers leave
+        pass
+    return speed
+
+
+def _cpu_of_children() -> float:
+    """CPU seconds so far of the processes that this one has started and that still run."""
+    ticks = 0
+    for child in multiprocessing.active_children():
+        fields = Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / TICKS

@@ -1,0 +1,27 @@
+"""Leftovers: parts of long films that nobody has come back for, or whose video is removed.
+
+Parts hold pictures of a film, so what removes a video removes them too.
+"""
+
+import shutil
+import time
+from contextlib import suppress
+from pathlib import Path
+
+PARTS = ".parts"
+"""The folder of parts, below that for unfinished work; in it, a folder a video (`parts`)."""
+OLD_SECONDS = 7 * 24 * 3600.0
+"""Parts are kept so long after their last change, for a run that goes on."""
+
+
+def sweep_parts(home: Path) -> None:
+    """Removes the parts of films that nobody has come back for."""
+    for folder in (home / PARTS).glob("*/*"):
+        with suppress(FileNotFoundError):
+            if time.time() - folder.stat().st_mtime > OLD_SECONDS:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_parts(home: Path, folder_name: str) -> None:
+    """Removes all parts of a video, of whatever recipe."""
+    shutil.rmtree(home / PARTS / folder_name, ignore_errors=True)

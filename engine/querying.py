@@ -1,0 +1,50 @@
+"""Querying: which videos of a store are of some kind?
+
+The rows of the catalogue as one Arrow table, which DuckDB, pandas and polars take as it is, and
+conditions in SQL on its columns, which DuckDB understands (https://duckdb.org/docs/sql).
+"""
+
+from pathlib import Path
+from typing import Any
+
+from fewframes.catalogue_rows import id_texts
+
+
+def videos_table(rows: Any, where: str | None = None) -> Any:  # noqa: ANN401 (of pyarrow)
+    r"""Gives the rows of a catalogue whose condition holds, sorted by id, ids as text.
+
+    A byte of an id that is no UTF-8 is written as ``\xe9``.
+
+    Raises:
+        ValueError: The condition is no SQL, or names a column that is not there.
+        MissingBackendError: There is a condition, and DuckDB is not installed.
+
+    >>> import fewframes as ff
+    >>> ff.open("corpus.zarr").to_table("rows > 10 and film_codec = 'h264'")["rows"].to_pylist()
+    [20]
+    """
+    import pyarrow as pa
+
+    texts = [_plain(video_id) for video_id in id_texts(rows["id"])]
+    table = rows.set_column(0, "id", pa.array(texts, pa.string()))
+    if where is None:
+        return table
+    from fewframes.bindings.duckdb_where import matching
+
+    return matching(table, where)
+
+
+def write_parquet(table: Any, file: Path) -> None:  # noqa: ANN401 (a pyarrow.Table)
+    """Writes a table as a Parquet file, whole or not at all."""
+    import pyarrow.parquet as pq
+
+    draft = file.with_name(f".{file.name}.partial")
+    try:
+        pq.write_table(table, draft)
+        draft.replace(file)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _plain(video_id: str) -> str:
+    return video_id.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

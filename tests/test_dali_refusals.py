@@ -1,0 +1,171 @@
+"""What DALI would give wrongly, or does not take, goes to FFmpeg or is an error that says so."""
+
+import subprocess
+from dataclasses import replace
+
+import av
+import numpy as np
+import pytest
+from dali_checks import check_pixels, need
+from imageio_ffmpeg import get_ffmpeg_exe
+
+import fewframes
+from fewframes.bench.films import read_number
+from fewframes.bindings import dali, dali_machine, dali_slices
+from fewframes.bindings.dali_slices import SliceWriter
+from fewframes.bindings.dali_video import Video
+from fewframes.bindings.ffmpeg_cursor import Cursor
+from fewframes.decoding import DecodeReport
+from fewframes.errors import FewframesError, UnsupportedStreamError
+from fewframes.fitness import HIDDEN
+from fewframes.plan import plan_frames
+from fewframes.slices import NO_TIMES, slice_runs
+
+
+@pytest.fixture
+def with_dali():
+    need("cpu")
+
+
+@pytest.mark.usefixtures("with_dali")
+@pytest.mark.parametrize("suffix", [".mp4", ".webm"])
+def test_packets_cut_away_by_an_edit_list_are_no_black_frames(films, tmp_path, suffix):
+    """Whole files cut so make DALI give black frames after the last one."""
+    cut = tmp_path / f"cut{suffix}"
+    words = ["-v", "error", "-ss", "0.5", "-i", str(films("vp9")), "-c", "copy", str(cut)]
+    subprocess.run([get_ffmpeg_exe(), *words], check=True)
+    timeline = fewframes.probe(cut, cache=False)
+    numbers = np.arange(len(timeline))
+    batch = check_pixels(timeline, numbers)
+    shown = [read_number(frame) for frame in batch]
+    assert shown == [read_number(frame) for frame in fewframes.read(timeline, frames=numbers)]
+    assert shown[-1] == 89
+    assert np.diff(shown).tolist() == [1] * (len(shown) - 1)
+
+
+@pytest.mark.usefixtures("with_dali")
+@pytest.mark.parametrize("frames", [[-1], [30], [10**6]])
+def test_dali_itself_is_never_asked_for_what_is_not_there(films, frames):
+    """Such a frame would be black, without an error, if padding were on."""
+    timeline = fewframes.probe(films("vp9"))
+    (part,) = slice_runs(timeline, plan_frames(timeline, [3]).runs)
+    cursor = Cursor(timeline)
+    stream = SliceWriter(cursor, DecodeReport(), on_gpu=False).write(part)
+    cursor.close()
+    asked = replace(part, feed=np.arange(len(frames)), wanted=np.arange(len(frames)))
+    beyond = replace(stream, part=asked, asked=np.array(frames, np.int32))
+    assert list(Video("cpu", 2).decode([beyond])) == [None]
+
+
+@pytest.mark.usefixtures("with_dali")
+def test_what_dali_refuses_goes_to_ffmpeg_and_is_counted(films, monkeypatch):
+    timeline = fewframes.probe(films("vp9"))
+    truth = fewframes.read(timeline, frames=[5, 40, 75]).frames
+    original = Video._run
+
+    def fails_on_the_second(self, encoded, frames):
+        if any(10 in one for one in frames):
+            raise RuntimeError("no")
+        return original(self, encoded, frames)
+
+    monkeypatch.setattr(Video, "_run", fails_on_the_second)
+    batch = fewframes.read(timeline, frames=[5, 40, 75], backend="dali", workers=1)
+    assert batch.report["passed_on_to_ffmpeg"] == f"{dali.REFUSED} (1)"
+    assert np.array_equal(batch.frames[1], truth[1])
+    assert [read_number(frame) for frame in batch] == [5, 40, 75]
+
+
+@pytest.mark.usefixtures("with_dali")
+def test_a_picture_that_dali_does_not_give_shifts_no_other(films, tmp_path, monkeypatch):
+    """It counts pictures, and says nothing of one that is missing: the witness tells."""
+    with av.open(str(films("vp8"))) as container:
+        packet = [bytes(p) for p in container.demux(video=0)][40]
+    data = bytearray(films("vp8").read_bytes())
+    data[data.index(packet)] &= ~0x10  # show_frame off
+    (tmp_path / "film.webm").write_bytes(data)
+    timeline = fewframes.probe(tmp_path / "film.webm", cache=False)
+    assert len(timeline) == 89
+    monkeypatch.setattr(dali_slices, "fitness", lambda *a, **k: lambda data, place: "")
+    batch = fewframes.read(timeline, frames=np.arange(35, 50), backend="dali", workers=1)
+    shown = [read_number(frame) for frame in batch]
+    assert shown == [*range(35, 40), *range(41, 51)]
+    assert batch.report["passed_on_to_ffmpeg"] == f"{dali.MISCOUNTED} (1)"
+
+
+@pytest.mark.usefixtures("with_dali")
+def test_pictures_unlike_those_of_ffmpeg_are_found_out(films, monkeypatch):
+    """What a GPU's first slice has to pass, tried with a decoder that gives one of the others."""
+
+    def shifted(given, places):
+        (frames,) = given
+        return [np.concatenate([frames[:1], np.roll(frames[1:-1], places, axis=0), frames[-1:]])]
+
+    timeline = fewframes.probe(films("vp9"))
+    work = [timeline, "rgb", None, DecodeReport(), "cpu", 2]
+    runs = plan_frames(timeline, np.arange(30)).runs
+    for shift, says in ((0, ""), (15, dali.UNLIKE)):
+        one = dali._Work(*work[:3], DecodeReport(), *work[4:])
+        one.is_audited = False
+        original = Video._run
+        monkeypatch.setattr(
+            Video, "_run", lambda s, e, f, o=original, n=shift: shifted(o(s, e, f), n)
+        )
+        shown = [read_number(batch.frames[0]) for batch in one.batches(runs)]
+        assert shown == list(range(30))
+        assert list(one.report.passed_on) == ([says] if says else [])
+        monkeypatch.setattr(Video, "_run", original)
+
+
+@pytest.mark.usefixtures("with_dali")
+@pytest.mark.parametrize(
+    ("recipe", "how", "error", "says"),
+    [
+        ("x264_pyramid", {}, UnsupportedStreamError, "on the CPU it takes vp8, vp9, mjpeg"),
+        ("vp9", {"format": "yuv"}, ValueError, "DALI gives RGB alone"),
+    ],
+)
+def test_what_cannot_be_is_an_error_that_says_what_to_do(films, recipe, how, error, says):
+    with pytest.raises(error, match=f"{says}.*backend='ffmpeg'"):
+        fewframes.read(films(recipe), frames=[1], backend="dali", **how)
+
+
+@pytest.mark.usefixtures("with_dali")
+def test_auto_goes_to_ffmpeg_where_dali_cannot(films):
+    batch = fewframes.read(films("x264_pyramid"), frames=[8], backend="dali", device="auto")
+    assert read_number(batch.frames[0]) == 8
+    if dali_machine.machine_facts().no_gpu:
+        assert batch.report["decoder"] == "ffmpeg on cpu"
+        assert "on the CPU it takes vp8, vp9, mjpeg, not h264" in batch.report["chosen_because"]
+
+
+@pytest.mark.usefixtures("with_dali")
+def test_many_frames_of_one_slice_come_in_parts(films, monkeypatch):
+    monkeypatch.setitem(dali.DECODED_BYTES, "cpu", 4 * 144 * 256 * 3)
+    batch = fewframes.read(films("vp9"), frames=np.arange(60), backend="dali", workers=1)
+    assert [read_number(frame) for frame in batch] == list(range(60))
+    assert batch.report["pictures"] > 60
+
+
+@pytest.mark.footage
+@pytest.mark.usefixtures("with_dali")
+def test_hidden_pictures_go_to_ffmpeg(footage):
+    timeline = fewframes.probe(footage / "ax_vp9_roadtrip-vp92-10bit.webm")
+    numbers = np.arange(0, len(timeline), 2)
+    batch = fewframes.read(timeline, frames=numbers, backend="dali", workers=1)
+    truth = fewframes.read(timeline, frames=numbers)
+    assert np.array_equal(batch.frames, truth.frames)
+    assert batch.report["passed_on_to_ffmpeg"] == f"{HIDDEN} (1); {NO_TIMES} (2)"
+
+
+@pytest.mark.footage
+@pytest.mark.usefixtures("with_dali")
+def test_a_broken_film_gives_what_ffmpeg_gives_or_an_error(footage):
+    film = footage / "ax_vp9_invalid-bitstream.webm"
+    for number in (0, 10, 20):
+        got = []
+        for backend in ("ffmpeg", "dali"):
+            try:
+                got.append(fewframes.read(film, frames=[number], backend=backend).frames.tolist())
+            except FewframesError as error:
+                got.append(str(error))
+        assert got[0] == got[1]

@@ -1,0 +1,72 @@
+"""The small streams that a GPU is given hold what they say, decoded here by FFmpeg."""
+
+import io
+
+import av
+import numpy as np
+import pytest
+from dali_checks import ON_GPU, by_pyav
+
+import fewframes
+from fewframes.bench.films import RECIPES, read_number
+from fewframes.bindings import dali
+from fewframes.bindings.dali_slices import SliceWriter, UnfitError
+from fewframes.bindings.dali_video import Video
+from fewframes.bindings.ffmpeg_cursor import Cursor
+from fewframes.decoding import DecodeReport
+from fewframes.fitness import NO_IDR
+from fewframes.plan import plan_frames
+from fewframes.slices import slice_runs
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        "x264_pyramid",
+        "x264_long_gop",
+        "x264_mkv",
+        "x264_ts",
+        "x265_b",
+        "x265_layers",
+        "x265_open_gop",
+    ],
+)
+def test_slices_for_a_gpu_decode_to_the_same_bits(films, recipe):
+    """FFmpeg decodes the small streams that a GPU would be given."""
+    timeline, report = fewframes.probe(films(recipe)), DecodeReport()
+    numbers = np.arange(1, len(timeline), 4)
+    truth = fewframes.read(timeline, frames=numbers, format="yuv").planes[0]
+    at = dict(zip(timeline.order[numbers].tolist(), range(len(numbers)), strict=True))
+    cursor, seen = Cursor(timeline), 0
+    writer = SliceWriter(cursor, report, on_gpu=True)
+    for part in slice_runs(timeline, plan_frames(timeline, numbers).runs):
+        with av.open(io.BytesIO(writer.write(part).data)) as container:
+            luma = {p.pts: p.to_ndarray()[: p.height] for p in container.decode(video=0)}
+        for packet, rank in zip(part.wanted.tolist(), part.frames.tolist(), strict=True):
+            assert np.array_equal(luma[rank], truth[at[packet]])
+            seen += 1
+    cursor.close()
+    assert (seen, report.whole) == (len(numbers), 0)
+
+
+@pytest.mark.parametrize("recipe", ON_GPU)
+def test_the_way_to_a_gpu_with_ffmpeg_in_place_of_dali(films, recipe, monkeypatch):
+    """All but the decoder and the device: slices, their checks, the audit, order and numbers."""
+    monkeypatch.setattr(dali, "require", lambda stream, device: "2.4")
+    monkeypatch.setattr(Video, "_run", by_pyav)
+    film, numbers = films(recipe), np.arange(0, RECIPES[recipe].frames, 3)
+    batch = fewframes.read(film, frames=numbers, device="cuda", workers=1)
+    coded = np.rot90(batch.frames, k=RECIPES[recipe].rotation // 90, axes=(1, 2))
+    assert [read_number(frame) for frame in coded] == numbers.tolist()
+    assert batch.report["decoder"] == "dali 2.4 on cuda"
+    assert "passed_on_to_ffmpeg" not in batch.report
+    assert batch.report["whole"] == 0
+
+
+def test_a_start_that_is_no_idr_picture_is_not_for_a_gpu(films):
+    timeline = fewframes.probe(films("x264_open_gop"))
+    writer = SliceWriter(Cursor(timeline), DecodeReport(), on_gpu=True)
+    first, *_, last = slice_runs(timeline, plan_frames(timeline, [2, len(timeline) - 1]).runs)
+    writer.write(first)
+    with pytest.raises(UnfitError, match=NO_IDR):
+        writer.write(last)

@@ -1,0 +1,204 @@
+"""Inputs: the films that words mean, under ids that do not change with what else is meant."""
+
+import csv
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import fewframes as ff
+from fewframes import fetching
+from fewframes.bindings.obstore import Bucket
+from fewframes.errors import NoSpaceError, StaleIndexError, UnreadableMediaError
+from fewframes.fetching import on_disk, size_of, source_of
+from fewframes.inputs import find_inputs
+from fewframes.objects import store_at
+from fewframes.probing import identify
+from fewframes.recipes import Recipe
+from fewframes.tasks import FilmTask, perform
+from fewframes.timeline_cache import cache_home
+
+NAMES = ("a/001.mp4", "a/002.mkv", "b/001.mp4", "b/notes.txt", "c [1].mp4")
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A folder of empty films, in which the test runs."""
+    for name in NAMES:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def write_rows(file: Path, rows: list[dict[str, object]]) -> str:
+    if file.suffix == ".parquet":
+        pq.write_table(pa.Table.from_pylist(rows), file)
+    else:
+        with file.open("w", newline="") as out:
+            writer = csv.DictWriter(out, rows[0])
+            writer.writeheader()
+            writer.writerows(rows)
+    return f"@{file.name}"
+
+
+@pytest.mark.parametrize(
+    ("words", "ids"),
+    [
+        (["a/001.mp4"], ["001"]),
+        (["a"], ["001", "002"]),
+        (["a", "b"], ["001.mp4", "002", "001.mp4~2"]),
+        (["a", "a/001.mp4"], ["001", "002"]),
+        (["*/*.mp4"], ["a/001", "b/001"]),
+        (["a/*"], ["001", "002"]),
+        (["**/*.mp4"], ["a/001", "b/001", "c [1]"]),
+        (["c [1].mp4"], ["c [1]"]),
+        (["b/notes.txt"], ["notes"]),
+        ([Path("c [1].mp4")], ["c [1]"]),
+        (["s3://bucket/films/a/001.mp4"], ["001"]),
+    ],
+)
+def test_words_mean_films_with_ids_below_what_is_given(place, words, ids):
+    assert list(find_inputs(words)) == ids
+
+
+def test_a_list_gives_the_ids_that_are_written_in_it_in_any_order(place):
+    lines = ["# films", "", "b/001.mp4", "./a/001.mp4 ", "s3://bucket/day 1/001.mp4", "a/*.mkv"]
+    for text in (lines, lines[::-1]):
+        Path("films.txt").write_text("\n".join(text))
+        assert find_inputs(["@films.txt"]) == {
+            "b/001": Path("b/001.mp4"),
+            "a/001": Path("a/001.mp4"),
+            "day 1/001": "s3://bucket/day 1/001.mp4",
+            "002": Path("a/002.mkv"),
+        }
+
+
+def test_paths_of_a_list_count_from_its_own_folder(place):
+    (place / "a" / "films.txt").write_text("001.mp4\n../b/001.mp4\n")
+    with pytest.raises(ValueError, match=r"line 2: 'a/\.\./b/001\.mp4' has the id '001' of films"):
+        find_inputs(["@a/films.txt"])
+    (place / "a" / "films.txt").write_text("001.mp4\n../c [1].mp4\n")
+    assert list(find_inputs(["@a/films.txt"])) == ["001", "c [1]"]
+
+
+@pytest.mark.parametrize("name", ["films.csv", "films.parquet"])
+def test_manifests_give_ids_and_ignore_other_columns(place, name):
+    rows = [
+        {"split": "train", "id": "case 7/left", "path": "a/001.mp4"},
+        {"split": "test", "id": None, "path": "b/001.mp4"},
+        {"split": "test", "id": "again", "path": "a/001.mp4"},
+        {"split": "test", "id": "far", "path": "s3://bucket/x.mp4"},
+    ]
+    films = find_inputs([write_rows(Path(name), rows), "a/002.mkv"])
+    assert list(films) == ["case 7/left", "b/001", "again", "far", "002"]
+    assert films["case 7/left"] == films["again"] == Path("a/001.mp4")
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ({"path": "a/009.mp4"}, r"line \d: 'a/009.mp4' does not exist; check the path"),
+        ({"path": "a/*.avi"}, r"line \d: no film matches 'a/\*\.avi'"),
+        ({"path": ""}, r"line \d: there is no path; fill it in"),
+        ({"path": "a", "id": "x"}, r"line \d: 'a' is not one film and cannot have the id 'x'"),
+        ({"path": "@films.csv"}, r"line \d: '@films.csv' is a list in a list"),
+        ({"path": "b/001.mp4", "id": "one"}, r"line \d: 'b/001.mp4' has the id 'one' of films"),
+    ],
+)
+@pytest.mark.parametrize("name", ["films.csv", "films.parquet"])
+def test_errors_of_a_manifest_name_the_line(place, row, words, name):
+    file = write_rows(Path(name), [{"path": "a/001.mp4", "id": "one"}, {"id": "", **row}])
+    with pytest.raises((ValueError, UnreadableMediaError), match=f"{name} {words}"):
+        find_inputs([file])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("none.txt", None, "list 'none.txt' does not exist"),
+        ("a.csv", b"film\nx.mp4\n", r"has no column 'path' \(it has film\)"),
+        ("a.csv", b"", r"has no column 'path' \(it is empty\)"),
+        ("a.txt", b"caf\xe9.mp4\n", "is not text in UTF-8"),
+        ("a.parquet", b"path\n", "is no Parquet file"),
+    ],
+)
+def test_a_list_that_cannot_be_read_is_one_sentence(place, name, content, words):
+    if content is not None:
+        Path(name).write_bytes(content)
+    with pytest.raises((ValueError, UnreadableMediaError), match=words):
+        find_inputs([f"@{name}"])
+
+
+def test_a_prefix_is_searched_as_a_folder_is(place, bucket):
+    objects = store_at(bucket)
+    for name in ("a/001.mp4", "a/day 2#1.mkv", ".hidden.mp4", "notes.txt", "001.mp4"):
+        objects.put(name, b"x")
+    films = find_inputs([f"{bucket}/"])
+    assert films == {
+        "001": f"{bucket}/001.mp4",
+        "a/001": f"{bucket}/a/001.mp4",
+        "a/day 2#1": f"{bucket}/a/day 2#1.mkv",
+    }
+    assert size_of(films["a/day 2#1"]) == 1
+    with pytest.raises(UnreadableMediaError, match="no film is below"):
+        find_inputs([f"{bucket}/b/"])
+
+
+@pytest.mark.parametrize("size", [0, 1000, 1 << 20, 3_000_000])
+def test_a_film_by_url_is_fetched_once_and_gone_after(bucket, tmp_path, size):
+    data = bytes(i * i % 251 for i in range(size % 4096)) + bytes(size - size % 4096)
+    store_at(bucket).put("film 1.mp4", data)
+    url, signs = f"{bucket}/film 1.mp4", []
+    with on_disk(url, lambda: signs.append(1)) as file:
+        assert file.read_bytes() == data
+        assert file.name == "film 1.mp4"
+        there, here = source_of(url), identify(file)
+        facts = (there.size_bytes, there.mtime_ns, there.edges_xxh3)
+        assert facts == (here.size_bytes, here.mtime_ns, here.edges_xxh3)
+        assert bool(signs) == bool(size)
+    assert not file.exists()
+    assert list((cache_home() / "films" / ".attempts").iterdir()) == []
+
+
+def test_a_film_that_is_not_there_too_large_or_changed_is_one_sentence(bucket, monkeypatch):
+    url = f"{bucket}/film.mp4"
+    with pytest.raises(UnreadableMediaError, match="does not exist; check the URL, and end a"):
+        size_of(url)
+    objects = store_at(bucket)
+    objects.put("film.mp4", bytes(1000))
+    bucket_at, key, facts = fetching._look(url)
+    objects.put("film.mp4", bytes(999))
+    with pytest.raises(StaleIndexError, match="was changed while it was fetched"):
+        list(bucket_at.blocks(key, facts))
+    monkeypatch.setattr(fetching.shutil, "disk_usage", lambda _: type("Disk", (), {"free": 10}))
+    with pytest.raises(NoSpaceError, match="but 0 MB are free in the cache folder"), on_disk(url):
+        pass
+
+
+def test_films_by_url_are_indexed_as_those_on_disk_and_fetched_once(films, bucket, tmp_path):
+    film = films("x264_uneven")
+    store_at(bucket).put("films/ward 1/a.mp4", film.read_bytes())
+    store_at(bucket).put("films/bad.mp4", b"this is no film\n" * 9)
+    ff.index(film, tmp_path / "one", size=64)
+    url = f"{bucket}/films/"
+    report = ff.index(url, tmp_path / "s", size=64, workers=1)
+    assert {o.video_id: o.status for o in report.outcomes} == {"ward 1/a": "ok", "bad": "failed"}
+    assert "'bad.mp4' is not a video" in report.with_status("failed")[0].reason
+    here, there = ff.open(tmp_path / "one")["x264_uneven"], ff.open(tmp_path / "s")["ward 1/a"]
+    assert here.encoded(range(len(here.slots))) == there.encoded(range(len(there.slots)))
+    assert there.facts["source"]["name"] == "a.mp4"
+    assert there.facts["source"]["digest"] == here.facts["source"]["digest"]
+    assert ff.index(url, tmp_path / "s", size=64).outcomes[-1].status == "done"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delattr(Bucket, "blocks")
+        task = FilmTask(f"{url}ward 1/a.mp4", tmp_path / "s", "ward 1/a", Recipe(size="64"))
+        assert perform(task).status == "done"
+    assert list((cache_home() / "films" / ".attempts").iterdir()) == []
+    store_at(bucket).put("films/ward 1/a.mp4", films("x264_no_b").read_bytes())
+    assert ff.index(url, tmp_path / "s", size=64).outcomes[-1].status == "ok"
+    assert (
+        ff.open(tmp_path / "s")["ward 1/a"].facts["source"]["digest"]
+        != here.facts["source"]["digest"]
+    )

@@ -1,0 +1,182 @@
+"""Pictures that lie on a GPU stay there, and give what the same pictures in memory give.
+
+A decoder takes DALI's place: FFmpeg, whose pictures are put on the GPU, or on the one that Numba's
+simulator plays. All behind it is what runs on a real one.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from dali_checks import by_pyav
+from on_gpu import need_gpu, to_device
+
+import fewframes
+from fewframes.bench.films import RECIPES, write_film
+from fewframes.bindings import dali, dali_finish
+from fewframes.bindings.dali_video import Video
+from fewframes.choosing import Asked
+from fewframes.decoding import DecodeReport, decoder
+from fewframes.kernels import gpu
+from fewframes.pipeline import index_film
+from fewframes.plan import plan_frames
+from fewframes.recipes import Recipe
+from fewframes.scanning import scan
+from fewframes.selection import select
+from fewframes.store import create_store, open_store
+from fewframes.table import FrameTable
+
+pytestmark = pytest.mark.gpu
+GPU, CPU = Asked("dali", "cuda"), Asked("dali", "cpu")
+SMALL = replace(
+    RECIPES["x264_pyramid"], frames=12, size=(16, 32), options={"g": "6", "bf": "2"}, fps=10
+)
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory):
+    path = tmp_path_factory.mktemp("small") / "film.mp4"
+    write_film(path, SMALL)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def by_ffmpeg(monkeypatch):
+    """DALI's place is taken; pictures begin where the device says."""
+    need_gpu()
+
+    def run(video, encoded, frames):
+        given = by_pyav(video, encoded, frames)
+        return [to_device(one, "cuda") for one in given] if video.device == "cuda" else given
+
+    monkeypatch.setattr(dali, "require", lambda stream, device: "2.4")
+    monkeypatch.setattr(Video, "_run", run)
+    monkeypatch.setattr(dali, "AUDIT_LEVELS", 30.0)  # so small a picture is nothing but edges
+
+
+@pytest.fixture
+def traffic(monkeypatch):
+    """Counts launches, and the bytes of each copy to memory."""
+    seen = {"launches": [], "bytes": []}
+    launch, kind = gpu.launch, type(gpu.empty((1,), np.uint8))
+    copy = kind.copy_to_host
+
+    def counted(loops, *rest):
+        seen["launches"].append(loops.__name__)
+        launch(loops, *rest)
+
+    def weighed(array, *rest, **options):
+        seen["bytes"].append(array.nbytes)
+        return copy(array, *rest, **options)
+
+    def refused(array, *rest, **options):
+        raise AssertionError("an array on the GPU was copied behind everybody's back")
+
+    monkeypatch.setattr(gpu, "launch", counted)
+    monkeypatch.setattr(kind, "copy_to_host", weighed)
+    monkeypatch.setattr(kind, "__array__", refused, raising=False)
+    return seen
+
+
+def index_by(asked, film, folder, **how):
+    store = folder / f"{asked.device}.zarr"
+    create_store(store)
+    recipe = Recipe(**{"fps": None, "size": "16", "dedup": 0.012, **how})
+    outcome = index_film(film, store, video_id="film", recipe=recipe, asked=asked)
+    assert outcome.status == "ok", outcome
+    return open_store(store)["film"]
+
+
+@pytest.mark.parametrize("codec", ["jpeg", "raw"])
+def test_an_index_made_on_a_gpu_is_that_made_in_memory_bit_for_bit(film, tmp_path, codec):
+    ours, theirs = (index_by(asked, film, tmp_path, codec=codec) for asked in (CPU, GPU))
+    assert theirs.facts["decoding"]["decoder"] == "dali 2.4 on cuda"
+    assert "passed_on_to_ffmpeg" not in theirs.facts["decoding"]
+    for name, column in ours.table.signals.items():
+        np.testing.assert_array_equal(theirs.table.signals[name], column, err_msg=name)
+    np.testing.assert_array_equal(theirs.table.signatures, ours.table.signatures)
+    assert theirs.table.pts.tolist() == ours.table.pts.tolist()
+    assert theirs.slots.tolist() == ours.slots.tolist()
+    rows = range(len(ours.table))
+    assert theirs.encoded(rows) == ours.encoded(rows)
+    for policy in ("adaptive", "kcenter", "dpp", "maxvol", "shots"):
+        picks = [video.sample(budget=5, policy=policy).frame_numbers for video in (ours, theirs)]
+        assert picks[0].tolist() == picks[1].tolist(), policy
+
+
+def test_of_pictures_on_a_gpu_those_that_are_kept_come_to_memory_once(tmp_path, traffic):
+    path = tmp_path / "film.mp4"
+    write_film(path, replace(SMALL, frames=5))
+    video = index_by(GPU, path, tmp_path, dedup=1.0)  # whatever comes after the first repeats it
+    assert video.facts["counts"]["stored"] == 1
+    audit = kept = [8 * 16, 4 * 8, 4 * 8]
+    assert [size for size in traffic["bytes"] if size in kept] == [*audit, *kept]
+
+
+def test_a_scan_on_a_gpu_brings_grids_to_memory_and_takes_few_launches(film, traffic):
+    """Slices of six pictures: five launches each, and two for the picture that is audited."""
+    timeline = fewframes.probe(film)
+    rows, _ = scan(timeline, np.arange(12), size=(8, 16), dedup=0.0, asked=GPU)
+    assert rows.kept == 12
+    of_a_slice = ["_one_place", "_one_pixel", "_four_pixels", "_one_column", "_one_tile"]
+    audit = ["_one_pixel", "_four_pixels"]
+    assert traffic["launches"] == [of_a_slice[0], *audit, *of_a_slice[1:], *of_a_slice]
+    witness, tells, grids = 8, 6 * 3 * 8, 6 * 4 * 4 * 8 * 4
+    audited = [8 * 16, 4 * 8, 4 * 8]
+    assert traffic["bytes"] == [witness, *audited, tells, grids, witness, tells, grids]
+
+
+def test_no_batch_is_larger_than_memory_for_it(film, traffic, monkeypatch):
+    monkeypatch.setattr(dali_finish, "AT_ONCE", 4)
+    timeline, report = fewframes.probe(film), DecodeReport()
+    runs = plan_frames(timeline, np.arange(6)).runs
+    how = {"format": "jpeg+rgb", "size": (8, 16), "report": report}
+    given = list(decoder("dali", "cuda")(timeline, runs, **how))
+    assert [len(batch) for batch in given] == [4, 2]
+    assert all(gpu.is_on_gpu(plane) for batch in given for plane in batch.planes)
+    assert [plane.shape for plane in given[0].planes] == [
+        (4, 8, 16),
+        (4, 4, 8),
+        (4, 4, 8),
+        (4, 8, 16, 3),
+    ]
+    assert len(traffic["bytes"]) == 5  # the witness, and the four planes that are audited
+
+
+@pytest.mark.parametrize("rotation", [0, 90, 270])
+def test_frames_read_through_a_gpu_are_those_read_in_memory(tmp_path, rotation):
+    write_film(tmp_path / "film.mp4", replace(SMALL, rotation=rotation))
+    timeline = fewframes.probe(tmp_path / "film.mp4", cache=False)
+    assert timeline.stream.rotation == rotation
+    for size in (None, 12):
+        ours, theirs = (
+            fewframes.read(timeline, frames=[11, 2, 11], size=size, backend="dali", device=device)
+            for device in ("cpu", "cuda")
+        )
+        assert "passed_on_to_ffmpeg" not in theirs.report
+        assert np.array_equal(ours.frames, theirs.frames)
+        assert type(theirs.frames) is np.ndarray
+        assert theirs.seconds.tolist() == [1.1, 0.2, 1.1]
+
+
+def test_samples_and_shots_take_the_device(film):
+    for find in (
+        lambda **how: fewframes.sample(film, budget=4, scan_fps=None, **how).frame_numbers,
+        lambda **how: fewframes.shots(film, **how).first_frames,
+    ):
+        ours, theirs = (find(backend="dali", device=device) for device in ("cpu", "cuda"))
+        assert ours.tolist() == theirs.tolist()
+
+
+@pytest.mark.parametrize("policy", ["adaptive", "kcenter", "dpp", "facility", "maxvol"])
+@pytest.mark.parametrize("span", [None, (1.0, 7.0)])
+def test_signatures_on_a_gpu_select_what_those_in_memory_do(policy, span, traffic):
+    rng = np.random.default_rng(3)
+    points = rng.standard_normal((9, 4)).astype(np.float32)
+    points[4] = points[1]
+    ours = FrameTable.from_seconds(range(9), signatures=points)
+    theirs = replace(ours, signatures=to_device(points, "cuda"))
+    picks = [select(t, budget=4, policy=policy, span=span) for t in (ours, theirs)]
+    assert picks[0].rows.tolist() == picks[1].rows.tolist()
+    np.testing.assert_allclose(picks[0].scores, picks[1].scores, rtol=1e-5)
+    assert bool(traffic["launches"]) == (policy in ("adaptive", "kcenter", "dpp"))

@@ -1,0 +1,116 @@
+"""A catalogue that people query: the same rows for SQL, Arrow, Parquet and JSON."""
+
+import builtins
+import json
+
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner
+from stored import put
+
+import fewframes as ff
+from fewframes.catalogue_rows import COLUMNS
+from fewframes.cli import main
+from fewframes.compacting import compact
+from fewframes.errors import MissingBackendError
+from fewframes.recipes import Recipe
+
+STRANGE = "ward 3/caf\udce9"
+
+
+@pytest.fixture(params=["notes", "snapshot", "both"])
+def store(request, tmp_path):
+    """Four videos, whose rows come from notes, from a snapshot, or from both."""
+    path = tmp_path / "s"
+    put(path, "b", frames=10)
+    put(path, STRANGE)
+    if request.param == "both":
+        compact(path)
+    put(path, "a", frames=80, status="damaged", reason="2 of 40 do not decode", bad_ranges=[[3, 5]])
+    put(path, "c", recipe=Recipe(fps=None, size="64", quality=80))
+    if request.param == "snapshot":
+        compact(path)
+    return path
+
+
+def run(*words) -> str:
+    done = CliRunner().invoke(main, [str(word) for word in words], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+@pytest.mark.parametrize(
+    ("where", "ids"),
+    [
+        ("rows > 10", ["a", "c", r"ward 3/caf\xe9"]),
+        ("status = 'damaged' and bad_ranges = 1 and reason like '%of 40%'", ["a"]),
+        ("recipe_fps is null and recipe_quality = 80", ["c"]),
+        ("len(keys) = 1 and film_bytes / duration_seconds < 1 or id = 'b'", ["b"]),
+        ("created < '2000'", []),
+    ],
+)
+def test_a_condition_picks_videos(store, where, ids):
+    pytest.importorskip("duckdb", reason="DuckDB is not installed; pip install 'fewframes[sql]'")
+    assert ff.open(store).to_table(where)["id"].to_pylist() == ids
+    said = [
+        json.loads(line)["id"]
+        for line in run("ls", store, "--where", where, "--json").split("\n")[:-1]
+    ]
+    assert said == ids
+    assert run("ls", store, "--where", where).count("\n") == len(ids)
+
+
+@pytest.mark.parametrize(
+    ("where", "words"),
+    [
+        ("rowz > 1", 'Referenced column "rowz" not found'),
+        ("rows >", "syntax error"),
+        ("id in (select * from read_csv('/etc/passwd'))", "file system operations are disabled"),
+    ],
+)
+def test_what_is_no_condition_is_one_sentence(store, where, words):
+    pytest.importorskip("duckdb", reason="DuckDB is not installed; pip install 'fewframes[sql]'")
+    done = CliRunner().invoke(main, ["ls", str(store), "--where", where])
+    assert done.exit_code == 1
+    assert f"where={where!r} is no condition in SQL on the columns id, keys" in done.output
+    assert words in done.output
+    assert "Traceback" not in done.output
+
+
+def test_without_duckdb_a_condition_says_what_to_install(store, monkeypatch):
+    real = builtins.__import__
+
+    def without(name, *args, **options):
+        if name == "duckdb":
+            raise ImportError(name)
+        return real(name, *args, **options)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(MissingBackendError, match=r"pip install 'fewframes\[sql\]'"):
+        ff.open(store).to_table("rows > 1")
+    assert len(ff.open(store).to_table()) == 4
+
+
+def test_json_and_parquet_have_all_columns_of_every_video(store, tmp_path):
+    run("ls", store, "--parquet", tmp_path / "videos.parquet")
+    table = pq.read_table(tmp_path / "videos.parquet")
+    assert table.column_names == list(COLUMNS)
+    assert [path.name for path in tmp_path.iterdir()].count("videos.parquet") == 1
+    rows = {row["id"]: row for row in table.to_pylist()}
+    for line in run("ls", store, "--json").splitlines():
+        said = json.loads(line)
+        known = rows[
+            said["id"].encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        ]
+        assert {name: said[name] for name in COLUMNS if name not in ("id", "duration_seconds")} == {
+            name: known[name] for name in COLUMNS if name not in ("id", "duration_seconds")
+        }
+        assert said["size"] == f"{known['height']}x{known['width']}"
+
+
+def test_a_store_by_url_is_queried_too(bucket):
+    from fewframes.objects import store_at
+
+    put(store_at(bucket), "a")
+    put(store_at(bucket), "b", frames=10)
+    assert ff.open(bucket).to_table("rows > 10")["id"].to_pylist() == ["a"]
