@@ -6,7 +6,7 @@ and ``bench/charts`` what `draw` makes of them.
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +52,11 @@ def _film(film: dict[str, Any]) -> str:
     return f"{Path(name).stem}: {kind}, {frames}, {span.removeprefix('0.00 s to ')}"
 
 
-def _read(films: Iterable[dict[str, Any]]) -> Iterator[str]:
-    yield "**Reading exact frames at full size**, each peer in its best setting that gives the"
-    yield "right pictures; charts of all are below."
+def _read(films: Sequence[dict[str, Any]]) -> Iterator[str]:
+    parts = [part for film in films for part in film["reading"].values()]
+    judged = ", whose pictures were judged first" if all("judged" in p for p in parts) else ""
+    yield "**Reading exact frames at full size**, each peer in its best setting" + judged + ";"
+    yield "charts of all settings are below:"
     yield ""
     yield "| film | frames | fewframes | best peer | ratio | not timed |"
     yield "|---|---|---|---|---|---|"

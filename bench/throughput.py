@@ -77,7 +77,8 @@ def measure_reading(
         right = {reader: [*common, reader] for reader in READERS if reader not in refused}
         timed = interleave(right, rounds)
         results = {reader: refused.get(reader) or timed[reader] for reader in READERS}
-        measured[name] = {"frames": len(numbers), **beside_best(results), "results": results}
+        about = {"frames": len(numbers), "judged": True, **beside_best(results)}
+        measured[name] = {**about, "results": results}
         click.echo(f"{film.name}: {name} is measured", err=True)
     return measured
 
