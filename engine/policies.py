@@ -136,7 +136,7 @@ POLICIES: dict[str, Policy] = {
     "query": Policy(
         query,
         needs_pictures=True,
-        summary="relevance + representation - redundancy",
+        summary="peaks of relevance + representation - redundancy",
         uses=("coverage", "relevance"),
         is_nested=True,
     ),
