@@ -106,7 +106,7 @@ class Jpeg:
         if got.shape != pixels.shape:
             raise ValueError(f"it gives {got.shape[0]}x{got.shape[1]}, not {height}x{width}")
         if not is_direct:
-            fit(pixels, out)
+            fit(pixels, out, size=size, block=step)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,14 +221,18 @@ def dct_step(size: tuple[int, int], wanted: tuple[int, int]) -> int:
     return 1
 
 
-def fit(pixels: U8, out: U8) -> None:
-    """Fills ``out`` from a picture of any size: averaged by area, or interpolated to enlarge."""
+def fit(pixels: U8, out: U8, *, size: tuple[int, int] | None = None, block: int = 1) -> None:
+    """Fills ``out`` from a picture of any size: averaged by area, or interpolated to enlarge.
+
+    Where the samples are means of blocks, ``size`` is that of the picture that was cut into them.
+    """
     if pixels.shape == out.shape:
         out[:] = pixels
         return
     from fewframes.kernels import axis_taps, resize
 
-    rows, columns = (axis_taps(a, b) for a, b in zip(pixels.shape[:2], out.shape[:2], strict=True))
+    sides = zip(size or pixels.shape[:2], out.shape[:2], strict=True)
+    rows, columns = (axis_taps(side, wanted, block=block) for side, wanted in sides)
     out[:] = resize(pixels, rows, columns)
 
 
