@@ -39,7 +39,7 @@ def scores_like(video: "Video", row: int, embedder: "Embedder | None") -> F64:
     is decoded.
 
     >>> import fewframes as ff
-    >>> scores_like(ff.open("corpus.zarr")["film"], 3, None).argmax()
+    >>> int(scores_like(ff.open("corpus.zarr")["film"], 3, None).argmax())
     3
     """
     vectors = video.table.signatures if embedder is None else video.vectors(embedder)
