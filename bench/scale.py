@@ -90,7 +90,10 @@ def _measured(corpus: dict[str, Any]) -> str:
             f"{found['times_faster']:.2f} x faster (load {corpus['load']:.0f} to "
             f"{corpus['load_after']:.0f})"
         )
-        rows[f"{words}, the same: CPU time"] = f"{found['cpu_of_two_by_one']:.2f} x"
+        one, two = (found[name]["cpu_seconds"] for name in ("one_worker", "two_workers"))
+        rows[f"{words}, the same: CPU seconds with one and with two"] = (
+            f"{one:.1f} and {two:.1f}: {two - one:.2f} more, the start of a process"
+        )
     rows["a film of 2 s in a warm worker, CPU beside decoding and encoding"] = (
         f"{tiny['overhead_ms']:.1f} ms"
     )

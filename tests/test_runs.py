@@ -2,6 +2,7 @@
 
 import json
 import os
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -93,3 +94,9 @@ def test_progress_as_json_is_a_line_an_event(folder, tmp_path):
     assert said[-1]["exit_status"] == result.exit_code == 3
     quiet = run(*words, "--quiet").stderr.splitlines()
     assert [json.loads(line)["event"] for line in quiet] == ["film", "end"]
+
+
+def test_the_page_on_scale_says_what_was_measured():
+    from fewframes.bench.scale import page
+
+    assert (Path(__file__).parent.parent / "SCALE.md").read_text() == page()
