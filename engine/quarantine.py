@@ -17,10 +17,9 @@ from fewframes.errors import FewframesError
 from fewframes.fetching import stamp_of
 from fewframes.finding import Film
 from fewframes.layout import folder_name, video_id_of
+from fewframes.leftovers import QUARANTINE
 from fewframes.objects import Objects
 from fewframes.recipes import Recipe
-
-QUARANTINE = "quarantine"
 
 
 class Quarantine:
@@ -60,8 +59,10 @@ class Quarantine:
         self._write(folder_name(video_id), json.dumps(facts, indent=1).encode("ascii") + b"\n")
 
     def remove(self, ids: Iterable[str]) -> None:
-        """Takes films out of it; those that are not in it are passed over."""
+        """Takes films that are tried again out of it; records of other recipes stay."""
         for video_id in set(self._ids()).intersection(ids):
+            if self._read(video_id).get("recipe", self._recipe.to_dict()) != self._recipe.to_dict():
+                continue
             if isinstance(self._store, Path):
                 self._file(folder_name(video_id)).unlink(missing_ok=True)
             else:

@@ -82,13 +82,12 @@ class Run:
     def events(self, films: Mapping[str, Film], *, retry_failed: bool) -> Iterator[Progress]:
         """Indexes films on worker processes; gives how far each is, and its outcome."""
         tally, quarantine = Tally(len(films)), self._quarantine()
-        if retry_failed:
-            quarantine.remove(films)
-        avoided = quarantine.reasons(films)
+        avoided = {} if retry_failed else quarantine.reasons(films)
         for name, reason in avoided.items():
             words = f"{reason}; pass --retry-failed (retry_failed=True) to try it again"
             yield tally.film(Outcome(name, "failed", words))
         left = {name: film for name, film in films.items() if name not in avoided}
+        quarantine.remove(left)
         with ExitStack() as stack:
             workers = self.crew(stack)
             looked = Looked()

@@ -6,7 +6,7 @@ and counts come from the catalogue.
 
 import difflib
 from bisect import bisect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -98,8 +98,8 @@ class Store(Mapping[str, Video]):
             _embedded(self, video_id, embedder, batch=batch, progress=progress) for video_id in self
         ]
 
-    def lines(self) -> Iterator[dict[str, Any]]:
-        """Gives what a list shows of every video, by the catalogue alone: its `COLUMNS`.
+    def lines(self, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
+        """Gives what the catalogue knows of every video: its `COLUMNS`, or some, with the ``id``.
 
         Raises:
             CorruptStoreError: The catalogue is damaged.
@@ -108,7 +108,7 @@ class Store(Mapping[str, Video]):
         >>> next(ff.open("corpus.zarr").lines())["rows"]
         20
         """
-        return self._catalogue.rows()
+        return self._catalogue.rows(columns) if columns else self._catalogue.rows()
 
     def to_table(self, where: str | None = None) -> Any:  # noqa: ANN401 (a pyarrow.Table)
         """Gives one row a video, of `COLUMNS`, as an Arrow table, by the catalogue alone.

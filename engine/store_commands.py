@@ -23,7 +23,7 @@ FORMS = ("jpeg", "webdataset", "mp4", "lerobot")
 @plainly
 def ls(store: str | Path, where: str | None, parquet: Path | None, as_json: bool) -> None:
     """Lists the videos of a store and films that failed twice, or those of a condition."""
-    from fewframes.describing import listed_line
+    from fewframes.describing import LISTED, listed_line
 
     opened = fewframes.open(store)
     if parquet is not None:
@@ -31,8 +31,10 @@ def ls(store: str | Path, where: str | None, parquet: Path | None, as_json: bool
 
         write_parquet(opened.to_table(where), parquet)
         return
-    all_rows = chain(opened.lines(), opened.failures())
-    rows = all_rows if where is None else opened.to_table(where).to_pylist()
+    if where is None:
+        rows = chain(opened.lines(None if as_json else LISTED), opened.failures())
+    else:
+        rows = iter(opened.to_table(where).to_pylist())
     for row in rows:
         line = listed_line(row)
         click.echo(json.dumps(line | row) if as_json else "  ".join(map(str, line.values())))

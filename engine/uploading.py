@@ -21,7 +21,7 @@ from fewframes.attempts import sweep
 from fewframes.commits import COMMIT, Commit
 from fewframes.errors import CorruptStoreError, StaleIndexError
 from fewframes.layout import create_store, folder_name, video_id_of
-from fewframes.leftovers import remove_parts, sweep_parts
+from fewframes.leftovers import QUARANTINE, remove_leftovers, sweep_parts
 from fewframes.objects import Objects
 from fewframes.places import BLOCK_BYTES
 from fewframes.remote import VIDEOS, commit_at, create_remote, intact_commits
@@ -128,7 +128,8 @@ def remove_group(objects: Objects, video_id: str, key: str) -> None:
 def remove_remote(objects: Objects, ids: Sequence[str]) -> None:
     """Deletes all groups of videos, also those whose records are damaged."""
     for video_id in ids:
-        remove_parts(cache_home() / UPLOADS, folder_name(video_id))
+        remove_leftovers(cache_home() / UPLOADS, folder_name(video_id))
+        objects.delete([f"{QUARANTINE}/{folder_name(video_id)}"])
         for key in objects.names(f"{VIDEOS}/{folder_name(video_id)}"):
             remove_group(objects, video_id, key)
     sweep_remote(objects)

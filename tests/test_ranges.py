@@ -2,12 +2,14 @@
 
 import pickle
 import random
+import shutil
 
 import numpy as np
 import pytest
 from durability import contents
 
 import fewframes as ff
+from fewframes import pipeline
 from fewframes.bench.films import Film, write_film
 from fewframes.choosing import Asked
 from fewframes.objects import store_at
@@ -124,6 +126,29 @@ def test_what_decodes_differently_from_its_middle_is_not_cut(films):
     recipe = Recipe(fps=10, size="64")
     film = ff.probe(films("x264_no_b"))
     assert len(Scan.of(film, recipe, Asked(device="auto"), FINE).ranges) == 1
+
+
+@pytest.mark.parametrize("is_published", [True, False])
+def test_a_range_survives_that_its_film_is_published_or_refused_meanwhile(
+    films, tmp_path, monkeypatch, is_published
+):
+    film, store = films("x264_no_b"), tmp_path / "s"
+    in_hand = pipeline.PartWriter.publish
+
+    def publish(writer):
+        writer._flush()
+        if is_published:
+            shutil.rmtree(store / ".parts")
+        else:
+            writer._parts.refuse("not clean")
+        in_hand(writer)
+
+    monkeypatch.setattr(pipeline.PartWriter, "publish", publish)
+    outcome = perform(task_of(film, store, part=0))
+    assert (outcome.status, outcome.reason) == ("part", "" if is_published else "not clean")
+    monkeypatch.undo()
+    assert perform(task_of(film, store)).status == "ok"
+    assert not (store / ".parts").exists()
 
 
 def test_removing_a_video_removes_what_is_done_of_it(films, tmp_path):

@@ -13,6 +13,7 @@ from fewframes.effort import Effort
 from fewframes.errors import CrashedError, UnreadableMediaError
 from fewframes.looking import Look
 from fewframes.outcomes import Outcome
+from fewframes.quarantine import Quarantine
 from fewframes.recipes import Recipe
 from fewframes.schedule import MOST_PART_BYTES, Schedule
 from fewframes.tally import Tally
@@ -151,11 +152,13 @@ def test_a_film_that_crashes_twice_is_passed_over_until_told_otherwise(tmp_path,
     words = ["index", str(films), "-o", str(store), "--retry-failed"]
     assert CliRunner().invoke(main, words).exit_code == 0
     assert not list((store / "quarantine").iterdir())
+    low = Quarantine(store, Recipe(), (1.0, 1))
+    low.add("good", films / "good.mp4", "it hung")
+    assert ff.index(films, store).exit_status == 0, "with higher limits it is tried"
+    assert not low.reasons({"good": films / "good.mp4"}), "and what went well is not held back"
 
 
 def test_a_changed_file_and_a_higher_limit_are_tried_again(tmp_path):
-    from fewframes.quarantine import Quarantine
-
     film, recipe = tmp_path / "a.mp4", Recipe()
     film.write_bytes(b"1234")
     records = Quarantine(tmp_path, recipe, (60.0, 1000))
