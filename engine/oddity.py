@@ -174,11 +174,12 @@ def unusual(signals: Mapping[str, Samples], seconds: F64) -> F64 | None:
 
 def _brief(starts: F64, seconds: F64) -> F64:
     """1 for rows of short shots, 0 for others and where too much of the film is in short shots."""
-    shot = np.cumsum(starts > 0)
-    shot -= shot[0]
+    shot = np.cumsum(np.append(0, starts[1:] > 0))
     ends = np.append(seconds[np.flatnonzero(np.diff(shot)) + 1], seconds[-1])
     is_brief = np.diff(ends, prepend=seconds[0])[shot] <= APART_SECONDS
-    return is_brief * float(is_brief.mean() <= BRIEF_SHARE)
+    tells = bool(is_brief.mean() <= BRIEF_SHARE)
+    brief: F64 = (is_brief & tells).astype(np.float64)
+    return brief
 
 
 def _above(values: F64, *, least: float) -> F64:
