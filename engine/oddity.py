@@ -1,8 +1,8 @@
 """How unusual is each frame of a film? Two columns that follow from all rows, for any length.
 
 1. A frame is compared with the film at other times: with at most `MOST` rows, evenly spread, that
-   are more than `APART_SECONDS` away, so that an event is never explained by its own frames.
-   Views that return are found wherever they are.
+   are more than `APART_SECONDS`, or a quarter of the film, away, so that an event is not explained
+   by its own frames. Views that return are found wherever they are.
 2. `rarity` is the distance of its signature to the `RARE`-th most similar of them. A scene that is
    seen for less than so many rows is rare, also where it comes twice.
 3. `oddity` looks into the picture. The grids of luma (on a logarithmic scale) and chroma, each
@@ -22,7 +22,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from fewframes.arrays import F16, F32, F64, I64, Samples
+from fewframes.arrays import F16, F32, F64, I64, Mask, Samples
 
 APART_SECONDS = 8.5
 """Frames nearer in time are not compared: evidence as long as this is not explained by itself."""
@@ -64,30 +64,31 @@ def rarity_and_oddity(cells: Sequence[F16], signatures: F32, seconds: F64) -> tu
 
     >>> looks = np.eye(2, dtype=np.float32)[[0, 0, 0, 1, 0, 0]]
     >>> cells = np.zeros((6, 3, 2, 2), np.float16)
-    >>> rarity_and_oddity(list(cells), looks, np.arange(6) * 10.0)[0].round(2).tolist()
-    [1.41, 1.41, 1.41, 1.41, 1.41, 1.41]
+    >>> rarity, oddity = rarity_and_oddity(list(cells), looks, np.arange(6) * 10.0)
+    >>> rarity.round(1).astype(str).tolist(), oddity.max().item()
+    (['1.4', '1.4', '1.4', '1.4', '1.4', '1.4'], 0.0)
     """
     if not len(seconds):
         return np.empty(0, np.float32), np.empty(0, np.float32)
     bank = np.arange(len(seconds))
     if len(bank) > MOST:
         bank = np.linspace(0, len(seconds) - 1, MOST).round().astype(np.int64)
+    apart = min(APART_SECONDS, float(seconds[-1] - seconds[0]) / 4)
     low, high = _bounds(_evened([cells[row] for row in bank.tolist()]))
     rarity, left = np.zeros(len(seconds), np.float32), []
     for first in range(0, len(seconds), CHUNK):
         rows = slice(first, first + CHUNK)
-        alike, rarity[rows] = _alike(
-            signatures[rows], signatures[bank], seconds[rows], seconds[bank]
-        )
+        is_near = np.abs(seconds[rows, None] - seconds[bank]) <= apart
+        alike, rarity[rows] = _alike(signatures[rows], signatures[bank], is_near)
         left.append(_left_over(_evened(cells[rows]), low, high, alike))
     return rarity, _oddity(np.concatenate(left))
 
 
-def _alike(mine: F32, others: F32, times: F64, other_times: F64) -> tuple[I64, F32]:
+def _alike(mine: F32, others: F32, is_near: Mask) -> tuple[I64, F32]:
     """The most similar frames of other times, -1 for none, and the distance of the RARE-th."""
     squares = (others * others).sum(axis=1) - 2 * (mine @ others.T)
     squares += (mine * mine).sum(axis=1)[:, None]
-    squares[np.abs(times[:, None] - other_times) <= APART_SECONDS] = np.inf
+    squares[is_near] = np.inf
     count = min(ALIKE, squares.shape[1])
     nearest = np.argpartition(squares, count - 1, axis=1)[:, :count]
     found = np.take_along_axis(squares, nearest, axis=1)

@@ -221,3 +221,20 @@ def test_relevance_weighs_what_is_unusual():
 def test_a_film_without_columns_is_searched_by_signature():
     table = FrameTable.from_seconds(np.arange(9.0), signatures=np.eye(9, dtype=np.float32))
     assert set(select(table, budget=4).reasons) == {"coverage", "novelty"}
+
+
+def test_other_signatures_are_what_is_looked_at():
+    table = scored_table(one=([5000], 9.0))
+    looks = np.eye(2, dtype=np.float32)[(np.arange(7200) == 333).astype(int)]
+    chosen = select(table.described_by(looks), budget=4)
+    assert 333 in chosen.rows
+    assert set(chosen.reasons) == {"coverage", "novelty"}
+
+
+def test_every_frame_of_a_short_film_is_compared():
+    cells, seconds = film()[:40], np.arange(40) * 0.25
+    cells[20:22, 1, 5:7, 10:12] += 60
+    looks = np.random.default_rng(0).standard_normal((40, 8)).astype(np.float32)
+    rarity, oddity = rarity_and_oddity(list(cells.astype(np.float16)), looks, seconds)
+    assert rarity.min() > 0
+    assert set(np.argsort(-oddity)[:2].tolist()) == {20, 21}
