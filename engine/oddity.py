@@ -18,7 +18,7 @@ references is the idea of ViBe (O. Barnich and M. Van Droogenbroeck, IEEE TIP 20
 k-th nearest neighbour as a measure of outliers is from S. Ramaswamy et al., SIGMOD 2000.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -44,27 +44,28 @@ to which such shots tell something."""
 
 
 def coarse_cells(grids: F32) -> F16:
-    """Halves the grids of luma and chroma of a picture, ``[4, gh, gw] -> [3, h, w] f16`` levels.
+    """Halves the grids of luma and chroma, ``[n, 4, gh, gw] -> [n, 3, h, w] f16`` levels.
 
-    >>> coarse_cells(np.full((4, 5, 2), 9, np.float32)).shape
-    (3, 2, 1)
+    >>> coarse_cells(np.full((1, 4, 5, 2), 9, np.float32)).shape
+    (1, 3, 2, 1)
     """
-    cells = grids[(0, 2, 3), :, :]
-    if min(cells.shape[1:]) < 2:
-        return cells.astype(np.float16)
-    h, w = (size // 2 * 2 for size in cells.shape[1:])
-    pairs = cells[:, 0:h:2, :w] + cells[:, 1:h:2, :w]
-    return ((pairs[..., 0::2] + pairs[..., 1::2]) * np.float32(0.25)).astype(np.float16)
+    cells = grids[:, (0, 2, 3)]
+    if min(cells.shape[2:]) > 1:
+        h, w = (size // 2 * 2 for size in cells.shape[2:])
+        pairs = cells[:, :, 0:h:2, :w] + cells[:, :, 1:h:2, :w]
+        cells = (pairs[..., 0::2] + pairs[..., 1::2]) * np.float32(0.25)
+    coarse: F16 = cells.astype(np.float16)
+    return coarse
 
 
-def rarity_and_oddity(cells: Sequence[F16], signatures: F32, seconds: F64) -> tuple[F32, F32]:
+def rarity_and_oddity(cells: F16, signatures: F32, seconds: F64) -> tuple[F32, F32]:
     """Gives both columns, ``[n] f32``, of n times cells, signatures ``[n, d]`` and times.
 
     0 for both where a film has nothing at other times. O(n * min(n, MOST) * d).
 
     >>> looks = np.eye(2, dtype=np.float32)[[0, 0, 0, 1, 0, 0]]
     >>> cells = np.zeros((6, 3, 2, 2), np.float16)
-    >>> rarity, oddity = rarity_and_oddity(list(cells), looks, np.arange(6) * 10.0)
+    >>> rarity, oddity = rarity_and_oddity(cells, looks, np.arange(6) * 10.0)
     >>> rarity.round(1).astype(str).tolist(), oddity.max().item()
     (['1.4', '1.4', '1.4', '1.4', '1.4', '1.4'], 0.0)
     """
@@ -74,7 +75,7 @@ def rarity_and_oddity(cells: Sequence[F16], signatures: F32, seconds: F64) -> tu
     if len(bank) > MOST:
         bank = np.linspace(0, len(seconds) - 1, MOST).round().astype(np.int64)
     apart = min(APART_SECONDS, float(seconds[-1] - seconds[0]) / 4)
-    low, high = _bounds(_evened([cells[row] for row in bank.tolist()]))
+    low, high = _bounds(_evened(cells[bank]))
     rarity, left = np.zeros(len(seconds), np.float32), []
     for first in range(0, len(seconds), CHUNK):
         rows = slice(first, first + CHUNK)
@@ -102,9 +103,9 @@ def _alike(mine: F32, others: F32, is_near: Mask) -> tuple[I64, F32]:
     return nearest.astype(np.int64), distance.astype(np.float32)
 
 
-def _evened(cells: Sequence[F16]) -> F32:
+def _evened(cells: F16) -> F32:
     """Cells where exposure only adds, without the median of each plane, ``[n, 3, h, w]``."""
-    levels = np.stack(cells).astype(np.float32)
+    levels = cells.astype(np.float32)
     levels[:, 0] = LIGHT_WEIGHT * 100 * np.log(DARKEST + levels[:, 0])
     levels -= np.median(levels, axis=(2, 3), keepdims=True)
     return levels
