@@ -72,7 +72,7 @@ def adaptive(candidates: Candidates, *, budget: int) -> Picks:
     ...                     signatures=np.ones((4, 1), np.float32), signals=odd)
     >>> picks = adaptive(frames, budget=2)
     >>> picks.rows.tolist(), picks.reasons
-    ([3, 1], ('unusual', 'coverage'))
+    ([3, 0], ('unusual', 'coverage'))
     """
     scores = unusual(candidates.signals, candidates.seconds)
     if scores is None:

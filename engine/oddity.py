@@ -1,8 +1,8 @@
 """How unusual is each frame of a film? Two columns that follow from all rows, for any length.
 
 1. A frame is compared with the film at other times: with at most `MOST` rows, evenly spread, that
-   are more than `APART_SECONDS` away, so that an event is never explained by its own frames.
-   Views that return are found wherever they are.
+   are more than `APART_SECONDS`, or a quarter of the film, away, so that an event is not explained
+   by its own frames. Views that return are found wherever they are.
 2. `rarity` is the distance of its signature to the `RARE`-th most similar of them. A scene that is
    seen for less than so many rows is rare, also where it comes twice.
 3. `oddity` looks into the picture. The grids of luma (on a logarithmic scale) and chroma, each
@@ -18,11 +18,11 @@ references is the idea of ViBe (O. Barnich and M. Van Droogenbroeck, IEEE TIP 20
 k-th nearest neighbour as a measure of outliers is from S. Ramaswamy et al., SIGMOD 2000.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
-from fewframes.arrays import F16, F32, F64, I64, Samples
+from fewframes.arrays import F16, F32, F64, I64, Mask, Samples
 
 APART_SECONDS = 8.5
 """Frames nearer in time are not compared: evidence as long as this is not explained by itself."""
@@ -44,50 +44,52 @@ to which such shots tell something."""
 
 
 def coarse_cells(grids: F32) -> F16:
-    """Halves the grids of luma and chroma of a picture, ``[4, gh, gw] -> [3, h, w] f16`` levels.
+    """Halves the grids of luma and chroma, ``[n, 4, gh, gw] -> [n, 3, h, w] f16`` levels.
 
-    >>> coarse_cells(np.full((4, 5, 2), 9, np.float32)).shape
-    (3, 2, 1)
+    >>> coarse_cells(np.full((1, 4, 5, 2), 9, np.float32)).shape
+    (1, 3, 2, 1)
     """
-    cells = grids[(0, 2, 3), :, :]
-    if min(cells.shape[1:]) < 2:
-        return cells.astype(np.float16)
-    h, w = (size // 2 * 2 for size in cells.shape[1:])
-    pairs = cells[:, 0:h:2, :w] + cells[:, 1:h:2, :w]
-    return ((pairs[..., 0::2] + pairs[..., 1::2]) * np.float32(0.25)).astype(np.float16)
+    cells = grids[:, (0, 2, 3)]
+    if min(cells.shape[2:]) > 1:
+        h, w = (size // 2 * 2 for size in cells.shape[2:])
+        pairs = cells[:, :, 0:h:2, :w] + cells[:, :, 1:h:2, :w]
+        cells = (pairs[..., 0::2] + pairs[..., 1::2]) * np.float32(0.25)
+    coarse: F16 = cells.astype(np.float16)
+    return coarse
 
 
-def rarity_and_oddity(cells: Sequence[F16], signatures: F32, seconds: F64) -> tuple[F32, F32]:
+def rarity_and_oddity(cells: F16, signatures: F32, seconds: F64) -> tuple[F32, F32]:
     """Gives both columns, ``[n] f32``, of n times cells, signatures ``[n, d]`` and times.
 
     0 for both where a film has nothing at other times. O(n * min(n, MOST) * d).
 
     >>> looks = np.eye(2, dtype=np.float32)[[0, 0, 0, 1, 0, 0]]
     >>> cells = np.zeros((6, 3, 2, 2), np.float16)
-    >>> rarity_and_oddity(list(cells), looks, np.arange(6) * 10.0)[0].round(2).tolist()
-    [1.41, 1.41, 1.41, 1.41, 1.41, 1.41]
+    >>> rarity, oddity = rarity_and_oddity(cells, looks, np.arange(6) * 10.0)
+    >>> rarity.round(1).astype(str).tolist(), oddity.max().item()
+    (['1.4', '1.4', '1.4', '1.4', '1.4', '1.4'], 0.0)
     """
     if not len(seconds):
         return np.empty(0, np.float32), np.empty(0, np.float32)
     bank = np.arange(len(seconds))
     if len(bank) > MOST:
         bank = np.linspace(0, len(seconds) - 1, MOST).round().astype(np.int64)
-    low, high = _bounds(_evened([cells[row] for row in bank.tolist()]))
+    apart = min(APART_SECONDS, float(seconds[-1] - seconds[0]) / 4)
+    low, high = _bounds(_evened(cells[bank]))
     rarity, left = np.zeros(len(seconds), np.float32), []
     for first in range(0, len(seconds), CHUNK):
         rows = slice(first, first + CHUNK)
-        alike, rarity[rows] = _alike(
-            signatures[rows], signatures[bank], seconds[rows], seconds[bank]
-        )
+        is_near = np.abs(seconds[rows, None] - seconds[bank]) <= apart
+        alike, rarity[rows] = _alike(signatures[rows], signatures[bank], is_near)
         left.append(_left_over(_evened(cells[rows]), low, high, alike))
     return rarity, _oddity(np.concatenate(left))
 
 
-def _alike(mine: F32, others: F32, times: F64, other_times: F64) -> tuple[I64, F32]:
+def _alike(mine: F32, others: F32, is_near: Mask) -> tuple[I64, F32]:
     """The most similar frames of other times, -1 for none, and the distance of the RARE-th."""
     squares = (others * others).sum(axis=1) - 2 * (mine @ others.T)
     squares += (mine * mine).sum(axis=1)[:, None]
-    squares[np.abs(times[:, None] - other_times) <= APART_SECONDS] = np.inf
+    squares[is_near] = np.inf
     count = min(ALIKE, squares.shape[1])
     nearest = np.argpartition(squares, count - 1, axis=1)[:, :count]
     found = np.take_along_axis(squares, nearest, axis=1)
@@ -101,9 +103,9 @@ def _alike(mine: F32, others: F32, times: F64, other_times: F64) -> tuple[I64, F
     return nearest.astype(np.int64), distance.astype(np.float32)
 
 
-def _evened(cells: Sequence[F16]) -> F32:
+def _evened(cells: F16) -> F32:
     """Cells where exposure only adds, without the median of each plane, ``[n, 3, h, w]``."""
-    levels = np.stack(cells).astype(np.float32)
+    levels = cells.astype(np.float32)
     levels[:, 0] = LIGHT_WEIGHT * 100 * np.log(DARKEST + levels[:, 0])
     levels -= np.median(levels, axis=(2, 3), keepdims=True)
     return levels
@@ -174,11 +176,12 @@ def unusual(signals: Mapping[str, Samples], seconds: F64) -> F64 | None:
 
 def _brief(starts: F64, seconds: F64) -> F64:
     """1 for rows of short shots, 0 for others and where too much of the film is in short shots."""
-    shot = np.cumsum(starts > 0)
-    shot -= shot[0]
+    shot = np.cumsum(np.append(0, starts[1:] > 0))
     ends = np.append(seconds[np.flatnonzero(np.diff(shot)) + 1], seconds[-1])
     is_brief = np.diff(ends, prepend=seconds[0])[shot] <= APART_SECONDS
-    return is_brief * float(is_brief.mean() <= BRIEF_SHARE)
+    tells = bool(is_brief.mean() <= BRIEF_SHARE)
+    brief: F64 = (is_brief & tells).astype(np.float64)
+    return brief
 
 
 def _above(values: F64, *, least: float) -> F64:

@@ -23,10 +23,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fewframes.arrays import F16, F32, F64, U8, Samples
+from fewframes.arrays import F32, F64, U8, Samples
 from fewframes.kernels import grid_look, nearest_change, on_host, picture_sweep
 from fewframes.kernels.kernel import is_on_gpu
-from fewframes.oddity import coarse_cells
 from fewframes.recipes import DEDUP
 
 BLOCKS = 56
@@ -117,8 +116,6 @@ class Measured(NamedTuple):
     """Unit-length description, ``[432] f32``."""
     values: Mapping[str, float]
     """The signals that one pass can tell."""
-    cells: F16
-    """Coarse grids of luma and chroma, ``[3, h, w] f16``; see `coarse_cells`."""
 
 
 def sweeps(planes: tuple[Samples, ...], wanted: Iterable[int]) -> Iterator[Swept]:
@@ -194,7 +191,7 @@ class SignalPass:
             "black": float(dark >= BLACK_SHARE),
             "dhash64": dhash,
         }
-        return Measured(repeats, look, {**own, **pairs}, coarse_cells(grids))
+        return Measured(repeats, look, {**own, **pairs})
 
     def _compare(self, grids: F32, moved: float) -> tuple[int, dict[str, float]]:
         """Finds which kept picture this one repeats, and how it differs from those before it."""

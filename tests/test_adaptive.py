@@ -37,7 +37,7 @@ def measured(cells):
     looks = cells[:, :, ::3, ::3].reshape(len(cells), -1)
     looks = looks - looks.mean(axis=1, keepdims=True)
     looks /= np.linalg.norm(looks, axis=1, keepdims=True)
-    return rarity_and_oddity(list(cells.astype(np.float16)), looks.astype(np.float32), SECONDS)
+    return rarity_and_oddity(cells.astype(np.float16), looks.astype(np.float32), SECONDS)
 
 
 @pytest.mark.parametrize("plane", [0, 1, 2])
@@ -84,7 +84,7 @@ def test_columns_are_those_of_the_definition_in_plain_words():
     looks = rng.standard_normal((90, 6)).astype(np.float32)
     times = np.sort(rng.uniform(0, 60, 90))
     cells = rng.uniform(20, 220, (90, 3, 4, 5)).astype(np.float16)
-    rarity, oddity = rarity_and_oddity(list(cells), looks, times)
+    rarity, oddity = rarity_and_oddity(cells, looks, times)
     even = cells.astype(np.float64)
     even[:, 0] = 50 * np.log(24 + even[:, 0])
     even -= np.median(even, axis=(2, 3), keepdims=True)
@@ -122,7 +122,7 @@ def test_long_films_are_compared_with_some_of_their_frames(monkeypatch):
 def test_films_of_any_size_have_columns(shape, n):
     grids = np.random.default_rng(0).uniform(0, 255, (n, *shape)).astype(np.float32)
     looks = np.ones((n, 4), np.float32)
-    columns = rarity_and_oddity([coarse_cells(grid) for grid in grids], looks, np.arange(n) * 1.0)
+    columns = rarity_and_oddity(coarse_cells(grids), looks, np.arange(n) * 1.0)
     assert all(len(column) == n and np.isfinite(column).all() for column in columns)
 
 
@@ -221,3 +221,20 @@ def test_relevance_weighs_what_is_unusual():
 def test_a_film_without_columns_is_searched_by_signature():
     table = FrameTable.from_seconds(np.arange(9.0), signatures=np.eye(9, dtype=np.float32))
     assert set(select(table, budget=4).reasons) == {"coverage", "novelty"}
+
+
+def test_other_signatures_are_what_is_looked_at():
+    table = scored_table(one=([5000], 9.0))
+    looks = np.eye(2, dtype=np.float32)[(np.arange(7200) == 333).astype(int)]
+    chosen = select(table.described_by(looks), budget=4)
+    assert 333 in chosen.rows
+    assert set(chosen.reasons) == {"coverage", "novelty"}
+
+
+def test_every_frame_of_a_short_film_is_compared():
+    cells, seconds = film()[:40], np.arange(40) * 0.25
+    cells[20:22, 1, 5:7, 10:12] += 60
+    looks = np.random.default_rng(0).standard_normal((40, 8)).astype(np.float32)
+    rarity, oddity = rarity_and_oddity(cells.astype(np.float16), looks, seconds)
+    assert rarity.min() > 0
+    assert set(np.argsort(-oddity)[:2].tolist()) == {20, 21}
