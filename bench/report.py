@@ -125,8 +125,9 @@ def _charts(films: Iterable[dict[str, Any]], relevance: dict[str, Any]) -> Itera
     yield ""
     sure = sum(row["is_more_than_chance"] for row in relevance["behind"])
     yield "**Relevance with noise:** `query` beside AKS, BOLT, MarKey and the best scores, on"
-    yield f"{relevance['films']} films with {relevance['events_asked']} planted events, at six budgets,"
-    yield "four ratios of signal to noise and two kinds of noise: its mean recall is below a peer's in"
+    films, events = relevance["films"], relevance["events_asked"]
+    yield f"{films} films with {events} planted events, at six budgets, four ratios of signal to noise"
+    yield "and two kinds of noise: its mean recall is below a peer's in"
     yield f"{len(relevance['behind'])} of {_cases(relevance)} cases, by more than chance in {sure}."
     yield ""
     for noise in relevance["recall"]:
