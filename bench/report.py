@@ -126,7 +126,7 @@ def _charts(films: Iterable[dict[str, Any]], relevance: dict[str, Any]) -> Itera
     sure = sum(row["is_more_than_chance"] for row in relevance["behind"])
     yield "**Relevance with noise:** `query` beside AKS, BOLT, MarKey and the best scores, on"
     films, events = relevance["films"], relevance["events_asked"]
-    yield f"{films} films with {events} planted events, at six budgets, four ratios of signal to noise"
+    yield f"{films} films with {events} planted events, at six budgets, four signal-to-noise ratios"
     yield "and two kinds of noise: its mean recall is below a peer's in"
     yield f"{len(relevance['behind'])} of {_cases(relevance)} cases, by more than chance in {sure}."
     yield ""
