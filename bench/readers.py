@@ -15,8 +15,6 @@ from fewframes.arrays import I64, U8
 
 CHUNK = 64
 """Pictures that are held at once, by libraries that give many together."""
-DENSE = 12
-"""Where every twelfth frame or more is wanted, decoding on is faster than seeking."""
 
 Reader = Callable[[str, I64, int], Iterator[U8]]
 
@@ -42,8 +40,23 @@ def ours_again(film: str, numbers: I64, threads: int) -> Iterator[U8]:
         yield from batch.frames
 
 
-def pyav(film: str, numbers: I64, threads: int) -> Iterator[U8]:
-    """Plain PyAV: on and on for many frames; for few, a seek to the keyframe before each."""
+def pyav_in_order(film: str, numbers: I64, threads: int) -> Iterator[U8]:
+    """Plain PyAV, decoding on and on; only what is wanted becomes RGB."""
+    import av
+
+    wanted, last = set(numbers.tolist()), int(numbers[-1])
+    with av.open(film) as container:
+        stream: Any = container.streams.video[0]
+        stream.thread_type, stream.codec_context.thread_count = "AUTO", threads
+        for number, frame in enumerate(container.decode(stream)):
+            if number in wanted:
+                yield frame.to_ndarray(format="rgb24")
+            if number == last:
+                return
+
+
+def pyav_seeking(film: str, numbers: I64, threads: int) -> Iterator[U8]:
+    """Plain PyAV, seeking to the keyframe before each frame; the times are known."""
     import av
 
     import fewframes as ff
@@ -52,18 +65,12 @@ def pyav(film: str, numbers: I64, threads: int) -> Iterator[U8]:
     with av.open(film) as container:
         stream: Any = container.streams.video[0]
         stream.thread_type, stream.codec_context.thread_count = "AUTO", threads
-        if is_dense(numbers):
-            wanted = set(pts)
-            for frame in container.decode(stream):
-                if frame.pts in wanted:
-                    wanted.remove(frame.pts)
-                    yield frame.to_ndarray(format="rgb24")
-                if not wanted:
-                    return
-        for tick in [] if is_dense(numbers) else pts:
+        for tick in pts:
             container.seek(tick, stream=stream)
-            frame = next(f for f in container.decode(stream) if f.pts >= tick)
-            yield frame.to_ndarray(format="rgb24")
+            shown = (f for f in container.decode(stream) if f.pts is not None and f.pts >= tick)
+            frame = next(shown, None)
+            if frame is not None:
+                yield frame.to_ndarray(format="rgb24")
 
 
 def decord2(film: str, numbers: I64, threads: int) -> Iterator[U8]:
@@ -75,20 +82,30 @@ def decord2(film: str, numbers: I64, threads: int) -> Iterator[U8]:
         yield from reader.get_batch(numbers[first : first + CHUNK].tolist()).asnumpy()
 
 
-def opencv(film: str, numbers: I64, threads: int) -> Iterator[U8]:
-    """OpenCV: grabs what is not wanted, or seeks by frame number; to RGB."""
+def opencv_in_order(film: str, numbers: I64, threads: int) -> Iterator[U8]:
+    """OpenCV, grabbing what is not wanted; to RGB."""
     import cv2
 
     options = [cv2.CAP_PROP_N_THREADS, threads] if threads else []
     capture, at = cv2.VideoCapture(film, cv2.CAP_FFMPEG, options), 0
     for number in numbers.tolist():
-        if is_dense(numbers):
-            while at < number and capture.grab():
-                at += 1
-        else:
-            capture.set(cv2.CAP_PROP_POS_FRAMES, number)
+        while at < number and capture.grab():
+            at += 1
         is_there, picture = capture.read()
         at += 1
+        if is_there:
+            yield cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+
+
+def opencv_seeking(film: str, numbers: I64, threads: int) -> Iterator[U8]:
+    """OpenCV, seeking by frame number; to RGB."""
+    import cv2
+
+    options = [cv2.CAP_PROP_N_THREADS, threads] if threads else []
+    capture = cv2.VideoCapture(film, cv2.CAP_FFMPEG, options)
+    for number in numbers.tolist():
+        capture.set(cv2.CAP_PROP_POS_FRAMES, number)
+        is_there, picture = capture.read()
         if is_there:
             yield cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
 
@@ -105,18 +122,16 @@ def torchcodec(film: str, numbers: I64, threads: int) -> Iterator[U8]:
 
 
 def scenedetect(film: str, numbers: I64, _threads: int) -> Iterator[U8]:
-    """PySceneDetect's video stream, by PyAV: reads on without decoding to pixels, or seeks."""
+    """PySceneDetect's video stream, by OpenCV: reads on to the next frame, else seeks; to RGB."""
     import cv2
     from scenedetect import open_video
 
-    stream = open_video(film, backend="pyav")
+    stream, at = open_video(film, backend="opencv"), 0
     for number in numbers.tolist():
-        if is_dense(numbers):
-            while stream.frame_number < number and stream.read(decode=False) is not False:
-                pass
-        else:
+        if number != at:
             stream.seek(number)
         picture = stream.read()
+        at = number + 1
         if picture is not False:
             yield cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
 
@@ -128,16 +143,6 @@ def video_reader_rs(film: str, numbers: I64, threads: int) -> Iterator[U8]:
     reader = PyVideoReader(film, threads=threads or None)
     for first in range(0, len(numbers), CHUNK):
         yield from reader.get_batch(numbers[first : first + CHUNK].tolist())
-
-
-def is_dense(numbers: I64) -> bool:
-    """Whether decoding on from the first to the last is less work than seeking.
-
-    >>> import numpy as np
-    >>> is_dense(np.arange(0, 100, 10)), is_dense(np.array([0, 500]))
-    (True, False)
-    """
-    return len(numbers) > 1 and int(numbers[-1] - numbers[0]) <= DENSE * (len(numbers) - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,12 +160,14 @@ READERS: dict[str, Setting] = {
     "fewframes workers=1": Setting(ours, 1),
     "fewframes default": Setting(ours, 0),
     "fewframes, seen before": Setting(ours_again, 1),
-    "PyAV 1 thread": Setting(pyav, 1, "av"),
-    "PyAV default": Setting(pyav, 0, "av"),
+    "PyAV in order, 1 thread": Setting(pyav_in_order, 1, "av"),
+    "PyAV in order": Setting(pyav_in_order, 0, "av"),
+    "PyAV seeking, 1 thread": Setting(pyav_seeking, 1, "av"),
     "decord2 num_threads=1": Setting(decord2, 1, "decord2"),
     "decord2 default": Setting(decord2, 0, "decord2"),
-    "opencv 1 thread": Setting(opencv, 1, "opencv-python-headless"),
-    "opencv default": Setting(opencv, 0, "opencv-python-headless"),
+    "opencv in order, 1 thread": Setting(opencv_in_order, 1, "opencv-python-headless"),
+    "opencv seeking, 1 thread": Setting(opencv_seeking, 1, "opencv-python-headless"),
+    "opencv seeking": Setting(opencv_seeking, 0, "opencv-python-headless"),
     "torchcodec exact": Setting(torchcodec, 1, "torchcodec"),
     "scenedetect": Setting(scenedetect, 0, "scenedetect-headless"),
     "video-reader-rs": Setting(video_reader_rs, 0, "video-reader-rs"),

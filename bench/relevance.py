@@ -10,6 +10,9 @@
 3. Interval recall at K of ``query`` and of its peers, with 95 % intervals by film; ``behind`` names
    where a peer's mean is above ``query``'s, and whether that is more than chance: whether the
    interval of the difference, film by film, is all below 0.
+
+The result in ``bench/results`` is of ``fewframes bench haystack FOOTAGE -o WORK --set test
+--films 4 --first-seed 1000``; what `query` does was chosen on films of the training set.
 """
 
 import json

@@ -17,7 +17,7 @@ import click
 import numpy as np
 
 import fewframes as ff
-from fewframes.bench.measure import machine, run_cold
+from fewframes.bench.measure import complaint, machine, run_cold
 from fewframes.bench.store_jobs import CASES, FLOORS, place_of
 from fewframes.decoding import DecodeReport, decoder
 from fewframes.pictures import CODECS
@@ -85,7 +85,7 @@ def measure(job: str, cases: list[str], folder: Path, calls: int, rounds: int) -
                 run = run_cold([*JOB, job, case, str(folder), str(calls)])
                 said[case].append(run["said"])
             except RuntimeError as error:
-                broken[case] = str(error).strip().splitlines()[-1][:200]
+                broken[case] = complaint(error)
     results: dict[str, Any] = {case: {"error": words} for case, words in broken.items()}
     for case in (case for case in cases if case not in broken):
         results[case] = medians(said[case])

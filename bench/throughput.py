@@ -27,7 +27,7 @@ from fewframes.arrays import F32, I64
 from fewframes.bench import store as stores
 from fewframes.bench.jobs import write_plan
 from fewframes.bench.judging import in_order, wrong_words
-from fewframes.bench.measure import interleave, machine, run_cold
+from fewframes.bench.measure import complaint, interleave, machine, run_cold
 from fewframes.bench.readers import OURS, READERS
 from fewframes.timeline import Timeline
 from fewframes.wording import plainly
@@ -90,7 +90,7 @@ def judged(
     try:
         run_cold([*job, str(shown)])
     except RuntimeError as error:
-        return {"error": str(error).strip().splitlines()[-1][:200]}
+        return {"error": complaint(error)}
     words = wrong_words(np.load(shown), numbers, truth)
     return {"wrong": words} if words else None
 
