@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 import fewframes
+from fewframes.film_commands import BACKEND, DEVICE
 from fewframes.isolation import LIMIT_SECONDS
 from fewframes.pictures import CODECS
 from fewframes.ranges import RANGE_SECONDS
@@ -46,10 +47,8 @@ LOG_HELP = "How progress is told on stderr; json is one object a line."
 @click.option("--stream", type=int, help="Index of the video stream in the container.")
 @click.option("--workers", type=click.IntRange(1), help="Processes; one a core if not given.")
 @click.option("--ray", metavar="ADDRESS", help="Work on a Ray cluster: auto, host:port or local.")
-@click.option("--backend", type=click.Choice(["ffmpeg", "dali"]), help="Who decodes.")
-@click.option(
-    "--device", type=click.Choice(["cpu", "cuda", "auto"]), default="cpu", show_default=True
-)
+@BACKEND
+@DEVICE
 @click.option(
     "--limit",
     "limit_seconds",
