@@ -94,8 +94,7 @@ def tasks_of(film: Path, folder: Path, recipe: Recipe) -> dict[str, Any]:
     ranges = [timed(replace(cut, part=part))[0] for part in range(count)] if count > 1 else []
     merge = timed(cut)[0] if ranges else 0.0
     times = {n: one_go / (makespan(ranges, n) + merge) for n in WORKERS if 1 < n <= count}
-    hours = what.timeline.duration_seconds / 3600
-    stream = what.timeline.stream
+    stream, hours = what.timeline.stream, what.timeline.duration_seconds / 3600
     return {
         "film": f"{film.name}: {stream.codec} {stream.width}x{stream.height}",
         "film_hours": round(hours, 4),

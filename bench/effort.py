@@ -118,7 +118,14 @@ def main(folder: Path, rounds: int, most_mb: float, output: Path | None) -> None
     with tempfile.TemporaryDirectory() as cache:
         os.environ["FEWFRAMES_CACHE"] = cache
         found = [measured(path, Recipe(), rounds) for path in paths]
-    films = [film for film in found if film]
+    result = {"machine": machine(), **fit([film for film in found if film])}
+    click.echo(json.dumps({name: result[name] for name in list(result)[1:4]}, indent=1))
+    if output:
+        output.write_text(json.dumps(result, indent=1) + "\n")
+
+
+def fit(films: list[dict[str, Any]]) -> dict[str, Any]:
+    """Fits the model to films that were measured, and says how well it predicts them."""
     decoding = {}
     for codec in sorted({film["codec"] for film in films}):
         mine = [film for film in films if film["codec"] == codec]
@@ -129,8 +136,7 @@ def main(folder: Path, rounds: int, most_mb: float, output: Path | None) -> None
     ratios = [film["predicted_seconds"] / film["indexing_seconds"] for film in films]
     low, middle, high = np.quantile(ratios, [0.1, 0.5, 0.9]).round(3).tolist()
     total = sum(film["predicted_seconds"] for film in films)
-    result = {
-        "machine": machine(),
+    return {
         "decoding": decoding,
         "rows": rows,
         "predicted_by_measured": {
@@ -141,9 +147,6 @@ def main(folder: Path, rounds: int, most_mb: float, output: Path | None) -> None
         },
         "films": films,
     }
-    click.echo(json.dumps({name: result[name] for name in list(result)[1:4]}, indent=1))
-    if output:
-        output.write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -66,7 +66,6 @@ quiet machine. Recipe: 2 frames a second, longer side 448, JPEG 90. GPUs: not me
 
 
 def _measured(corpus: dict[str, Any]) -> str:
-    tiny, commands = corpus["tiny"], corpus["commands"]
     lines = ["## Measured", "", "| | |", "|---|---|"]
     for name in ("long", "short"):
         film = corpus[name]
@@ -83,9 +82,18 @@ def _measured(corpus: dict[str, Any]) -> str:
             f"{1e3 * long['merge_seconds'] / long['rows']:.2f}"
         ),
         "times faster on so many workers, by the CPU times of its tasks": faster,
+        **_commands(corpus),
+        "a film of 2 s in a warm worker, CPU beside decoding and encoding": (
+            f"{corpus['tiny']['overhead_ms']:.1f} ms"
+        ),
     }
+    return "\n".join([*lines, *(f"| {name} | {value} |" for name, value in rows.items()), ""])
+
+
+def _commands(corpus: dict[str, Any]) -> dict[str, str]:
+    rows = {}
     for name, words in (("long", "the long film"), ("many", "many films")):
-        found = commands[name]
+        found = corpus["commands"][name]
         rows[f"{words}, two workers beside one, whole commands: wall"] = (
             f"{found['times_faster']:.2f} x faster (load {corpus['load']:.0f} to "
             f"{corpus['load_after']:.0f})"
@@ -94,10 +102,7 @@ def _measured(corpus: dict[str, Any]) -> str:
         rows[f"{words}, the same: CPU seconds with one and with two"] = (
             f"{one:.1f} and {two:.1f}: {two - one:.2f} more, the start of a process"
         )
-    rows["a film of 2 s in a warm worker, CPU beside decoding and encoding"] = (
-        f"{tiny['overhead_ms']:.1f} ms"
-    )
-    return "\n".join([*lines, *(f"| {name} | {value} |" for name, value in rows.items()), ""])
+    return rows
 
 
 def _model(effort: dict[str, Any]) -> str:

@@ -3,7 +3,7 @@
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,6 +14,9 @@ from fewframes.pictures import CODECS
 from fewframes.ranges import RANGE_SECONDS
 from fewframes.recipes import DEDUP
 from fewframes.wording import WHERE, plainly, read_rate, read_size
+
+if TYPE_CHECKING:
+    from fewframes.forecast import Forecast
 
 LIMIT_HELP = "Seconds a film may give no sign (and 50 s more a GB) before it fails."
 MEMORY_HELP = "MB that each worker process may use."
@@ -118,7 +121,7 @@ def show_forecast(
     paths: tuple[str, ...], store: str | Path, options: dict[str, Any], *, as_json: bool
 ) -> None:
     """Prints what a run would take, a line a film and the total."""
-    from fewframes.forecast import clock, forecast
+    from fewframes.forecast import forecast
     from fewframes.running import Limits
 
     if options["ray"] or options["backend"] == "dali" or options["device"] != "cpu":
@@ -133,7 +136,14 @@ def show_forecast(
     found = forecast(list(paths), store, limits=limits, **{name: options[name] for name in names})
     if as_json:
         click.echo(json.dumps(found.to_dict()))
-        return
+    else:
+        echo_forecast(found)
+
+
+def echo_forecast(found: "Forecast") -> None:
+    """Prints a line a film, and the total."""
+    from fewframes.forecast import clock
+
     for look in found.looks:
         click.echo(
             f"{look.video_id}: {clock(look.film_seconds)} of film, {look.effort.rows} frames, "
