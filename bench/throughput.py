@@ -8,7 +8,7 @@
 3. With ``--stores``, `fewframes.bench.store`: reading and writing stored pictures of the film
    beside zarr, TensorStore and Lance.
 
-Runs are interleaved; medians of CPU seconds, wall seconds and peak memory go into one JSON with the
+Runs are interleaved; medians of CPU seconds and wall seconds go into one JSON with the
 machine in it, and tables are printed, with what we lose.
 """
 
@@ -75,12 +75,19 @@ def measure_reading(
             if (words := judged([*common, reader], folder / "shown.npy", numbers, truth))
         }
         right = {reader: [*common, reader] for reader in READERS if reader not in refused}
-        timed = interleave(right, rounds)
+        timed = without_peaks(interleave(right, rounds))
         results = {reader: refused.get(reader) or timed[reader] for reader in READERS}
         about = {"frames": len(numbers), "judged": True, **beside_best(results)}
         measured[name] = {**about, "results": results}
         click.echo(f"{film.name}: {name} is measured", err=True)
     return measured
+
+
+def without_peaks(rows: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Leaves peaks of memory out: a child's begins at its parent's, which holds the thumbnails."""
+    return {
+        name: {key: v for key, v in row.items() if key != "peak_mb"} for name, row in rows.items()
+    }
 
 
 def judged(
@@ -116,7 +123,7 @@ def measure_index(film: Path, fps: float, budget: int, rounds: int) -> dict[str,
         "fewframes index": [*JOBS, "index", str(film), store, f"{fps:.1f}"],
         "PyAV decodes the plan": [*JOBS, "plan_alone", str(film), f"{fps:.1f}"],
     }
-    results = interleave(cases, rounds)
+    results = without_peaks(interleave(cases, rounds))
     choose = run_cold([*JOBS, "choose", store, str(budget)])["said"]
     shutil.rmtree(store, ignore_errors=True)
     cpu = [result["cpu_seconds"] for result in results.values()]
@@ -210,8 +217,7 @@ def say(result: dict[str, Any]) -> None:
 def say_row(row: dict[str, Any]) -> str:
     """One case: its medians, or why there are none."""
     if "cpu_seconds" in row:
-        cpu, wall, peak = row["cpu_seconds"], row["wall_seconds"], row["peak_mb"]
-        return f"{cpu:8.2f} CPU s {wall:8.2f} s {peak:8.0f} MB"
+        return f"{row['cpu_seconds']:8.2f} CPU s {row['wall_seconds']:8.2f} s"
     return f"not timed: {row['wrong']}" if "wrong" in row else str(row["error"])
 
 
