@@ -128,7 +128,7 @@ class ClipLoader:
         self._options: dict[str, Any] = {"num_workers": workers}
         if workers:
             self._options |= {"prefetch_factor": prefetch, "multiprocessing_context": context}
-        self._buffers = max(1, workers * prefetch) + 2  # one in use, one just let go
+        self._buffers = max(1, workers * prefetch) + 3  # one in use, one just let go, one kept
         self._batch_size = batch_size
 
     def __len__(self) -> int:

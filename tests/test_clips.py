@@ -149,7 +149,7 @@ def test_memory_is_used_again_and_never_under_a_batch_that_is_kept(plan):
         assert batch["past"].shape == (1, 4, 48, 64, 3)
     assert loader.new_memory == 0
     kept = [batch["past"][:, 1:] for batch in loader]  # parts of batches hold on to them, too
-    assert loader.new_memory == len(numbers) - 6
+    assert loader.new_memory == len(numbers) - 7
     for number, past in zip(numbers, kept, strict=True):
         assert np.array_equal(past[0].numpy(), plan.clip(number).past.frames[1:])
 
