@@ -47,9 +47,13 @@ N ?= 10000
 fuzz: setup ## N=10000 broken films, each frame of which must be true, marked or refused
 	$(PY) tests/media_fuzzer.py -n $(N)
 
-soak: setup ## the long runs: broken films, disturbed stores; their results kept in bench/results
+soak: setup ## the long runs: broken films, disturbed stores and clusters; results in bench/results
 	$(PY) tests/media_fuzzer.py -n 10000 --seed 400000 -o bench/results/fuzz.json
 	$(PY) tests/durability.py -o bench/results/durability.json
+	$(PY) tests/corpus_soak.py --films 1000 -o bench/results/corpus_soak.json
+	$(PY) -m pip install --quiet "ray>=2.40"
+	$(PY) tests/ray_trials.py --films 100 --disturbances 10 -o bench/results/ray_soak.json
+	$(PY) tests/kill_soak.py -o bench/results/kill_soak.json
 
 check: lint types test ## what has to pass before a commit
 

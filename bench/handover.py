@@ -18,7 +18,7 @@ import numpy as np
 
 from fewframes.bench.consumers import CONSUMERS
 from fewframes.bench.measure import machine
-from fewframes.bench.readers import chat_told, is_readable, needs, vllm_told
+from fewframes.bench.told import chat_told, is_readable, needs, vllm_told
 from fewframes.frames import FrameBatch
 from fewframes.models import RUNTIMES
 

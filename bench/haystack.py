@@ -6,6 +6,7 @@ writes ``WORK/train.jsonl``, one line a film, and ``WORK/train.zarr``, a store o
 made and indexed once: what is in the folder already stays. See `fewframes.bench.haystack_films`.
 """
 
+import functools
 import json
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import click
 
-from fewframes.bench.haystack_clips import SetName, clips_of
+from fewframes.bench.haystack_clips import Clip, SetName, clips_of
 from fewframes.bench.haystack_films import Film
 from fewframes.pipeline import index_film
 from fewframes.recipes import Recipe
@@ -64,7 +65,7 @@ def make_films(work: Work, seeds: Sequence[int], *, workers: int = 1) -> None:
     work.folder.mkdir(parents=True, exist_ok=True)
     known = truth_of(work)
     missing = [seed for seed in seeds if video_id(seed) not in known]
-    clips_of(work.footage, work.folder / "clips", work.set_name, same=work.same)
+    _clips(work)  # read the footage once, not in each process
     with ProcessPoolExecutor(workers, get_context("spawn")) as crew:
         for made in as_completed([crew.submit(make_film, work, seed) for seed in missing]):
             with work.annotations.open("a", encoding="utf-8") as out:  # a stopped run goes on here
@@ -88,12 +89,20 @@ def video_id(seed: int) -> str:
     return f"film_{seed:04d}"
 
 
+@functools.lru_cache(1)
+def _clips(work: Work) -> list[Clip]:
+    """The clips of the set, remembered for the next film."""
+    return clips_of(work.footage, work.folder / "clips", work.set_name, same=work.same)
+
+
 def make_film(work: Work, seed: int) -> str:
     """Makes one film, indexes it, and gives its line of the annotations."""
-    clips = clips_of(work.footage, work.folder / "clips", work.set_name, same=work.same)
-    film = Film(work.set_name, seed, clips, minutes=work.minutes, a_grade=work.a_grade)
+    film = Film(work.set_name, seed, _clips(work), minutes=work.minutes, a_grade=work.a_grade)
     path = work.folder / f"{work.name}_{video_id(seed)}.mp4"
-    film.write(path)
+    if not path.exists():
+        part = path.with_suffix(".part.mp4")
+        film.write(part)
+        part.rename(path)
     index_film(path, work.store, video_id=video_id(seed), recipe=Recipe(fps=CANDIDATES_FPS))
     if not work.keeps_films:
         path.unlink()

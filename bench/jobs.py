@@ -5,6 +5,7 @@ Every job prints one JSON object. A peer runs in the fastest setting its documen
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,65 +13,23 @@ from typing import Any
 
 import numpy as np
 
-from fewframes.arrays import I64
 
+def read(film: str, numbers: str, name: str, thumbnails: str = "") -> dict[str, Any]:
+    """Reads the frames whose numbers are in a file, by a row of `READERS`, one after the other.
 
-def spread(count: int, budget: int) -> I64:
-    """Gives ``budget`` frame numbers, evenly spaced over a film of ``count`` frames."""
-    return np.linspace(0, count - 1, budget).round().astype(np.int64)
+    With ``thumbnails``, their thumbnails go into that file, to be judged.
+    """
+    from fewframes.bench.judging import thumbnail
+    from fewframes.bench.readers import READERS
 
-
-def ours(film: str, count: int, budget: int) -> dict[str, Any]:
-    """Reads with fewframes on one thread, at its first sight of the film."""
-    os.environ["FEWFRAMES_CACHE"] = "off"
-    return ours_again(film, count, budget)
-
-
-def ours_again(film: str, count: int, budget: int) -> dict[str, Any]:
-    """Reads with fewframes on one thread, with the film's timeline remembered."""
-    import fewframes as ff
-
-    batch = ff.read(film, frames=spread(count, budget), workers=1)
-    return {"shape": batch.frames.shape, **batch.report}
-
-
-def ours_parallel(film: str, count: int, budget: int) -> dict[str, Any]:
-    """Reads with fewframes as it comes, one thread a core, at its first sight of the film."""
-    import fewframes as ff
-
-    os.environ["FEWFRAMES_CACHE"] = "off"
-    batch = ff.read(film, frames=spread(count, budget))
-    return {"shape": batch.frames.shape, **batch.report}
-
-
-def decord2(film: str, count: int, budget: int, threads: int) -> dict[str, Any]:
-    """decord2's batch reader."""
-    import decord
-
-    reader = decord.VideoReader(film, num_threads=threads)
-    return {"shape": reader.get_batch(spread(count, budget).tolist()).asnumpy().shape}
-
-
-def opencv(film: str, count: int, budget: int, threads: int) -> dict[str, Any]:
-    """OpenCV: seek, read, to RGB; ``threads=0`` is its default."""
-    import cv2
-
-    options = [cv2.CAP_PROP_N_THREADS, threads] if threads else []
-    capture, frames = cv2.VideoCapture(film, cv2.CAP_FFMPEG, options), []
-    for number in spread(count, budget).tolist():
-        capture.set(cv2.CAP_PROP_POS_FRAMES, number)
-        is_there, frame = capture.read()
-        if is_there:
-            frames.append(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB))
-    return {"shape": [len(frames), *frames[0].shape]}
-
-
-def torchcodec(film: str, count: int, budget: int) -> dict[str, Any]:
-    """TorchCodec's batch reader, exact mode."""
-    from torchcodec.decoders import VideoDecoder
-
-    decoder = VideoDecoder(film, dimension_order="NHWC", seek_mode="exact")
-    return {"shape": list(decoder.get_frames_at(spread(count, budget).tolist()).data.shape)}
+    setting, count, kept = READERS[name], 0, []
+    for picture in setting.reader(film, np.load(numbers), setting.threads):
+        count += 1
+        if thumbnails:
+            kept.append(thumbnail(picture))
+    if thumbnails:
+        np.save(thumbnails, np.stack(kept) if kept else np.empty((0, 18, 32, 3), np.float32))
+    return {"frames": count}
 
 
 def index(film: str, store: str, fps: float) -> dict[str, Any]:
@@ -124,18 +83,35 @@ def _plan_file(film: str, fps: float) -> Path:
     return Path(tempfile.gettempdir()) / f"fewframes-plan-{Path(film).stem}-{fps:g}.npy"
 
 
+def choose(store: str, budget: int) -> dict[str, Any]:
+    """Times `select` on the one video of a store: CPU milliseconds by policy, medians of five."""
+    import time
+    from statistics import median
+
+    import fewframes as ff
+    from fewframes.bench.evaluation import policies_for
+
+    (video,) = ff.open(store).values()
+    costs = {}
+    for policy in policies_for(video.table, is_scored=False):
+        ff.select(video.table, budget=4, policy=policy)  # loads the compiled kernels
+        taken = []
+        for _ in range(5):
+            started = time.process_time()
+            ff.select(video.table, budget=budget, policy=policy)
+            taken.append(1000 * (time.process_time() - started))
+        costs[policy] = round(median(taken), 3)
+    return {"rows": len(video.table), "cpu_ms": costs}
+
+
 JOBS: dict[str, Callable[..., dict[str, Any]]] = {
-    "ours": ours,
-    "ours_again": ours_again,
-    "ours_parallel": ours_parallel,
-    "decord2": decord2,
-    "opencv": opencv,
-    "torchcodec": torchcodec,
+    "read": read,
     "index": index,
     "plan_alone": plan_alone,
+    "choose": choose,
 }
 
 if __name__ == "__main__":
-    arguments = [float(a) if "." in a and a[0].isdigit() else a for a in sys.argv[2:]]
+    arguments = [float(a) if re.fullmatch(r"[0-9]+\.[0-9]+", a) else a for a in sys.argv[2:]]
     values = [int(a) if isinstance(a, str) and a.isdigit() else a for a in arguments]
     sys.stdout.write(json.dumps(JOBS[sys.argv[1]](*values)))

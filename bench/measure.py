@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 import tempfile
@@ -63,10 +64,20 @@ def interleave(cases: Mapping[str, Sequence[str]], rounds: int) -> dict[str, dic
             try:
                 runs[name].append(run_cold(arguments))
             except RuntimeError as error:
-                broken[name] = str(error).strip().splitlines()[-1][:200]
+                broken[name] = complaint(error)
     return {
         name: {"error": broken[name]} if name in broken else _medians(r) for name, r in runs.items()
     }
+
+
+def complaint(error: Exception) -> str:
+    r"""The last line of an error, without the folders of this machine, at most 200 letters.
+
+    >>> complaint(RuntimeError("Traceback …\nOSError: could not load /opt/venv/lib/x.so"))
+    'OSError: could not load x.so'
+    """
+    last = str(error).strip().splitlines()[-1]
+    return re.sub(r"(?<![\w.])/(?:[^\s/:'\"]+/)+", "", last)[:200]
 
 
 def _medians(runs: Sequence[Run]) -> dict[str, Any]:

@@ -1,95 +1,177 @@
-"""What do chat interfaces and vLLM make of what is handed over? Read back by their own rules.
+"""Readers: how each library gives the pictures of known frames, in its fastest exact setting.
 
-1. Chat messages: each line of text and the picture behind it, as the interface's documents say.
-2. qwen-vl-utils: by its own ``process_vision_info``.
-3. vLLM: by its own reader of media and its own parser; then by the processor of transformers, to
-   which vLLM hands frames and metadata on.
+A reader is a function of a film, frame numbers in rising order and a number of threads (0: as it
+comes), and a row of `READERS`. It gives one picture a number, ``[h, w, 3] u8`` RGB at the film's
+own size, in that order. `fewframes.bench.judging` checks that they are the right ones. Decoders on
+a GPU are measured by `fewframes.bench.gpu`.
 """
 
-import base64
-import re
-from importlib.util import find_spec
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import simplejpeg
+from fewframes.arrays import I64, U8
 
-from fewframes.bench.consumers import CONSUMERS
-from fewframes.handover import Handover
+CHUNK = 64
+"""Pictures that are held at once, by libraries that give many together."""
 
-LINE = re.compile(r"Frame at ([\d.]+) s:")
-
-
-def needs(runtime: str) -> str | None:
-    """The library that has to be there to read what a runtime is given."""
-    if runtime == "qwen-vl-utils":
-        return "qwen_vl_utils"
-    return "vllm" if runtime.startswith("vllm") else None
+Reader = Callable[[str, I64, int], Iterator[U8]]
 
 
-def is_readable(runtime: str) -> bool:
-    """Whether that library is installed."""
-    name = needs(runtime)
-    return name is None or find_spec(name) is not None
+def ours(film: str, numbers: I64, threads: int) -> Iterator[U8]:
+    """Reads with fewframes as `ours_again` does, at its first sight of the film."""
+    os.environ["FEWFRAMES_CACHE"] = "off"
+    return ours_again(film, numbers, threads)
 
 
-def chat_told(given: Handover) -> list[float]:
-    """The times of the pictures in a chat message; ValueError where one has none, or is none."""
-    message = given.message("What happens?")
-    parts = message["parts" if given.runtime == "gemini" else "content"]
-    if given.runtime == "qwen-vl-utils":
-        from qwen_vl_utils import process_vision_info
+def ours_again(film: str, numbers: I64, threads: int) -> Iterator[U8]:
+    """Reads with fewframes and a remembered timeline; many frames by its decoder's stream."""
+    import fewframes as ff
+    from fewframes.decoding import DecodeReport, decoder
+    from fewframes.plan import plan_frames
 
-        images, _ = process_vision_info([message])
-        if len(images) != len(given.rows):
-            raise ValueError(f"{len(images)} images came of {len(given.rows)}")
-    told: list[float] = []
-    for words, picture in zip(parts[:-1:2], parts[1::2], strict=True):
-        found = LINE.fullmatch(words["text"])
-        if not found:
-            raise ValueError(f"no time in front of picture {len(told)}: {words['text']!r}")
-        simplejpeg.decode_jpeg(_file_of(picture))
-        told.append(float(found[1]))
-    return told
+    if len(numbers) <= 2 * CHUNK:
+        yield from ff.read(film, frames=numbers, workers=threads or None).frames
+        return
+    timeline = ff.probe(film)
+    runs = plan_frames(timeline, numbers).runs
+    for batch in decoder()(timeline, runs, format="rgb", size=None, report=DecodeReport()):
+        yield from batch.frames
 
 
-def _file_of(part: dict[str, Any]) -> bytes:
-    """The bytes of a picture, wherever an interface has them."""
-    if "inlineData" in part:
-        data = part["inlineData"]["data"]
-    elif part["type"] == "image_url":
-        data = part["image_url"]["url"].partition(",")[2]
-    elif "source" in part:
-        data = part["source"]["data"]
-    else:
-        data = part["image"].partition(",")[2]
-    return base64.b64decode(data, validate=True)
+def pyav_in_order(film: str, numbers: I64, threads: int) -> Iterator[U8]:
+    """Plain PyAV, decoding on and on; only what is wanted becomes RGB."""
+    import av
+
+    wanted, last = set(numbers.tolist()), int(numbers[-1])
+    with av.open(film) as container:
+        stream: Any = container.streams.video[0]
+        stream.thread_type, stream.codec_context.thread_count = "AUTO", threads
+        for number, frame in enumerate(container.decode(stream)):
+            if number in wanted:
+                yield frame.to_ndarray(format="rgb24")
+            if number == last:
+                return
 
 
-def vllm_told(given: Handover) -> tuple[list[float], int]:
-    """What a model is told by vLLM and the processor behind it, as `Consumer.told` gives it."""
-    from vllm.multimodal.media.image import ImageMediaIO
-    from vllm.multimodal.media.video import VideoMediaIO
-    from vllm.multimodal.parse import MultiModalDataParser
+def pyav_seeking(film: str, numbers: I64, threads: int) -> Iterator[U8]:
+    """Plain PyAV, seeking to the keyframe before each frame; the times are known."""
+    import av
 
-    if given.runtime.startswith("vllm-server"):
-        options = given.arguments["media_io_kwargs"]["video"]
-        kind, _, data = given.content[0]["video_url"]["url"].removeprefix("data:").partition(",")
-        media = VideoMediaIO(ImageMediaIO(), **options)
-        videos = [media.load_base64(kind.partition(";")[0], data).media]
-    else:
-        videos = given.arguments["multi_modal_data"]["video"]
-    items = MultiModalDataParser(video_needs_metadata=True).parse_mm_data({"video": videos})
-    frames, facts = items["video"].get(0)
-    known = {name: value for name, value in facts.items() if name != "do_sample_frames"}
-    arguments = {
-        "videos": [np.asarray(frames)],
-        "video_metadata": [known],
-        "do_sample_frames": facts["do_sample_frames"],
-        **given.arguments.get("mm_processor_kwargs", {}),
-    }
-    consumer = CONSUMERS[given.runtime.partition(":")[2]]
-    passed = Handover(
-        given.runtime, [{"type": "video"}], arguments, given.rows, given.told_seconds, given.report
-    )
-    return consumer.told(passed)
+    import fewframes as ff
+
+    pts = ff.probe(film).pts[numbers].tolist()
+    with av.open(film) as container:
+        stream: Any = container.streams.video[0]
+        stream.thread_type, stream.codec_context.thread_count = "AUTO", threads
+        for tick in pts:
+            container.seek(tick, stream=stream)
+            shown = (f for f in container.decode(stream) if f.pts is not None and f.pts >= tick)
+            frame = next(shown, None)
+            if frame is not None:
+                yield frame.to_ndarray(format="rgb24")
+
+
+def decord2(film: str, numbers: I64, threads: int) -> Iterator[U8]:
+    """Takes decord2's batch reader."""
+    import decord
+
+    reader = decord.VideoReader(film, num_threads=threads)
+    for first in range(0, len(numbers), CHUNK):
+        yield from reader.get_batch(numbers[first : first + CHUNK].tolist()).asnumpy()
+
+
+def opencv_in_order(film: str, numbers: I64, threads: int) -> Iterator[U8]:
+    """OpenCV, grabbing what is not wanted; to RGB."""
+    import cv2
+
+    options = [cv2.CAP_PROP_N_THREADS, threads] if threads else []
+    capture, at = cv2.VideoCapture(film, cv2.CAP_FFMPEG, options), 0
+    for number in numbers.tolist():
+        while at < number and capture.grab():
+            at += 1
+        is_there, picture = capture.read()
+        at += 1
+        if is_there:
+            yield cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+
+
+def opencv_seeking(film: str, numbers: I64, threads: int) -> Iterator[U8]:
+    """OpenCV, seeking by frame number; to RGB."""
+    import cv2
+
+    options = [cv2.CAP_PROP_N_THREADS, threads] if threads else []
+    capture = cv2.VideoCapture(film, cv2.CAP_FFMPEG, options)
+    for number in numbers.tolist():
+        capture.set(cv2.CAP_PROP_POS_FRAMES, number)
+        is_there, picture = capture.read()
+        if is_there:
+            yield cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+
+
+def torchcodec(film: str, numbers: I64, threads: int) -> Iterator[U8]:
+    """TorchCodec's batch reader, exact mode."""
+    from torchcodec.decoders import VideoDecoder
+
+    options = {"dimension_order": "NHWC", "seek_mode": "exact", "num_ffmpeg_threads": threads}
+    decoder = VideoDecoder(film, **options)
+    for first in range(0, len(numbers), CHUNK):
+        frames = decoder.get_frames_at(numbers[first : first + CHUNK].tolist())
+        yield from frames.data.numpy()
+
+
+def scenedetect(film: str, numbers: I64, _threads: int) -> Iterator[U8]:
+    """PySceneDetect's video stream, by OpenCV: reads on to the next frame, else seeks; to RGB."""
+    import cv2
+    from scenedetect import open_video
+
+    stream, at = open_video(film, backend="opencv"), 0
+    for number in numbers.tolist():
+        if number != at:
+            stream.seek(number)
+        picture = stream.read()
+        at = number + 1
+        if picture is not False:
+            yield cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+
+
+def video_reader_rs(film: str, numbers: I64, threads: int) -> Iterator[U8]:
+    """Takes video-reader-rs' batch reader."""
+    from video_reader import PyVideoReader
+
+    reader = PyVideoReader(film, threads=threads or None)
+    for first in range(0, len(numbers), CHUNK):
+        yield from reader.get_batch(numbers[first : first + CHUNK].tolist())
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row of `READERS`."""
+
+    reader: Reader
+    threads: int
+    """0: as many as the library takes by itself."""
+    package: str | None = None
+    """The package to install, if another's."""
+
+
+READERS: dict[str, Setting] = {
+    "fewframes workers=1": Setting(ours, 1),
+    "fewframes default": Setting(ours, 0),
+    "fewframes, seen before": Setting(ours_again, 1),
+    "PyAV in order, 1 thread": Setting(pyav_in_order, 1, "av"),
+    "PyAV in order": Setting(pyav_in_order, 0, "av"),
+    "PyAV seeking, 1 thread": Setting(pyav_seeking, 1, "av"),
+    "decord2 num_threads=1": Setting(decord2, 1, "decord2"),
+    "decord2 default": Setting(decord2, 0, "decord2"),
+    "opencv in order, 1 thread": Setting(opencv_in_order, 1, "opencv-python-headless"),
+    "opencv seeking, 1 thread": Setting(opencv_seeking, 1, "opencv-python-headless"),
+    "opencv seeking": Setting(opencv_seeking, 0, "opencv-python-headless"),
+    "torchcodec exact": Setting(torchcodec, 1, "torchcodec"),
+    "scenedetect": Setting(scenedetect, 0, "scenedetect-headless"),
+    "video-reader-rs": Setting(video_reader_rs, 0, "video-reader-rs"),
+}
+"""Name -> setting; names of ours begin with "fewframes"."""
+OURS = "fewframes workers=1"
+"""What a peer's time is compared with."""

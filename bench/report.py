@@ -1,18 +1,23 @@
 """The README's figures, drawn from ``bench/results``: ``python -m fewframes.bench.report``.
 
-Nobody types a figure: the block between the two marks is what `measured` makes of the JSON files.
+Nobody types a figure: the block between the two marks is what `measured` makes of the JSON files,
+and ``bench/charts`` what `draw` makes of them.
 """
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
+from fewframes.bench.charts import bars, lines
+from fewframes.bench.readers import OURS
+
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "bench" / "results"
+CHARTS = ROOT / "bench" / "charts"
 README = ROOT / "README.md"
 PEERS = ("lance + simplejpeg", "tensorstore")
 MARKS = ("<!-- measured: begin -->\n", "<!-- measured: end -->")
@@ -22,12 +27,14 @@ def measured(results: Path = RESULTS) -> str:
     """Gives the block of Markdown that the JSON files make."""
     throughput = json.loads((results / "throughput.json").read_text())
     memory = json.loads((results / "memory.json").read_text())
-    lines = [*_machine(throughput["machine"]), *_read(throughput["films"])]
+    text = [*_machine(throughput["machine"]), *_read(throughput["films"])]
     catalogue = json.loads((results / "catalogue.json").read_text())
     store = json.loads((results / "store.json").read_text())
-    lines += [*_index(throughput["films"]), *_memory(memory)]
-    lines += [*_catalogue(catalogue), *_store(store)]
-    return "\n".join(lines) + "\n"
+    text += [*_index(throughput["films"]), *_memory(memory)]
+    text += [*_catalogue(catalogue), *_store(store)]
+    relevance = json.loads((results / "relevance.json").read_text())
+    text += _charts(throughput["films"], relevance)
+    return "\n".join(text) + "\n"
 
 
 def _machine(machine: dict[str, Any]) -> Iterator[str]:
@@ -45,24 +52,92 @@ def _film(film: dict[str, Any]) -> str:
     return f"{Path(name).stem}: {kind}, {frames}, {span.removeprefix('0.00 s to ')}"
 
 
-def _read(films: Iterable[dict[str, Any]]) -> Iterator[str]:
-    yield "**Reading evenly spaced exact frames at full size**, each peer in its best setting:"
+def _read(films: Sequence[dict[str, Any]]) -> Iterator[str]:
+    parts = [part for film in films for part in film["reading"].values()]
+    judged = ", whose pictures were judged first" if all("judged" in p for p in parts) else ""
+    yield "**Reading exact frames at full size**, each peer in its best setting" + judged + ";"
+    yield "charts of all settings are below:"
     yield ""
-    yield "| film | frames | pictures decoded | fewframes | best peer | ratio | TorchCodec |"
-    yield "|---|---|---|---|---|---|---|"
+    yield "| film | frames | fewframes | best peer | ratio | not timed |"
+    yield "|---|---|---|---|---|---|"
     for film in films:
-        read = film["read"]
-        rows, best = read["results"], read["best_peer"]
-        yield _row(
-            _film(film),
-            read["frames"],
-            f"{read['pictures_decoded']} of {read['pictures_in_film']}",
-            f"{rows['fewframes workers=1']['cpu_seconds']:.2f}",
-            f"{rows[best]['cpu_seconds']:.2f} ({best})" if best else "none installed",
-            f"{read['cpu_ratio']:.2f}" if best else "",
-            _seconds(rows["torchcodec exact"]),
-        )
+        for name, part in film["reading"].items():
+            rows, best = part["results"], part["best_peer"]
+            yield _row(
+                _film(film),
+                f"{name} ({part['frames']})",
+                _seconds(rows[OURS]),
+                f"{rows[best]['cpu_seconds']:.2f} ({best})" if best else "none installed",
+                part["cpu_ratio"] or "",
+                _not_timed(rows),
+            )
     yield ""
+
+
+def _not_timed(rows: dict[str, dict[str, Any]]) -> str:
+    """Who gives wrong pictures, and who does not run, in few words."""
+    wrong = [name for name, row in rows.items() if "wrong" in row]
+    broken = [name for name, row in rows.items() if "error" in row]
+    words = [f"wrong pictures: {', '.join(wrong)}"] if wrong else []
+    return "; ".join(words + ([f"does not run here: {', '.join(broken)}"] if broken else []))
+
+
+def reading_chart(film: dict[str, Any]) -> str:
+    """CPU seconds of every reader on every workload of a film, as SVG."""
+    groups = {
+        f"{name} ({part['frames']})": {
+            reader: row.get("cpu_seconds", "wrong pictures" if "wrong" in row else "does not run")
+            for reader, row in part["results"].items()
+        }
+        for name, part in film["reading"].items()
+    }
+    return bars(groups, title=f"Reading {_film(film)}: CPU seconds", unit="s")
+
+
+def relevance_chart(result: dict[str, Any], *, noise: str, ratio: str) -> str:
+    """Recall over K of policies that read relevance, as SVG."""
+    series = {
+        method: [(float(k), c["mean"], c["low"], c["high"]) for k, c in row.items()]
+        for method, row in result["recall"][noise][ratio].items()
+    }
+    title = f"Events found, relevance with {noise} noise, signal to noise {ratio}"
+    return lines(series, title=title, across="frames a video", up="interval recall")
+
+
+def draw(results: Path = RESULTS, charts: Path = CHARTS) -> list[Path]:
+    """Writes every chart, as ``charts/….svg``, and gives the files."""
+    drawn = {}
+    for film in json.loads((results / "throughput.json").read_text())["films"]:
+        drawn[f"reading_{Path(film['film']).stem}"] = reading_chart(film)
+    relevance = json.loads((results / "relevance.json").read_text())
+    for noise in relevance["recall"]:
+        drawn[f"relevance_{noise}"] = relevance_chart(relevance, noise=noise, ratio="1")
+    charts.mkdir(exist_ok=True)
+    for name, svg in drawn.items():
+        (charts / f"{name}.svg").write_text(svg)
+    return [charts / f"{name}.svg" for name in drawn]
+
+
+def _charts(films: Iterable[dict[str, Any]], relevance: dict[str, Any]) -> Iterator[str]:
+    yield ""
+    for film in films:
+        yield f"![CPU seconds of readers](bench/charts/reading_{Path(film['film']).stem}.svg)"
+    yield ""
+    sure = sum(row["is_more_than_chance"] for row in relevance["behind"])
+    yield "**Relevance with noise:** `query` beside AKS, BOLT, MarKey and the best scores, on"
+    films, events = relevance["films"], relevance["events_asked"]
+    yield f"{films} films with {events} planted events, at six budgets, four signal-to-noise ratios"
+    yield "and two kinds of noise: its mean recall is below a peer's in"
+    yield f"{len(relevance['behind'])} of {_cases(relevance)} cases, by more than chance in {sure}."
+    yield ""
+    for noise in relevance["recall"]:
+        yield f"![Recall with {noise} noise](bench/charts/relevance_{noise}.svg)"
+
+
+def _cases(relevance: dict[str, Any]) -> int:
+    """How many comparisons of `query` with a peer there are."""
+    ratios = [methods for noise in relevance["recall"].values() for methods in noise.values()]
+    return sum(len(row) for methods in ratios for name, row in methods.items() if name != "query")
 
 
 def _index(films: Iterable[dict[str, Any]]) -> Iterator[str]:
@@ -121,7 +196,7 @@ def _is_floor(name: str, codec: str) -> bool:
 
 
 def _seconds(row: dict[str, Any]) -> str:
-    return "does not load here" if "error" in row else f"{row['cpu_seconds']:.2f}"
+    return f"{row['cpu_seconds']:.2f}" if "cpu_seconds" in row else "not timed"
 
 
 def _row(*cells: object) -> str:
@@ -141,7 +216,8 @@ def rewritten(readme: str, block: str) -> str:
 
 @click.command()
 def main() -> None:
-    """Rewrites the README's figures from bench/results."""
+    """Rewrites the README's figures, and draws its charts, from bench/results."""
+    draw()
     README.write_text(rewritten(README.read_text(), measured()))
 
 

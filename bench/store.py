@@ -17,7 +17,7 @@ import click
 import numpy as np
 
 import fewframes as ff
-from fewframes.bench.measure import machine, run_cold
+from fewframes.bench.measure import complaint, machine, run_cold
 from fewframes.bench.store_jobs import CASES, FLOORS, place_of
 from fewframes.decoding import DecodeReport, decoder
 from fewframes.pictures import CODECS
@@ -85,7 +85,7 @@ def measure(job: str, cases: list[str], folder: Path, calls: int, rounds: int) -
                 run = run_cold([*JOB, job, case, str(folder), str(calls)])
                 said[case].append(run["said"])
             except RuntimeError as error:
-                broken[case] = str(error).strip().splitlines()[-1][:200]
+                broken[case] = complaint(error)
     results: dict[str, Any] = {case: {"error": words} for case, words in broken.items()}
     for case in (case for case in cases if case not in broken):
         results[case] = medians(said[case])
@@ -109,14 +109,8 @@ def with_ratios(results: dict[str, Any]) -> dict[str, Any]:
     return results
 
 
-@click.command()
-@click.argument("film", type=click.Path(path_type=Path, exists=True))
-@click.option("--frames", default=4 * SHARD_FRAMES, show_default=True, help="Pictures stored.")
-@click.option("--calls", default=9, show_default=True, help="Calls a process.")
-@click.option("--rounds", default=7, show_default=True)
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Where the JSON goes.")
-def main(film: Path, frames: int, calls: int, rounds: int, output: Path | None) -> None:
-    """Measures reading and writing of the frames of FILM."""
+def measured(film: Path, *, frames: int, calls: int, rounds: int) -> dict[str, Any]:
+    """Reading and writing of so many pictures of a film: all but the machine."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         lay_out(film, folder, frames)
@@ -130,7 +124,7 @@ def main(film: Path, frames: int, calls: int, rounds: int, output: Path | None) 
             for codec in CODECS
         }
     alone, written = (writing[case]["cpu_ms"] for case in writes)
-    result = {
+    return {
         "film": film.name,
         "pictures": count,
         "size": [SIDE, SIDE],
@@ -138,6 +132,17 @@ def main(film: Path, frames: int, calls: int, rounds: int, output: Path | None) 
         "reading_64_random": reading,
         "writing_a_picture": {**writing, "cpu_ratio": round(written / alone, 3)},
     }
+
+
+@click.command()
+@click.argument("film", type=click.Path(path_type=Path, exists=True))
+@click.option("--frames", default=4 * SHARD_FRAMES, show_default=True, help="Pictures stored.")
+@click.option("--calls", default=9, show_default=True, help="Calls a process.")
+@click.option("--rounds", default=7, show_default=True)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Where the JSON goes.")
+def main(film: Path, frames: int, calls: int, rounds: int, output: Path | None) -> None:
+    """Measures reading and writing of the frames of FILM."""
+    result = measured(film, frames=frames, calls=calls, rounds=rounds)
     say(result)
     if output:
         output.write_text(json.dumps({"machine": machine(PEERS), **result}, indent=1) + "\n")

@@ -1,79 +1,130 @@
-"""Decoding few frames, and indexing, beside peers: ``python -m fewframes.bench.throughput FILM…``.
+"""A film beside peers: ``fewframes bench throughput FILM…``.
 
-1. ``read``: evenly spaced exact frames at full size, cold process, by fewframes and by each peer
-   that is installed, in the peer's fastest setting (several are tried, the best one counts).
-2. ``index``: ``fewframes index --fps 2`` beside PyAV decoding the same plan's pictures and throwing
-   them away.
+1. Reading, for each of `WORKLOADS`: the same exact frames at full size, in a cold process, by every
+   row of `fewframes.bench.readers.READERS` whose package is installed. First each shows thumbnails
+   of what it gives; one that gives other pictures is named, and not timed.
+2. ``index``: ``fewframes index`` beside PyAV decoding the same plan's pictures and throwing them
+   away. ``choose``: what selecting costs on the result, by policy.
+3. With ``--stores``, `fewframes.bench.store`: reading and writing stored pictures of the film
+   beside zarr, TensorStore and Lance.
 
-Runs are interleaved; medians of CPU seconds, wall seconds and peak memory go into one JSON with the
-machine in it, and a table is printed.
+Runs are interleaved; medians of CPU seconds and wall seconds go into one JSON with the
+machine in it, and tables are printed, with what we lose.
 """
 
 import json
 import shutil
 import tempfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 
 import fewframes as ff
+from fewframes.arrays import F32, I64
+from fewframes.bench import store as stores
 from fewframes.bench.jobs import write_plan
-from fewframes.bench.measure import interleave, machine
+from fewframes.bench.judging import in_order, wrong_words
+from fewframes.bench.measure import complaint, interleave, machine, run_cold
+from fewframes.bench.readers import OURS, READERS
+from fewframes.timeline import Timeline
+from fewframes.wording import plainly
 
 JOBS = ["-m", "fewframes.bench.jobs"]
-PEERS = ("decord2", "opencv", "torchcodec")
+EVEN = "64 evenly spaced"
+MOST = 600
+"""Frames of the film's beginning that are decoded where all of them are wanted."""
 
 
-def read_cases(film: Path, count: int, budget: int) -> dict[str, list[str]]:
-    """Names the processes that read frames."""
-    common = [str(film), str(count), str(budget)]
-    settings = {
-        "fewframes workers=1": ["ours"],
-        "fewframes, seen before": ["ours_again"],
-        "fewframes default": ["ours_parallel"],
-        "decord2 num_threads=1": ["decord2", "1"],
-        "decord2 default": ["decord2", "0"],
-        "opencv 1 thread": ["opencv", "1"],
-        "opencv default": ["opencv", "0"],
-        "torchcodec exact": ["torchcodec"],
-    }
-    return {name: [*JOBS, job, *common, *rest] for name, (job, *rest) in settings.items()}
+def keyframes(timeline: Timeline) -> I64:
+    """Up to 64 keyframes, evenly among all."""
+    keys = np.flatnonzero(timeline.is_keyframe)
+    return keys[np.unique(np.linspace(0, len(keys) - 1, 64).round().astype(np.int64))]
 
 
-def measure_read(film: Path, budget: int, rounds: int) -> dict[str, Any]:
-    """Compares reading ``budget`` frames."""
-    timeline = ff.probe(film)
-    results = interleave(read_cases(film, len(timeline), budget), rounds)
-    mine = results["fewframes workers=1"]
-    others = {
-        name: result["cpu_seconds"]
-        for name, result in results.items()
-        if name.startswith(PEERS) and "error" not in result
-    }
-    best = min(others, key=lambda name: others[name]) if others else None
-    ratio = round(mine["cpu_seconds"] / others[best], 3) if best else None
-    said = mine["said"]
+def scattered(timeline: Timeline) -> I64:
+    """32 frames anywhere, the same at each call."""
+    few = np.random.default_rng(0).permutation(len(timeline))[:32]
+    return np.sort(few).astype(np.int64)
+
+
+WORKLOADS: dict[str, Callable[[Timeline], I64]] = {
+    "every frame": lambda timeline: np.arange(min(len(timeline), MOST)),
+    "1 of 30": lambda timeline: np.arange(0, min(len(timeline), 30 * 100), 30),
+    EVEN: lambda timeline: np.unique(np.linspace(0, len(timeline) - 1, 64).round().astype(int)),
+    "32 anywhere": scattered,
+    "keyframes": keyframes,
+}
+"""Name -> the frames that are read, in rising order."""
+
+
+def measure_reading(
+    film: Path, asked: Mapping[str, I64], folder: Path, rounds: int
+) -> dict[str, dict[str, Any]]:
+    """Judges every reader on each workload, and times those that give the right pictures."""
+    truth = in_order(film, np.unique(np.concatenate(list(asked.values()))))
+    measured = {}
+    for name, numbers in asked.items():
+        np.save(folder / "numbers.npy", numbers)
+        common = [*JOBS, "read", str(film), str(folder / "numbers.npy")]
+        refused = {
+            reader: words
+            for reader in READERS
+            if (words := judged([*common, reader], folder / "shown.npy", numbers, truth))
+        }
+        right = {reader: [*common, reader] for reader in READERS if reader not in refused}
+        timed = without_peaks(interleave(right, rounds))
+        results = {reader: refused.get(reader) or timed[reader] for reader in READERS}
+        about = {"frames": len(numbers), "judged": True, **beside_best(results)}
+        measured[name] = {**about, "results": results}
+        click.echo(f"{film.name}: {name} is measured", err=True)
+    return measured
+
+
+def without_peaks(rows: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Leaves peaks of memory out: a child's begins at its parent's, which holds the thumbnails."""
     return {
-        "frames": budget,
-        "best_peer": best,
-        "cpu_ratio": ratio,
-        "pictures_planned": said["pictures_planned"],
-        "pictures_decoded": said["pictures"],
-        "pictures_in_film": len(timeline.packets),
-        "results": results,
+        name: {key: v for key, v in row.items() if key != "peak_mb"} for name, row in rows.items()
     }
 
 
-def measure_index(film: Path, fps: float, rounds: int) -> dict[str, Any]:
-    """Compares indexing with decoding alone."""
+def judged(
+    job: list[str], shown: Path, numbers: I64, truth: Mapping[int, F32]
+) -> dict[str, str] | None:
+    """Why a reader is not timed: it does not run here, or gives wrong pictures; None otherwise."""
+    try:
+        run_cold([*job, str(shown)])
+    except RuntimeError as error:
+        return {"error": complaint(error)}
+    words = wrong_words(np.load(shown), numbers, truth)
+    return {"wrong": words} if words else None
+
+
+def beside_best(results: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Names the peer that takes least CPU time, and our share of it.
+
+    >>> beside_best({OURS: {"cpu_seconds": 1.0}, "x": {"cpu_seconds": 2.0}, "y": {"wrong": "…"}})
+    {'best_peer': 'x', 'cpu_ratio': 0.5}
+    """
+    cpu = {name: row["cpu_seconds"] for name, row in results.items() if "cpu_seconds" in row}
+    peers = [name for name in cpu if not name.startswith("fewframes")]
+    best = min(peers, key=lambda name: cpu[name]) if peers else None
+    ratio = round(cpu[OURS] / cpu[best], 3) if best and OURS in cpu else None
+    return {"best_peer": best, "cpu_ratio": ratio}
+
+
+def measure_index(film: Path, fps: float, budget: int, rounds: int) -> dict[str, Any]:
+    """Compares indexing with decoding alone, and times selections on the index."""
     pictures = write_plan(str(film), fps)
     store = tempfile.mkdtemp(suffix=".zarr")
     cases = {
         "fewframes index": [*JOBS, "index", str(film), store, f"{fps:.1f}"],
         "PyAV decodes the plan": [*JOBS, "plan_alone", str(film), f"{fps:.1f}"],
     }
-    results = interleave(cases, rounds)
+    results = without_peaks(interleave(cases, rounds))
+    choose = run_cold([*JOBS, "choose", store, str(budget)])["said"]
     shutil.rmtree(store, ignore_errors=True)
     cpu = [result["cpu_seconds"] for result in results.values()]
     return {
@@ -81,19 +132,53 @@ def measure_index(film: Path, fps: float, rounds: int) -> dict[str, Any]:
         "cpu_ratio": round(cpu[0] / cpu[1], 3),
         "pictures": pictures,
         "results": results,
+        "choose": {"budget": budget, **choose},
     }
 
 
-@click.command()
+def measure_film(
+    film: Path, workloads: tuple[str, ...], *, fps: float, rounds: int, with_stores: bool
+) -> dict[str, Any]:
+    """All of one film. Raises ValueError where its pictures have to be turned."""
+    timeline = ff.probe(film)
+    if timeline.stream.rotation:
+        raise ValueError(
+            f"{film.name!r} is turned by {timeline.stream.rotation} degrees, which some libraries "
+            "undo and others do not; pass a film that is upright"
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        asked = {name: WORKLOADS[name](timeline) for name in workloads}
+        reading = measure_reading(film, asked, Path(folder), rounds)
+    result = {
+        "film": film.name,
+        "about": repr(timeline),
+        "pictures_in_film": len(timeline.packets),
+        "reading": reading,
+        "index": measure_index(film, fps, 64, rounds),
+    }
+    if with_stores:
+        result["stores"] = stores.measured(film, frames=256, calls=5, rounds=rounds)
+    return result
+
+
+@click.command("throughput")
 @click.argument("films", nargs=-1, type=click.Path(path_type=Path, exists=True))
-@click.option("-k", "--budget", default=64, show_default=True)
-@click.option("--fps", default=2.0, show_default=True)
+@click.option("--workload", "workloads", multiple=True, type=click.Choice(list(WORKLOADS)))
+@click.option("--fps", default=2.0, show_default=True, help="Rate of the index.")
 @click.option("--rounds", default=5, show_default=True)
+@click.option("--stores", "with_stores", is_flag=True, help="Stored pictures, too.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Where the JSON goes.")
+@plainly
 def main(
-    films: tuple[Path, ...], budget: int, fps: float, rounds: int, output: Path | None
+    films: tuple[Path, ...],
+    workloads: tuple[str, ...],
+    fps: float,
+    rounds: int,
+    with_stores: bool,
+    output: Path | None,
 ) -> None:
-    """Measures FILMS, or a generated film where none is given."""
+    """Measures FILMS beside the installed peers, or a generated film where none is given."""
+    asked = workloads or tuple(WORKLOADS)
     with tempfile.TemporaryDirectory() as folder:
         if not films:
             from fewframes.bench.procedure import make_procedure
@@ -102,31 +187,38 @@ def main(
             make_procedure(films[0], seed=0)
         results = []
         for film in films:
-            timeline = ff.probe(film)
-            result = {
-                "film": film.name,
-                "about": repr(timeline),
-                "read": measure_read(film, budget, rounds),
-                "index": measure_index(film, fps, rounds),
-            }
-            results.append(result)
-            say(result)
+            results.append(
+                measure_film(film, asked, fps=fps, rounds=rounds, with_stores=with_stores)
+            )
+            say(results[-1])
     if output:
-        output.write_text(json.dumps({"machine": machine(), "films": results}, indent=1) + "\n")
+        packages = [row.package for row in READERS.values() if row.package]
+        peers = machine([*dict.fromkeys(packages), *stores.PEERS])
+        output.write_text(json.dumps({"machine": peers, "films": results}, indent=1) + "\n")
 
 
 def say(result: dict[str, Any]) -> None:
-    """Prints one film's table."""
+    """Prints one film's tables."""
     click.echo(result["about"])
-    for part in ("read", "index"):
-        ratio = result[part]["cpu_ratio"]
-        click.echo(f"  {part}: CPU {ratio} x of {result[part].get('best_peer') or 'the decode'}")
-        for name, row in result[part]["results"].items():
-            words = row.get("error") or (
-                f"{row['cpu_seconds']:8.2f} CPU s {row['wall_seconds']:8.2f} s"
-                f" {row['peak_mb']:8.0f} MB"
-            )
-            click.echo(f"    {name:<24}{words}")
+    parts = {**result["reading"], "index": result["index"]}
+    for name, part in parts.items():
+        than = part.get("best_peer") or ("the decode" if name == "index" else "no peer")
+        count = f"{part['frames']} frames, " if "frames" in part else ""
+        click.echo(f"  {name}: {count}CPU {part['cpu_ratio']} x of {than}")
+        for case, row in part["results"].items():
+            click.echo(f"    {case:<24}{say_row(row)}")
+    choose = result["index"]["choose"]
+    costs = ", ".join(f"{policy} {cost:.2f}" for policy, cost in choose["cpu_ms"].items())
+    click.echo(f"  {choose['budget']} of {choose['rows']} rows, CPU ms: {costs}")
+    if "stores" in result:
+        stores.say(result["stores"])
+
+
+def say_row(row: dict[str, Any]) -> str:
+    """One case: its medians, or why there are none."""
+    if "cpu_seconds" in row:
+        return f"{row['cpu_seconds']:8.2f} CPU s {row['wall_seconds']:8.2f} s"
+    return f"not timed: {row['wrong']}" if "wrong" in row else str(row["error"])
 
 
 if __name__ == "__main__":

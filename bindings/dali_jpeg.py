@@ -9,6 +9,7 @@ On the CPU the levels are libjpeg-turbo's, which are those of this package. nvJP
 differ by rounding; no bound is given here, since it has not been measured.
 """
 
+import atexit
 import os
 import threading
 from collections.abc import Sequence
@@ -109,3 +110,6 @@ def _pipeline(process: int, device: Device, threads: int) -> Any:  # noqa: ANN40
         pipeline.set_outputs(pictures)
     pipeline.build()
     return pipeline
+
+
+atexit.register(_pipeline.cache_clear)  # while there still is a DALI to take them down

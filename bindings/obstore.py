@@ -199,8 +199,9 @@ def _connected(url: str) -> "ObjectStore":
             f"{url!r} needs obstore, which is not installed; pip install 'fewframes[s3]'"
         ) from error
     retry: Any = {"max_retries": RETRIES, "retry_timeout": timedelta(seconds=RETRY_SECONDS)}
+    plain: Any = {"client_options": {"allow_http": True}} if url.startswith("http:") else {}
     try:
-        return from_url(url, retry_config=retry)
+        return from_url(url, retry_config=retry, **plain)
     except BaseError as error:
         raise ValueError(f"{url!r} is no URL of an object store: {_line(error)}") from error
 

@@ -13,6 +13,7 @@ paths, or by URL, with keys in their own environment.
 """
 
 import os
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -24,6 +25,7 @@ from fewframes.errors import CrashedError, MissingBackendError
 from fewframes.isolation import LIMIT_SECONDS, MEMORY_BYTES, Worker
 
 R = TypeVar("R")
+ANSWER_SECONDS = 10.0
 RETRIES = 20
 """How often Ray makes a call again whose worker or node has died."""
 
@@ -45,6 +47,7 @@ def ray_workers(
     ray = _library(address)
     is_ours = not ray.is_initialized()
     if is_ours:
+        _check_answers(address)
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         try:
             ray.init(address=address, log_to_driver=False, logging_level="ERROR")
@@ -139,6 +142,19 @@ def _library(address: str) -> Any:  # noqa: ANN401 (a module)
             f"ray={address!r} needs Ray, which is not installed; pip install 'fewframes[ray]'"
         ) from error
     return ray
+
+
+def _check_answers(address: str) -> None:
+    """Refuses an address where nothing answers, for which Ray itself would wait ten minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not port.isdigit():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=ANSWER_SECONDS).close()
+    except OSError as error:
+        raise ConnectionError(
+            f"no Ray cluster at {address!r}: {error}; start one with 'ray start', or pass 'local'"
+        ) from error
 
 
 @cache

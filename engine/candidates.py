@@ -1,11 +1,12 @@
 """Candidates and Picks: what a policy is given, and what it gives back."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from fewframes.arrays import F32, F64, I64, Mask
+from fewframes.arrays import F32, F64, I64, Mask, Samples
 
 ROUNDING_SECONDS = 1e-9
 """Times closer than this are the same: 3 x 0.1 s and 0.3 s differ by less, no two frames do."""
@@ -28,6 +29,8 @@ class Candidates:
     """Whether a decoder can start at the frame, ``[n] bool``."""
     signatures: F32 | None = None
     """Finite descriptions, ``[n, d] f32``; never None for a policy that needs pictures."""
+    signals: Mapping[str, Samples] = field(default_factory=dict)
+    """What was measured of each frame, by name, ``[n]`` each; empty where nothing was."""
     signatures_there: Any = None
     """The same on a GPU, where the table's lie there: kernels then run there; else None."""
     relevance: F64 | None = None

@@ -8,7 +8,7 @@
    so that a wrong one can hide a video from a list, but never give another's frames.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -51,12 +51,12 @@ class Catalogue:
         old = [] if view.table is None else id_texts(view.table["id"].filter(view.stands))
         return sorted([*old, *view.noted])
 
-    def rows(self) -> Iterator[Row]:
-        """Gives `COLUMNS` of every video, with the id as text, sorted by id."""
+    def rows(self, columns: Sequence[str] = tuple(COLUMNS)) -> Iterator[Row]:
+        """Gives columns of every video, ``id`` among them and as text, sorted by id."""
         view = self._look()
-        late = sorted(rows_of(self._store, view.noted), key=lambda row: str(row["id"]))
-        kept = [] if view.table is None else view.table.filter(view.stands).to_batches(BATCH_ROWS)
-        for batch in kept:
+        late = [{name: row[name] for name in columns} for row in rows_of(self._store, view.noted)]
+        late.sort(key=lambda row: str(row["id"]))
+        for batch in view.batches(columns):
             for row, video_id in zip(batch.to_pylist(), id_texts(batch["id"]), strict=True):
                 while late and late[0]["id"] < video_id:
                     yield late.pop(0)
@@ -91,6 +91,13 @@ class _View(NamedTuple):
     """Which of its rows still stand: no note names the video."""
     noted: list[str]
     """Videos that notes, or without a snapshot the folders, lead to."""
+
+    def batches(self, columns: Sequence[str]) -> list[Any]:
+        """The rows of the snapshot that stand, in record batches."""
+        if self.table is None:
+            return []
+        found: list[Any] = self.table.select(columns).filter(self.stands).to_batches(BATCH_ROWS)
+        return found
 
 
 def listed_ids(store: Path) -> list[str]:

@@ -42,6 +42,7 @@ COLUMNS = {
 }
 """Columns of a snapshot, one row a video, sorted by id: the id in bytes, the names of its groups,
 and facts of the newest one (null where its record cannot be read: ``status`` is "unreadable").
+A film that crashed or hung twice has a row without groups in a list: ``status`` is "failed".
 
 ``frames`` are those of the film, ``rows`` those that were scanned, ``stored`` the pictures kept,
 ``bytes`` what the group takes; ``height`` and ``width`` are those of the stored pictures,
@@ -86,6 +87,24 @@ def _film_of(source: Mapping[str, Any], stream: Mapping[str, Any]) -> Row:
     shown = ("container", "codec", "pixel_format", "height", "width")
     facts = {column: source[name] for column, name in names.items()}
     return facts | {f"film_{name}": stream[name] for name in shown}
+
+
+def row_of_failure(record: Mapping[str, Any]) -> Row:
+    """Gives the row of a film that failed, of its record in the quarantine: no group, no facts.
+
+    >>> from fewframes.recipes import Recipe
+    >>> record = {"id": "film", "reason": "it hung", "recipe": Recipe().to_dict(), "file": None}
+    >>> row = row_of_failure(record)
+    >>> row["status"], row["reason"], row["recipe_fps"], row["rows"]
+    ('failed', 'it hung', 2.0, None)
+    """
+    row: Row = dict.fromkeys(COLUMNS) | {"id": record["id"], "keys": [], "status": "failed"}
+    film_bytes = record["file"][0] if record["file"] else None
+    return row | {
+        "reason": record["reason"],
+        "film_bytes": film_bytes,
+        **_recipe_of(record["recipe"]),
+    }
 
 
 def _recipe_of(recipe: Mapping[str, Any]) -> Row:

@@ -10,7 +10,8 @@ import click
 import fewframes
 from fewframes.bench_command import bench
 from fewframes.embed_command import embed
-from fewframes.film_commands import index, policies, probe, sample
+from fewframes.film_commands import policies, probe, sample
+from fewframes.index_command import index
 from fewframes.store_commands import compact, export, info, ls, mcp, rm, verify
 
 

@@ -1,81 +1,31 @@
 """index: many films into one store; one bad film never stops the others.
 
 A run that was interrupted goes on with the films that were not done: each film is published by one
-step, and a published one is not decoded again. What killed runs have left is removed.
+step, and a published one is not decoded again; of a long film, nor are the ranges that were done.
+What killed runs have left is removed. `running` says how it works.
 """
 
-import os
+import math
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from fewframes.choosing import Asked
-from fewframes.crew import Crewman, Told, run_tasks
-from fewframes.errors import FewframesError
-from fewframes.fetching import size_of
 from fewframes.finding import Film
 from fewframes.inputs import find_inputs
-from fewframes.isolation import LIMIT_SECONDS, MEMORY_BYTES, Worker
+from fewframes.isolation import LIMIT_SECONDS, MEMORY_BYTES
+from fewframes.narrowing import narrowed
 from fewframes.objects import Objects, store_at
-from fewframes.outcomes import Outcome
-from fewframes.patience import Patience
+from fewframes.outcomes import IndexReport, Outcome, Progress
 from fewframes.pictures import CodecName
+from fewframes.ranges import RANGE_SECONDS
 from fewframes.recipes import DEDUP, Recipe
+from fewframes.running import Limits, Run
 from fewframes.sizes import Size, parse_size
-from fewframes.space import check_space as has_space
-from fewframes.space import look_at_film
-from fewframes.tasks import FilmTask, perform
-from fewframes.uploading import prepare
-
-R = TypeVar("R")
-
-SLOWEST_BYTES_A_SECOND = 20e6
-"""How fast a film can at least be read; while it is hashed or demuxed there is no other sign."""
-UNBOUNDED = 1 << 62
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far an indexing run is; given to the progress callback."""
-
-    video_id: str
-    frames_done: int
-    frames_total: int
-    films_done: int = 0
-    films_total: int = 0
-    outcome: Outcome | None = None
-    """Set once, when the film is finished."""
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class IndexReport:
-    """What became of every film of a run."""
-
-    outcomes: tuple[Outcome, ...]
-    seconds: float
-    """How long the run took."""
-
-    def __repr__(self) -> str:
-        counts = {status: len(self.with_status(status)) for status in STATUSES}
-        words = ", ".join(f"{n} {status}" for status, n in counts.items() if n) or "no films"
-        return f"IndexReport({words}, {self.seconds:.1f} s)"
-
-    def with_status(self, *statuses: str) -> list[Outcome]:
-        """The outcomes that have one of these statuses."""
-        return [outcome for outcome in self.outcomes if outcome.status in statuses]
-
-    @property
-    def exit_status(self) -> int:
-        """0 all done, 1 nothing could be indexed, 3 some films are damaged or failed."""
-        if not self.with_status("ok", "done", "damaged"):
-            return 1
-        return 3 if self.with_status("damaged", "failed") else 0
-
-
-STATUSES = ("ok", "done", "damaged", "failed")
+from fewframes.uploading import prepare, scratch_of
 
 
 def index(  # noqa: PLR0913 (the public call)
@@ -98,6 +48,11 @@ def index(  # noqa: PLR0913 (the public call)
     backend: str | None = None,
     device: str = "cpu",
     ray: str | None = None,
+    retry_failed: bool = False,
+    since: datetime | str | None = None,
+    only: str | Sequence[str] = (),
+    shard: str | None = None,
+    range_seconds: float = RANGE_SECONDS,
 ) -> IndexReport:
     """Indexes films into a store: a folder, or a URL as text.
 
@@ -115,10 +70,17 @@ def index(  # noqa: PLR0913 (the public call)
     ``strict`` refuses films that do not decode completely. Films that are in the store already,
     unchanged and under the same recipe, are left alone.
 
+    Of these films, ``since``, ``only`` and ``shard`` leave only those that were changed then or
+    later, whose ids match a pattern, and that belong to one part of several (`narrowed`).
+
     Each film is decoded in a worker process, of which there are ``workers`` (default: one a core).
     A worker that gives no sign for ``limit_seconds``, and 50 s more for each GB of the film, is
     stopped; it may use ``memory_bytes``, which does not bound a worker that may use a GPU, since
-    drivers reserve more than they use. Either fails that film alone. With ``ray``, the address of a
+    drivers reserve more than they use. A film for which that happens is tried once more when all
+    others are done, alone; then it fails, and the store remembers it: until its file changes, later
+    runs list it and pass it over, unless they are to ``retry_failed``. A long film is decoded in
+    ranges of at least ``range_seconds`` of predicted CPU time, by several workers at once; what is
+    stored is the same. With ``ray``, the address of a
     Ray cluster, the workers are on its nodes, one a core, which see films and store under the same
     paths or URLs. While an object store does not answer, the films wait for it, up to ten minutes.
 
@@ -137,122 +99,43 @@ def index(  # noqa: PLR0913 (the public call)
     IndexReport(1 done, ... s)
     """
     many = [paths] if isinstance(paths, str | Path) else list(paths)
-    films = find_inputs(many, ids)
-    words = _size_words(size)
-    recipe = Recipe(fps, words, codec, quality, dedup, stream)
-    home, asked = store_at(store), Asked(backend, device)
-    has_to_fit = check_space and (ray is None or isinstance(home, Path))
-    scratch = prepare(home)
+    films = narrowed(find_inputs(many, ids), since=since, only=only, shard=shard)
+    recipe = Recipe(fps, size_words(size), codec, quality, dedup, stream)
+    home = store_at(store)
+    prepare(home)
+    limits = Limits(limit_seconds, memory_bytes, _workers(workers), check_space, range_seconds)
+    run = run_of(home, recipe, Asked(backend, device), limits, strict=strict, ray=ray)
     if ray is not None:
-        films, home = _absolute(films), home.absolute() if isinstance(home, Path) else home
-    run = _Run(home, scratch, recipe, strict, limit_seconds, has_to_fit, asked, ray)
+        films = _absolute(films)
     started = time.monotonic()
     outcomes: dict[str, Outcome] = {}
-    for event in run.events(films, workers, memory_bytes):
+    for event in run.events(films, retry_failed=retry_failed):
         if event.outcome:
             outcomes[event.video_id] = event.outcome
         if progress:
-            progress(replace(event, films_done=len(outcomes), films_total=len(films)))
+            progress(event)
     return IndexReport(tuple(outcomes[name] for name in films), time.monotonic() - started)
 
 
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """What every film of a run has in common."""
+def run_of(
+    store: Path | Objects,
+    recipe: Recipe,
+    asked: Asked,
+    limits: Limits,
+    *,
+    strict: bool,
+    ray: str | None,
+) -> Run:
+    """Makes the run of a recipe; on a cluster, paths are those that other machines see.
 
-    store: Path | Objects
-    scratch: Path
-    """Where groups are written first: the store, if it is on disk."""
-    recipe: Recipe
-    is_strict: bool
-    limit_seconds: float
-    has_to_fit: bool
-    asked: Asked
-    ray: str | None
-    patience: Patience = field(default_factory=Patience)
-
-    def events(
-        self, films: Mapping[str, Film], count: int | None, memory: int
-    ) -> Iterator[Progress]:
-        """Indexes films on worker processes; gives how far each is, and its outcome."""
-        with ExitStack() as stack:
-            bound = memory if self.asked.device == "cpu" else UNBOUNDED
-            workers = self._crew(stack, _worker_count(count, len(films)), count, bound)
-            left = list(films.items())
-            if self.has_to_fit:
-                left = yield from self._look(left, workers)
-            events = run_tasks(left, self.index, workers=workers)
-            for event in stack.enter_context(closing(events)):
-                name, _ = event.task
-                if isinstance(event, Told):
-                    yield Progress(name, *event.values)
-                else:
-                    outcome = event.result or Outcome(name, "failed", _reason(event.error))
-                    yield Progress(name, outcome.rows, outcome.rows, outcome=outcome)
-
-    def _crew(
-        self, stack: ExitStack, here: int, there: int | None, memory: int
-    ) -> Sequence[Crewman]:
-        """So many workers on this machine, or those of the cluster."""
-        if self.ray is None:
-            return [stack.enter_context(Worker(memory_bytes=memory)) for _ in range(here)]
-        from fewframes.bindings.ray_run import ray_workers
-
-        return stack.enter_context(ray_workers(self.ray, count=there, memory_bytes=memory))
-
-    def _look(
-        self, films: list[tuple[str, Film]], workers: Sequence[Crewman]
-    ) -> Generator[Progress, None, list[tuple[str, Film]]]:
-        """Checks that the disk has space; gives outcomes of films that need no decoding at all."""
-        needed, left = [], set()
-        with closing(run_tasks(films, self.look, workers=workers)) as events:
-            for event in events:
-                name, _ = event.task
-                if isinstance(event, Told):
-                    continue
-                if event.error is not None:
-                    outcome = Outcome(name, "failed", _reason(event.error))
-                    yield Progress(name, 0, 0, outcome=outcome)
-                elif event.result is None:
-                    yield Progress(name, 0, 0, outcome=Outcome(name, "done"))
-                else:
-                    needed.append(event.result)
-                    left.add(event.task)
-        if not isinstance(self.store, Path):  # films leave the disk as they are put
-            needed = sorted(needed)[-len(workers) :]
-        has_space(self.scratch, sum(needed))
-        return [film for film in films if film in left]
-
-    def look(
-        self, worker: Crewman, film: tuple[str, Film], _tell: Callable[[int, int], None]
-    ) -> int | None:
-        """Has a worker predict what one film takes."""
-        video_id, path = film
-        facts: dict[str, Any] = {"video_id": video_id, "recipe": self.recipe}
-        return self._patient(
-            worker,
-            lambda: worker.call(
-                look_at_film, path, self.store, limit_seconds=self._limit(path), **facts
-            ),
-        )
-
-    def index(
-        self, worker: Crewman, film: tuple[str, Film], tell: Callable[[int, int], None]
-    ) -> Outcome:
-        """Has a worker index one film."""
-        video_id, path = film
-        task = FilmTask(path, self.store, video_id, self.recipe, self.is_strict, self.asked)
-        return self._patient(
-            worker,
-            lambda: worker.call(perform, task, limit_seconds=self._limit(path), progress=tell),
-        )
-
-    def _patient(self, worker: Crewman, call: Callable[[], R]) -> R:
-        """Makes a call again while an object store is away."""
-        return self.patience.call(call, is_over=lambda: worker.is_stopped)
-
-    def _limit(self, film: Film) -> float:
-        return self.limit_seconds + size_of(film) / SLOWEST_BYTES_A_SECOND
+    Parts of long films lie below the store; where the machines of a cluster do not share that,
+    films are not cut, and the disk on which they work is not this one.
+    """
+    if ray is not None and isinstance(store, Path):
+        store = store.absolute()
+    elif ray is not None:
+        limits = replace(limits, has_to_fit=False, range_seconds=math.inf)
+    return Run(store, scratch_of(store), recipe, strict, asked, limits, ray)
 
 
 def _absolute(films: Mapping[str, Film]) -> dict[str, Film]:
@@ -262,20 +145,18 @@ def _absolute(films: Mapping[str, Film]) -> dict[str, Film]:
     }
 
 
-def _reason(error: BaseException | None) -> str:
-    """Says why a film failed: an expected error in its own words, another with its kind."""
-    if isinstance(error, FewframesError | OSError | ValueError):
-        return str(error)
-    return f"{type(error).__name__}: {error}"
+def _workers(count: int | None) -> int | None:
+    if count is not None and count < 1:
+        raise ValueError(f"workers={count} indexes nothing; pass workers >= 1")
+    return count
 
 
-def _worker_count(workers: int | None, films: int) -> int:
-    if workers is not None and workers < 1:
-        raise ValueError(f"workers={workers} indexes nothing; pass workers >= 1")
-    return max(1, min(workers or os.cpu_count() or 1, films))
+def size_words(size: Size) -> str:
+    """Writes a size as a recipe has it.
 
-
-def _size_words(size: Size) -> str:
+    >>> size_words(None), size_words(448), size_words((252, 448))
+    ('native', '448', '252x448')
+    """
     parsed = parse_size(size)
     if parsed is None:
         return "native"

@@ -5,7 +5,7 @@ happens. Leaving early, by an exception of the caller or Ctrl-C, stops every pro
 """
 
 import threading
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Any, Generic, Protocol, TypeVar
@@ -64,15 +64,17 @@ class _Desk(Generic[T, R]):
 
 
 def run_tasks(
-    tasks: Sequence[T],
+    tasks: Iterable[T],
     call: Callable[[W, T, Callable[..., None]], R],
     *,
     workers: Sequence[W],
 ) -> Generator[Told[T] | Done[T, R], None, None]:
     """Makes ``call(worker, task, tell)`` for every task and gives what happens, as it happens.
 
-    ``call`` runs on a thread of its worker and is expected to use ``worker.call``. What ``tell`` is
-    given comes out as `Told`; every task ends with one `Done`.
+    A task is asked for when a worker has nothing to do, and again after each event: an iterator may
+    have no next one now, and have one when another has ended. It is over when there is none and
+    nothing is being done. ``call`` runs on a thread of its worker and is expected to use
+    ``worker.call``. What ``tell`` is given comes out as `Told`; every task ends with one `Done`.
 
     >>> import math
     >>> from fewframes.isolation import Worker
@@ -82,24 +84,36 @@ def run_tasks(
     [3.0, 2.0]
     """
     desk: _Desk[T, R] = _Desk()
-    for task in [*tasks, *(None for _ in workers)]:
-        desk.tasks.put(task)
     threads = [threading.Thread(target=_work, args=(desk, call, worker)) for worker in workers]
     for thread in threads:
         thread.start()
-    left = len(tasks)
     try:
-        while left:
-            event = desk.events.get()
-            left -= isinstance(event, Done)
-            yield event
+        yield from _events(desk, iter(tasks), len(workers))
     except BaseException:
         for worker in workers:
             worker.stop()
         raise
     finally:
+        for _ in workers:
+            desk.tasks.put(None)
         for thread in threads:
             thread.join()
+
+
+def _events(
+    desk: _Desk[T, R], tasks: Iterator[T], workers: int
+) -> Generator[Told[T] | Done[T, R], None, None]:
+    """Hands out as many tasks as there are workers, and gives what happens."""
+    running = 0
+    while True:
+        while running < workers and (task := next(tasks, None)) is not None:
+            desk.tasks.put(task)
+            running += 1
+        if not running:
+            return
+        event = desk.events.get()
+        running -= isinstance(event, Done)
+        yield event
 
 
 def _work(desk: _Desk[T, R], call: Callable[[W, T, Callable[..., None]], R], worker: W) -> None:

@@ -85,6 +85,10 @@ def video_line(video: "Video") -> dict[str, Any]:
     }
 
 
+LISTED = ("id", "status", "rows", "stored", "duration_seconds", "height", "width")
+"""Columns of the catalogue that `listed_line` reads."""
+
+
 def listed_line(row: dict[str, Any]) -> dict[str, Any]:
     """Says of a row of the catalogue what a list shows; nothing where a record is unreadable."""
     size = None if row["height"] is None else f"{row['height']}x{row['width']}"

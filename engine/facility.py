@@ -10,6 +10,7 @@ import numpy as np
 from fewframes.arrays import F32, I64, U16
 from fewframes.candidates import Candidates, Picks, signatures_of
 from fewframes.floors import unit_scores, with_floor
+from fewframes.peaks import standing_out
 
 ANCHORS, PAIRS = 512, 12_500_000
 """Frames that have to be represented: as many as make this many pairs with the candidates, but at
@@ -44,27 +45,34 @@ def facility(candidates: Candidates, *, budget: int) -> Picks:
 def query(candidates: Candidates, *, budget: int) -> Picks:
     """Answers a question: relevance + coverage - redundancy.
 
-    1. A frame's value is 0.7 · relevance (scaled to 0…1) + 0.2 · its facility gain over the
-       anchors (see `facility`) - 0.1 · its largest cosine with a frame chosen.
-    2. The frame with the largest value is taken, the lowest row on a tie. Its score is the value
+    1. Relevance is turned into peaks, 0 to 1: it is averaged over a few lengths of time, and a
+       frame near one that scores higher counts less (`fewframes.peaks`).
+    2. A frame's value is 0.7 · that + 0.2 · its facility gain over the anchors (see `facility`)
+       - 0.1 · its largest cosine with a frame chosen.
+    3. The frame with the largest value is taken, the lowest row on a tie. Its score is the value
        over 0.2.
-    3. Where no value is above 0 any more, the frame farthest in time from the chosen ones is
+    4. Where no value is above 0 any more, the frame farthest in time from the chosen ones is
        taken. Reason "coverage", score 0.
 
-    MarKey (2026), with redundancy against all frames chosen instead of the last 28, so that values
-    only shrink and most need no second look; relevance comes from the caller, any score of frames
-    against a question. O(n · anchors · d), then little a frame. ``coverage`` is spent first, as by
-    `adaptive`.
+    MarKey (2026), but for the peaks, and with redundancy against all frames chosen instead of the
+    last 28, so that values only shrink and most need no second look; relevance comes from the
+    caller, any score of frames against a question. O(n · anchors · d), then little a frame.
+    ``coverage`` is spent first, as by `adaptive`.
 
     >>> from fewframes.candidates import example_candidates
     >>> sorted(query(example_candidates(), budget=2).rows.tolist())
     [2, 3]
     """
-    return represented(candidates, budget=budget, redundancy=REDUNDANCY)
+    return represented(candidates, budget=budget, redundancy=REDUNDANCY, takes_peaks=True)
 
 
 def represented(
-    candidates: Candidates, *, budget: int, redundancy: float, anchors: int | None = None
+    candidates: Candidates,
+    *,
+    budget: int,
+    redundancy: float,
+    anchors: int | None = None,
+    takes_peaks: bool = False,
 ) -> Picks:
     """Runs the kernel in units of 1 / (65535 · anchors) of a mean gain.
 
@@ -80,6 +88,8 @@ def represented(
     alike = similarities(unit, anchors=anchor_rows(n, count=count))
     whole = ONE * alike.shape[1]
     relevance = unit_scores(candidates.relevance, n=n)
+    if takes_peaks:
+        relevance = standing_out(relevance, seconds=candidates.seconds, unit=unit)
     bonus = np.rint(relevance * (RELEVANCE / COVERAGE * whole)).astype(np.int64)
 
     def best(*, count: int, chosen: I64) -> tuple[I64, F32]:

@@ -77,6 +77,15 @@ def size_of(film: Film) -> int:
     return film.stat().st_size if isinstance(film, Path) else _look(film)[2].size
 
 
+def stamp_of(film: Film) -> list[int]:
+    """Bytes and time of change, in ns, of a film on disk or by URL; raises as `on_disk` does."""
+    if isinstance(film, str):
+        facts = _look(film)[2]
+        return [facts.size, facts.changed_ns]
+    stat = film.stat()
+    return [stat.st_size, stat.st_mtime_ns]
+
+
 def source_of(url: str) -> Source:
     """Says which film is behind a URL, as `identify` does of a file, without fetching it.
 

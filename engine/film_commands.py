@@ -1,15 +1,12 @@
-"""Commands that start from films: probe, index, sample, policies."""
+"""Commands that start from films: probe, sample, policies; `index_command` has index."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
 import fewframes
-from fewframes.pictures import CODECS
-from fewframes.recipes import DEDUP
 from fewframes.wording import (
     WHERE,
     apart,
@@ -27,7 +24,6 @@ BACKEND = click.option("--backend", type=click.Choice(["ffmpeg", "dali"]), help=
 DEVICE = click.option(
     "--device", type=click.Choice(["cpu", "cuda", "auto"]), default="cpu", show_default=True
 )
-LIMIT_HELP = "Seconds a film may give no sign (and 50 s more a GB) before it fails."
 
 
 @click.command()
@@ -41,70 +37,6 @@ def probe(file: Path, as_json: bool, stream: int | None, verify: bool) -> None:
     from fewframes.describing import probed_facts
 
     show(apart(probed_facts, file, stream=stream, verify=verify), as_json=as_json)
-
-
-@click.command()
-@click.argument("paths", nargs=-1, required=True)
-@click.option("-o", "--output", "store", required=True, type=WHERE, help="Folder or URL.")
-@click.option("--fps", callback=read_rate, default="2", show_default=True, help="Or 'all'.")
-@click.option(
-    "--size", callback=read_size, default="448", show_default=True, help="Longer side, or HxW."
-)
-@click.option(
-    "--codec",
-    type=click.Choice(CODECS),
-    default="jpeg",
-    show_default=True,
-    help="How pictures are stored; zstd and raw keep every level.",
-)
-@click.option("--quality", type=click.IntRange(1, 100), help="Of JPEGs; 90 if not given.")
-@click.option(
-    "--dedup",
-    type=click.FloatRange(0, 1),
-    default=DEDUP,
-    show_default=True,
-    help="Largest local difference, 0 to 1, of frames that share a picture; 0 stores all.",
-)
-@click.option("--id", "video_id", help="Id of the video, where one file is given.")
-@click.option("--stream", type=int, help="Index of the video stream in the container.")
-@click.option("--workers", type=click.IntRange(1), help="Processes; one a core if not given.")
-@click.option("--ray", metavar="ADDRESS", help="Work on a Ray cluster: auto, host:port or local.")
-@BACKEND
-@DEVICE
-@click.option(
-    "--limit", "limit_seconds", type=float, default=60.0, show_default=True, help=LIMIT_HELP
-)
-@click.option(
-    "--space-check/--no-space-check",
-    "check_space",
-    default=True,
-    help="Refuse a run that may not fit on the disk (the default).",
-)
-@click.option("--strict", is_flag=True, help="Refuse films that do not decode completely.")
-@click.option("--quiet", is_flag=True, help="Say nothing but errors.")
-@plainly
-def index(
-    paths: tuple[str, ...],
-    store: str | Path,
-    video_id: str | None,
-    quiet: bool,
-    **options: Any,  # noqa: ANN401
-) -> None:
-    """Indexes films into STORE. Run it again to go on.
-
-    PATHS are films, folders, patterns, URLs (of a film, or of all below one that ends in /), and
-    lists: @films.txt with one of those a line, @films.csv or @films.parquet with a column path
-    and, if it likes, a column id.
-    """
-    from fewframes.progress import Reporter
-
-    if video_id and len(paths) != 1:
-        raise click.UsageError("--id names one video; pass one file")
-    ids = {paths[0]: video_id} if video_id else None
-    with Reporter(quiet=quiet) as reporter:
-        report = fewframes.index(list(paths), store, ids=ids, progress=reporter, **options)
-        reporter.finish(report)
-    sys.exit(report.exit_status)
 
 
 @click.command()

@@ -68,9 +68,8 @@ def floor_rows(candidates: Candidates, *, bins: int) -> I64:
     if not bins:
         return NOTHING
     seconds, signatures = candidates.seconds, candidates.signatures
-    width = float(seconds[-1] - seconds[0]) / bins
-    since = (seconds - seconds[0] + ROUNDING_SECONDS) / max(width, 2 * ROUNDING_SECONDS)
-    bin_of = np.minimum(since.astype(np.int64), bins - 1)
+    since = _since(seconds, bins=bins)
+    bin_of = bin_numbers(seconds, bins=bins)
     off_middle = np.abs(since - bin_of - 0.5).round(6)
     first_rows = np.flatnonzero(np.diff(bin_of, prepend=-1))
     rows = []
@@ -81,6 +80,22 @@ def floor_rows(candidates: Candidates, *, bins: int) -> I64:
             untypical = distances(pictures, pictures.mean(axis=0)).round(12)
         rows.append(first + np.lexsort((off_middle[first:end], untypical))[0])
     return np.array(rows, np.int64)
+
+
+def bin_numbers(seconds: F64, *, bins: int) -> I64:
+    """Numbers of the equal span of time that each row is in, ``[n] i64``; all 0 without bins.
+
+    >>> bin_numbers(np.array([0.0, 1.0, 2.0]), bins=2).tolist()
+    [0, 1, 1]
+    """
+    return np.minimum(_since(seconds, bins=bins).astype(np.int64), max(bins - 1, 0))
+
+
+def _since(seconds: F64, *, bins: int) -> F64:
+    """Times since the first row, in widths of a bin."""
+    width = float(seconds[-1] - seconds[0]) / max(bins, 1)
+    since: F64 = (seconds - seconds[0] + ROUNDING_SECONDS) / max(width, 2 * ROUNDING_SECONDS)
+    return since
 
 
 def far_in_time(seconds: F64, *, count: int, chosen: I64) -> I64:

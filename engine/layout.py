@@ -7,6 +7,7 @@
     STORE/videos/<quoted id>/<key>.<model>/   vectors of its pictures, one sidecar a model
     STORE/.attempts/<uuid>/               unfinished work, and what is about to be removed
     STORE/.parts/<quoted id>/             what is done of long films that are not published yet
+    STORE/quarantine/                     which films crashed or hung twice, and are passed over
     STORE/catalogue/                      a cache of the list of videos, and notes of changes to it
 
 A group appears under ``videos`` complete, by one rename, and never changes.
@@ -22,7 +23,7 @@ from fewframes.recipes import FORMAT_VERSION
 
 MARK = "fewframes-store.json"
 FORMAT = "fewframes store"
-OWN_NAMES = {MARK, "videos", ".attempts", ".parts", "catalogue"}
+OWN_NAMES = {MARK, "videos", ".attempts", ".parts", "catalogue", "quarantine"}
 LONGEST_NAME = 255
 """Bytes that file systems take for the name of a folder."""
 

@@ -1,6 +1,6 @@
-"""Leftovers: parts of long films that nobody has come back for, or whose video is removed.
+"""Leftovers: what a store holds of a video beside its groups, and what nobody has come back for.
 
-Parts hold pictures of a film, so what removes a video removes them too.
+Parts hold pictures of a film, and its name is in the quarantine: what removes a video removes both.
 """
 
 import shutil
@@ -10,6 +10,8 @@ from pathlib import Path
 
 PARTS = ".parts"
 """The folder of parts, below that for unfinished work; in it, a folder a video (`parts`)."""
+QUARANTINE = "quarantine"
+"""The folder of what is known of films that crash or hang, a file each (`quarantine`)."""
 OLD_SECONDS = 7 * 24 * 3600.0
 """Parts are kept so long after their last change, for a run that goes on."""
 
@@ -22,6 +24,7 @@ def sweep_parts(home: Path) -> None:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def remove_parts(home: Path, folder_name: str) -> None:
-    """Removes all parts of a video, of whatever recipe."""
+def remove_leftovers(home: Path, folder_name: str) -> None:
+    """Removes all parts of a video, of whatever recipe, and what is known of its film."""
     shutil.rmtree(home / PARTS / folder_name, ignore_errors=True)
+    (home / QUARANTINE / folder_name).unlink(missing_ok=True)

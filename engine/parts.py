@@ -72,9 +72,10 @@ class Parts:
             return ""
 
     def refuse(self, reason: str) -> None:
-        """Notes that the film has to be decoded in one go, and removes its parts."""
-        self.remove()
+        """Notes that the film has to be decoded in one go, and removes its finished parts."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        for file in self.folder.glob("*.arrow"):
+            file.unlink(missing_ok=True)
         draft = self.folder / f"{uuid.uuid4().hex}.partial"
         draft.write_text(reason, encoding="utf-8")
         draft.replace(self.folder / ONE_GO)
@@ -119,7 +120,6 @@ class PartWriter:
         """The frames so far."""
 
     def __enter__(self) -> "PartWriter":
-        self._parts.folder.mkdir(parents=True, exist_ok=True)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -139,18 +139,23 @@ class PartWriter:
         if self._bytes >= BATCH_BYTES:
             self._flush()
 
-    def publish(self) -> Path:
-        """Gives the part its name."""
+    def publish(self) -> None:
+        """Gives the part its name.
+
+        Where the folder is gone, another run has published the film, and needs no part.
+        """
         self._flush()
         self._close()
-        name = f"{self._at:04d}-{digest_file(self._file)}.arrow"
-        return self._file.replace(self._parts.folder / name)
+        with suppress(FileNotFoundError):
+            name = f"{self._at:04d}-{digest_file(self._file)}.arrow"
+            self._file.replace(self._parts.folder / name)
 
     def _flush(self) -> None:
         import pyarrow as pa
 
         schema = _schema()
         if self._out is None:
+            self._parts.folder.mkdir(parents=True, exist_ok=True)
             self._out = pa.ipc.new_stream(pa.OSFile(str(self._file), "wb"), schema)
         columns = zip(*self._rows, strict=True) if self._rows else ([] for _ in schema)
         arrays = [

@@ -12,6 +12,7 @@ import numpy as np
 
 from fewframes.arrays import U8, Samples
 from fewframes.frames import Format
+from fewframes.kernels import on_host
 
 QUALITY = 90
 """Quality of JPEGs where none is asked for."""
@@ -41,7 +42,7 @@ class PictureCodec(Protocol):
         ...
 
     def encode(self, planes: tuple[Samples, ...]) -> bytes:
-        """Makes the stored bytes of one picture."""
+        """Makes the stored bytes of one picture; of planes on a GPU, those it needs are copied."""
         ...
 
     def check(self, data: bytes, size: tuple[int, int]) -> None:
@@ -79,7 +80,7 @@ class Jpeg:
         """Takes luma, blue and red."""
         from simplejpeg import encode_jpeg_yuv_planes
 
-        jpeg: bytes = encode_jpeg_yuv_planes(*planes[:3], quality=self.quality)
+        jpeg: bytes = encode_jpeg_yuv_planes(*map(on_host, planes[:3]), quality=self.quality)
         return jpeg
 
     def check(self, data: bytes, size: tuple[int, int]) -> None:
@@ -105,7 +106,7 @@ class Jpeg:
         if got.shape != pixels.shape:
             raise ValueError(f"it gives {got.shape[0]}x{got.shape[1]}, not {height}x{width}")
         if not is_direct:
-            fit(pixels, out)
+            fit(pixels, out, size=size, block=step)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ class Zstd:
         """Takes the last plane, ``[h, w, 3] u8``."""
         from numcodecs import zstd
 
-        data: bytes = zstd.compress(np.ascontiguousarray(planes[-1]), ZSTD_LEVEL)
+        data: bytes = zstd.compress(np.ascontiguousarray(on_host(planes[-1])), ZSTD_LEVEL)
         return data
 
     def check(self, data: bytes, size: tuple[int, int]) -> None:
@@ -160,7 +161,7 @@ class Raw:
 
     def encode(self, planes: tuple[Samples, ...]) -> bytes:
         """Takes the last plane, ``[h, w, 3] u8``."""
-        return planes[-1].tobytes()
+        return bytes(on_host(planes[-1]).tobytes())
 
     def check(self, data: bytes, size: tuple[int, int]) -> None:
         """Counts the bytes."""
@@ -220,14 +221,18 @@ def dct_step(size: tuple[int, int], wanted: tuple[int, int]) -> int:
     return 1
 
 
-def fit(pixels: U8, out: U8) -> None:
-    """Fills ``out`` from a picture of any size: averaged by area, or interpolated to enlarge."""
+def fit(pixels: U8, out: U8, *, size: tuple[int, int] | None = None, block: int = 1) -> None:
+    """Fills ``out`` from a picture of any size: averaged by area, or interpolated to enlarge.
+
+    Where the samples are means of blocks, ``size`` is that of the picture that was cut into them.
+    """
     if pixels.shape == out.shape:
         out[:] = pixels
         return
     from fewframes.kernels import axis_taps, resize
 
-    rows, columns = (axis_taps(a, b) for a, b in zip(pixels.shape[:2], out.shape[:2], strict=True))
+    sides = zip(size or pixels.shape[:2], out.shape[:2], strict=True)
+    rows, columns = (axis_taps(side, wanted, block=block) for side, wanted in sides)
     out[:] = resize(pixels, rows, columns)
 
 

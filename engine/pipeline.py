@@ -7,22 +7,22 @@ and `index_film` the second half once: the rows are the same as in one go.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from fewframes.arrays import I64, Samples
+from fewframes.arrays import I64
 from fewframes.choosing import Asked
 from fewframes.decoding import FFMPEG_ON_CPU, DecodeReport
+from fewframes.effort import Effort, effort_of
 from fewframes.errors import DamagedFrameError, StaleIndexError, UnreadableMediaError
-from fewframes.kernels import on_host
 from fewframes.objects import Objects
 from fewframes.outcomes import Outcome
 from fewframes.parts import Parts, PartWriter, read_part
-from fewframes.pictures import PictureCodec, picture_codec
+from fewframes.pictures import picture_codec
 from fewframes.probing import identify, probe
 from fewframes.publishing import VideoWriter, has_same_source
 from fewframes.ranges import RANGE_SECONDS, ranges_of
@@ -32,7 +32,7 @@ from fewframes.signals import SignalPass
 from fewframes.sizes import output_size
 from fewframes.table import FrameTable
 from fewframes.timeline import Timeline
-from fewframes.uploading import prepare
+from fewframes.uploading import prepare, scratch_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +48,21 @@ class Scan:
     """The frames of each range; one of a film that is decoded in one go."""
 
     @classmethod
-    def of(cls, path: Path, recipe: Recipe, asked: Asked, range_seconds: float) -> "Scan":
-        """Looks at the packets of a film."""
-        timeline = probe(path, stream=recipe.stream)
+    def of(cls, timeline: Timeline, recipe: Recipe, asked: Asked, range_seconds: float) -> "Scan":
+        """Says what a recipe wants of a film."""
         numbers = frames_at_rate(timeline, recipe.fps)
         size = output_size(timeline.stream, None if recipe.size == "native" else recipe.size)
         ranges = ranges_of(timeline, numbers, size=size, asked=asked, range_seconds=range_seconds)
         return cls(timeline, numbers, size, ranges)
 
-    def parts(self, store: Path | Objects, video_id: str, recipe: Recipe) -> Parts:
-        """Where the parts of the ranges are."""
-        return Parts.of(prepare(store), video_id, recipe, self.timeline.source, self.ranges)
+    @property
+    def effort(self) -> Effort:
+        """What it will take, as predicted."""
+        return effort_of(self.timeline, self.numbers, self.size)
+
+    def parts(self, home: Path, video_id: str, recipe: Recipe) -> Parts:
+        """Where the parts of the ranges are, below the folder for unfinished work."""
+        return Parts.of(home, video_id, recipe, self.timeline.source, self.ranges)
 
 
 def index_film(
@@ -80,10 +84,10 @@ def index_film(
     """
     if has_same_source(store, video_id, recipe, identify(path)):
         return Outcome(video_id, "done")
-    film = Scan.of(path, recipe, asked, range_seconds)
+    film = Scan.of(probe(path, stream=recipe.stream), recipe, asked, range_seconds)
     timeline, numbers = film.timeline, film.numbers
     height, width = film.size or timeline.stream.display_size
-    parts = film.parts(store, video_id, recipe) if len(film.ranges) > 1 else None
+    parts = film.parts(scratch_of(store), video_id, recipe) if len(film.ranges) > 1 else None
     files = parts.find_all() if parts else None
     tell = progress or (lambda _done, _all: None)
     with VideoWriter(store, video_id=video_id, recipe=recipe, height=height, width=width) as out:
@@ -99,7 +103,8 @@ def index_film(
         publish(out, timeline, numbers, table, slots, reason, report.provenance(), done)
     if parts:
         parts.remove()
-    return _outcome(video_id, timeline, table, slots, reason, report)
+    outcome = _outcome(video_id, timeline, table, slots, reason, report)
+    return replace(outcome, stored_bytes=out.stored_bytes)
 
 
 def decode(
@@ -113,15 +118,10 @@ def decode(
         size=film.size,
         dedup=recipe.dedup,
         format=codec.format,
-        keep=lambda planes: out.append(encoded(codec, planes)),
+        keep=lambda planes: out.append(codec.encode(planes)),
         progress=lambda done: tell(done, len(film.numbers)),
         asked=asked,
     )
-
-
-def encoded(codec: PictureCodec, planes: tuple[Samples, ...]) -> bytes:
-    """A picture as it is stored; one that lies on a GPU comes to memory for it."""
-    return codec.encode(tuple(map(on_host, planes)))
 
 
 def merge(
@@ -158,8 +158,8 @@ def index_range(
 
     The outcome is "part", with a reason where the film has to be decoded in one go.
     """
-    film = Scan.of(path, recipe, asked, range_seconds)
-    parts = film.parts(store, video_id, recipe)
+    film = Scan.of(probe(path, stream=recipe.stream), recipe, asked, range_seconds)
+    parts = film.parts(prepare(store), video_id, recipe)
     if at >= len(film.ranges):
         raise StaleIndexError(f"{path.name!r} changed while it was indexed; index it again")
     if parts.one_go or parts.find(at):
@@ -183,7 +183,7 @@ def _leave_part(
     how: dict[str, Any] = {"size": film.size, "format": codec.format, "asked": asked}
     with PartWriter(parts, at) as out:
         for frame in seen(film.timeline, numbers, report=report, **how):
-            out.append(frame, encoded(codec, frame.picture))
+            out.append(frame, codec.encode(frame.picture))
             tell(len(out.numbers), len(numbers))
             if is_unclean(report):
                 break

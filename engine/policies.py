@@ -74,7 +74,7 @@ POLICIES: dict[str, Policy] = {
     "adaptive": Policy(
         adaptive,
         needs_pictures=True,
-        summary="a floor on temporal coverage, one typical frame a time bin; the rest by novelty",
+        summary="what is unusual in the film, apart in time; typical frames where nothing is",
         uses=("coverage", "relevance"),
         coverage=0.5,
     ),
@@ -136,7 +136,7 @@ POLICIES: dict[str, Policy] = {
     "query": Policy(
         query,
         needs_pictures=True,
-        summary="relevance + representation - redundancy",
+        summary="peaks of relevance + representation - redundancy",
         uses=("coverage", "relevance"),
         is_nested=True,
     ),

@@ -82,6 +82,11 @@ class VideoWriter:
         """
         return self._shards.append(data)
 
+    @property
+    def stored_bytes(self) -> int:
+        """Bytes of the pictures that were written."""
+        return sum(size for size, _ in self._shards.digests.values())
+
     def commit(
         self,
         table: FrameTable,

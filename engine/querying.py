@@ -7,13 +7,13 @@ conditions in SQL on its columns, which DuckDB understands (https://duckdb.org/d
 from pathlib import Path
 from typing import Any
 
-from fewframes.catalogue_rows import id_texts
+from fewframes.catalogue_rows import Row, id_texts, table_of_rows
 
 
-def videos_table(rows: Any, where: str | None = None) -> Any:  # noqa: ANN401 (of pyarrow)
-    r"""Gives the rows of a catalogue whose condition holds, sorted by id, ids as text.
+def videos_table(videos: Any, failures: list[Row], where: str | None = None) -> Any:  # noqa: ANN401
+    r"""Gives the rows of a catalogue and of failures whose condition holds, as an Arrow table.
 
-    A byte of an id that is no UTF-8 is written as ``\xe9``.
+    They are sorted by id. Ids are text: a byte of an id that is no UTF-8 is written as ``\xe9``.
 
     Raises:
         ValueError: The condition is no SQL, or names a column that is not there.
@@ -25,8 +25,9 @@ def videos_table(rows: Any, where: str | None = None) -> Any:  # noqa: ANN401 (o
     """
     import pyarrow as pa
 
-    texts = [_plain(video_id) for video_id in id_texts(rows["id"])]
-    table = rows.set_column(0, "id", pa.array(texts, pa.string()))
+    both = pa.concat_tables([videos, table_of_rows(failures)]).sort_by("id")
+    texts = [_plain(video_id) for video_id in id_texts(both["id"])]
+    table = both.set_column(0, "id", pa.array(texts, pa.string()))
     if where is None:
         return table
     from fewframes.bindings.duckdb_where import matching

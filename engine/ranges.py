@@ -15,7 +15,7 @@ import numpy as np
 
 from fewframes.arrays import I64
 from fewframes.choosing import Asked
-from fewframes.effort import packet_seconds, row_seconds
+from fewframes.effort import fed_seconds, packet_seconds, row_seconds
 from fewframes.plan import start_packets
 from fewframes.timeline import Timeline
 
@@ -57,11 +57,12 @@ def ranges_of(
     """
     if not is_cuttable(timeline, asked) or not len(numbers):
         return [numbers]
-    targets = timeline.order[numbers]
-    starts = start_packets(timeline, targets)
-    effort = np.concatenate([[0.0], np.cumsum(packet_seconds(timeline, numbers))])
     rows = row_seconds(timeline, size)
-    total = float(effort[targets.max() + 1]) + rows * len(numbers)
+    if packet_seconds(timeline).sum() + rows * len(numbers) < 2 * range_seconds:
+        return [numbers]  # without a plan
+    starts = start_packets(timeline, timeline.order[numbers])
+    effort = np.concatenate([[0.0], np.cumsum(fed_seconds(timeline, numbers))])
+    total = float(effort[-1]) + rows * len(numbers)
     count = min(MOST_RANGES, int(total / range_seconds))
     needed = np.maximum.accumulate(starts)
     cuts = np.flatnonzero(starts[1:] > needed[:-1]) + 1

@@ -14,12 +14,12 @@
    from a disk, file by file, is read too.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import PurePosixPath
 from typing import Any
 
-from fewframes.catalogue_rows import Row, row_from, table_of_rows
+from fewframes.catalogue_rows import COLUMNS, Row, row_from, table_of_rows
 from fewframes.commits import COMMIT, Commit, of_video, parse_commit
 from fewframes.errors import CorruptStoreError
 from fewframes.layout import (
@@ -85,11 +85,12 @@ class RemoteList:
         """Gives the ids of all videos, sorted."""
         return sorted(self._keys())
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self, columns: Sequence[str] = tuple(COLUMNS)) -> Iterator[Row]:
         """Gives what `Catalogue.rows` gives, from the records themselves."""
         keys = self._keys()
         with ThreadPoolExecutor(LANES) as pool:
-            yield from pool.map(lambda name: self._row(name, keys[name]), sorted(keys))
+            for row in pool.map(lambda name: self._row(name, keys[name]), sorted(keys)):
+                yield {name: row[name] for name in columns}
 
     def table(self) -> Any:  # noqa: ANN401 (a pyarrow.Table)
         """Gives what `Catalogue.table` gives."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from fewframes.attempts import sweep
 from fewframes.compacting import compact
 from fewframes.layout import folder_name
-from fewframes.leftovers import remove_parts
+from fewframes.leftovers import remove_leftovers
 from fewframes.notes import remove_video
 from fewframes.objects import Objects
 from fewframes.store import holds, open_store
@@ -32,6 +32,6 @@ def remove_videos(store: Path | Objects, ids: Sequence[str]) -> None:
         return
     for video_id in ids:
         remove_video(store, video_id)
-        remove_parts(store, folder_name(video_id))
+        remove_leftovers(store, folder_name(video_id))
     sweep(store)
     compact(store, whole=False)

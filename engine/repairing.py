@@ -15,13 +15,13 @@ from typing import Any
 
 from fewframes.commits import read_commit_of
 from fewframes.compacting import compact
-from fewframes.corpus import SLOWEST_BYTES_A_SECOND
 from fewframes.errors import CorruptStoreError, FewframesError
 from fewframes.finding import find_films
 from fewframes.isolation import LIMIT_SECONDS, Worker
 from fewframes.layout import groups_of
 from fewframes.notes import remove, set_aside
 from fewframes.recipes import Recipe
+from fewframes.running import SLOWEST_BYTES_A_SECOND
 from fewframes.tasks import FilmTask, perform
 from fewframes.verifying import CATALOGUE, Verdict, differences_of
 

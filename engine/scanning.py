@@ -11,19 +11,22 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from fewframes.arrays import F32, I64, Samples
+from fewframes.arrays import F16, F32, F64, I64, Samples
 from fewframes.boundaries import shot_starts
 from fewframes.choosing import Asked
 from fewframes.deciding import decoder_for
 from fewframes.decoding import DecodeReport
 from fewframes.frames import Format, FrameBatch
 from fewframes.kernels.kernel import is_on_gpu
+from fewframes.oddity import coarse_cells, rarity_and_oddity
 from fewframes.plan import plan_frames
 from fewframes.redundancy import familiarity
 from fewframes.signals import OF_ALL_ROWS, SIGNALS, Measured, SignalPass, Swept, sweeps
 from fewframes.table import FrameTable
 from fewframes.timeline import Timeline
 
+BLOCK = 32
+"""Pictures whose grids are made coarse at a time."""
 Keep: TypeAlias = Callable[[Any], int]
 """Stores a picture, given its planes (or what else stands for it), and gives its slot."""
 
@@ -79,6 +82,10 @@ class Rows:
     numbers: list[int] = field(default_factory=list)
     slots: list[int] = field(default_factory=list)
     measured: list[Measured] = field(default_factory=list)
+    grids: list[F32] = field(default_factory=list)
+    """Grids of the last pictures, which become `cells` in blocks: one by one it costs more."""
+    cells: list[F16] = field(default_factory=list)
+    """Coarse cells of the pictures before, a block each; see `coarse_cells`."""
     hashes: list[int] = field(default_factory=list)
     kept: int = 0
     """Pictures kept so far."""
@@ -98,6 +105,15 @@ class Rows:
         self.slots.append(slot)
         self.measured.append(measured)
         self.hashes.append(frame.luma_xxh64)
+        self.grids.append(frame.swept.grids)
+        if len(self.grids) == BLOCK:
+            self._settle()
+
+    def _settle(self) -> None:
+        """Makes coarse cells of the grids that wait."""
+        if self.grids:
+            self.cells.append(coarse_cells(np.stack(self.grids)))
+            self.grids.clear()
 
     def table(self, timeline: Timeline) -> tuple[FrameTable, I64]:
         """Puts the rows in presentation order; gives the table and each row's slot."""
@@ -112,12 +128,12 @@ class Rows:
             timeline.time_base,
             timeline.start_pts,
             timeline.is_keyframe[numbers],
-            self._signals(order, signatures),
+            self._signals(order, signatures, timeline.seconds[numbers]),
             signatures,
         )
         return table, np.array(self.slots, np.int64)[order]
 
-    def _signals(self, order: I64, signatures: F32 | None) -> dict[str, Samples]:
+    def _signals(self, order: I64, signatures: F32 | None, seconds: F64) -> dict[str, Samples]:
         """Every column of `SIGNALS`: what the pass measured, and what follows from all rows."""
         columns: dict[str, Samples] = {
             name: np.array(
@@ -132,6 +148,10 @@ class Rows:
         looks = np.empty((0, 3), np.float32) if signatures is None else signatures
         columns["repeats"] = repeats
         columns["familiarity"] = familiarity(looks, repeats < 0)
+        self._settle()
+        none = np.empty((0, 3, 1, 1), np.float16)
+        cells = np.concatenate(self.cells)[order] if self.cells else none
+        columns["rarity"], columns["oddity"] = rarity_and_oddity(cells, looks, seconds)
         columns["shot_start"] = shot_starts(columns, looks).astype(np.float32)
         columns["luma_xxh64"] = np.array(self.hashes, np.uint64)[order]
         return {name: columns[name] for name in SIGNALS}

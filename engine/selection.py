@@ -17,11 +17,12 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from fewframes.arrays import F32, F64, I64
+from fewframes.arrays import F32, F64, I64, Samples
 from fewframes.by_shot import shot_numbers
 from fewframes.candidates import ROUNDING_SECONDS, Candidates, Picks, Span
 from fewframes.kernels import gpu, on_host
 from fewframes.kernels.kernel import is_on_gpu
+from fewframes.oddity import USED
 from fewframes.policies import Policy, policy_named
 from fewframes.table import FrameTable
 from fewframes.wishes import (
@@ -53,11 +54,11 @@ class Selection:
     seconds: F64
     """Times from the first shown frame of the video, ``[k] f64``."""
     scores: F32
-    """What the policy thought of each, ``[k] f32``: for novelty, the distance to the frames chosen
-    earlier (weighted by relevance, if given); 0 for frames taken for their time alone. Where
-    none was chosen earlier, the distance is to the mean."""
+    """What the policy thought of each, ``[k] f32``: how unusual, or, for novelty, the distance to
+    the frames chosen earlier (weighted by relevance, if given); 0 for frames taken for their time
+    alone. Where none was chosen earlier, the distance is to the mean."""
     reasons: tuple[str, ...]
-    """Why each was taken: "coverage", "novelty", "uniform", or a word of another policy."""
+    """Why each was taken: "unusual", "coverage", "uniform", or a word of another policy."""
     policy: str
     """Name of the policy that chose."""
     budget: int
@@ -106,7 +107,7 @@ def select(
             without frames gives an empty selection.
         min_gap_seconds: Candidates are thinned, greedily from the first, until no two are closer.
         distinct: Of the rows that share a stored picture, only the first is a candidate.
-        coverage: Share of the budget, 0 to 1, that is spent on coverage of time first: no
+        coverage: Share of the budget, 0 to 1, that guarantees coverage of time: no
             candidate is then farther from a chosen frame than (last - first time) divided by
             ⌈coverage · frames⌉. By default 0.5 for ``adaptive``, 0 for the others that read it.
         relevance: Scores of the table's rows, ``[n]``, on any scale, NaN counting as the lowest;
@@ -204,11 +205,18 @@ def _candidates(
         seconds=table.seconds[rows],
         is_keyframe=table.is_keyframe[rows],
         signatures=signatures,
+        signals=_signals(table, rule, rows),
         signatures_there=there,
         relevance=None if relevance is None else relevance[rows],
         shots=shot_numbers(table)[rows] if rule.needs_signals else None,
         coverage=coverage,
     )
+
+
+def _signals(table: FrameTable, rule: Policy, rows: I64) -> dict[str, Samples]:
+    """What a policy that looks at pictures may ask of the rows."""
+    used = [name for name in USED if rule.needs_pictures and name in table.signals]
+    return {name: table.signals[name][rows] for name in used}
 
 
 def _finite(signatures: F32, rows: I64) -> F32:

@@ -69,6 +69,10 @@ SIGNALS: dict[str, str] = {
     "repeats": "row of the frame whose picture it shares, -1 for a picture of its own",
     "familiarity": "likeness of its signature to the nearest kept picture of the whole film so "
     "far, 0 to 1",
+    "rarity": "distance of its signature to the 17th most similar frame of the film more than "
+    "8.5 s away: high for a scene that is hardly ever seen",
+    "oddity": "largest local difference in luma or chroma that none of the 40 most similar frames "
+    "more than 8.5 s away explains, beside what is usual in that place",
     "shot_start": "1 where a shot begins: the film's first frame, the first one after a cut or in "
     "the midst of a fade, else 0; its running sum numbers the shots from 1",
     "dhash64": "perceptual difference hash of luma, for similarity",
@@ -90,7 +94,7 @@ OF_PAIRS = (
 )
 """Signals that compare a picture with those before it."""
 _UNKNOWN = dict.fromkeys(OF_PAIRS, float("nan"))
-OF_ALL_ROWS = ("repeats", "familiarity", "shot_start", "luma_xxh64")
+OF_ALL_ROWS = ("repeats", "familiarity", "rarity", "oddity", "shot_start", "luma_xxh64")
 """Signals that the pass does not measure: they follow from all rows, or from the decoder."""
 
 

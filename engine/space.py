@@ -13,8 +13,6 @@ from pathlib import Path
 import numpy as np
 
 from fewframes.errors import NoSpaceError
-from fewframes.finding import Film
-from fewframes.objects import Objects
 from fewframes.recipes import Recipe
 
 JPEG_QUALITIES = (1, 50, 80, 90, 95, 100)
@@ -22,6 +20,8 @@ JPEG_BYTES_PER_PIXEL = (0.02, 0.075, 0.125, 0.183, 0.265, 0.75)
 """Of 4:2:0 JPEG at these qualities, measured."""
 LEVEL_BYTES_PER_PIXEL = 3.0
 MARGIN = 1.5
+GRID_BYTES = 48 << 10
+"""Block grids of one row in a part of a long film, at most."""
 ROW_BYTES = 2048
 """Signals and signature of one row."""
 FILM_BYTES = 64 << 10
@@ -39,39 +39,6 @@ def predict_bytes(recipe: Recipe, *, rows: int, height: int, width: int) -> int:
         quality = recipe.quality or 90
         per_pixel = float(np.interp(quality, JPEG_QUALITIES, JPEG_BYTES_PER_PIXEL)) * MARGIN
     return int(rows * (height * width * per_pixel + ROW_BYTES)) + FILM_BYTES
-
-
-def look_at_film(
-    film: Film,
-    store: Path | Objects,
-    *,
-    video_id: str,
-    recipe: Recipe,
-) -> int | None:
-    """Gives the bytes that a film will take at most, or None where the store has it already.
-
-    Runs in a worker, from packets alone; the timeline is remembered for the run that follows. A
-    film by URL is not fetched for it: nothing is known of one whose timeline is not remembered.
-    Raises `UnreadableMediaError` for what is not a video.
-    """
-    from fewframes import timeline_cache
-    from fewframes.fetching import source_of
-    from fewframes.probing import identify, probe
-    from fewframes.publishing import has_same_source
-    from fewframes.scanning import frames_at_rate
-    from fewframes.sizes import output_size
-
-    source = identify(film) if isinstance(film, Path) else source_of(film)
-    if has_same_source(store, video_id, recipe, source):
-        return None
-    known = timeline_cache.load(source, recipe.stream) if isinstance(film, str) else None
-    timeline = probe(film, stream=recipe.stream) if isinstance(film, Path) else known
-    if timeline is None:
-        return FILM_BYTES
-    size = output_size(timeline.stream, None if recipe.size == "native" else recipe.size)
-    height, width = size or timeline.stream.display_size
-    rows = len(frames_at_rate(timeline, recipe.fps))
-    return predict_bytes(recipe, rows=rows, height=height, width=width)
 
 
 def check_space(store: Path, needed: int) -> None:

@@ -6,7 +6,7 @@ and counts come from the catalogue.
 
 import difflib
 from bisect import bisect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -98,8 +98,8 @@ class Store(Mapping[str, Video]):
             _embedded(self, video_id, embedder, batch=batch, progress=progress) for video_id in self
         ]
 
-    def lines(self) -> Iterator[dict[str, Any]]:
-        """Gives what a list shows of every video, by the catalogue alone: its `COLUMNS`.
+    def lines(self, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
+        """Gives what the catalogue knows of every video: its `COLUMNS`, or some, with the ``id``.
 
         Raises:
             CorruptStoreError: The catalogue is damaged.
@@ -108,10 +108,12 @@ class Store(Mapping[str, Video]):
         >>> next(ff.open("corpus.zarr").lines())["rows"]
         20
         """
-        return self._catalogue.rows()
+        return self._catalogue.rows(columns) if columns else self._catalogue.rows()
 
     def to_table(self, where: str | None = None) -> Any:  # noqa: ANN401 (a pyarrow.Table)
         """Gives one row a video, of `COLUMNS`, as an Arrow table, by the catalogue alone.
+
+        Films that failed twice have a row, too; see `failures`.
 
         ``where`` is a condition in SQL on the columns; it needs DuckDB. Raises as `videos_table`
         and `lines` do.
@@ -122,7 +124,25 @@ class Store(Mapping[str, Video]):
         """
         from fewframes.querying import videos_table
 
-        return videos_table(self._catalogue.table(), where)
+        return videos_table(self._catalogue.table(), self.failures(), where)
+
+    def failures(self) -> list[dict[str, Any]]:
+        """Gives a row of `COLUMNS` for each film that failed twice and is passed over, by id.
+
+        A film that was indexed under the same recipe since is none of them.
+
+        >>> import fewframes as ff
+        >>> ff.open("corpus.zarr").failures()
+        []
+        """
+        from fewframes.catalogue_rows import row_of_failure
+        from fewframes.quarantine import records_of
+
+        return [
+            row_of_failure(record)
+            for record in records_of(self._path)
+            if all(c.facts["recipe"] != record["recipe"] for c in self._commits(record["id"]))
+        ]
 
     def _commits(self, video_id: str) -> list[Commit]:
         if not isinstance(self._path, Path):

@@ -3,6 +3,7 @@
 import json
 import sys
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 
 import click
@@ -21,8 +22,8 @@ FORMS = ("jpeg", "webdataset", "mp4", "lerobot")
 @click.option("--json", "as_json", is_flag=True, help="Print all columns, a JSON object a line.")
 @plainly
 def ls(store: str | Path, where: str | None, parquet: Path | None, as_json: bool) -> None:
-    """Lists the videos of a store, or those for which a condition holds."""
-    from fewframes.describing import listed_line
+    """Lists the videos of a store and films that failed twice, or those of a condition."""
+    from fewframes.describing import LISTED, listed_line
 
     opened = fewframes.open(store)
     if parquet is not None:
@@ -30,7 +31,10 @@ def ls(store: str | Path, where: str | None, parquet: Path | None, as_json: bool
 
         write_parquet(opened.to_table(where), parquet)
         return
-    rows = opened.lines() if where is None else opened.to_table(where).to_pylist()
+    if where is None:
+        rows = chain(opened.lines(None if as_json else LISTED), opened.failures())
+    else:
+        rows = iter(opened.to_table(where).to_pylist())
     for row in rows:
         line = listed_line(row)
         click.echo(json.dumps(line | row) if as_json else "  ".join(map(str, line.values())))

@@ -98,6 +98,19 @@ class FrameTable:
         }
         return cls(**{**base, **columns})
 
+    def described_by(self, signatures: F32) -> "FrameTable":
+        """Gives the table with other signatures, ``[n, d] f32``, such as a model's vectors.
+
+        `rarity` and `oddity`, which follow from its own pictures, are left out, so that policies
+        that look for what is new look at these.
+
+        >>> FrameTable.from_seconds([0.0]).described_by(np.ones((1, 2), np.float32)).signatures
+        array([[1., 1.]], dtype=float32)
+        """
+        own = {"rarity", "oddity"}
+        signals = {name: values for name, values in self.signals.items() if name not in own}
+        return replace(self, signals=signals, signatures=signatures)
+
     def take(self, rows: I64) -> "FrameTable":
         """Gives a table of some of the rows, in rising order.
 

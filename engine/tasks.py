@@ -7,6 +7,7 @@
 3. Its ``id`` depends on the video, the recipe and the range alone: the same in every run.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +45,8 @@ class FilmTask:
     """Which range of the film, from 0: its outcome is "part". None for the film itself, which is
     merged where all parts of its ranges are there, and decoded in one go where they are not."""
     range_seconds: float = RANGE_SECONDS
-    """Least CPU time of a range, as predicted; a film of less than two is not cut."""
+    """Least CPU time of a range, as predicted; a film of less than two is not cut. Nor is one by
+    URL, which each range would fetch anew."""
 
     @property
     def id(self) -> str:
@@ -72,7 +74,7 @@ def perform(task: FilmTask, *, progress: Callable[[int, int], None] | None = Non
         "recipe": task.recipe,
         "progress": progress,
         "asked": task.asked,
-        "range_seconds": task.range_seconds,
+        "range_seconds": task.range_seconds if isinstance(task.path, Path) else math.inf,
     }
     tell = progress or (lambda _done, _all: None)
     with on_disk(task.path, lambda: tell(0, 0)) as path:

@@ -21,7 +21,7 @@ from fewframes.attempts import sweep
 from fewframes.commits import COMMIT, Commit
 from fewframes.errors import CorruptStoreError, StaleIndexError
 from fewframes.layout import create_store, folder_name, video_id_of
-from fewframes.leftovers import remove_parts, sweep_parts
+from fewframes.leftovers import QUARANTINE, remove_leftovers, sweep_parts
 from fewframes.objects import Objects
 from fewframes.places import BLOCK_BYTES
 from fewframes.remote import VIDEOS, commit_at, create_remote, intact_commits
@@ -128,7 +128,8 @@ def remove_group(objects: Objects, video_id: str, key: str) -> None:
 def remove_remote(objects: Objects, ids: Sequence[str]) -> None:
     """Deletes all groups of videos, also those whose records are damaged."""
     for video_id in ids:
-        remove_parts(cache_home() / UPLOADS, folder_name(video_id))
+        remove_leftovers(cache_home() / UPLOADS, folder_name(video_id))
+        objects.delete([f"{QUARANTINE}/{folder_name(video_id)}"])
         for key in objects.names(f"{VIDEOS}/{folder_name(video_id)}"):
             remove_group(objects, video_id, key)
     sweep_remote(objects)
@@ -140,17 +141,21 @@ def prepare(store: Path | Objects) -> Path:
     That is the store itself; for a store by URL, one below the cache folder. Raises as
     `create_store` and `create_remote` do.
     """
+    home = scratch_of(store)
     if isinstance(store, Path):
         create_store(store)
-        home = store
     else:
         create_remote(store)
         sweep_remote(store)
-        home = cache_home() / UPLOADS
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
     sweep(home)
     sweep_parts(home)
     return home
+
+
+def scratch_of(store: Path | Objects) -> Path:
+    """Says where unfinished work on a store lies, whether or not the store is there."""
+    return store if isinstance(store, Path) else cache_home() / UPLOADS
 
 
 def sweep_remote(objects: Objects) -> None:

@@ -210,7 +210,7 @@ class Video:
                 wishes["relevance"] = self.relevance(query, embedder=embedder)
         if features is not None:
             check_features(policy)
-            table = dataclasses.replace(table, signatures=self.vectors(features))
+            table = table.described_by(self.vectors(features))
         chosen = select(table, budget=budget, policy=policy, **wishes)
         film_fps = table.film.fps if table.film else 0.0
         return with_scores(self._read(chosen.rows), chosen, film_fps=film_fps)

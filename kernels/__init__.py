@@ -28,6 +28,7 @@ from fewframes.kernels.rgb_resize import ResizePlan, resize_plan, resize_rgb
 from fewframes.kernels.rgb_ycc import rgb_to_ycc
 from fewframes.kernels.sweep import picture_sweep
 from fewframes.kernels.taps import axis_taps
+from fewframes.kernels.unexplained import unexplained
 from fewframes.kernels.unlike import count_unlike
 from fewframes.kernels.ycc import matrix_between, ycc_matrix
 
@@ -56,6 +57,7 @@ __all__ = [
     "resize_rgb",
     "rgb_plan",
     "rgb_to_ycc",
+    "unexplained",
     "ycc_matrix",
 ]
 
@@ -76,6 +78,7 @@ KERNELS: dict[str, Kernel[..., Any]] = {
         planes_to_rgb,
         resize_rgb,
         rgb_to_ycc,
+        unexplained,
         ycc_matrix,
     )
 }

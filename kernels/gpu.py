@@ -7,6 +7,8 @@ environment the same code runs in Numba's simulator, without a GPU.
 """
 
 import functools
+import threading
+import warnings
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -20,6 +22,9 @@ DeviceArray: TypeAlias = Any
 """An array of Numba's on the GPU."""
 cuda: Any = None
 """What loops call `cuda`: Numba's module of this name, once they are compiled."""
+_GRIDS: set[tuple[Loops, tuple[int, int], tuple[int, int]]] = set()
+"""What Numba has been asked for, which it then remembers."""
+_one_at_a_time = threading.Lock()
 MOST_CONSTANTS = 256
 _CONSTANTS: dict[int, tuple[Any, DeviceArray]] = {}
 """Arrays that never change, by identity, which is theirs while they are kept here."""
@@ -35,7 +40,18 @@ def launch(loops: Loops, outputs: tuple[int, int], *arguments: Any) -> None:  # 
     if rows and columns:
         threads = (min(32 if rows > 1 else 128, columns), min(8, rows))
         blocks = (-(-columns // threads[0]), -(-rows // threads[1]))
-        compiled(loops)[blocks, threads](*arguments)
+        configured(loops, blocks, threads)(*arguments)
+
+
+def configured(loops: Loops, blocks: tuple[int, int], threads: tuple[int, int]) -> Any:  # noqa: ANN401
+    """The loops on a grid. Numba warns of a small one when it first sees it; ours are meant so."""
+    kernel, grid = compiled(loops), (loops, blocks, threads)
+    if grid not in _GRIDS:
+        with _one_at_a_time, warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Grid size")
+            kernel[blocks, threads]
+            _GRIDS.add(grid)
+    return kernel[blocks, threads]
 
 
 @functools.cache

@@ -19,13 +19,20 @@ ONE = 1 << 16
 
 @lru_cache(maxsize=256)
 def axis_taps(
-    size: int, parts: int, *, samples: int | None = None, step: int = 1, shift: int = 0
+    size: int,
+    parts: int,
+    *,
+    samples: int | None = None,
+    step: int = 1,
+    shift: int = 0,
+    block: int = 1,
 ) -> I32:
     """Weights that turn an axis of `size` luma samples into `parts`, `-> [1 + k, parts] i32`.
 
     A column is the first sample that a part takes, and its k weights, some of them 0; the samples
     it takes are always there. For chroma, `samples` are on the axis, one for `step` luma samples,
-    and the first lies `shift` / 2 luma samples behind the first luma sample.
+    and the first lies `shift` / 2 luma samples behind the first luma sample. Of an axis that is
+    shrunk already, a sample is the mean of a `block`, of which the last may be cut short.
 
     Raises:
         ValueError: A size is not positive.
@@ -37,13 +44,15 @@ def axis_taps(
     >>> axis_taps(4, 4, samples=2, step=2)[1:] / ONE  # every other luma sample has its own
     array([[1. , 0.5, 0. , 0. ],
            [0. , 0.5, 1. , 1. ]])
+    >>> axis_taps(6, 1, block=4)[1:].tolist()
+    [[43691], [21845]]
     """
-    samples = size if samples is None else samples
-    if min(size, parts, samples, step) < 1:
+    samples = -(-size // block) if samples is None else samples
+    if min(size, parts, samples, step, block) < 1:
         raise ValueError(
             f"size={size}, parts={parts}, samples={samples}, step={step} make no axis; pass >= 1"
         )
-    cells, weights = _area(size, parts) if parts <= size else _between(size, parts)
+    cells, weights = _area(size, parts, block) if parts <= size else _between(size, parts)
     if step > 1:
         low, part = np.divmod(2 * cells - shift, 2 * step)
         cells = np.hstack([low, low + 1])
@@ -53,12 +62,12 @@ def axis_taps(
     return taps
 
 
-def _area(size: int, parts: int) -> tuple[I64, I64]:
-    """Overlap of equal parts with samples, in 1 / parts of a sample: both `[parts, k] i64`."""
-    start = np.arange(parts)[:, None] * size
-    cells = start // parts + np.arange(-(-size // parts) + 1)
-    end = np.minimum((cells + 1) * parts, start + size)
-    return cells, np.maximum(end - np.maximum(cells * parts, start), 0)
+def _area(size: int, parts: int, block: int) -> tuple[I64, I64]:
+    """Overlap of equal parts with blocks, in 1 / parts of a sample: both `[parts, k] i64`."""
+    start, cell = np.arange(parts)[:, None] * size, parts * block
+    cells = start // cell + np.arange(-(-size // cell) + 1)
+    end = np.minimum((cells + 1) * cell, start + size)
+    return cells, np.maximum(end - np.maximum(cells * cell, start), 0)
 
 
 def _between(size: int, parts: int) -> tuple[I64, I64]:

@@ -229,6 +229,16 @@ def pixels_to_compare(draw):
     return [one, one ^ noise]
 
 
+@st.composite
+def pictures_to_explain(draw):
+    """Cells, bounds, and which pictures are alike: none, some, or one many times."""
+    rng = np.random.default_rng(draw(SEEDS))
+    n, m, d, k = draw(SIDES), draw(SIDES), draw(SIDES), draw(st.integers(0, 6))
+    cells, low = (rng.normal(0, 9, (rows, d)).astype(np.float32).round(1) for rows in (n, m))
+    high = low + rng.choice(np.array([0, 1, 8], np.float32), (m, d))
+    return [cells, low, high, rng.integers(-1, m, (n, k))]
+
+
 ARGUMENTS = {
     "block_means": st.tuples(planes(), st.integers(1, 45)).map(lambda drawn: [*drawn[0], drawn[1]]),
     "count_unlike": pixels_to_compare(),
@@ -246,5 +256,6 @@ ARGUMENTS = {
     "resize": pictures_to_resize(),
     "resize_rgb": pixels_to_resize(),
     "rgb_to_ycc": pixels().map(lambda rgb: [rgb]),
+    "unexplained": pictures_to_explain(),
     "ycc_matrix": planes_to_recode(),
 }

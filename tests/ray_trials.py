@@ -42,7 +42,11 @@ RECIPES = [
     Film(frames=30, size=(48, 80), times="uneven", suffix=".mkv"),
     Film(frames=50, size=(48, 80), codec="mpeg4", suffix=".avi", ticks=1),
 ]
-AWAY_SECONDS = 4.0
+AWAY_SECONDS = 6.0, 20.0
+"""Longer than obstore itself tries again."""
+NAMES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_ALLOW_HTTP")
+NAMES += ("AWS_ENDPOINT_URL", "FEWFRAMES_CACHE", "RAY_USAGE_STATS_ENABLED")
+"""What `Trial.environment` sets."""
 
 
 class Trial:
@@ -69,23 +73,24 @@ class Trial:
 
     def environment(self) -> dict[str, str]:
         """What obstore and the cache read, here and on all nodes."""
-        return {
-            "AWS_ACCESS_KEY_ID": "me",
-            "AWS_SECRET_ACCESS_KEY": "secret",
-            "AWS_REGION": "us-east-1",
-            "AWS_ALLOW_HTTP": "true",
-            "AWS_ENDPOINT_URL": self.address,
-            "FEWFRAMES_CACHE": str(self.folder / "cache"),
-            "RAY_USAGE_STATS_ENABLED": "0",
-        }
+        values = (
+            "me",
+            "secret",
+            "us-east-1",
+            "true",
+            self.address,
+            str(self.folder / "cache"),
+            "0",
+        )
+        return dict(zip(NAMES, values, strict=True))
 
     def start(self, store: str) -> subprocess.Popen[bytes]:
         """Starts a run on the cluster."""
         command = [sys.executable, "-m", "fewframes", "index", self.films, "-o", store, *WORDS]
         command += ["--ray", self.cluster.address]
         self.runs += 1
-        log = (self.folder / f"run-{self.runs}.log").open("wb")
-        return subprocess.Popen(command, stdout=log, stderr=log)
+        with (self.folder / f"run-{self.runs}.log").open("wb") as log:
+            return subprocess.Popen(command, stdout=log, stderr=log)
 
     def workers(self) -> list[psutil.Process]:
         """The processes of Ray's workers on all nodes."""
@@ -191,6 +196,13 @@ def lose_worker(trial: Trial, chance: random.Random, driver: subprocess.Popen[by
         chance.choice(workers).kill()
 
 
+def lose_call(trial: Trial, chance: random.Random, driver: subprocess.Popen[bytes]) -> None:
+    """Kills the process in which a node does what may crash."""
+    calls = [process for process in serving(trial.folder) if "-c" in process.cmdline()]
+    if calls:
+        chance.choice(calls).kill()
+
+
 def lose_driver(trial: Trial, chance: random.Random, driver: subprocess.Popen[bytes]) -> None:
     """Kills the process that leads the run."""
     driver.kill()
@@ -206,11 +218,13 @@ def lose_node(trial: Trial, chance: random.Random, driver: subprocess.Popen[byte
 
 def lose_server(trial: Trial, chance: random.Random, driver: subprocess.Popen[bytes]) -> None:
     """The object store does not answer for a while."""
-    with without_server(trial, AWAY_SECONDS * chance.random()):
+    with without_server(trial, chance.uniform(*AWAY_SECONDS)):
         pass
 
 
-DISTURBANCES = {f.__name__: f for f in (lose_worker, lose_driver, lose_server, lose_node)}
+DISTURBANCES = {
+    f.__name__: f for f in (lose_worker, lose_driver, lose_server, lose_node, lose_call)
+}
 
 
 def disturb(trial: Trial, count: int, chance: random.Random) -> dict[str, Any]:

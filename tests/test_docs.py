@@ -41,13 +41,14 @@ def module(name: str):
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory):
-    """A folder as the examples expect it: film.mp4, videos/, and a store of film.mp4."""
+    """A folder as the examples expect it: film.mp4, videos/, films.csv, a store of film.mp4."""
     import fewframes as ff
 
     folder = tmp_path_factory.mktemp("workplace")
     write_film(folder / "film.mp4", FILM)
     (folder / "videos").mkdir()
     shutil.copy(folder / "film.mp4", folder / "videos" / "case_07.mp4")
+    (folder / "films.csv").write_text("path,id,split\nfilm.mp4,day 1/film,train\n")
     ff.index(folder / "film.mp4", folder / "corpus.zarr", size=160)
     return folder
 

@@ -1,13 +1,14 @@
 """GPU bodies are compiled for real GPUs, on machines without one: types and calls are right."""
 
 import os
+import warnings
 from importlib.util import find_spec
 
 import numpy as np
 import pytest
 
 import fewframes.kernels as kernels
-from fewframes.kernels import KERNELS, Kernel, gpu
+from fewframes.kernels import KERNELS, Kernel, gpu, unlike
 
 U8, F32, NONE = np.zeros((9, 9), np.uint8), np.zeros((4, 3, 5), np.float32), np.empty(0, np.int64)
 HALF, ROWS = np.zeros((5, 5), np.uint8), np.ones((5, 4), np.float32)
@@ -53,11 +54,26 @@ def test_gpu_bodies_compile_without_a_gpu(name, capability, monkeypatch):
     monkeypatch.setattr(gpu, "constant", lambda array: array.view(OnHost))
     call = KERNELS[name].bodies["cuda"]
     monkeypatch.setattr(Kernel, "_body_for", lambda kernel, _: kernel.bodies["cuda"])
-    call(*GPU_ARGUMENTS[name])
+    there = [a.view(OnHost) if isinstance(a, np.ndarray) else a for a in GPU_ARGUMENTS[name]]
+    call(*there)
     assert launched
     for loops, _, *arguments in launched:
+        assert all(type(a) is not np.ndarray for a in arguments), (
+            "not on the GPU: copied in silence"
+        )
         ptx = ptx_of(gpu.bound(loops), arguments, capability)
         assert f".target sm_{capability[0]}{capability[1]}" in ptx
+
+
+@pytest.mark.usefixtures("cuda_compiler")
+def test_a_small_grid_is_no_reason_to_warn():
+    """Numba does, for fewer than 128 blocks, which a batch of small pictures has not."""
+    gpu._GRIDS.clear()
+    gpu.compiled.cache_clear()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(2):
+            assert gpu.configured(unlike._one_place, (1, 3), (8, 8))
 
 
 class OnHost(np.ndarray):

@@ -10,7 +10,7 @@ import simplejpeg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fewframes.bench.readers import chat_told
+from fewframes.bench.told import chat_told
 from fewframes.frames import FrameBatch
 from fewframes.models import RUNTIMES, bounded, resized, tokens
 from fewframes.pairing import paired_rows, told_times

@@ -5,7 +5,7 @@ import pytest
 from test_handover import UNEVEN, batch_at
 
 from fewframes.bench.consumers import CONSUMERS, QWEN
-from fewframes.bench.readers import chat_told, vllm_told
+from fewframes.bench.told import chat_told, vllm_told
 from fewframes.models import RUNTIMES, bounded, resized, tokens
 
 pytest.importorskip("transformers", reason="transformers is not installed")

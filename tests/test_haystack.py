@@ -6,13 +6,15 @@ import av
 import numpy as np
 import pytest
 
-from fewframes.bench import haystack
+from fewframes.bench import haystack, study
 from fewframes.bench.haystack_clips import Clip, recordings, set_of
 from fewframes.bench.haystack_events import APART_SECONDS, AREAS
 from fewframes.bench.haystack_films import SIZE, STYLES_OF, Film
 from fewframes.bench.haystack_scripts import CLEAR, FPS
 from fewframes.bench.procedure import tissue
+from fewframes.selection import select
 from fewframes.store import open_store
+from fewframes.table import FrameTable
 
 
 def generated_clip(seed):
@@ -102,8 +104,41 @@ def test_a_film_without_room_is_refused():
         film(minutes=1.0, a_grade=9)
 
 
+def test_a_study_tells_what_each_policy_finds(tmp_path, monkeypatch):
+    monkeypatch.setattr(haystack, "_clips", lambda _: CLIPS)
+    work = haystack.Work(tmp_path, tmp_path, minutes=1.5, a_grade=1)
+    lines = [haystack.make_film(work, seed) for seed in (0, 1)]
+    work.annotations.write_text("\n".join(lines) + "\n")
+    said = study.study(work, range(2))
+    assert (said["films"], said["events_a_grade"]) == (2, 2)
+    every = said["policies"]["adaptive"]["budgets"]["256"]
+    assert every["recall"] == said["ceiling"]  # 180 candidates: all of them are taken
+    for row in said["policies"].values():
+        assert 0 <= row["area_interval"][0] <= row["area"] <= row["area_interval"][1] <= 1
+    assert said["spread_of_adaptive_beside_uniform"]["256"] == [1.0] * len(study.SPREAD_SECONDS)
+
+
+@pytest.mark.parametrize("policy", study.COMPARED)
+def test_a_nested_policy_asked_once_picks_what_select_does(policy):
+    rng = np.random.default_rng(0)
+    looks = rng.standard_normal((300, 8)).astype(np.float32)
+    columns = {"shot_start": (np.arange(300) % 60 == 0).astype(np.float32)}
+    table = FrameTable.from_seconds(np.arange(300) / 2, signatures=looks, signals=columns)
+    for budget, seconds in study.picks_of(table, policy).items():
+        chosen = select(table, budget=budget, policy=policy).seconds
+        np.testing.assert_array_equal(seconds, chosen)
+
+
+@pytest.mark.parametrize("length", [0.5, 3.0, 40.0])
+def test_evenly_spread_evidence_is_counted_at_every_moment(length):
+    seconds = np.array([0.0, 3.0, 4.0, 31.0, 50.0])
+    begins = np.linspace(0, 50 - length, 20001) + 1e-7
+    held = [((seconds >= b) & (seconds < b + length)).any() for b in begins]
+    assert study.spread_share(seconds, 50.0, length) == pytest.approx(np.mean(held), abs=2e-3)
+
+
 def test_the_written_film_and_its_store_have_the_length_that_is_told(tmp_path, monkeypatch):
-    monkeypatch.setattr(haystack, "clips_of", lambda *_, **__: CLIPS)
+    monkeypatch.setattr(haystack, "_clips", lambda _: CLIPS)
     work = haystack.Work(tmp_path, tmp_path / "work", minutes=1.0, a_grade=1, keeps_films=True)
     work.folder.mkdir()
     line = json.loads(haystack.make_film(work, 3))
@@ -113,3 +148,4 @@ def test_the_written_film_and_its_store_have_the_length_that_is_told(tmp_path, m
     video = open_store(work.store)[line["video"]]
     assert len(video.table) == 120
     assert video.duration_seconds == pytest.approx(line["duration_seconds"])
+    assert {"rarity", "oddity"} <= set(video.table.signals)

@@ -1,6 +1,9 @@
 """Inputs: the films that words mean, under ids that do not change with what else is meant."""
 
 import csv
+import re
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pyarrow as pa
@@ -160,6 +163,41 @@ def test_a_film_by_url_is_fetched_once_and_gone_after(bucket, tmp_path, size):
         assert bool(signs) == bool(size)
     assert not file.exists()
     assert list((cache_home() / "films" / ".attempts").iterdir()) == []
+
+
+class OneFilm(BaseHTTPRequestHandler):
+    """A plain web server with one film, which gives parts of it."""
+
+    data = bytes(i % 251 for i in range(1 << 21))
+
+    def do_GET(self):
+        found = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
+        first, last = map(int, found.groups()) if found else (0, len(self.data) - 1)
+        self.send_response(206 if found else 200)
+        self.send_header("Content-Length", str(last + 1 - first))
+        self.send_header("Last-Modified", "Sat, 21 Nov 2026 20:00:00 GMT")
+        if found:
+            self.send_header("Content-Range", f"bytes {first}-{last}/{len(self.data)}")
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(self.data[first : last + 1])
+
+    do_HEAD = do_GET  # noqa: N815 (the name that a server calls)
+
+    def log_message(self, *_):
+        pass
+
+
+def test_a_film_on_a_web_server_is_fetched_too():
+    pytest.importorskip("obstore", reason="obstore is not installed; pip install 'fewframes[s3]'")
+    with ThreadingHTTPServer(("127.0.0.1", 0), OneFilm) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/films/a.mp4"
+        with on_disk(url) as file:
+            assert file.read_bytes() == OneFilm.data
+            there, here = source_of(url), identify(file)
+            assert (there.mtime_ns, there.edges_xxh3) == (here.mtime_ns, here.edges_xxh3)
+        server.shutdown()
 
 
 def test_a_film_that_is_not_there_too_large_or_changed_is_one_sentence(bucket, monkeypatch):

@@ -139,3 +139,15 @@ def test_the_nearest_picture_is_the_one_whose_worst_grid_is_best():
     assert (row, local, least) == (1, 9, 3)
     others[3] = others[2]
     assert kernels.nearest_change(now, others, 6.0)[1][0] == 1
+
+
+@pytest.mark.parametrize("is_mirrored", [False, True])
+@pytest.mark.parametrize("rotation", [0, 90, 180, 270])
+def test_a_plan_mirrors_and_then_turns_clockwise(rotation, is_mirrored):
+    pixels = np.random.default_rng(1).integers(0, 256, (7, 9, 3), np.uint8)
+    for target in (None, (4, 5), (11, 8)):
+        upright = kernels.resize_rgb(pixels, kernels.resize_plan((7, 9), target))
+        upright = upright[:, ::-1] if is_mirrored else upright
+        plan = kernels.resize_plan((7, 9), target, rotation=rotation, is_mirrored=is_mirrored)
+        wanted = np.rot90(upright, k=-rotation // 90)
+        same(kernels.resize_rgb(pixels, plan), np.ascontiguousarray(wanted))

@@ -86,6 +86,11 @@ REFUSED = [
         "pass grids of one shape with at least one cell",
     ),
     (
+        lambda: kernels.unexplained(F32, F32, F32, np.array([[4]] * 4)),
+        ValueError,
+        "alike names rows 4 to 4; pass rows 0 to 3 of low and high, or -1",
+    ),
+    (
         lambda: kernels.farthest_first(F32, 4, np.array([2])),
         ValueError,
         "count=4 rows cannot be picked: 4 rows, 1 already chosen; pass count from 0 to 3",

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from fewframes.bench.films import RECIPES
 from fewframes.diversity import dominant_rows, leading_directions
 from fewframes.facility import anchor_rows, similarities, unit_rows
+from fewframes.peaks import standing_out
 from fewframes.ranking import expected_times
 from fewframes.selection import select
 from fewframes.table import FrameTable
@@ -195,10 +196,11 @@ def test_facility_is_greedy_and_within_its_bound_of_the_best(seed, n, budget, co
 
 @quick
 @given(seed=SEEDS, n=st.integers(5, 40), budget=st.integers(1, 12))
-def test_query_is_greedy_relevance_coverage_and_redundancy(seed, n, budget):
+def test_query_is_greedy_peaks_coverage_and_redundancy(seed, n, budget):
     signatures = pictures(seed, n, 5)
     relevance = np.random.default_rng(seed).random(n)
-    scaled = (relevance - relevance.min()) / np.ptp(relevance)
+    seconds = np.arange(n) * 0.5
+    scaled = standing_out(relevance, seconds=seconds, unit=unit_rows(signatures))
     chosen = select(table_of(signatures), budget=budget, policy="query", relevance=relevance)
     cosines = np.clip(signatures @ signatures.T, 0, 1)
     picked = []

@@ -13,7 +13,7 @@ from on_gpu import need_gpu, to_device
 
 import fewframes
 from fewframes.bench.films import RECIPES, write_film
-from fewframes.bindings import dali, dali_finish
+from fewframes.bindings import dali, dali_finish, dali_slices
 from fewframes.bindings.dali_video import Video
 from fewframes.choosing import Asked
 from fewframes.decoding import DecodeReport, decoder
@@ -104,13 +104,16 @@ def test_an_index_made_on_a_gpu_is_that_made_in_memory_bit_for_bit(film, tmp_pat
         assert picks[0].tolist() == picks[1].tolist(), policy
 
 
-def test_of_pictures_on_a_gpu_those_that_are_kept_come_to_memory_once(tmp_path, traffic):
-    path = tmp_path / "film.mp4"
+@pytest.mark.parametrize("codec", ["jpeg", "raw", "zstd"])
+def test_of_pictures_on_a_gpu_what_is_stored_comes_to_memory_once(tmp_path, traffic, codec):
+    path, how = tmp_path / "film.mp4", {"dedup": 1.0, "codec": codec}
     write_film(path, replace(SMALL, frames=5))
-    video = index_by(GPU, path, tmp_path, dedup=1.0)  # whatever comes after the first repeats it
+    video = index_by(GPU, path, tmp_path, **how)  # whatever comes after the first repeats it
     assert video.facts["counts"]["stored"] == 1
-    audit = kept = [8 * 16, 4 * 8, 4 * 8]
-    assert [size for size in traffic["bytes"] if size in kept] == [*audit, *kept]
+    planes, rgb = [8 * 16, 4 * 8, 4 * 8], [8 * 16 * 3]
+    audit, kept = (planes, planes) if codec == "jpeg" else ([*planes, *rgb], rgb)
+    sizes = [size for size in traffic["bytes"] if size in (*planes, *rgb)]
+    assert sizes == [*audit, *kept]
 
 
 def test_a_scan_on_a_gpu_brings_grids_to_memory_and_takes_few_launches(film, traffic):
@@ -124,6 +127,33 @@ def test_a_scan_on_a_gpu_brings_grids_to_memory_and_takes_few_launches(film, tra
     witness, tells, grids = 8, 6 * 3 * 8, 6 * 4 * 4 * 8 * 4
     audited = [8 * 16, 4 * 8, 4 * 8]
     assert traffic["bytes"] == [witness, *audited, tells, grids, witness, tells, grids]
+
+
+def test_a_slice_that_goes_to_ffmpeg_joins_those_on_the_gpu(film, monkeypatch):
+    run = Video._run
+
+    def refuses(video, encoded, frames):
+        if any(bytes(one) == second for one in encoded):
+            raise RuntimeError("no")
+        return run(video, encoded, frames)
+
+    timeline, written = fewframes.probe(film), []
+    stream_of = dali_slices.stream_of
+    monkeypatch.setattr(
+        dali_slices, "stream_of", lambda *what: written.append(what[1]) or stream_of(*what)
+    )
+    how = {"size": (8, 16), "dedup": 0.0, "asked": GPU}
+    ours = scan(timeline, np.arange(12), **how)[0].table(timeline)[0]
+    (_, second), _ = written, monkeypatch.setattr(Video, "_run", refuses)
+    rows, report = scan(timeline, np.arange(12), **how)
+    assert report.provenance()["passed_on_to_ffmpeg"] == f"{dali.REFUSED} (1)"
+    theirs = rows.table(timeline)[0]
+    assert theirs.frame_numbers.tolist() == list(range(12))
+    for name in ("brightness", "sharpness"):
+        mine, found = ours.signals[name], theirs.signals[name]
+        np.testing.assert_array_equal(found[:6], mine[:6])
+        np.testing.assert_allclose(found[6:], mine[6:], rtol=0.2, atol=6)
+    assert (theirs.signals["luma_xxh64"] != 0).tolist() == [False] * 6 + [True] * 6
 
 
 def test_no_batch_is_larger_than_memory_for_it(film, traffic, monkeypatch):

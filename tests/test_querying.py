@@ -6,7 +6,7 @@ import json
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
-from stored import put
+from stored import RECIPE, put
 
 import fewframes as ff
 from fewframes.catalogue_rows import COLUMNS
@@ -114,3 +114,22 @@ def test_a_store_by_url_is_queried_too(bucket):
     put(store_at(bucket), "a")
     put(store_at(bucket), "b", frames=10)
     assert ff.open(bucket).to_table("rows > 10")["id"].to_pylist() == ["a"]
+
+
+def test_films_that_failed_twice_are_rows_until_they_are_indexed(tmp_path, bucket):
+    from fewframes.objects import store_at
+    from fewframes.quarantine import Quarantine
+
+    (tmp_path / "film.mp4").write_bytes(bytes(123))
+    for where in (tmp_path / "s", store_at(bucket)):
+        put(where, "a", recipe=RECIPE)
+        quarantine = Quarantine(where, RECIPE, (60.0, 1 << 30))
+        for name in ("a", "hangs"):
+            quarantine.add(name, tmp_path / "film.mp4", "no sign for 60 s")
+        store = ff.open(where)
+        (row,) = store.to_table("status = 'failed'").to_pylist()
+        assert (row["id"], row["reason"], row["film_bytes"]) == ("hangs", "no sign for 60 s", 123)
+        assert (row["recipe_fps"], row["rows"], row["keys"]) == (RECIPE.fps, None, [])
+        assert store.to_table()["id"].to_pylist() == ["a", "hangs"]
+        assert list(store) == ["a"]
+    assert run("ls", tmp_path / "s").splitlines()[1] == "hangs  failed  None  None  None  None"

@@ -2,12 +2,14 @@
 
 import pickle
 import random
+import shutil
 
 import numpy as np
 import pytest
 from durability import contents
 
 import fewframes as ff
+from fewframes import pipeline
 from fewframes.bench.films import Film, write_film
 from fewframes.choosing import Asked
 from fewframes.objects import store_at
@@ -25,7 +27,7 @@ def task_of(film, store, **facts):
 
 
 def ranges_of(film, recipe=Recipe(fps=10, size="64")):  # noqa: B008 (frozen)
-    return Scan.of(film, recipe, Asked(), FINE).ranges
+    return Scan.of(ff.probe(film), recipe, Asked(), FINE).ranges
 
 
 def in_ranges(film, store, **facts):
@@ -114,7 +116,7 @@ def test_a_film_with_damage_is_decoded_in_one_go(tmp_path):
 def test_ranges_cover_a_film_evenly_and_cut_no_group_of_pictures(films):
     timeline = ff.probe(films("x264_no_b"))
     numbers = np.arange(len(timeline))
-    ranges = Scan.of(films("x264_no_b"), Recipe(fps=None), Asked(), FINE).ranges
+    ranges = Scan.of(ff.probe(films("x264_no_b")), Recipe(fps=None), Asked(), FINE).ranges
     np.testing.assert_array_equal(np.concatenate(ranges), numbers)
     assert all(timeline.is_keyframe[part[0]] for part in ranges)
 
@@ -122,7 +124,31 @@ def test_ranges_cover_a_film_evenly_and_cut_no_group_of_pictures(films):
 def test_what_decodes_differently_from_its_middle_is_not_cut(films):
     assert len(ranges_of(films("mpeg4_avi"))) == 1
     recipe = Recipe(fps=10, size="64")
-    assert len(Scan.of(films("x264_no_b"), recipe, Asked(device="auto"), FINE).ranges) == 1
+    film = ff.probe(films("x264_no_b"))
+    assert len(Scan.of(film, recipe, Asked(device="auto"), FINE).ranges) == 1
+
+
+@pytest.mark.parametrize("is_published", [True, False])
+def test_a_range_survives_that_its_film_is_published_or_refused_meanwhile(
+    films, tmp_path, monkeypatch, is_published
+):
+    film, store = films("x264_no_b"), tmp_path / "s"
+    in_hand = pipeline.PartWriter.publish
+
+    def publish(writer):
+        writer._flush()
+        if is_published:
+            shutil.rmtree(store / ".parts")
+        else:
+            writer._parts.refuse("not clean")
+        in_hand(writer)
+
+    monkeypatch.setattr(pipeline.PartWriter, "publish", publish)
+    outcome = perform(task_of(film, store, part=0))
+    assert (outcome.status, outcome.reason) == ("part", "" if is_published else "not clean")
+    monkeypatch.undo()
+    assert perform(task_of(film, store)).status == "ok"
+    assert not (store / ".parts").exists()
 
 
 def test_removing_a_video_removes_what_is_done_of_it(films, tmp_path):

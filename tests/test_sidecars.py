@@ -133,6 +133,7 @@ def test_vectors_take_the_place_of_signatures(video):
     vectors = expected(range(20))
     away = np.linalg.norm(vectors - vectors.mean(axis=0), axis=1)
     assert video.table.frame_numbers[away.argmax()] in batch.frame_numbers
+    assert "novelty" in video.sample(budget=4, features="looks").report["reasons"]
     other = video.sample(budget=4, policy="kcenter")
     assert batch.frame_numbers.tolist() != other.frame_numbers.tolist()
 

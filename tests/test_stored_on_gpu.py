@@ -11,6 +11,7 @@ from simplejpeg import decode_jpeg
 from stored import indexed
 
 from fewframes.bindings import dali_jpeg, dali_machine
+from fewframes.errors import MissingBackendError
 from fewframes.kernels import axis_taps, gpu, resize
 
 pytestmark = pytest.mark.gpu
@@ -79,3 +80,26 @@ def test_what_needs_memory_says_so(films, tmp_path):
         )
     assert batch.on_host().jpeg()[0][6:10] == b"JFIF"
     assert batch.__dlpack_device__() == (2, 0)
+
+
+def test_pytorch_takes_them_where_they_lie_or_says_that_it_cannot(films, tmp_path):
+    batch = indexed(films("vp9"), tmp_path, size="16", fps=2).read(rows=[0, 1], device="cuda")
+    if not can_use_a_gpu():
+        with pytest.raises(MissingBackendError, match="PyTorch"):
+            batch.torch()
+        return
+    import torch
+
+    for tensor in (batch.torch(), torch.from_dlpack(batch)):
+        assert tensor.device.type == "cuda"
+        assert np.array_equal(tensor.cpu().numpy(), batch.on_host().frames)
+        tensor[0, 0, 0, 0] ^= 1  # the same memory: the next one sees it
+
+
+def can_use_a_gpu():
+    """Whether PyTorch is there and for GPUs; the simulator's is none."""
+    try:
+        import torch
+    except ImportError:
+        return False
+    return torch.cuda.is_available()

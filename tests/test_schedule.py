@@ -1,0 +1,173 @@
+"""The order of tasks, what is tried again, and what is left alone."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+import fewframes as ff
+from fewframes.bench.films import Film, write_film
+from fewframes.cli import main
+from fewframes.effort import Effort
+from fewframes.errors import CrashedError, UnreadableMediaError
+from fewframes.looking import Look
+from fewframes.outcomes import Outcome
+from fewframes.quarantine import Quarantine
+from fewframes.recipes import Recipe
+from fewframes.schedule import MOST_PART_BYTES, Schedule
+from fewframes.tally import Tally
+from fewframes.tasks import FilmTask
+
+CRASH = CrashedError("the decoding process died (SIGSEGV)")
+
+
+def film(name, *, ranges=1, most_bytes=1000):
+    task = FilmTask(Path(f"{name}.mp4"), Path("s"), name, Recipe())
+    look = Look(name, 60.0, Effort(100, 120, 10.0 * ranges), most_bytes, ranges)
+    return task, look
+
+
+def taken(schedule, most=99):
+    """The tasks that are given now, as names."""
+    tasks = []
+    while len(tasks) < most and (task := next(schedule, None)) is not None:
+        tasks.append(task)
+    return tasks
+
+
+def words(tasks):
+    return [task.video_id if task.part is None else f"{task.video_id}{task.part}" for task in tasks]
+
+
+def did(schedule, task):
+    status = "ok" if task.part is None else "part"
+    return schedule.end(task, Outcome(task.video_id, status, pictures=5), None)
+
+
+def test_ranges_come_first_and_a_merge_before_all_others():
+    schedule = Schedule([film("a"), film("b", ranges=3), film("c")])
+    tasks = taken(schedule, 4)
+    assert words(tasks) == ["b0", "b1", "b2", "a"]
+    assert [did(schedule, task) for task in tasks[:3]] == [None] * 3
+    merge, last = taken(schedule)
+    assert words([merge, last]) == ["b", "c"]
+    assert did(schedule, merge).pictures == 20
+    assert schedule.most_tasks == 5
+
+
+def test_a_film_is_not_begun_in_ranges_while_parts_take_much_space():
+    large = MOST_PART_BYTES * 2 // 3
+    films = [film("a", ranges=2, most_bytes=large), film("b", ranges=2, most_bytes=large)]
+    schedule = Schedule([*films, film("c")])
+    tasks = taken(schedule)
+    assert words(tasks) == ["a0", "a1", "c"]
+    for task in tasks:
+        did(schedule, task)
+    (merge,) = taken(schedule)
+    did(schedule, merge)
+    assert words(taken(schedule)) == ["b0", "b1"]
+
+
+def test_a_crash_is_tried_once_more_alone_at_the_end():
+    schedule = Schedule([film("a"), film("b"), film("c")])
+    a, b, c = taken(schedule)
+    assert schedule.end(a, None, CRASH) is None
+    did(schedule, b)
+    assert taken(schedule) == []
+    did(schedule, c)
+    assert words(taken(schedule)) == ["a"]
+    assert taken(schedule) == []
+    assert did(schedule, a).status == "ok"
+    assert schedule.poisoned == {}
+
+
+def test_two_crashes_of_a_range_fail_the_film_and_drop_its_other_ranges():
+    schedule = Schedule([film("a", ranges=3)])
+    first, second = taken(schedule, 2)
+    assert schedule.end(first, None, CRASH) is None
+    did(schedule, second)
+    did(schedule, next(schedule))
+    (again,) = taken(schedule)
+    assert again == first
+    assert schedule.end(again, None, CRASH).status == "failed"
+    assert taken(schedule) == []
+    assert schedule.poisoned == {"a": str(CRASH)}
+
+
+def test_an_ordinary_error_is_no_poison_and_a_damaged_range_means_one_go():
+    schedule = Schedule([film("a"), film("b", ranges=3)])
+    first, other = taken(schedule, 2)
+    assert schedule.end(first, Outcome("b", "part", "not clean"), None) is None
+    assert did(schedule, other) is None
+    tasks = taken(schedule)
+    assert words(tasks) == ["b", "a"]
+    outcome = schedule.end(tasks[1], None, UnreadableMediaError("no video"))
+    assert (outcome.status, outcome.reason, schedule.poisoned) == ("failed", "no video", {})
+
+
+def test_what_is_left_is_predicted_from_effort_not_from_films():
+    tally = Tally(films_total=2, began=0.0)
+    (long, long_look), (short, short_look) = film("long", ranges=9), film("short")
+    tally.look({"long": long_look, "short": short_look})
+    tally.looked -= 30.0
+    tally.ended(short, 10.0)
+    now = tally.film(Outcome("short", "ok", film_seconds=60.0, stored_bytes=7))
+    assert (now.films_done, now.share_done, now.film_seconds) == (1, 0.1, 60.0)
+    assert now.remaining_seconds == pytest.approx(270, rel=0.01)
+    assert tally.told(long, 90.0, 60, 120).share_done == pytest.approx(0.55)
+
+
+@pytest.fixture(scope="module")
+def hook(tmp_path_factory):
+    """A folder for PYTHONPATH: decoding a film called crash… aborts the process."""
+    folder = tmp_path_factory.mktemp("hook")
+    (folder / "sitecustomize.py").write_text(
+        "import os, fewframes.plan as plan\n"
+        "real = plan.plan_frames\n"
+        "def planned(timeline, *args, **options):\n"
+        "    if timeline.source.name.startswith('crash'):\n"
+        "        os.abort()\n"
+        "    return real(timeline, *args, **options)\n"
+        "plan.plan_frames = planned\n"
+    )
+    return folder
+
+
+def test_a_film_that_crashes_twice_is_passed_over_until_told_otherwise(tmp_path, hook, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(hook))
+    films, store = tmp_path / "films", tmp_path / "s"
+    films.mkdir()
+    for name in ("crash", "good"):
+        write_film(films / f"{name}.mp4", Film(frames=20))
+    report = ff.index(films, store, workers=1)
+    assert [outcome.status for outcome in report.outcomes] == ["failed", "ok"]
+    assert "SIGABRT" in report.outcomes[0].reason
+    again = ff.index(films, store, workers=1)
+    assert "pass --retry-failed" in again.outcomes[0].reason
+    assert "SIGABRT" in again.outcomes[0].reason
+    monkeypatch.delenv("PYTHONPATH")
+    assert "SIGABRT" in ff.index(films, store).outcomes[0].reason
+    assert ff.index(films, store, fps=1).outcomes[0].status == "ok", "another recipe"
+    words = ["index", str(films), "-o", str(store), "--retry-failed"]
+    assert CliRunner().invoke(main, words).exit_code == 0
+    assert not list((store / "quarantine").iterdir())
+    low = Quarantine(store, Recipe(), (1.0, 1))
+    low.add("good", films / "good.mp4", "it hung")
+    assert ff.index(films, store).exit_status == 0, "with higher limits it is tried"
+    assert not low.reasons({"good": films / "good.mp4"}), "and what went well is not held back"
+
+
+def test_a_changed_file_and_a_higher_limit_are_tried_again(tmp_path):
+    film, recipe = tmp_path / "a.mp4", Recipe()
+    film.write_bytes(b"1234")
+    records = Quarantine(tmp_path, recipe, (60.0, 1000))
+    records.add("a", film, "it hung")
+    assert records.reasons({"a": film})["a"].startswith("it hung (twice, 20")
+    assert Quarantine(tmp_path, recipe, (59.0, 1000)).reasons({"a": film})
+    assert not Quarantine(tmp_path, recipe, (61.0, 1000)).reasons({"a": film})
+    assert not Quarantine(tmp_path, Recipe(fps=9), (60.0, 1000)).reasons({"a": film})
+    film.write_bytes(b"12345")
+    assert not records.reasons({"a": film})
+    records.remove(["a", "b"])
+    assert json.dumps([path.name for path in (tmp_path / "quarantine").iterdir()]) == "[]"
