@@ -125,3 +125,11 @@ def test_the_readme_s_figures_are_those_of_the_result_files():
 
     readme = (ROOT / "README.md").read_text()
     assert rewritten(readme, measured()) == readme
+
+
+def test_the_map_of_the_engine_names_every_file_once():
+    section = (ROOT / "ARCHITECTURE.md").read_text().split("## Where is what")[1].split("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("| ")]
+    named = re.findall(r"`(\w+)`", "\n".join(rows))
+    files = {path.stem for path in (ROOT / "engine").glob("*.py")} - {"__init__", "__main__"}
+    assert sorted(named) == sorted(files)
