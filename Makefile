@@ -48,7 +48,7 @@ fuzz: setup ## N=10000 broken films, each frame of which must be true, marked or
 	$(PY) tests/media_fuzzer.py -n $(N)
 
 soak: setup ## the long runs: broken films, disturbed stores and clusters; results in bench/results
-	$(PY) tests/media_fuzzer.py -n 10000 --seed 400000 -o bench/results/fuzz.json
+	$(PY) tests/media_fuzzer.py -n 10000 --seed 900000 -o bench/results/fuzz.json
 	$(PY) tests/durability.py -o bench/results/durability.json
 	$(PY) tests/corpus_soak.py --films 1000 -o bench/results/corpus_soak.json
 	$(PY) -m pip install --quiet "ray>=2.40"

@@ -127,7 +127,7 @@ RECIPES: dict[str, Film] = {
 
 
 def write_film(path: Path, film: Film) -> None:
-    """Encodes a film; the file is the same for the same recipe and encoder."""
+    """Encodes a film: its pictures and times are those of the recipe, its bytes x264 may vary."""
     height, width = film.size
     with av.open(str(path), "w", options=dict(film.muxing)) as container:
         stream: Any = container.add_stream(film.codec, rate=film.fps, options=dict(film.options))
