@@ -45,7 +45,7 @@ class Forecast:
             f"Forecast({many} film{'s' * (many != 1)}, {self.film_seconds / 3600:.2f} h: "
             f"{effort.pictures} pictures to decode, {effort.cpu_seconds:.0f} CPU seconds, "
             f"{clock(self.wall_seconds)} on {self.workers} workers, "
-            f"at most {self.most_bytes / 1e6:.1f} MB)"
+            f"likely at most {self.most_bytes / 1e6:.1f} MB)"
         )
 
     @property

@@ -149,7 +149,8 @@ def echo_forecast(found: "Forecast") -> None:
             f"{look.video_id}: {clock(look.film_seconds)} of film, {look.effort.rows} frames, "
             f"{look.effort.pictures} pictures to decode, "
             f"{look.effort.cpu_seconds:.1f} CPU seconds, "
-            f"at most {look.most_bytes / 1e6:.1f} MB, {look.ranges} range{'s' * (look.ranges != 1)}"
+            f"likely at most {look.most_bytes / 1e6:.1f} MB, "
+            f"{look.ranges} range{'s' * (look.ranges != 1)}"
         )
     for other in found.others:
         click.echo(f"{other.video_id}: {other.status}{': ' * bool(other.reason)}{other.reason}")

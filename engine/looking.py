@@ -26,7 +26,7 @@ class Look:
     """How long the film is; 0 where that is not known."""
     effort: Effort
     most_bytes: int
-    """What it may take in the store at most."""
+    """What it may take in the store: half as much again as natural film does (`space`)."""
     ranges: int = 1
     """Into how many ranges it is cut."""
 
