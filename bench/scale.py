@@ -100,7 +100,7 @@ def _commands(corpus: dict[str, Any]) -> dict[str, str]:
         )
         one, two = (found[name]["cpu_seconds"] for name in ("one_worker", "two_workers"))
         rows[f"{words}, the same: CPU seconds with one and with two"] = (
-            f"{one:.1f} and {two:.1f}: {two - one:.2f} more, the start of a process"
+            f"{one:.1f} and {two:.1f} ({two / one:.2f} x)"
         )
     return rows
 
