@@ -1,9 +1,11 @@
 """Judging: are these the right pictures? Whoever gives others is not timed.
 
 1. Plain PyAV decodes the film in order, once, and keeps a thumbnail of every frame.
-2. A reader's picture is shrunk in the same way. It is right where none of the 30 frames around the
-   wanted one is clearly more like it: matrices, rounding and chroma differ from library to library,
-   by about the same on all frames, and times that stand still cannot be told apart.
+2. A reader's picture is shrunk in the same way. Rounding and chroma differ from library to library,
+   by about the same on all frames: that is taken off, up to `MOST_OFFSET` levels, or in a fade
+   a neighbour would seem nearer.
+3. It is right where none of the 30 frames around the wanted one is clearly more like it; times
+   that stand still cannot be told apart.
 """
 
 from collections.abc import Mapping
@@ -19,6 +21,8 @@ AROUND = 15
 """Frames before and after that a picture may be mistaken for."""
 MARGIN_LEVELS, FAR_LEVELS = 0.25, 24.0
 """How much nearer another frame has to be, and how far any right picture may be."""
+MOST_OFFSET = 2.0
+"""How far a library's own conversion may be off in a channel, in levels."""
 
 
 def thumbnail(picture: U8) -> F32:
@@ -63,7 +67,7 @@ def wrong_words(given: F32, numbers: I64, truth: Mapping[int, F32]) -> str | Non
     """
     if len(given) != len(numbers):
         return f"{len(given)} pictures came, {len(numbers)} were asked for"
-    pairs = zip(given, numbers.tolist(), strict=True)
+    pairs = zip(given - offsets(given, numbers, truth), numbers.tolist(), strict=True)
     shown = [(number, shown_frame(picture, number, truth)) for picture, number in pairs]
     wrong = [(number, other) for number, other in shown if number != other]
     if not wrong:
@@ -71,6 +75,16 @@ def wrong_words(given: F32, numbers: I64, truth: Mapping[int, F32]) -> str | Non
     number, other = wrong[0]
     like = "one like no frame near it" if other is None else f"one like frame {other}"
     return f"{len(wrong)} of {len(numbers)} pictures are wrong: for frame {number} comes {like}"
+
+
+def offsets(given: F32, numbers: I64, truth: Mapping[int, F32]) -> F32:
+    """How far a reader's channels usually are off, ``[3] f32``: the median over its pictures."""
+    off = [
+        (picture - truth[number]).mean(axis=(0, 1))
+        for picture, number in zip(given, numbers.tolist(), strict=True)
+    ]
+    usual: F32 = np.clip(np.median(off, axis=0), -MOST_OFFSET, MOST_OFFSET).astype(np.float32)
+    return usual
 
 
 def shown_frame(picture: F32, number: int, truth: Mapping[int, F32]) -> int | None:

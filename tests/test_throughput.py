@@ -107,3 +107,14 @@ def test_a_turned_film_is_refused(tmp_path, film):
     done = CliRunner().invoke(main, ["bench", "throughput", str(turned)])
     assert done.exit_code == 1
     assert "is turned by" in done.output
+
+
+def test_a_library_s_own_rounding_is_no_other_frame_of_a_fade():
+    rng = np.random.default_rng(0)
+    scene = rng.uniform(40, 200, (18, 32, 3)).astype(np.float32)
+    fade = {n: scene * (1 - n / 400) for n in range(60)}
+    numbers = np.array([20, 30, 40])
+    given = np.stack([fade[n] + 1.5 for n in numbers.tolist()])
+    assert wrong_words(given, numbers, fade) is None
+    given[1] = fade[33] + 1.5
+    assert "for frame 30 comes one like frame 33" in (wrong_words(given, numbers, fade) or "")
