@@ -191,7 +191,7 @@ def known_fields(record: object, known: Iterable[str], *, where: str) -> Mapping
     return record
 
 
-def parsed(text: str, *, where: str) -> Any:  # noqa: ANN401 (JSON)
+def parsed(text: str, *, where: str) -> object:
     """Parses JSON, and says where it is broken."""
     try:
         return json.loads(text)

@@ -23,7 +23,7 @@ import click
 import fewframes
 from fewframes.attempts import Attempt
 from fewframes.bench.films import write_film
-from fewframes.bench.measure import machine, run_cold
+from fewframes.bench.measure import keep_result, machine, run_cold
 from fewframes.bench.memory import MINUTE, repeat_film
 from fewframes.catalogue import row_of
 from fewframes.catalogue_rows import table_of_rows
@@ -179,8 +179,7 @@ def main(
         runs = [run_cold(list(map(str, command)))["said"] for _ in range(rounds)]
     result = {"tail": tail, "snapshot_mb": round(size / 1e6, 1), **summary(runs)}
     click.echo(json.dumps(result, indent=1), file=sys.stdout)
-    if output:
-        output.write_text(json.dumps({"machine": machine(["pyarrow"]), **result}, indent=1) + "\n")
+    keep_result({"machine": machine(["pyarrow"]), **result}, output)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ chroma samples without interpolating between them; ``float64`` interpolates, as 
 3. ``default``: ffmpeg as it is called without such options.
 """
 
-import json
 import subprocess
 import tempfile
 from pathlib import Path
@@ -24,7 +23,7 @@ import numpy as np
 import fewframes as ff
 from fewframes.arrays import F64, U8
 from fewframes.bench.films import Film, write_film
-from fewframes.bench.measure import machine
+from fewframes.bench.measure import keep_result, machine
 from fewframes.colour import Colour, colour_of
 from fewframes.frames import FrameBatch
 from fewframes.kernels.ycc import rgb_from_ycc
@@ -178,8 +177,7 @@ def main(films: tuple[Path, ...], output: Path | None) -> None:
         for path in (*made, *films):
             results[path.name] = compare(path)
             say(path.name, results[path.name])
-    if output:
-        output.write_text(json.dumps({"machine": machine(), "films": results}, indent=1) + "\n")
+    keep_result({"machine": machine(), "films": results}, output)
 
 
 def say(name: str, result: dict[str, Any]) -> None:

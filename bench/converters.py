@@ -209,9 +209,10 @@ def records(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
         kept = [(f"{path.name}, line {i}", line) for i, line in lines if line.strip()]
         places, rows = [at for at, _ in kept], [parsed(line, where=at) for at, line in kept]
     else:
-        rows = parsed(path.read_text(encoding="utf-8"), where=path.name)
-        if not isinstance(rows, list):
-            refuse(path.name, f"here is {type(rows).__name__}, not a list; pass […] of questions")
+        whole = parsed(path.read_text(encoding="utf-8"), where=path.name)
+        if not isinstance(whole, list):
+            refuse(path.name, f"here is {type(whole).__name__}, not a list; pass […] of questions")
+        rows = whole
         places = [f"{path.name}, item {i}" for i in range(len(rows))]
     for where, row in zip(places, rows, strict=True):
         if not isinstance(row, dict):

@@ -25,7 +25,7 @@ from typing import Any
 import click
 
 from fewframes.bench.films import Film, write_film
-from fewframes.bench.measure import interleave, machine
+from fewframes.bench.measure import interleave, keep_result, machine
 from fewframes.choosing import Asked
 from fewframes.looking import look_at_film
 from fewframes.outcomes import Outcome
@@ -190,8 +190,7 @@ def main(long_film: Path, film: Path, copies: int, rounds: int, output: Path | N
         result["commands"] = commands(paths, folder, rounds, str(RANGE_SECONDS))
         result["load_after"] = os.getloadavg()[0]
     click.echo(json.dumps(result, indent=1))
-    if output:
-        output.write_text(json.dumps(result, indent=1) + "\n")
+    keep_result(result, output)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ import click
 import numpy as np
 
 from fewframes.arrays import F64
-from fewframes.bench.measure import machine
+from fewframes.bench.measure import keep_result, machine
 from fewframes.choosing import Asked
 from fewframes.decoding import DecodeReport, decoder
 from fewframes.errors import FewframesError
@@ -120,8 +120,7 @@ def main(folder: Path, rounds: int, most_mb: float, output: Path | None) -> None
         found = [measured(path, Recipe(), rounds) for path in paths]
     result = {"machine": machine(), **fit([film for film in found if film])}
     click.echo(json.dumps({name: result[name] for name in list(result)[1:4]}, indent=1))
-    if output:
-        output.write_text(json.dumps(result, indent=1) + "\n")
+    keep_result(result, output)
 
 
 def fit(films: list[dict[str, Any]]) -> dict[str, Any]:

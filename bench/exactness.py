@@ -10,7 +10,6 @@ with the ffmpeg command line's (`fewframes.bench.oracle`). The result of a file 
 - ``differs``: anything else.
 """
 
-import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ import click
 import numpy as np
 
 from fewframes.arrays import I64
-from fewframes.bench.measure import machine
+from fewframes.bench.measure import keep_result, machine
 from fewframes.bench.oracle import luma_md5, sequential
 from fewframes.decoding import DecodeReport, decoder
 from fewframes.errors import FewframesError
@@ -95,9 +94,8 @@ def main(paths: tuple[Path, ...], output: Path | None) -> None:
             click.echo(f"{file.name}: {' '.join(str(v) for v in rows[file.name].values())}")
     tally = Counter(row["result"] for row in rows.values())
     click.echo(str(dict(tally)))
-    if output:
-        result = {"machine": machine(), "tally": dict(tally), "files": rows}
-        output.write_text(json.dumps(result, indent=1) + "\n")
+    result = {"machine": machine(), "tally": dict(tally), "files": rows}
+    keep_result(result, output)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ import numpy as np
 import fewframes as ff
 from fewframes.arrays import U8
 from fewframes.bench.format_jobs import READERS, the_video
-from fewframes.bench.measure import machine, run_cold
+from fewframes.bench.measure import keep_result, machine, run_cold
 from fewframes.bench.store import medians
 from fewframes.pipeline import index_film
 from fewframes.recipes import DEDUP, Recipe
@@ -114,9 +114,8 @@ def main(films: tuple[Path, ...], fps: float, side: int, rounds: int, output: Pa
     for film in films:
         results.append(measure(film, fps, side, rounds))
         say(results[-1])
-        if output:
-            facts = {"machine": machine(PEERS), "fps": fps, "films": results}
-            output.write_text(json.dumps(facts, indent=1) + "\n")
+        facts = {"machine": machine(PEERS), "fps": fps, "films": results}
+        keep_result(facts, output)
 
 
 def say(result: dict[str, Any]) -> None:

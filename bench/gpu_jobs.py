@@ -7,17 +7,19 @@ from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import click
 import numpy as np
 
 import fewframes
+from fewframes.arrays import I64
 from fewframes.bindings import dali, ffmpeg_decode
 from fewframes.bindings.dali_video import video_pipeline
 from fewframes.choosing import Asked
 from fewframes.decoding import DecodeReport, Device
 from fewframes.frames import Format
+from fewframes.pictures import CodecName
 from fewframes.plan import plan_frames
 from fewframes.scanning import frames_at_rate, scan
 from fewframes.sizes import output_size
@@ -47,7 +49,7 @@ class Bench:
     folder: Path
 
     @property
-    def numbers(self) -> Any:  # noqa: ANN401 (I64)
+    def numbers(self) -> I64:
         """Frames of the jobs that decode: one in ten, at most so many."""
         return np.arange(0, len(self.timeline), 10)[:MOST_FRAMES]
 
@@ -55,8 +57,15 @@ class Bench:
         """Decodes with so many slices in flight; on a GPU the pictures stay there."""
         runs, report = plan_frames(self.timeline, self.numbers).runs, DecodeReport()
         size = output_size(self.timeline.stream, SIZE)
-        how = {"format": format, "size": size, "report": report}
-        made = dali.decode(self.timeline, runs, device=self.device, slices=slices, **how)  # type: ignore[arg-type]
+        made = dali.decode(
+            self.timeline,
+            runs,
+            format=format,
+            size=size,
+            report=report,
+            device=self.device,
+            slices=slices,
+        )
         count = sum(len(batch) for batch in made)
         if report.passed_on:
             click.echo(f"  of these by ffmpeg: {dict(report.passed_on)}")
@@ -84,7 +93,7 @@ class Bench:
             raise NotRunError(report.outcomes[0].reason)
         return report.outcomes[0].rows
 
-    def from_store(self, codec: Any, device: str) -> int:  # noqa: ANN401 (a CodecName)
+    def from_store(self, codec: CodecName, device: str) -> int:
         """Reads every stored row; on a GPU the frames stay there."""
         store = self.folder / f"{codec}.zarr"
         if not store.exists():  # the first call is not timed

@@ -7,7 +7,7 @@ is invented where it is neither true nor the one that the hand-over says. Needs 
 torchvision; what needs vLLM or qwen-vl-utils is left out where they are not installed.
 """
 
-import json
+from collections.abc import Sequence
 from fractions import Fraction
 from importlib.metadata import version
 from pathlib import Path
@@ -17,7 +17,7 @@ import click
 import numpy as np
 
 from fewframes.bench.consumers import CONSUMERS
-from fewframes.bench.measure import machine
+from fewframes.bench.measure import keep_result, machine
 from fewframes.bench.told import chat_told, is_readable, needs, vllm_told
 from fewframes.frames import FrameBatch
 from fewframes.models import RUNTIMES
@@ -33,7 +33,7 @@ SAME = 1e-6
 """Times that differ by less are the same."""
 
 
-def frames_at(seconds: Any) -> FrameBatch:  # noqa: ANN401 (any sequence of numbers)
+def frames_at(seconds: Sequence[float]) -> FrameBatch:
     """Makes a batch of noise with these times."""
     pixels = np.random.default_rng(0).integers(0, 255, (len(seconds), 64, 96, 3), np.uint8)
     pts = np.round(np.array(seconds) * 90000).astype(np.int64)
@@ -41,7 +41,7 @@ def frames_at(seconds: Any) -> FrameBatch:  # noqa: ANN401 (any sequence of numb
     return FrameBatch((pixels,), "rgb", numbers, pts, Fraction(1, 90000), 0, "film")
 
 
-def judge(runtime: str, seconds: Any) -> dict[str, Any]:  # noqa: ANN401
+def judge(runtime: str, seconds: Sequence[float]) -> dict[str, Any]:
     """Hands frames to a consumer, and reads back what its model is told."""
     batch = frames_at(seconds)
     if not is_readable(runtime):
@@ -93,9 +93,8 @@ def main(output: Path | None) -> None:
         table[name] = {spacing: judge(name, times) for spacing, times in SPACINGS.items()}
         for spacing, row in table[name].items():
             click.echo(shown(name, spacing, row))
-    if output:
-        said = {"machine": machine(), "transformers": version("transformers"), "models": table}
-        output.write_text(json.dumps(said, indent=1) + "\n")
+    said = {"machine": machine(), "transformers": version("transformers"), "models": table}
+    keep_result(said, output)
 
 
 if __name__ == "__main__":

@@ -130,11 +130,11 @@ def _read(path: Path) -> tuple[U8, U8, U8]:
                 pictures = list(_pictures(film))
     except (av.FFmpegError, ValueError):
         pictures = []  # not a film, or a broken one: footage is what decodes
-    empty = (
-        np.empty((0, HEIGHT, WIDTH), np.uint8),
-        *np.empty((2, 0, HEIGHT // 2, WIDTH // 2), np.uint8),
-    )
-    return tuple(map(np.stack, zip(*pictures, strict=True))) if pictures else empty  # type: ignore[return-value]
+    if not pictures:
+        blue, red = np.empty((2, 0, HEIGHT // 2, WIDTH // 2), np.uint8)
+        return np.empty((0, HEIGHT, WIDTH), np.uint8), blue, red
+    luma, blues, reds = zip(*pictures, strict=True)
+    return np.stack(luma), np.stack(blues), np.stack(reds)
 
 
 def _pictures(film: "av.container.InputContainer") -> Iterator[tuple[U8, U8, U8]]:

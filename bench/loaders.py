@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from itertools import islice
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
@@ -28,7 +29,7 @@ from typing import Any, NamedTuple
 import click
 
 import fewframes as ff
-from fewframes.bench.measure import machine
+from fewframes.bench.measure import keep_result, machine
 from fewframes.clips import ClipPlan, epoch_order
 
 WORKERS, BATCH, ROUNDS = 2, 4, 5
@@ -85,11 +86,11 @@ def directly(plan: ClipPlan, numbers: list[int]) -> Speed:
     return Speed(frames / wall, 1e3 * cpu / frames)
 
 
-_BARRIER: list[Any] = []
+_BARRIER: list[Barrier] = []
 """In a process that reads: what it waits at until the other one has started, too."""
 
 
-def _begin(barrier: Any) -> None:  # noqa: ANN401 (multiprocessing's)
+def _begin(barrier: Barrier) -> None:
     _BARRIER.append(barrier)
 
 
@@ -153,8 +154,7 @@ def main(film: Path, output: Path | None) -> None:
         speeds = loader_speeds(store)
     result = {"machine": machine(["torch"]), "film": film.name, "clips": CLIPS, **speeds}
     click.echo(json.dumps(result, indent=1))
-    if output:
-        output.write_text(json.dumps(result, indent=1) + "\n")
+    keep_result(result, output)
 
 
 if __name__ == "__main__":

@@ -103,6 +103,12 @@ def machine(peers: Sequence[str] = ()) -> dict[str, Any]:
     }
 
 
+def keep_result(result: Mapping[str, Any] | Sequence[Any], output: Path | None) -> None:
+    """Writes a result as JSON, where a file for it was named."""
+    if output:
+        output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+
 def _cpu_name() -> str:
     info = Path("/proc/cpuinfo")
     if info.exists():

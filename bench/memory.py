@@ -12,7 +12,7 @@ import av
 import click
 
 from fewframes.bench.films import Film, write_film
-from fewframes.bench.measure import machine, run_cold
+from fewframes.bench.measure import keep_result, machine, run_cold
 
 MINUTE = Film(frames=1500, size=(360, 640), options={"g": "250", "preset": "veryfast"})
 
@@ -59,8 +59,7 @@ def main(hours: float, output: Path | None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         result = measure((1, round(hours * 60)), Path(folder))
     click.echo(json.dumps(result, indent=1))
-    if output:
-        output.write_text(json.dumps({"machine": machine(), **result}, indent=1) + "\n")
+    keep_result({"machine": machine(), **result}, output)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ import click
 import numpy as np
 
 from fewframes.arrays import F64
-from fewframes.bench.measure import machine, run_cold
+from fewframes.bench.measure import keep_result, machine, run_cold
 from fewframes.bench.selection import ONE_THREAD
 from fewframes.candidates import ROUNDING_SECONDS
 from fewframes.policies import POLICIES
@@ -164,8 +164,7 @@ def main(film: Path, fps: str, rounds: int, store: bool, output: Path | None) ->
         times = [cell["select_cpu_ms"] for cell in row["budgets"].values()]
         click.echo(f"{policy:<12} {'  '.join(f'{ms:9.2f}' for ms in times)} CPU ms to select")
     click.echo(f"broken promises: {len(said['broken'])}; decoder: {said['is_decoder_loaded']}")
-    if output:
-        output.write_text(json.dumps(result, indent=1) + "\n")
+    keep_result(result, output)
     sys.exit(1 if said["broken"] or said["is_decoder_loaded"] else 0)
 
 

@@ -22,7 +22,7 @@ import psutil
 
 import fewframes as ff
 from fewframes.bench.films import Film, write_film
-from fewframes.bench.measure import machine
+from fewframes.bench.measure import keep_result, machine
 
 WORKERS = 2
 FILM = Film(frames=400, size=(360, 640), options={"g": "50"})
@@ -113,9 +113,8 @@ def main(few: int, many: int, rounds: int, output: Path | None) -> None:
         os.environ["FEWFRAMES_CACHE"] = f"{folder}/cache"
         result = measure(Path(folder), few, many, rounds)
     click.echo(json.dumps(result, indent=1))
-    if output:
-        facts = {"machine": machine(["ray", "av"]), "film": repr(FILM), **result}
-        output.write_text(json.dumps(facts, indent=1) + "\n")
+    facts = {"machine": machine(["ray", "av"]), "film": repr(FILM), **result}
+    keep_result(facts, output)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 `fewframes.bench.evaluation` measures; this asks it, prints tables, and writes JSON and a chart.
 """
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,8 @@ from fewframes.bench.evaluation import (
     made_up_subjects,
     stored_subjects,
 )
-from fewframes.bench.measure import machine
+from fewframes.bench.measure import keep_result, machine
+from fewframes.store import Store
 from fewframes.wording import WHERE, plainly
 
 SHOWN = ("recall", "hit", "all", "precision", "near f1", "lift", "gap", "facility", "radius")
@@ -51,7 +51,7 @@ def by_signal(name: str) -> Scores:
     return score
 
 
-def by_model(store: Any, name: str) -> Scores:  # noqa: ANN401 (a store)
+def by_model(store: Store, name: str) -> Scores:
     """The likeness of each frame to the question's text, by a model whose vectors are stored."""
     from fewframes.embedding import load_embedder
 
@@ -127,8 +127,7 @@ def main(
     say(result)
     if plot:
         plot.write_text(recall_chart(result))
-    if output:
-        output.write_text(json.dumps(result, indent=1) + "\n")
+    keep_result(result, output)
 
 
 def opened(paths: Sequence[str | Path]) -> tuple[Any, Path]:
@@ -140,10 +139,12 @@ def opened(paths: Sequence[str | Path]) -> tuple[Any, Path]:
     return (ff.open(paths[0]) if len(paths) == 2 else None), paths[-1]
 
 
-def scores_for(store: Any, relevance: str | None, model: str | None) -> Scores | None:  # noqa: ANN401
+def scores_for(store: Store | None, relevance: str | None, model: str | None) -> Scores | None:
     """What scores frames: a signal, a model, or nothing."""
-    if (relevance or model) and store is None:
-        raise click.UsageError("--relevance and --model need a STORE; 'index' makes one")
+    if store is None:
+        if relevance or model:
+            raise click.UsageError("--relevance and --model need a STORE; 'index' makes one")
+        return None
     if relevance and model:
         raise click.UsageError("--relevance and --model both score frames; pass one")
     if model:

@@ -15,7 +15,6 @@ The result in ``bench/results`` is of ``fewframes bench haystack FOOTAGE -o WORK
 --films 4 --first-seed 1000``; what `query` does was chosen on films of the training set.
 """
 
-import json
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -32,7 +31,7 @@ from fewframes.bench.annotations import Annotation, Event, read_annotations
 from fewframes.bench.bootstrap import Draws, summed_up
 from fewframes.bench.evaluation import BUDGETS, Subject, picked, stored_subjects
 from fewframes.bench.markey import markey
-from fewframes.bench.measure import machine
+from fewframes.bench.measure import keep_result, machine
 from fewframes.bench.measures import hits
 from fewframes.floors import unit_scores
 from fewframes.wording import plainly
@@ -205,10 +204,9 @@ def main(
             subjects, progress=lambda words: click.echo(words, err=True), workers=workers
         )
     say(result)
-    if output:
-        source = annotations.name if annotations else "generated procedures"
-        whole = {"machine": machine(), "source": source, **result}
-        output.write_text(json.dumps(whole, indent=1) + "\n")
+    source = annotations.name if annotations else "generated procedures"
+    whole = {"machine": machine(), "source": source, **result}
+    keep_result(whole, output)
 
 
 def say(result: dict[str, Any]) -> None:

@@ -22,7 +22,7 @@ import click
 import numpy as np
 
 from fewframes.arrays import F32, F64, I64
-from fewframes.bench.measure import machine, run_cold
+from fewframes.bench.measure import keep_result, machine, run_cold
 from fewframes.bench.measures import nearest_cosines
 from fewframes.candidates import Candidates
 from fewframes.facility import represented
@@ -213,12 +213,10 @@ def main(case: str | None, rounds: int, output: Path | None) -> None:
     for name, ratio in ratios.items():
         faster, share = ratio["times_faster"], ratio["share_of_objective"]
         click.echo(f"{name:<52} {faster:7.1f} x faster, {share:.4f} of its objective")
-    if output:
-        about = {"budget": BUDGET, "dimensions": DIMENSIONS, "threads": 1, "rounds": rounds}
-        facts = {"machine": machine(tuple(PEERS.values())), **about}
-        record = {**facts, "results": results, "ratios": ratios}
-        output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text(json.dumps(record, indent=1) + "\n")
+    about = {"budget": BUDGET, "dimensions": DIMENSIONS, "threads": 1, "rounds": rounds}
+    facts = {"machine": machine(tuple(PEERS.values())), **about}
+    record = {**facts, "results": results, "ratios": ratios}
+    keep_result(record, output)
 
 
 if __name__ == "__main__":

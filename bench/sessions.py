@@ -20,7 +20,8 @@ import click
 import numpy as np
 
 import fewframes as ff
-from fewframes.bench.measure import machine
+from fewframes.bench.measure import keep_result, machine
+from fewframes.video import Video
 
 LOOKS, ZOOMS = 40, 12
 BOX = (0.25, 0.25, 0.75, 0.75)
@@ -33,7 +34,7 @@ def cpu_of(call: Callable[[], Any]) -> float:
     return time.process_time() - started
 
 
-def looks(video: Any) -> dict[str, Any]:  # noqa: ANN401 (a Video)
+def looks(video: Video) -> dict[str, Any]:
     """CPU milliseconds of looks at random places."""
     random = np.random.default_rng(0)
     starts = random.uniform(0, video.duration_seconds - 20, LOOKS)
@@ -42,7 +43,7 @@ def looks(video: Any) -> dict[str, Any]:  # noqa: ANN401 (a Video)
     return {"median_ms": round(1e3 * median(spent), 2), "worst_ms": round(1e3 * max(spent), 2)}
 
 
-def zooms(video: Any, film: Path) -> dict[str, Any]:  # noqa: ANN401 (a Video)
+def zooms(video: Video, film: Path) -> dict[str, Any]:
     """CPU of zooming beside that of reading the frame itself."""
     random = np.random.default_rng(1)
     timeline, ours, plain = ff.probe(film), [], []
@@ -71,8 +72,7 @@ def main(film: Path, output: Path | None) -> None:
             "zoom": zooms(video, film),
         }
     click.echo(json.dumps(result, indent=1))
-    if output:
-        output.write_text(json.dumps(result, indent=1) + "\n")
+    keep_result(result, output)
 
 
 if __name__ == "__main__":

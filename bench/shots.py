@@ -11,7 +11,6 @@
 
 import csv
 import dataclasses
-import json
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ import numpy as np
 import fewframes as ff
 from fewframes.arrays import I64, Mask
 from fewframes.bench.footage import join_clips
-from fewframes.bench.measure import interleave, machine
+from fewframes.bench.measure import interleave, keep_result, machine
 
 JOBS = ["-m", "fewframes.bench.picture_jobs"]
 TOLERANCE_FRAMES = 5
@@ -143,8 +142,7 @@ def main(
             results.append(measure(film, joined(clips, film), rounds))
     for result in results:
         say(result)
-    if output:
-        output.write_text(json.dumps({"machine": machine(), "films": results}, indent=1) + "\n")
+    keep_result({"machine": machine(), "films": results}, output)
 
 
 def say(result: dict[str, Any]) -> None:

@@ -7,14 +7,13 @@
    in turn; medians count.
 """
 
-import json
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import click
 
-from fewframes.bench.measure import machine, run_cold
+from fewframes.bench.measure import keep_result, machine, run_cold
 
 JOBS = ["-m", "fewframes.bench.picture_jobs"]
 SIZES = {"native": "0", "448": "448"}
@@ -60,8 +59,7 @@ def main(films: tuple[Path, ...], frames: int, rounds: int, output: Path | None)
         result = {"film": film.name, "sizes": measure(film, frames, rounds)}
         results.append(result)
         say(result)
-    if output:
-        output.write_text(json.dumps({"machine": machine(), "films": results}, indent=1) + "\n")
+    keep_result({"machine": machine(), "films": results}, output)
 
 
 def say(result: dict[str, Any]) -> None:

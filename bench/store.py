@@ -17,7 +17,7 @@ import click
 import numpy as np
 
 import fewframes as ff
-from fewframes.bench.measure import complaint, machine, run_cold
+from fewframes.bench.measure import complaint, keep_result, machine, run_cold
 from fewframes.bench.store_jobs import CASES, FLOORS, place_of
 from fewframes.decoding import DecodeReport, decoder
 from fewframes.pictures import CODECS
@@ -144,8 +144,7 @@ def main(film: Path, frames: int, calls: int, rounds: int, output: Path | None) 
     """Measures reading and writing of the frames of FILM."""
     result = measured(film, frames=frames, calls=calls, rounds=rounds)
     say(result)
-    if output:
-        output.write_text(json.dumps({"machine": machine(PEERS), **result}, indent=1) + "\n")
+    keep_result({"machine": machine(PEERS), **result}, output)
 
 
 def say(result: dict[str, Any]) -> None:

@@ -12,7 +12,6 @@
    of some seconds could begin, the share whose interval holds a picked frame, beside uniform's.
 """
 
-import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,7 +23,7 @@ import numpy as np
 from fewframes.arrays import F64
 from fewframes.bench.haystack import Work, make_films, truth_of, video_id
 from fewframes.bench.haystack_clips import SetName
-from fewframes.bench.measure import machine
+from fewframes.bench.measure import keep_result, machine
 from fewframes.candidates import Candidates
 from fewframes.policies import POLICIES
 from fewframes.selection import select
@@ -192,8 +191,7 @@ def main(
     work = Work(footage, folder, set_name, same=same)
     make_films(work, range(films), workers=workers)
     result = study(work, range(films))
-    if output:
-        output.write_text(json.dumps(result, indent=1) + "\n")
+    keep_result(result, output)
 
 
 if __name__ == "__main__":

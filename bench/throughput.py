@@ -12,7 +12,6 @@ Runs are interleaved; medians of CPU seconds and wall seconds go into one JSON w
 machine in it, and tables are printed, with what we lose.
 """
 
-import json
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
@@ -27,7 +26,7 @@ from fewframes.arrays import F32, I64
 from fewframes.bench import store as stores
 from fewframes.bench.jobs import write_plan
 from fewframes.bench.judging import in_order, wrong_words
-from fewframes.bench.measure import complaint, interleave, machine, run_cold
+from fewframes.bench.measure import complaint, interleave, keep_result, machine, run_cold
 from fewframes.bench.readers import OURS, READERS
 from fewframes.timeline import Timeline
 from fewframes.wording import plainly
@@ -191,10 +190,9 @@ def main(
                 measure_film(film, asked, fps=fps, rounds=rounds, with_stores=with_stores)
             )
             say(results[-1])
-    if output:
-        packages = [row.package for row in READERS.values() if row.package]
-        peers = machine([*dict.fromkeys(packages), *stores.PEERS])
-        output.write_text(json.dumps({"machine": peers, "films": results}, indent=1) + "\n")
+    packages = [row.package for row in READERS.values() if row.package]
+    peers = machine([*dict.fromkeys(packages), *stores.PEERS])
+    keep_result({"machine": peers, "films": results}, output)
 
 
 def say(result: dict[str, Any]) -> None:

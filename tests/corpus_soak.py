@@ -30,7 +30,7 @@ from soak_films import SoakFilm, make_films, write_hook
 
 import fewframes as ff
 from fewframes.bench.films import Film, write_film
-from fewframes.bench.measure import machine
+from fewframes.bench.measure import keep_result, machine
 from fewframes.verifying import verify_store
 
 LIMIT_SECONDS = 20.0
@@ -174,9 +174,8 @@ def main(films: int, every: int, seed: int, output: Path | None) -> None:
         result = soak(Path(folder), films, clips=clips, every=every, seed=seed)
     result = {"seed": seed, "from": f"{len(clips)} clips of footage", **result}
     click.echo(json.dumps(result))
-    if output:
-        facts = {"machine": machine(["av", "numpy"]), **result}
-        output.write_text(json.dumps(facts, indent=1) + "\n")
+    facts = {"machine": machine(["av", "numpy"]), **result}
+    keep_result(facts, output)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ import numpy as np
 import fewframes as ff
 from fewframes import compacting
 from fewframes.bench.films import Film, write_film
-from fewframes.bench.measure import machine
+from fewframes.bench.measure import keep_result, machine
 from fewframes.errors import FewframesError
 from fewframes.layout import create_store
 from fewframes.pipeline import index_film
@@ -263,9 +263,8 @@ def main(
         for step, count in steps.items():
             result |= step(trial, count, chance)
             click.echo(json.dumps(result))
-            if output:
-                facts = {"machine": machine(["pyarrow"]), **result}
-                output.write_text(json.dumps(facts, indent=1) + "\n")
+            facts = {"machine": machine(["pyarrow"]), **result}
+            keep_result(facts, output)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ import psutil
 from durability import contents
 
 from fewframes.bench.films import Film, write_film
-from fewframes.bench.measure import machine
+from fewframes.bench.measure import keep_result, machine
 from fewframes.verifying import verify_store
 
 OPTIONS = ("--fps", "5", "--size", "64", "--workers", "2", "--range-seconds", "0.01")
@@ -162,8 +162,7 @@ def main(films: int, kills: int, rounds: int, output: Path | None) -> None:
         with tempfile.TemporaryDirectory() as folder:
             results.append(soak(Path(folder), films, kills, seed))
             click.echo(json.dumps(results[-1]))
-    if output:
-        output.write_text(json.dumps({"machine": machine(), "rounds": results}, indent=1) + "\n")
+    keep_result({"machine": machine(), "rounds": results}, output)
 
 
 if __name__ == "__main__":

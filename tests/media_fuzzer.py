@@ -31,7 +31,7 @@ from media_mutations import MUTATIONS
 
 import fewframes as ff
 from fewframes.bench.films import RECIPES, Film, write_film
-from fewframes.bench.measure import machine
+from fewframes.bench.measure import keep_result, machine
 from fewframes.bindings.ffmpeg import OPENING
 from fewframes.errors import CrashedError, DamagedFrameError, FewframesError, TimedOutError
 from fewframes.isolation import Worker
@@ -269,10 +269,8 @@ def fuzz(numbers: Sequence[int], *, keep: Path | None = None) -> dict[str, Any]:
 def main(count: int, first: int, keep: Path | None, output: Path | None) -> None:
     """Checks mutants of small films."""
     result = fuzz(range(first, first + count), keep=keep)
-    text = json.dumps({"machine": machine(), **result}, indent=1) + "\n"
     click.echo(json.dumps(result, indent=1))
-    if output:
-        output.write_text(text)
+    keep_result({"machine": machine(), **result}, output)
     raise SystemExit(bool(result["failures"]))
 
 

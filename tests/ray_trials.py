@@ -32,7 +32,7 @@ import psutil
 
 import fewframes as ff
 from fewframes.bench.films import Film, write_film
-from fewframes.bench.measure import machine
+from fewframes.bench.measure import keep_result, machine
 from fewframes.objects import store_at
 
 BUCKET = "trial"
@@ -288,9 +288,8 @@ def main(films: int, disturbances: int, seed: int, output: Path | None) -> None:
     assert trial.left() == []
     result = {"films": films, "nodes": 1 + len(trial.nodes), **seen, "processes_left": 0}
     click.echo(json.dumps(result))
-    if output:
-        facts = {"machine": machine(["ray", "obstore", "moto"]), "seed": seed, **result}
-        output.write_text(json.dumps(facts, indent=1) + "\n")
+    facts = {"machine": machine(["ray", "obstore", "moto"]), "seed": seed, **result}
+    keep_result(facts, output)
     shutil.rmtree(folder)
 
 
