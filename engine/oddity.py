@@ -22,7 +22,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from fewframes.arrays import F16, F32, F64, I64, Mask, Samples
+from fewframes.arrays import F16, F32, F64, I64, Samples
+from fewframes.chunks import in_chunks
 
 APART_SECONDS = 8.5
 """Frames nearer in time are not compared: evidence as long as this is not explained by itself."""
@@ -31,7 +32,7 @@ MOST = 4096
 RARE, ALIKE = 17, 40
 """How many of the most similar frames are looked at, for rarity and for oddity."""
 CHUNK = 512
-"""Frames compared at a time, which bounds the memory."""
+"""Frames compared at a time by a thread, which bounds the memory."""
 DARKEST = 24.0
 """Added to luma before its logarithm, in levels, so that noise in the dark counts little."""
 LIGHT_WEIGHT = 0.5
@@ -76,31 +77,37 @@ def rarity_and_oddity(cells: F16, signatures: F32, seconds: F64) -> tuple[F32, F
         bank = np.linspace(0, len(seconds) - 1, MOST).round().astype(np.int64)
     apart = min(APART_SECONDS, float(seconds[-1] - seconds[0]) / 4)
     low, high = _bounds(_evened(cells[bank]))
-    rarity, left = np.zeros(len(seconds), np.float32), []
-    for first in range(0, len(seconds), CHUNK):
-        rows = slice(first, first + CHUNK)
-        is_near = np.abs(seconds[rows, None] - seconds[bank]) <= apart
-        alike, rarity[rows] = _alike(signatures[rows], signatures[bank], is_near)
-        left.append(_left_over(_evened(cells[rows]), low, high, alike))
-    return rarity, _oddity(np.concatenate(left))
+    others = _for_distances(signatures[bank])
+    near = [np.searchsorted(seconds[bank], seconds - apart, "left")]
+    near.append(np.searchsorted(seconds[bank], seconds + apart, "right"))
+    stretches = np.stack(near, axis=1)
+
+    def look(rows: slice) -> tuple[F32, F16]:
+        alike, rarity = _alike(signatures[rows], others, stretches[rows])
+        return rarity, _left_over(_evened(cells[rows]), low, high, alike)
+
+    rarity, left = zip(*in_chunks(look, len(seconds), chunk=CHUNK), strict=True)
+    return np.concatenate(rarity), _oddity(np.concatenate(left))
 
 
-def _alike(mine: F32, others: F32, is_near: Mask) -> tuple[I64, F32]:
+def _for_distances(others: F32) -> F32:
+    """What rows with a 1 behind are multiplied by to know which others are near, ``[d + 1, m]``."""
+    squares = (others * others).sum(axis=1)
+    return np.concatenate([-2 * others, squares[:, None]], axis=1).T
+
+
+def _alike(mine: F32, others: F32, near: I64) -> tuple[I64, F32]:
     """The most similar frames of other times, -1 for none, and the distance of the RARE-th."""
-    squares = (others * others).sum(axis=1) - 2 * (mine @ others.T)
-    squares += (mine * mine).sum(axis=1)[:, None]
-    squares[is_near] = np.inf
-    count = min(ALIKE, squares.shape[1])
-    nearest = np.argpartition(squares, count - 1, axis=1)[:, :count]
-    found = np.take_along_axis(squares, nearest, axis=1)
-    order = np.argsort(found, axis=1, kind="stable")
-    found = np.take_along_axis(found, order, axis=1)
-    nearest = np.take_along_axis(nearest, order, axis=1)
-    nearest[np.isinf(found)] = -1
-    known = np.isfinite(found[:, :RARE]).sum(axis=1)
-    last = found[np.arange(len(found)), np.maximum(known, 1) - 1]
-    distance = np.sqrt(np.maximum(0, np.where(known > 0, last, 0)))
-    return nearest.astype(np.int64), distance.astype(np.float32)
+    from fewframes.kernels import smallest  # a light import of the package needs no kernel
+
+    wide = np.concatenate([mine, np.ones((len(mine), 1), np.float32)], axis=1)
+    squares = wide @ others  # less each row's own square, which is the same for all others
+    nearest = smallest(squares, near, ALIKE)
+    known = (nearest[:, :RARE] >= 0).sum(axis=1)
+    at = np.arange(len(mine))
+    last = squares[at, nearest[at, np.maximum(known, 1) - 1]] + (mine * mine).sum(axis=1)
+    distance: F32 = np.sqrt(np.maximum(0, np.where(known > 0, last, 0)))
+    return nearest, distance
 
 
 def _evened(cells: F16) -> F32:

@@ -207,9 +207,9 @@ def read_part(file: Path, numbers: I64) -> Iterator[Seen]:
 
 
 def _frames_of(batch: Any) -> Iterator[Seen]:  # noqa: ANN401 (a pyarrow.RecordBatch)
-    columns = [batch[name] for name in ("number", "luma_xxh64", "shape", "grids", "tells")]
-    for at, picture in enumerate(batch["picture"]):
-        number, luma, shape, grids, tells = (column[at] for column in columns)
-        levels: F32 = np.frombuffer(grids.as_buffer(), "<f4").reshape(shape.as_py())
-        swept = Swept(levels, np.frombuffer(tells.as_buffer(), "<f8"))
-        yield Seen(number.as_py(), luma.as_py(), swept, picture.as_py())
+    whole = ("number", "luma_xxh64", "grids", "tells", "picture")
+    columns = [batch[name].to_numpy(zero_copy_only=False) for name in whole]
+    shapes = batch["shape"].flatten().to_numpy().reshape(-1, 3).tolist()
+    for shape, number, luma, grids, tells, picture in zip(shapes, *columns, strict=True):
+        levels: F32 = np.frombuffer(grids, "<f4").reshape(shape)
+        yield Seen(int(number), int(luma), Swept(levels, np.frombuffer(tells, "<f8")), picture)

@@ -10,11 +10,12 @@ What is decided while a film is scanned, that a frame repeats a kept one, is in
 import numpy as np
 
 from fewframes.arrays import F32, Mask
+from fewframes.chunks import in_chunks
 
 MOST_KEPT = 4096
 """Kept pictures that a frame is compared with; of more, this many, evenly spread, stand for all."""
 CHUNK = 1024
-"""Frames compared at a time, which bounds the memory."""
+"""Frames compared at a time by a thread, which bounds the memory."""
 
 
 def familiarity(signatures: F32, is_kept: Mask) -> F32:
@@ -32,12 +33,15 @@ def familiarity(signatures: F32, is_kept: Mask) -> F32:
     kept = np.flatnonzero(is_kept)
     if len(kept) > MOST_KEPT:
         kept = kept[np.linspace(0, len(kept) - 1, MOST_KEPT).round().astype(np.int64)]
-    best = np.zeros(len(signatures), np.float32)
-    for first in range(0, len(signatures), CHUNK):
-        rows = np.arange(first, min(first + CHUNK, len(signatures)))
+    if not len(signatures):
+        return np.empty(0, np.float32)
+
+    def best(part: slice) -> F32:
+        rows = np.arange(part.start, part.stop)
         earlier = kept[kept < rows[-1]]
-        if len(earlier):
-            likeness = signatures[rows] @ signatures[earlier].T
-            likeness[rows[:, None] <= earlier] = 0.0
-            best[rows] = np.clip(likeness.max(axis=1), 0.0, 1.0)
-    return best
+        likeness = signatures[rows] @ signatures[earlier].T
+        likeness[rows[:, None] <= earlier] = 0.0
+        found: F32 = np.clip(likeness.max(axis=1, initial=0.0), 0.0, 1.0)
+        return found
+
+    return np.concatenate(in_chunks(best, len(signatures), chunk=CHUNK))

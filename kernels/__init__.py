@@ -26,6 +26,7 @@ from fewframes.kernels.rgb import planes_to_rgb
 from fewframes.kernels.rgb_plan import RgbPlan, Siting, rgb_plan
 from fewframes.kernels.rgb_resize import ResizePlan, resize_plan, resize_rgb
 from fewframes.kernels.rgb_ycc import rgb_to_ycc
+from fewframes.kernels.smallest import smallest
 from fewframes.kernels.sweep import picture_sweep
 from fewframes.kernels.taps import axis_taps
 from fewframes.kernels.unexplained import unexplained
@@ -57,6 +58,7 @@ __all__ = [
     "resize_rgb",
     "rgb_plan",
     "rgb_to_ycc",
+    "smallest",
     "unexplained",
     "ycc_matrix",
 ]
@@ -78,6 +80,7 @@ KERNELS: dict[str, Kernel[..., Any]] = {
         planes_to_rgb,
         resize_rgb,
         rgb_to_ycc,
+        smallest,
         unexplained,
         ycc_matrix,
     )

@@ -239,6 +239,14 @@ def pictures_to_explain(draw):
     return [cells, low, high, rng.integers(-1, m, (n, k))]
 
 
+@st.composite
+def rows_to_search(draw):
+    """Values with many ties, and a stretch of each row, which may be none or all of it."""
+    rng, n, m = np.random.default_rng(draw(SEEDS)), draw(SIDES), draw(SIDES)
+    values = rng.integers(0, draw(st.sampled_from([2, 9, 10**6])), (n, m)).astype(np.float32)
+    return [values, np.sort(rng.integers(0, m + 1, (n, 2)), axis=1), draw(st.integers(1, 9))]
+
+
 ARGUMENTS = {
     "block_means": st.tuples(planes(), st.integers(1, 45)).map(lambda drawn: [*drawn[0], drawn[1]]),
     "count_unlike": pixels_to_compare(),
@@ -256,6 +264,7 @@ ARGUMENTS = {
     "resize": pictures_to_resize(),
     "resize_rgb": pixels_to_resize(),
     "rgb_to_ycc": pixels().map(lambda rgb: [rgb]),
+    "smallest": rows_to_search(),
     "unexplained": pictures_to_explain(),
     "ycc_matrix": planes_to_recode(),
 }

@@ -91,6 +91,11 @@ REFUSED = [
         "alike names rows 4 to 4; pass rows 0 to 3 of low and high, or -1",
     ),
     (
+        lambda: kernels.smallest(F32, np.array([[0, 7]] * 4), 2),
+        ValueError,
+        "skipped names columns 0 to 7; pass first <= end, within 0 and 6",
+    ),
+    (
         lambda: kernels.farthest_first(F32, 4, np.array([2])),
         ValueError,
         "count=4 rows cannot be picked: 4 rows, 1 already chosen; pass count from 0 to 3",
