@@ -43,6 +43,10 @@ bench: setup ## kernels and whole jobs beside their peers, on FILM=… (default:
 	$(PY) -m pytest bench/suite --benchmark-enable --benchmark-only
 	$(PY) -m fewframes.bench.throughput $(FILM)
 
+numbers: setup ## what README's "Measured" says, anew: FOOTAGE=folder of short films, FILMS="--film a.mp4 …"
+	$(PY) -m pip install --quiet --group peers
+	$(PY) -m fewframes.bench.numbers $(FOOTAGE) -w build/numbers $(FILMS)
+
 N ?= 10000
 fuzz: setup ## N=10000 broken films, each frame of which must be true, marked or refused
 	$(PY) tests/media_fuzzer.py -n $(N)
@@ -57,4 +61,4 @@ soak: setup ## the long runs: broken films, disturbed stores and clusters; resul
 
 check: lint types test ## what has to pass before a commit
 
-.PHONY: help setup demo test sim lint types build/links bench fuzz soak check
+.PHONY: help setup demo test sim lint types build/links bench numbers fuzz soak check

@@ -1,14 +1,14 @@
 """corpus: what does a run cost beside decoding, and how does it scale?
 
-``python -m fewframes.bench.corpus LONG_FILM FILM -o bench/results/corpus.json``
+``python -m fewframes.bench.corpus FILM LONG_FILM... -o bench/results/corpus.json``
 
 1. Tiny films in a warm process: CPU time of the look and of indexing, less that of decoding the
    frames and encoding their pictures alone.
-2. A long film: CPU time of each range and of the merge, beside that of the film in one go, and from
-   these the time on 2 to 64 workers (tasks in their order, to whoever is free).
-3. Whole commands on one and two workers, for the long film and for many: wall and CPU time,
-   interleaved, medians; and CPU time per film-hour. On a machine that others use, wall times say
-   little: ``load`` is what else ran.
+2. Each long film: CPU time of each range and of the merge, beside that of the film in one go, and
+   from these the time on 2 to 64 workers (tasks in their order, to whoever is free).
+3. Whole commands on one and two workers, for each long film and for many short ones: wall and CPU
+   time, interleaved, medians; and CPU time per film-hour. On a machine that others use, wall times
+   say little: ``load`` is what else ran.
 """
 
 import json
@@ -165,13 +165,15 @@ shutil.rmtree(store)
 
 
 @click.command()
-@click.argument("long_film", type=click.Path(exists=True, path_type=Path))
 @click.argument("film", type=click.Path(exists=True, path_type=Path))
+@click.argument("long_films", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--copies", default=24, show_default=True, help="Films of many, all like FILM.")
 @click.option("--rounds", default=3, show_default=True)
 @click.option("-o", "--output", type=click.Path(path_type=Path))
-def main(long_film: Path, film: Path, copies: int, rounds: int, output: Path | None) -> None:
-    """Measures with one LONG_FILM, and with many copies of a short FILM."""
+def main(
+    film: Path, long_films: tuple[Path, ...], copies: int, rounds: int, output: Path | None
+) -> None:
+    """Measures with each of LONG_FILMS, and with many copies of a short FILM."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         os.environ["FEWFRAMES_CACHE"] = str(folder / "cache")
@@ -183,10 +185,12 @@ def main(long_film: Path, film: Path, copies: int, rounds: int, output: Path | N
             "machine": machine(),
             "load": os.getloadavg()[0],
             "tiny": tiny_films(folder),
-            "long": tasks_of(long_film, folder, Recipe()),
             "short": tasks_of(film, folder / "short", Recipe()),
+            "long": {
+                path.stem: tasks_of(path, folder / path.stem, Recipe()) for path in long_films
+            },
         }
-        paths = {"long": long_film, "many": many}
+        paths = {path.stem: path for path in long_films} | {"many": many}
         result["commands"] = commands(paths, folder, rounds, str(RANGE_SECONDS))
         result["load_after"] = os.getloadavg()[0]
     click.echo(json.dumps(result, indent=1))

@@ -59,50 +59,59 @@ def page(results: Path = RESULTS) -> str:
 HEAD = """# What a corpus costs
 
 Written by `python -m fewframes.bench.scale` from `bench/results/corpus.json`, `effort.json` and
-`kill_soak.json`; make them anew on your machine and footage. Measured on {cpu}, {cores} cores that
-others used at the same time, so CPU times are what counts, and even they are higher than on a
-quiet machine. Recipe: 2 frames a second, longer side 448, JPEG 90. GPUs: not measured.
+`kill_soak.json`; make them anew on your machine and footage. Measured on {cpu}, {cores} cores; the
+load beside wall times is what else ran. Recipe: 2 frames a second, longer side 448, JPEG 90. GPUs:
+not measured.
 """
 
 
 def _measured(corpus: dict[str, Any]) -> str:
     lines = ["## Measured", "", "| | |", "|---|---|"]
-    for name in ("long", "short"):
-        film = corpus[name]
-        lines.append(
-            f"| {film['film']}, CPU seconds a film-hour | {film['cpu_seconds_a_film_hour']:.1f} |"
-        )
-    long = corpus["long"]
-    faster = ", ".join(f"{n}: {t:.2f} x" for n, t in long["times_faster_on_workers"].items())
+    films = [corpus["short"], *corpus["long"].values()]
     rows = {
-        f"the long film in {long['ranges']} ranges and a merge, CPU beside one go": (
-            f"{long['cpu_in_ranges_by_one_go']:.2f} x"
-        ),
-        "the merge alone, CPU milliseconds a row": (
-            f"{1e3 * long['merge_seconds'] / long['rows']:.2f}"
-        ),
-        "times faster on so many workers, by the CPU times of its tasks": faster,
-        **_commands(corpus),
-        "a film of 2 s in a warm worker, CPU beside decoding and encoding": (
-            f"{corpus['tiny']['overhead_ms']:.1f} ms"
-        ),
+        f"{film['film']}, CPU seconds a film-hour": f"{film['cpu_seconds_a_film_hour']:.1f}"
+        for film in films
     }
-    return "\n".join([*lines, *(f"| {name} | {value} |" for name, value in rows.items()), ""])
+    for name, film in corpus["long"].items():
+        rows |= _long(film) | _commands(corpus, name, film["film"])
+    rows |= _commands(corpus, "many", "many films")
+    rows["a film of 2 s in a warm worker, CPU beside decoding and encoding"] = (
+        f"{corpus['tiny']['overhead_ms']:.1f} ms"
+    )
+    return "\n".join([*lines, *(f"| {name} | {value} |" for name, value in rows.items()), MERGE])
 
 
-def _commands(corpus: dict[str, Any]) -> dict[str, str]:
-    rows = {}
-    for name, words in (("long", "the long film"), ("many", "many films")):
-        found = corpus["commands"][name]
-        rows[f"{words}, two workers beside one, whole commands: wall"] = (
+MERGE = """
+The merge of a film that is cut is one task: what a frame is beside those before it is asked in
+their order, and pictures are copied. Its share of the work is what bounds how much faster a film
+becomes on several workers, and it is largest where pictures are small and quick to decode.
+"""
+
+
+def _long(film: dict[str, Any]) -> dict[str, str]:
+    faster = ", ".join(f"{n}: {t:.2f} x" for n, t in film["times_faster_on_workers"].items())
+    cut = f"{film['film']}, {film['film_hours']:.2g} h, in {film['ranges']} ranges and a merge"
+    return {
+        f"{cut}, CPU beside one go": f"{film['cpu_in_ranges_by_one_go']:.2f} x",
+        f"{film['film']}, the merge alone, CPU milliseconds a row": (
+            f"{1e3 * film['merge_seconds'] / film['rows']:.2f}"
+        ),
+        f"{film['film']}, times faster on so many workers, by the CPU times of its tasks": faster,
+    }
+
+
+def _commands(corpus: dict[str, Any], name: str, words: str) -> dict[str, str]:
+    found = corpus["commands"][name]
+    one, two = (found[count]["cpu_seconds"] for count in ("one_worker", "two_workers"))
+    return {
+        f"{words}, two workers beside one, whole commands: wall": (
             f"{found['times_faster']:.2f} x faster (load {corpus['load']:.0f} to "
             f"{corpus['load_after']:.0f})"
-        )
-        one, two = (found[name]["cpu_seconds"] for name in ("one_worker", "two_workers"))
-        rows[f"{words}, the same: CPU seconds with one and with two"] = (
+        ),
+        f"{words}, the same: CPU seconds with one and with two": (
             f"{one:.1f} and {two:.1f} ({two / one:.2f} x)"
-        )
-    return rows
+        ),
+    }
 
 
 def _model(effort: dict[str, Any]) -> str:

@@ -2,7 +2,8 @@
 
 1. Reading, for each of `WORKLOADS`: the same exact frames at full size, in a cold process, by every
    row of `fewframes.bench.readers.READERS` whose package is installed. First each shows thumbnails
-   of what it gives; one that gives other pictures is named, and not timed.
+   of what it gives; one that gives other pictures is named, and not timed. One that takes
+   `HOPELESS` times the least CPU time while it shows them is not run again: that time stands.
 2. ``index``: ``fewframes index`` beside PyAV decoding the same plan's pictures and throwing them
    away. ``choose``: what selecting costs on the result, by policy.
 3. With ``--stores``, `fewframes.bench.store`: reading and writing stored pictures of the film
@@ -14,7 +15,7 @@ machine in it, and tables are printed, with what we lose.
 
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,9 @@ JOBS = ["-m", "fewframes.bench.jobs"]
 EVEN = "64 evenly spaced"
 MOST = 600
 """Frames of the film's beginning that are decoded where all of them are wanted."""
+
+HOPELESS = 3.0
+"""Readers that take so many times as long as the fastest are timed once only."""
 
 
 def keyframes(timeline: Timeline) -> I64:
@@ -60,26 +64,43 @@ WORKLOADS: dict[str, Callable[[Timeline], I64]] = {
 
 
 def measure_reading(
-    film: Path, asked: Mapping[str, I64], folder: Path, rounds: int
+    film: Path, asked: Mapping[str, I64], folder: Path, *, rounds: int, readers: Collection[str]
 ) -> dict[str, dict[str, Any]]:
-    """Judges every reader on each workload, and times those that give the right pictures."""
+    """Judges readers on each workload, and times those that give the right pictures."""
     truth = in_order(film, np.unique(np.concatenate(list(asked.values()))))
     measured = {}
     for name, numbers in asked.items():
         np.save(folder / "numbers.npy", numbers)
-        common = [*JOBS, "read", str(film), str(folder / "numbers.npy")]
-        refused = {
-            reader: words
-            for reader in READERS
-            if (words := judged([*common, reader], folder / "shown.npy", numbers, truth))
+        jobs = {
+            reader: [*JOBS, "read", str(film), str(folder / "numbers.npy"), reader]
+            for reader in readers
         }
-        right = {reader: [*common, reader] for reader in READERS if reader not in refused}
-        timed = without_peaks(interleave(right, rounds))
-        results = {reader: refused.get(reader) or timed[reader] for reader in READERS}
-        about = {"frames": len(numbers), "judged": True, **beside_best(results)}
-        measured[name] = {**about, "results": results}
+        results = {
+            reader: judged([*job, str(folder / "shown.npy")], folder / "shown.npy", numbers, truth)
+            for reader, job in jobs.items()
+        }
+        again = {reader: jobs[reader] for reader in worth_timing(results)}
+        results |= without_peaks(interleave(again, rounds))
+        measured[name] = {
+            "frames": len(numbers),
+            "judged": True,
+            **beside_best(results),
+            "results": results,
+        }
         click.echo(f"{film.name}: {name} is measured", err=True)
     return measured
+
+
+def worth_timing(judged: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Who gave the right pictures, without taking `HOPELESS` times as long as another.
+
+    >>> cpu = {"a": 1.0, "b": 9.0, OURS: 12.0}
+    >>> worth_timing({"c": {"wrong": "…"}, **{name: {"cpu_seconds": s} for name, s in cpu.items()}})
+    ['a', 'fewframes workers=1']
+    """
+    cpu = {name: row["cpu_seconds"] for name, row in judged.items() if "cpu_seconds" in row}
+    most = HOPELESS * min(cpu.values(), default=0.0)
+    return [name for name in cpu if cpu[name] <= most or name.startswith("fewframes")]
 
 
 def without_peaks(rows: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -89,16 +110,16 @@ def without_peaks(rows: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     }
 
 
-def judged(
-    job: list[str], shown: Path, numbers: I64, truth: Mapping[int, F32]
-) -> dict[str, str] | None:
-    """Why a reader is not timed: it does not run here, or gives wrong pictures; None otherwise."""
+def judged(job: list[str], shown: Path, numbers: I64, truth: Mapping[int, F32]) -> dict[str, Any]:
+    """What a reader's first run took; or what is "wrong" with it, or the "error" it ends with."""
     try:
-        run_cold([*job, str(shown)])
+        run = run_cold(job)
     except RuntimeError as error:
         return {"error": complaint(error)}
-    words = wrong_words(np.load(shown), numbers, truth)
-    return {"wrong": words} if words else None
+    if words := wrong_words(np.load(shown), numbers, truth):
+        return {"wrong": words}
+    cpu, wall = (round(run[key], 3) for key in ("cpu_seconds", "wall_seconds"))
+    return {"cpu_seconds": cpu, "cpu_seconds_all": [cpu], "wall_seconds": wall}
 
 
 def beside_best(results: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -136,9 +157,18 @@ def measure_index(film: Path, fps: float, budget: int, rounds: int) -> dict[str,
 
 
 def measure_film(
-    film: Path, workloads: tuple[str, ...], *, fps: float, rounds: int, with_stores: bool
+    film: Path,
+    workloads: tuple[str, ...],
+    *,
+    fps: float,
+    rounds: int,
+    with_stores: bool = False,
+    readers: Collection[str] = (),
 ) -> dict[str, Any]:
-    """All of one film. Raises ValueError where its pictures have to be turned."""
+    """All of one film, by ``readers``, rows of `READERS` (none: all of them).
+
+    Raises ValueError where its pictures have to be turned.
+    """
     timeline = ff.probe(film)
     if timeline.stream.rotation:
         raise ValueError(
@@ -147,7 +177,8 @@ def measure_film(
         )
     with tempfile.TemporaryDirectory() as folder:
         asked = {name: WORKLOADS[name](timeline) for name in workloads}
-        reading = measure_reading(film, asked, Path(folder), rounds)
+        some = readers or READERS
+        reading = measure_reading(film, asked, Path(folder), rounds=rounds, readers=some)
     result = {
         "film": film.name,
         "about": repr(timeline),

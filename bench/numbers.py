@@ -1,0 +1,207 @@
+"""Every number of the README's "Measured", by one command, in some 20 minutes on two cores.
+
+    python -m fewframes.bench.numbers FOOTAGE -w WORK [--film FILM]…
+
+1. Of the films of at least 1280 x 720 in FOOTAGE, two long ones are joined, H.264 and HEVC; with
+   each FILM they are read and indexed beside peers (`fewframes.bench.throughput`).
+2. What stored pictures, memory and a large catalogue cost: a page of this package each.
+3. Meanwhile one process makes the test set of `fewframes.bench.study` from FOOTAGE and indexes it,
+   on the other core: what is quoted is CPU time, which that hardly touches. Then the study.
+4. `fewframes.bench.relevance` on the first films of that set.
+
+Results go into WORK/results, or where ``-o`` says; the README's tables are printed.
+``--only`` does some steps alone.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+import fewframes as ff
+from fewframes.bench.footage import join_clips
+from fewframes.bench.measure import keep_result, machine
+from fewframes.bench.readers import READERS, least_cpu
+from fewframes.bench.report import measured
+from fewframes.bench.store import PEERS
+from fewframes.bench.throughput import EVEN, WORKLOADS, measure_film
+from fewframes.errors import FewframesError
+from fewframes.isolation import Worker
+from fewframes.timeline import Timeline
+
+REEL_FRAMES = 90 * 25
+REEL_SIZE = (1280, 720)
+REELS = {
+    "h264_720p.mp4": ("libx264", {"g": "250", "preset": "veryfast"}),
+    "hevc_720p.mp4": ("libx265", {"preset": "ultrafast", "x265-params": "keyint=60:log-level=0"}),
+}
+CLIP_SECONDS = (2.0, 50.0)
+EVIDENCE = "evidence"
+OF_REELS = (EVEN, "32 anywhere")
+"""Workloads of the films made here; others have all."""
+RELEVANCE_FILMS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """What is measured, and where it goes."""
+
+    footage: Path
+    films: tuple[Path, ...]
+    work: Path
+    results: Path
+    rounds: int
+    same: tuple[str, ...]
+
+    def start_study(self) -> "subprocess.Popen[bytes]":
+        """Makes the test set in a process of its own, and studies it."""
+        place = [str(self.footage), "-w", str(self.work), "--set", "test", "--workers", "1"]
+        same = [word for name in self.same for word in ("--same", name)]
+        return start("study", *place, *same, "-o", self.results / "adaptive.json")
+
+    def throughput(self) -> None:
+        """Films beside peers."""
+        asked = {film: tuple(WORKLOADS) for film in self.films}
+        asked |= dict.fromkeys(make_reels(self.footage, self.work), OF_REELS)
+        results = [
+            measure_film(film, names, fps=2.0, rounds=self.rounds, readers=least_cpu())
+            for film, names in asked.items()
+        ]
+        packages = dict.fromkeys(row.package for row in READERS.values() if row.package)
+        whole = {"machine": machine([*packages, *PEERS]), "films": results}
+        keep_result(whole, self.results / "throughput.json")
+
+    def store(self) -> None:
+        """Stored pictures of the first film."""
+        film = self.films[0] if self.films else make_reels(self.footage, self.work)[0]
+        run("store", film, "--rounds", str(self.rounds), "-o", self.results / "store.json")
+
+    def memory(self) -> None:
+        """A minute and an hour."""
+        run("memory", "-o", self.results / "memory.json")
+
+    def catalogue(self) -> None:
+        """A hundred thousand videos."""
+        run("catalogue", "--rounds", str(self.rounds), "-o", self.results / "catalogue.json")
+
+    def relevance(self) -> None:
+        """Policies that read relevance, on the first films of the test set."""
+        known = (self.work / "test.jsonl").read_text(encoding="utf-8").splitlines()
+        few = self.work / "relevance.jsonl"
+        kept = sorted(known, key=lambda line: str(json.loads(line)["video"]))[:RELEVANCE_FILMS]
+        few.write_text("\n".join(kept) + "\n", encoding="utf-8")
+        store, out = str(self.work / "test.zarr"), self.results / "relevance.json"
+        run("relevance", store, few, "--workers", "2", "-o", out)
+
+
+STEPS: dict[str, Callable[[Numbers], None]] = {
+    "throughput": Numbers.throughput,
+    "store": Numbers.store,
+    "memory": Numbers.memory,
+    "catalogue": Numbers.catalogue,
+    EVIDENCE: lambda _: None,
+    "relevance": Numbers.relevance,
+}
+"""Name -> what is measured, in this order. The evidence has a process of its own."""
+
+
+def start(page: str, *arguments: str | Path) -> "subprocess.Popen[bytes]":
+    """Starts a page of the benchmark; what it prints goes to stderr."""
+    command = [sys.executable, "-m", f"fewframes.bench.{page}", *map(str, arguments)]
+    return subprocess.Popen(command, stdout=sys.stderr)
+
+
+def finish(process: "subprocess.Popen[bytes]") -> None:
+    """Waits for a page of the benchmark; one that fails ends this program."""
+    if process.wait():
+        raise click.ClickException(f"a benchmark ended with exit status {process.returncode}")
+
+
+def run(page: str, *arguments: str | Path) -> None:
+    """Runs a page of the benchmark to its end."""
+    finish(start(page, *arguments))
+
+
+def clips_for(footage: Path) -> list[Path]:
+    """Films of the folder that reels are made of: sound, upright, 8 bits, large, not too long."""
+    fit = []
+    with Worker() as worker:
+        for path in sorted(footage.iterdir()):
+            with suppress(FewframesError, OSError):
+                if not path.is_file() or not _is_fit(worker.call(ff.probe, path)):
+                    continue
+                if _is_fit(worker.call(ff.probe, path, verify=True)):  # that decodes all of it
+                    fit.append(path)
+    return fit
+
+
+def _is_fit(timeline: Timeline) -> bool:
+    stream, (least, most) = timeline.stream, CLIP_SECONDS
+    large = stream.width >= REEL_SIZE[0] and stream.height >= REEL_SIZE[1]
+    plain = stream.pixel_format == "yuv420p" and not stream.rotation
+    sound = timeline.timing == "pts" and not timeline.damage
+    return large and plain and sound and least <= timeline.duration_seconds <= most
+
+
+def make_reels(footage: Path, work: Path) -> list[Path]:
+    """Joins the clips into the films of `REELS`, unless they are there."""
+    missing = [name for name in REELS if not (work / name).exists()]
+    clips = clips_for(footage) if missing else []
+    if missing and not clips:
+        raise click.UsageError(
+            f"{footage.name!r} holds no sound film of at least 1280x720 that lasts 2 to 50 s; "
+            "pass a folder with some"
+        )
+    for name in missing:
+        codec, options = REELS[name]
+        part = work / f"part_{name}"
+        join_clips(clips, part, frames=REEL_FRAMES, size=REEL_SIZE, codec=codec, options=options)
+        part.rename(work / name)
+    return [work / name for name in REELS]
+
+
+@click.command()
+@click.argument("footage", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("-w", "--work", required=True, type=click.Path(path_type=Path))
+@click.option("--film", "films", multiple=True, type=click.Path(path_type=Path, exists=True))
+@click.option("--same", multiple=True, help="Names with this word are one recording; repeat it.")
+@click.option("--only", multiple=True, type=click.Choice(STEPS), help="This step; repeat it.")
+@click.option("--rounds", default=3, show_default=True)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder of the JSON files.")
+def main(
+    footage: Path,
+    work: Path,
+    films: tuple[Path, ...],
+    same: tuple[str, ...],
+    only: Sequence[str],
+    rounds: int,
+    output: Path | None,
+) -> None:
+    """Measures what the README quotes, with the films of FOOTAGE and each further FILM."""
+    results = output or work / "results"
+    for folder in (work, results):
+        folder.mkdir(parents=True, exist_ok=True)
+    numbers = Numbers(footage, films, work, results, rounds, same)
+    asked = [name for name in STEPS if name in (only or STEPS)]
+    with ExitStack() as stack:
+        if EVIDENCE in asked:
+            study = numbers.start_study()
+            stack.callback(study.terminate)
+        for name in asked:
+            started = time.monotonic()
+            STEPS[name](numbers)
+            if name == EVIDENCE:
+                finish(study)
+            click.echo(f"{name}: {time.monotonic() - started:.0f} s", err=True)
+    if len(asked) == len(STEPS):
+        click.echo(measured(results))
+
+
+if __name__ == "__main__":
+    main()
