@@ -21,16 +21,16 @@ from typing import Any, NamedTuple, TypeVar
 import click
 
 import fewframes
-from fewframes.attempts import Attempt
 from fewframes.bench.films import write_film
 from fewframes.bench.measure import keep_result, machine, run_cold
 from fewframes.bench.memory import MINUTE, repeat_film
-from fewframes.catalogue import row_of
-from fewframes.catalogue_rows import table_of_rows
-from fewframes.compacting import LONGEST_TAIL, compact, write_snapshot
-from fewframes.layout import folder_name
-from fewframes.notes import note_change
-from fewframes.store import Store
+from fewframes.storage.attempts import Attempt
+from fewframes.storage.catalogue import row_of
+from fewframes.storage.catalogue_rows import table_of_rows
+from fewframes.storage.compacting import LONGEST_TAIL, compact, write_snapshot
+from fewframes.storage.layout import folder_name
+from fewframes.storage.notes import note_change
+from fewframes.storage.store import Store
 
 R = TypeVar("R")
 

@@ -24,10 +24,10 @@ import fewframes as ff
 from fewframes.arrays import F64, U8
 from fewframes.bench.films import Film, write_film
 from fewframes.bench.measure import keep_result, machine
-from fewframes.colour import Colour, colour_of
-from fewframes.frames import FrameBatch
+from fewframes.decode.frames import FrameBatch
 from fewframes.kernels.ycc import rgb_from_ycc
-from fewframes.timeline import Timeline
+from fewframes.media.colour import Colour, colour_of
+from fewframes.media.timeline import Timeline
 
 FRAMES = 3
 BT709, BT2020, FULL, PQ = 1, 9, 2, 16

@@ -26,15 +26,15 @@ import click
 
 from fewframes.bench.films import Film, write_film
 from fewframes.bench.measure import interleave, keep_result, machine
-from fewframes.choosing import Asked
-from fewframes.looking import look_at_film
-from fewframes.outcomes import Outcome
-from fewframes.pictures import picture_codec
-from fewframes.pipeline import Scan
-from fewframes.probing import probe
-from fewframes.recipes import Recipe
-from fewframes.scanning import scan
-from fewframes.tasks import FilmTask, perform
+from fewframes.decode.choosing import Asked
+from fewframes.measure.scanning import scan
+from fewframes.media.probing import probe
+from fewframes.runs.looking import look_at_film
+from fewframes.runs.pipeline import Scan
+from fewframes.runs.tasks import FilmTask, perform
+from fewframes.storage.outcomes import Outcome
+from fewframes.storage.pictures import picture_codec
+from fewframes.storage.recipes import Recipe
 
 TINY = 60
 RANGE_SECONDS = 0.5

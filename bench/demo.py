@@ -15,8 +15,8 @@ import click
 import fewframes as ff
 from fewframes.arrays import F64
 from fewframes.bench.procedure import Event, make_procedure
-from fewframes.describing import sample_facts
-from fewframes.sheet import contact_sheet
+from fewframes.commands.describing import sample_facts
+from fewframes.commands.sheet import contact_sheet
 
 POLICIES = ("adaptive", "uniform")
 

@@ -28,10 +28,10 @@ from fewframes.bench.measures import (
     nearest_cosines,
     uniform_expected,
 )
-from fewframes.facility import unit_rows
-from fewframes.policies import POLICIES, policy_named
-from fewframes.selection import Selection, select
-from fewframes.table import Film, FrameTable
+from fewframes.choose.facility import unit_rows
+from fewframes.choose.policies import POLICIES, policy_named
+from fewframes.choose.selection import Selection, select
+from fewframes.media.table import Film, FrameTable
 
 BUDGETS = (8, 16, 32, 64, 128, 256)
 BASELINE = "uniform"

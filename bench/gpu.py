@@ -26,8 +26,8 @@ import fewframes
 from fewframes.bench.films import RECIPES, write_film
 from fewframes.bench.gpu_jobs import INDEX, INDEX_AUTO, INDEX_FFMPEG, SIZE, Bench, NotRunError
 from fewframes.bindings.dali_machine import machine_facts
-from fewframes.choosing import refusal
-from fewframes.decoding import Device
+from fewframes.decode.choosing import refusal
+from fewframes.decode.decoding import Device
 
 MEAN_LEVELS = 2.0
 """Largest mean difference of RGB from FFmpeg's."""

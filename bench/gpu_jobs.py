@@ -16,14 +16,14 @@ import fewframes
 from fewframes.arrays import I64
 from fewframes.bindings import dali, ffmpeg_decode
 from fewframes.bindings.dali_video import video_pipeline
-from fewframes.choosing import Asked
-from fewframes.decoding import DecodeReport, Device
-from fewframes.frames import Format
-from fewframes.pictures import CodecName
-from fewframes.plan import plan_frames
-from fewframes.scanning import frames_at_rate, scan
-from fewframes.sizes import output_size
-from fewframes.timeline import Timeline
+from fewframes.decode.choosing import Asked
+from fewframes.decode.decoding import DecodeReport, Device
+from fewframes.decode.frames import Format
+from fewframes.decode.plan import plan_frames
+from fewframes.measure.scanning import frames_at_rate, scan
+from fewframes.media.sizes import output_size
+from fewframes.media.timeline import Timeline
+from fewframes.storage.pictures import CodecName
 
 Row: TypeAlias = tuple[str, Callable[[], int]]
 """A job's name, and what runs it and gives how many frames it made."""

@@ -36,7 +36,7 @@ def index(film: str, store: str, fps: float) -> dict[str, Any]:
     """Runs fewframes' command line, as a user would, at its first sight of the film."""
     import shutil
 
-    from fewframes.cli import main
+    from fewframes.commands.cli import main
 
     os.environ["FEWFRAMES_CACHE"] = "off"
 
@@ -65,8 +65,8 @@ def plan_alone(film: str, fps: float) -> dict[str, Any]:
 def write_plan(film: str, fps: float) -> int:
     """Leaves the plan of a scan where `plan_alone` finds it; gives its pictures."""
     import fewframes as ff
-    from fewframes.plan import plan_frames
-    from fewframes.scanning import frames_at_rate
+    from fewframes.decode.plan import plan_frames
+    from fewframes.measure.scanning import frames_at_rate
 
     timeline = ff.probe(film)
     plan = plan_frames(timeline, frames_at_rate(timeline, fps))

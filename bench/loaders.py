@@ -30,7 +30,7 @@ import click
 
 import fewframes as ff
 from fewframes.bench.measure import keep_result, machine
-from fewframes.clips import ClipPlan, epoch_order
+from fewframes.serve.clips import ClipPlan, epoch_order
 
 WORKERS, BATCH, ROUNDS = 2, 4, 5
 CLIPS = 480

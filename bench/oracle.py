@@ -13,7 +13,7 @@ import numpy as np
 from imageio_ffmpeg import get_ffmpeg_exe
 
 from fewframes.arrays import U8
-from fewframes.frames import FrameBatch
+from fewframes.decode.frames import FrameBatch
 
 OPTIONS = ("-nostdin", "-v", "error", "-threads", "1", "-noautorotate", "-copyts")
 FRAMEHASH = (

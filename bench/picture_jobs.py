@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 import fewframes as ff
-from fewframes.signals import SignalPass
-from fewframes.sizes import output_size
+from fewframes.measure.signals import SignalPass
+from fewframes.media.sizes import output_size
+from fewframes.storage.recipes import DEDUP
 
 WARM = 30
 """Frames that are not counted: kernels are loaded, the decoder fills its buffers."""
@@ -25,7 +26,7 @@ def signals(film: str, frames: int, side: int) -> dict[str, Any]:
 
     from fewframes.bindings.ffmpeg_pixels import Pixels
 
-    stream, measure = ff.probe(film).stream, SignalPass()
+    stream, measure = ff.probe(film).stream, SignalPass(DEDUP)
     pixels = Pixels(stream, "jpeg", output_size(stream, side or None))
     room, clock, ticks = None, time.process_time_ns, list[list[int]]()
     with av.open(film) as container:
@@ -63,7 +64,7 @@ def shots(film: str) -> dict[str, Any]:
 
 def scanned_shots(film: str, fps: float) -> dict[str, Any]:
     """The signal ``shot_start`` of a scan at a rate, without storing anything."""
-    from fewframes.sampling import scan_table
+    from fewframes.choose.sampling import scan_table
 
     table = scan_table(ff.probe(film), fps)
     starts = table.frame_numbers[table.signals["shot_start"] > 0]

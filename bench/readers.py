@@ -28,8 +28,8 @@ def ours(film: str, numbers: I64, threads: int) -> Iterator[U8]:
 def ours_again(film: str, numbers: I64, threads: int) -> Iterator[U8]:
     """Reads with fewframes and a remembered timeline; many frames by its decoder's stream."""
     import fewframes as ff
-    from fewframes.decoding import DecodeReport, decoder
-    from fewframes.plan import plan_frames
+    from fewframes.decode.decoding import DecodeReport, decoder
+    from fewframes.decode.plan import plan_frames
 
     if len(numbers) <= 2 * CHUNK:
         yield from ff.read(film, frames=numbers, workers=threads or None).frames

@@ -33,8 +33,8 @@ from fewframes.bench.evaluation import BUDGETS, Subject, picked, stored_subjects
 from fewframes.bench.markey import markey
 from fewframes.bench.measure import keep_result, machine
 from fewframes.bench.measures import hits
-from fewframes.floors import unit_scores
-from fewframes.wording import plainly
+from fewframes.choose.floors import unit_scores
+from fewframes.commands.wording import plainly
 
 SIGNAL_TO_NOISE = (0.5, 1.0, 2.0, float("inf"))
 TOGETHER = 3

@@ -1,7 +1,7 @@
 """scale: writes SCALE.md from results. ``python -m fewframes.bench.scale SCALE.md``.
 
 Every number on that page is one of `bench/results/corpus.json`, `effort.json` and `kill_soak.json`,
-or follows from them and from the constants of `fewframes.effort` by what stands beside it.
+or follows from them and from the constants of `fewframes.runs.effort` by what stands beside it.
 """
 
 import json
@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from fewframes.effort import (
+from fewframes.runs.effort import (
     DECODING,
     FILM_SECONDS,
     ROW_MADE_SECONDS,
@@ -126,7 +126,7 @@ def _model(effort: dict[str, Any]) -> str:
 CPU seconds of a film = a for each million samples decoded + b for each megabyte of packets, by
 codec; {row} for each row, {read} for each million samples of the film that are scaled for it and
 {made} for each million that are stored; {film} for the film. It is what `--dry-run` says and how
-ranges are cut (`engine/effort.py`).
+ranges are cut (`engine/runs/effort.py`).
 
 | codec | a, ms | b, ms |
 |---|---|---|

@@ -29,8 +29,8 @@ from fewframes.bench.jobs import write_plan
 from fewframes.bench.judging import in_order, wrong_words
 from fewframes.bench.measure import complaint, interleave, keep_result, machine, run_cold
 from fewframes.bench.readers import OURS, READERS
-from fewframes.timeline import Timeline
-from fewframes.wording import plainly
+from fewframes.commands.wording import plainly
+from fewframes.media.timeline import Timeline
 
 JOBS = ["-m", "fewframes.bench.jobs"]
 EVEN = "64 evenly spaced"

@@ -15,7 +15,7 @@ import numpy as np
 import simplejpeg
 
 from fewframes.bench.consumers import CONSUMERS
-from fewframes.handover import Handover
+from fewframes.serve.handover import Handover
 
 LINE = re.compile(r"Frame at ([\d.]+) s:")
 

@@ -27,12 +27,12 @@ from fewframes.bindings.dali_machine import require
 from fewframes.bindings.dali_slices import SliceWriter, Stream, UnfitError
 from fewframes.bindings.dali_video import Video
 from fewframes.bindings.ffmpeg_cursor import Cursor
-from fewframes.decoding import DecodeReport, Device
-from fewframes.frames import Format, FrameBatch
+from fewframes.decode.decoding import DecodeReport, Device
+from fewframes.decode.frames import Format, FrameBatch
+from fewframes.decode.plan import Run
+from fewframes.decode.slices import Slice, slice_runs
 from fewframes.kernels import count_unlike, on_host
-from fewframes.plan import Run
-from fewframes.slices import Slice, slice_runs
-from fewframes.timeline import Timeline
+from fewframes.media.timeline import Timeline
 
 SLICES = {"cpu": 16, "cuda": 14}
 """Slices in flight; 14 is two for each of the seven video engines of an H100."""
@@ -57,7 +57,7 @@ def decode(
     device: Device = "cpu",
     slices: int | None = None,
 ) -> Iterator[FrameBatch]:
-    """Decodes runs slice by slice; the contract is `fewframes.decoding.Decoder`'s.
+    """Decodes runs slice by slice; the contract is `fewframes.decode.decoding.Decoder`'s.
 
     ``slices`` is how many are in flight (default: `SLICES`). Batches have no ``luma_xxh64``, since
     DALI gives no planes. Raises ValueError for ``format="yuv"``, `MissingBackendError` where DALI

@@ -12,16 +12,16 @@ from pathlib import Path
 import av
 import numpy as np
 
-from fewframes import costs
 from fewframes.bindings import dali, ffmpeg_decode
 from fewframes.bindings.ffmpeg import VERSIONS
-from fewframes.choosing import Machine
-from fewframes.costs import Costs
-from fewframes.decoding import Decoder, DecodeReport
-from fewframes.frames import FrameBatch
-from fewframes.plan import plan_frames
-from fewframes.probing import probe
-from fewframes.timeline import Timeline
+from fewframes.decode import costs
+from fewframes.decode.choosing import Machine
+from fewframes.decode.costs import Costs
+from fewframes.decode.decoding import Decoder, DecodeReport
+from fewframes.decode.frames import FrameBatch
+from fewframes.decode.plan import plan_frames
+from fewframes.media.probing import probe
+from fewframes.media.timeline import Timeline
 
 FRAMES, GOP, HEIGHT, WIDTH = 240, 30, 720, 1280
 ENGINES = {(8, 0): 5, (9, 0): 7}

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from fewframes.arrays import I64, Samples
-from fewframes.colour import MATRICES
-from fewframes.frames import Format
+from fewframes.decode.frames import Format
 from fewframes.kernels import gpu, resize_plan, resize_rgb, rgb_to_ycc
 from fewframes.kernels.kernel import is_on_gpu
-from fewframes.timeline import StreamInfo
+from fewframes.media.colour import MATRICES
+from fewframes.media.timeline import StreamInfo
 
 AT_ONCE = 64
 """Most pictures of a batch on a GPU: 11 MB of planes at 448, 50 launches for 1000 pictures."""

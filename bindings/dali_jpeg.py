@@ -20,7 +20,7 @@ import numpy as np
 
 from fewframes.arrays import I64, U8
 from fewframes.bindings.dali_video import there_or_here
-from fewframes.decoding import Device
+from fewframes.decode.decoding import Device
 from fewframes.errors import CorruptStoreError
 from fewframes.kernels import axis_taps, gpu, resize
 from fewframes.kernels.kernel import is_on_gpu

@@ -7,10 +7,10 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from fewframes.choosing import Machine, refusal
-from fewframes.decoding import Device
+from fewframes.decode.choosing import Machine, refusal
+from fewframes.decode.decoding import Device
 from fewframes.errors import MissingBackendError, UnsupportedStreamError
-from fewframes.timeline import StreamInfo
+from fewframes.media.timeline import StreamInfo
 
 OLDEST = (2, 4)
 """The first version whose CPU decoder was tried with everything this package asks of it."""

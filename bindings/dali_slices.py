@@ -14,11 +14,11 @@ import numpy as np
 
 from fewframes.arrays import I32, I64
 from fewframes.bindings.ffmpeg_cursor import Cursor, LandingError, OutOfOrderError
-from fewframes.bitstream import SAYS_UNREFERENCED
-from fewframes.decoding import DecodeReport
-from fewframes.fitness import fitness
-from fewframes.matroska import matroska
-from fewframes.slices import Slice, whole
+from fewframes.decode.decoding import DecodeReport
+from fewframes.decode.slices import Slice, whole
+from fewframes.media.bitstream import SAYS_UNREFERENCED
+from fewframes.media.fitness import fitness
+from fewframes.media.matroska import matroska
 
 MISPLACED = "packets that are not where they were"
 

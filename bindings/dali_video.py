@@ -12,7 +12,7 @@ import numpy as np
 
 from fewframes.arrays import I32, U8
 from fewframes.bindings.dali_slices import Stream
-from fewframes.decoding import Device
+from fewframes.decode.decoding import Device
 from fewframes.kernels.gpu import numba_cuda
 
 THREADS = {"cpu": 1, "cuda": 14}

@@ -19,9 +19,9 @@ from av.video.stream import VideoStream
 
 from fewframes.arrays import I64
 from fewframes.bindings.ffmpeg_log import complaints
-from fewframes.bitstream import PacketKind, packet_parser
 from fewframes.errors import UnreadableMediaError
-from fewframes.timeline import NO_PTS, Packets, Source, StreamInfo
+from fewframes.media.bitstream import PacketKind, packet_parser
+from fewframes.media.timeline import NO_PTS, Packets, Source, StreamInfo
 
 if TYPE_CHECKING:
     from av.packet import Packet

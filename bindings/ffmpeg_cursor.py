@@ -22,9 +22,9 @@ from fewframes.arrays import I64
 from fewframes.bindings.ffmpeg import READING_ERRORS, choose_stream, open_container
 from fewframes.bindings.ffmpeg_log import complaints
 from fewframes.bindings.ffmpeg_unwritten import Corners
-from fewframes.bitstream import Buffer
-from fewframes.coded_order import OrderCheck, order_check
-from fewframes.timeline import NO_PTS, Timeline
+from fewframes.media.bitstream import Buffer
+from fewframes.media.coded_order import OrderCheck, order_check
+from fewframes.media.timeline import NO_PTS, Timeline
 
 if TYPE_CHECKING:
     from av.packet import Packet

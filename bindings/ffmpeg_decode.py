@@ -23,11 +23,11 @@ from fewframes.bindings.ffmpeg_cursor import Cursor, LandingError, OutOfOrderErr
 from fewframes.bindings.ffmpeg_log import complaints
 from fewframes.bindings.ffmpeg_pixels import Pixels
 from fewframes.bindings.ffmpeg_unwritten import SILENT, UNFINISHED_WORDS, Unfinished
-from fewframes.bitstream import SAYS_UNREFERENCED
-from fewframes.decoding import FFMPEG_ON_CPU, DecodeReport, Rung
-from fewframes.frames import Format, FrameBatch
-from fewframes.plan import ENDED_BY_NEXT, Run, start_packets
-from fewframes.timeline import NO_PTS, Timeline
+from fewframes.decode.decoding import FFMPEG_ON_CPU, DecodeReport, Rung
+from fewframes.decode.frames import Format, FrameBatch
+from fewframes.decode.plan import ENDED_BY_NEXT, Run, start_packets
+from fewframes.media.bitstream import SAYS_UNREFERENCED
+from fewframes.media.timeline import NO_PTS, Timeline
 
 LINEAR_TRIES = 2
 """After so many decodes from the start of the file that brought nothing, no more are made: a long
@@ -42,7 +42,7 @@ def decode(
     size: tuple[int, int] | None,
     report: DecodeReport,
 ) -> Iterator[FrameBatch]:
-    """Decodes runs one after the other; the contract is `fewframes.decoding.Decoder`'s."""
+    """Decodes runs one after the other; the contract is `fewframes.decode.decoding.Decoder`'s."""
     count = sum(len(run.wanted) for run in runs)
     pixels = Pixels(timeline.stream, format, size, report.colours, count)
     number_of = np.full(len(timeline.packets), -1)

@@ -17,10 +17,10 @@ from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 
 from fewframes.arrays import U8, U64, Samples
 from fewframes.bindings.ffmpeg import COLOUR_RANGES
-from fewframes.colour import MATRICES, Colour, colour_of
-from fewframes.frames import Format
+from fewframes.decode.frames import Format
 from fewframes.kernels import matrix_between, planes_to_rgb, rgb_plan, ycc_matrix
-from fewframes.timeline import StreamInfo
+from fewframes.media.colour import MATRICES, Colour, colour_of
+from fewframes.media.timeline import StreamInfo
 
 AREA = Interpolation.AREA
 LIGHT_SECONDS_PER_SAMPLE = 6e-9

@@ -14,12 +14,12 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from fewframes.decode.frames import FrameBatch
 from fewframes.errors import FewframesError, MissingBackendError
-from fewframes.finding import find_films
-from fewframes.frames import FrameBatch
-from fewframes.session import Session
-from fewframes.store import Store, open_store
-from fewframes.tools import TOOLS, Schema, call
+from fewframes.runs.finding import find_films
+from fewframes.serve.session import Session
+from fewframes.serve.tools import TOOLS, Schema, call
+from fewframes.storage.store import Store, open_store
 
 QUALITY = 85
 VIDEO: Schema = {"type": "string", "description": "id of a video, as list_videos gives it"}

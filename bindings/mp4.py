@@ -16,7 +16,7 @@ import av
 import numpy as np
 
 from fewframes.arrays import I64, U8
-from fewframes.video import Video
+from fewframes.storage.video import Video
 
 READ_ROWS = 64
 CODER = {"crf": "18", "bf": "0", "g": "10", "preset": "medium"}

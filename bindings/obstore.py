@@ -20,7 +20,7 @@ from fewframes.errors import (
     StoreAwayError,
     UnreachableStoreError,
 )
-from fewframes.objects import Listed
+from fewframes.storage.objects import Listed
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore

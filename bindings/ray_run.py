@@ -1,7 +1,7 @@
 """Ray (https://docs.ray.io): the calls of an indexing run, made on the nodes of a cluster.
 
 1. A `RayWorker` stands for a core somewhere in the cluster, and makes calls as
-   `fewframes.isolation.Worker` does: nothing else of a run knows where it is made.
+   `fewframes.runs.isolation.Worker` does: nothing else of a run knows where it is made.
 2. A call is one Ray task. On its node it goes to a process of its own, so that time limit and
    memory bound hold there, too; a hostile film kills that process, not Ray's.
 3. Where a Ray worker or a node dies, Ray makes the call again elsewhere. That does no harm: tasks
@@ -22,7 +22,7 @@ from typing import Any, Self, TypeVar
 
 from fewframes import __version__
 from fewframes.errors import CrashedError, MissingBackendError
-from fewframes.isolation import LIMIT_SECONDS, MEMORY_BYTES, Worker
+from fewframes.runs.isolation import LIMIT_SECONDS, MEMORY_BYTES, Worker
 
 R = TypeVar("R")
 ANSWER_SECONDS = 10.0

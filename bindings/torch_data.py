@@ -12,7 +12,7 @@ import torch
 from torch.utils.data import Dataset, IterableDataset, Sampler, get_worker_info
 
 from fewframes.arrays import F64, I64
-from fewframes.clips import Clip, ClipPlan, epoch_order
+from fewframes.serve.clips import Clip, ClipPlan, epoch_order
 
 Sample = dict[str, Any]
 

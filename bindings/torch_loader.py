@@ -18,7 +18,7 @@ import torch
 from torch.utils.data import BatchSampler, DataLoader, Dataset
 
 from fewframes.arrays import F64
-from fewframes.clips import ClipPlan
+from fewframes.serve.clips import ClipPlan
 
 NEW = -1
 """In place of a buffer: none was free."""

@@ -12,10 +12,10 @@ import numpy as np
 
 from fewframes.arrays import F64, I64
 from fewframes.bindings.transformers_video import as_told, check_pairing, metadata
-from fewframes.frames import FrameBatch
-from fewframes.handover import Handover, reported
-from fewframes.models import Runtime, bounded, resized, tokens
-from fewframes.pairing import NEAR_SECONDS, Pairing
+from fewframes.decode.frames import FrameBatch
+from fewframes.serve.handover import Handover, reported
+from fewframes.serve.models import Runtime, bounded, resized, tokens
+from fewframes.serve.pairing import NEAR_SECONDS, Pairing
 
 
 def offline(

@@ -22,10 +22,10 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from fewframes.arrays import U8
-from fewframes.models import RUNTIMES
-from fewframes.recipes import canonical_json
-from fewframes.store import open_store
-from fewframes.video import Video
+from fewframes.serve.models import RUNTIMES
+from fewframes.storage.recipes import canonical_json
+from fewframes.storage.store import open_store
+from fewframes.storage.video import Video
 
 NAME = "fewframes"
 SCHEME = "fewframes:"

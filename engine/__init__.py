@@ -9,18 +9,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fewframes.boundaries import shots
-    from fewframes.corpus import index
-    from fewframes.frames import FrameBatch
-    from fewframes.isolation import isolated
-    from fewframes.probing import probe
-    from fewframes.reading import read
-    from fewframes.sampling import sample
-    from fewframes.selection import Selection, select
-    from fewframes.session import Session
-    from fewframes.store import open_store as open
-    from fewframes.table import FrameTable
-    from fewframes.timeline import Timeline
+    from fewframes.choose.sampling import sample
+    from fewframes.choose.selection import Selection, select
+    from fewframes.decode.frames import FrameBatch
+    from fewframes.decode.reading import read
+    from fewframes.measure.boundaries import shots
+    from fewframes.media.probing import probe
+    from fewframes.media.table import FrameTable
+    from fewframes.media.timeline import Timeline
+    from fewframes.runs.corpus import index
+    from fewframes.runs.isolation import isolated
+    from fewframes.serve.session import Session
+    from fewframes.storage.store import open_store as open
 
 __all__ = [
     "FrameBatch",
@@ -40,19 +40,19 @@ __all__ = [
 __version__ = "0.1.0"
 
 _HOMES = {
-    "FrameBatch": "frames",
-    "FrameTable": "table",
-    "Selection": "selection",
-    "Session": "session",
-    "Timeline": "timeline",
-    "index": "corpus",
-    "isolated": "isolation",
-    "open": "store",
-    "probe": "probing",
-    "read": "reading",
-    "sample": "sampling",
-    "select": "selection",
-    "shots": "boundaries",
+    "FrameBatch": "decode.frames",
+    "FrameTable": "media.table",
+    "Selection": "choose.selection",
+    "Session": "serve.session",
+    "Timeline": "media.timeline",
+    "index": "runs.corpus",
+    "isolated": "runs.isolation",
+    "open": "storage.store",
+    "probe": "media.probing",
+    "read": "decode.reading",
+    "sample": "choose.sampling",
+    "select": "choose.selection",
+    "shots": "measure.boundaries",
 }
 """The module of each public name, loaded when the name is first used."""
 

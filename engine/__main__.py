@@ -1,5 +1,5 @@
 """``python -m fewframes`` is the command line."""
 
-from fewframes.cli import main
+from fewframes.commands.cli import main
 
 main(prog_name="fewframes")

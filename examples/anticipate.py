@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fewframes.clips import ClipPlan
+from fewframes.serve.clips import ClipPlan
 
 
 def errors(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fewframes.bindings.torch_data import ClipSampler
 from fewframes.bindings.torch_loader import ClipLoader
-from fewframes.clips import ClipPlan
+from fewframes.serve.clips import ClipPlan
 
 
 def train(store: Path, state: Path, *, batches: int, workers: int = 2) -> list[list[int]]:

@@ -9,11 +9,11 @@ import pytest
 
 import fewframes
 from fewframes.bindings import dali_machine
-from fewframes.decoding import DecodeReport, decoder
+from fewframes.decode.decoding import DecodeReport, decoder
+from fewframes.decode.plan import plan_frames
 from fewframes.kernels import picture_sweep
 from fewframes.kernels.area import area_weights
-from fewframes.plan import plan_frames
-from fewframes.signals import BLOCKS
+from fewframes.measure.signals import BLOCKS
 
 RGB_MEAN, RGB_MOST = 1.2, 64
 """Levels by which RGB may differ from this package's: chroma is interpolated in another way."""

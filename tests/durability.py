@@ -24,14 +24,14 @@ import click
 import numpy as np
 
 import fewframes as ff
-from fewframes import compacting
 from fewframes.bench.films import Film, write_film
 from fewframes.bench.measure import keep_result, machine
 from fewframes.errors import FewframesError
-from fewframes.layout import create_store
-from fewframes.pipeline import index_film
-from fewframes.recipes import Recipe
-from fewframes.verifying import verify_store
+from fewframes.runs.pipeline import index_film
+from fewframes.runs.verifying import verify_store
+from fewframes.storage import compacting
+from fewframes.storage.layout import create_store
+from fewframes.storage.recipes import Recipe
 
 RECIPE = Recipe(fps=10, size="64")
 FILMS = {

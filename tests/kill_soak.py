@@ -26,7 +26,7 @@ from durability import contents
 
 from fewframes.bench.films import Film, write_film
 from fewframes.bench.measure import keep_result, machine
-from fewframes.verifying import verify_store
+from fewframes.runs.verifying import verify_store
 
 OPTIONS = ("--fps", "5", "--size", "64", "--workers", "2", "--range-seconds", "0.01")
 LOG = ("--log", "json")

@@ -34,7 +34,7 @@ from fewframes.bench.films import RECIPES, Film, write_film
 from fewframes.bench.measure import keep_result, machine
 from fewframes.bindings.ffmpeg import OPENING
 from fewframes.errors import CrashedError, DamagedFrameError, FewframesError, TimedOutError
-from fewframes.isolation import Worker
+from fewframes.runs.isolation import Worker
 
 SIZE, FRAMES = (48, 80), 36
 LIMIT_SECONDS = 20.0

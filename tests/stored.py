@@ -7,16 +7,16 @@ import numpy as np
 import simplejpeg
 import zarr
 
-from fewframes.pictures import Jpeg, PictureCodec
-from fewframes.pipeline import index_film
-from fewframes.publishing import VideoWriter
-from fewframes.recipes import Recipe
-from fewframes.shard_writing import ShardWriter
-from fewframes.store import Video, create_store, open_store
-from fewframes.table import FrameTable
-from fewframes.timeline import Packets, Source, StreamInfo, Timeline
+from fewframes.media.table import FrameTable
+from fewframes.media.timeline import Packets, Source, StreamInfo, Timeline
+from fewframes.runs.pipeline import index_film
+from fewframes.storage.pictures import Jpeg, PictureCodec
+from fewframes.storage.publishing import VideoWriter
+from fewframes.storage.recipes import Recipe
+from fewframes.storage.shard_writing import ShardWriter
+from fewframes.storage.store import Video, create_store, open_store
 
-zarr.config.set({"codecs.imagecodecs_jpeg": "fewframes.jpeg.JpegCodec"})  # not imagecodecs'
+zarr.config.set({"codecs.imagecodecs_jpeg": "fewframes.storage.jpeg.JpegCodec"})  # not imagecodecs'
 HEIGHT, WIDTH = 48, 64
 RECIPE = Recipe(fps=12.5, size="64")
 

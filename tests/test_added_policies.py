@@ -5,10 +5,10 @@ import sys
 import numpy as np
 import pytest
 
-from fewframes.candidates import Picks
-from fewframes.policies import POLICIES, Policy, known_policies
-from fewframes.selection import select
-from fewframes.table import FrameTable
+from fewframes.choose.candidates import Picks
+from fewframes.choose.policies import POLICIES, Policy, known_policies
+from fewframes.choose.selection import select
+from fewframes.media.table import FrameTable
 
 
 @pytest.fixture
@@ -16,8 +16,8 @@ def installed(tmp_path, monkeypatch):
     """A package that is installed beside ours and names two policies."""
     (tmp_path / "elsewhere.py").write_text(
         "import numpy as np\n"
-        "from fewframes.candidates import Picks\n"
-        "from fewframes.policies import Policy\n"
+        "from fewframes.choose.candidates import Picks\n"
+        "from fewframes.choose.policies import Policy\n"
         "def first(candidates, *, budget):\n"
         "    return Picks(np.arange(budget), np.zeros(budget, np.float32), ('first',) * budget)\n"
         "policy = Policy(first, needs_pictures=False, summary='the first frames')\n"
@@ -26,7 +26,7 @@ def installed(tmp_path, monkeypatch):
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: elsewhere\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(
-        "[fewframes.policies]\nfirst = elsewhere:policy\nwrong = elsewhere:first\n"
+        "[fewframes.choose.policies]\nfirst = elsewhere:policy\nwrong = elsewhere:first\n"
         "uniform = elsewhere:policy\n"
     )
     monkeypatch.syspath_prepend(tmp_path)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 import fewframes
 from fewframes.bench.films import RECIPES
 from fewframes.bench.oracle import luma_md5, sequential
-from fewframes.bitstream import HIDDEN, NEEDED, PLAIN, UNREFERENCED, packet_parser
-from fewframes.plan import plan_frames
+from fewframes.decode.plan import plan_frames
+from fewframes.media.bitstream import HIDDEN, NEEDED, PLAIN, UNREFERENCED, packet_parser
 
 AVCC = bytes([1, 100, 0, 31, 0xFF])
 HVCC = bytes([1, *range(20), 0xFF])

@@ -12,15 +12,15 @@ import pyarrow as pa
 import pytest
 from stored import KILLED_AT_A_STEP, put
 
-from fewframes import compacting
-from fewframes.attempts import Attempt, is_over, sweep
-from fewframes.catalogue import newest_snapshot, snapshot_files
-from fewframes.catalogue_rows import COLUMNS
-from fewframes.compacting import compact
 from fewframes.errors import CorruptStoreError
-from fewframes.layout import folder_name
-from fewframes.notes import note_change, notes_of, remove
-from fewframes.store import open_store
+from fewframes.storage import compacting
+from fewframes.storage.attempts import Attempt, is_over, sweep
+from fewframes.storage.catalogue import newest_snapshot, snapshot_files
+from fewframes.storage.catalogue_rows import COLUMNS
+from fewframes.storage.compacting import compact
+from fewframes.storage.layout import folder_name
+from fewframes.storage.notes import note_change, notes_of, remove
+from fewframes.storage.store import open_store
 
 STRANGE = "ward 3/caf\udce9"
 """An id that is no UTF-8, as a file name may be."""
@@ -185,7 +185,7 @@ def test_a_catalogue_that_lies_hides_a_video_but_gives_no_wrong_one(store):
 
 
 KILLED = f"""{KILLED_AT_A_STEP}
-from fewframes.compacting import compact
+from fewframes.storage.compacting import compact
 os.fsync = count(os.fsync)
 pathlib.Path.replace = count(pathlib.Path.replace)
 pathlib.Path.unlink = count(pathlib.Path.unlink)

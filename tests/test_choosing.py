@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 import fewframes
 import fewframes.errors
-from fewframes import costs
-from fewframes.choosing import CPU_CODECS, Asked, Choice, Machine, choose, refusal
-from fewframes.costs import Costs, Job
-from fewframes.decoding import decoder
-from fewframes.timeline import example_timeline
+from fewframes.decode import costs
+from fewframes.decode.choosing import CPU_CODECS, Asked, Choice, Machine, choose, refusal
+from fewframes.decode.costs import Costs, Job
+from fewframes.decode.decoding import decoder
+from fewframes.media.timeline import example_timeline
 
 H264 = example_timeline().stream
 VP9 = replace(H264, codec="vp9")

@@ -7,7 +7,7 @@ import pytest
 
 import fewframes as ff
 from fewframes.bench.films import Film, write_film
-from fewframes.clips import ClipPlan, epoch_order
+from fewframes.serve.clips import ClipPlan, epoch_order
 
 
 @pytest.fixture(scope="module")

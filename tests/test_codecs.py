@@ -13,12 +13,19 @@ from stored import HEIGHT, WIDTH, array_of, decoded, encoded
 import fewframes as ff
 from fewframes.errors import CorruptStoreError
 from fewframes.kernels import axis_taps, resize
-from fewframes.pictures import CODECS, Jpeg, dct_step, fit, picture_codec, zstd_content_bytes
-from fewframes.pipeline import index_film
-from fewframes.recipes import Recipe
-from fewframes.shard_format import SHARD_FRAMES
-from fewframes.shard_writing import ShardWriter
-from fewframes.shards import ShardReader
+from fewframes.runs.pipeline import index_film
+from fewframes.storage.pictures import (
+    CODECS,
+    Jpeg,
+    dct_step,
+    fit,
+    picture_codec,
+    zstd_content_bytes,
+)
+from fewframes.storage.recipes import Recipe
+from fewframes.storage.shard_format import SHARD_FRAMES
+from fewframes.storage.shard_writing import ShardWriter
+from fewframes.storage.shards import ShardReader
 
 COUNT = SHARD_FRAMES + 30
 EXACT = ("zstd", "raw")
@@ -165,7 +172,7 @@ def test_signals_are_the_same_whatever_the_codec(films, tmp_path):
 def test_the_command_line_takes_a_codec(films, tmp_path):
     from click.testing import CliRunner
 
-    from fewframes.cli import main
+    from fewframes.commands.cli import main
 
     words = [
         "index",

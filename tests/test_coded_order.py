@@ -7,8 +7,8 @@ import pytest
 import fewframes
 from fewframes.bench.films import RECIPES, Film, write_film
 from fewframes.bench.oracle import luma_md5, sequential
-from fewframes.coded_order import order_check
-from fewframes.parameter_sets import Bits, h264_parameters, hevc_parameters
+from fewframes.media.coded_order import order_check
+from fewframes.media.parameter_sets import Bits, h264_parameters, hevc_parameters
 
 X264 = [
     (preset, pyramid, is_open, refs)

@@ -7,8 +7,8 @@ import pytest
 import fewframes
 from fewframes.bench import colour as bench
 from fewframes.bench.films import Film, write_film
-from fewframes.colour import colour_of
 from fewframes.kernels import planes_to_rgb, rgb_plan
+from fewframes.media.colour import colour_of
 
 GENERATED = list(bench.FILMS)
 REAL = [
@@ -149,7 +149,7 @@ def test_grey_alone_has_the_full_range(tmp_path, pixel_format, dtype, white):
     "pixel_format", ["nv12", "yuyv422", "pal8", "rgb24", "gbrp", "yuv420p10be"]
 )
 def test_other_formats_are_left_to_swscale(pixel_format):
-    from fewframes.timeline import example_timeline
+    from fewframes.media.timeline import example_timeline
 
     assert colour_of(example_timeline().stream, pixel_format, "limited") is None
 

@@ -25,9 +25,9 @@ from test_decode import DecoderTests
 import fewframes
 from fewframes.bench.films import RECIPES, write_film
 from fewframes.bindings import dali_machine
-from fewframes.decoding import DecodeReport, decoder
-from fewframes.plan import plan_frames
-from fewframes.verifying import verify_store
+from fewframes.decode.decoding import DecodeReport, decoder
+from fewframes.decode.plan import plan_frames
+from fewframes.runs.verifying import verify_store
 
 TAGGED = {
     "bt709": {"colorspace": 1, "color_range": 1},

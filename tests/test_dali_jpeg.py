@@ -8,8 +8,8 @@ from stored import indexed
 from fewframes.bindings import dali_machine
 from fewframes.errors import CorruptStoreError, MissingBackendError
 from fewframes.kernels import axis_taps, resize
-from fewframes.shards import ShardReader
-from fewframes.stored_pictures import check_asked
+from fewframes.storage.shards import ShardReader
+from fewframes.storage.stored_pictures import check_asked
 
 
 @pytest.fixture

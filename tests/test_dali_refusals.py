@@ -15,11 +15,11 @@ from fewframes.bindings import dali, dali_machine, dali_slices
 from fewframes.bindings.dali_slices import SliceWriter
 from fewframes.bindings.dali_video import Video
 from fewframes.bindings.ffmpeg_cursor import Cursor
-from fewframes.decoding import DecodeReport
+from fewframes.decode.decoding import DecodeReport
+from fewframes.decode.plan import plan_frames
+from fewframes.decode.slices import NO_TIMES, slice_runs
 from fewframes.errors import FewframesError, UnsupportedStreamError
-from fewframes.fitness import HIDDEN
-from fewframes.plan import plan_frames
-from fewframes.slices import NO_TIMES, slice_runs
+from fewframes.media.fitness import HIDDEN
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ from fewframes.bindings import dali
 from fewframes.bindings.dali_slices import SliceWriter, UnfitError
 from fewframes.bindings.dali_video import Video
 from fewframes.bindings.ffmpeg_cursor import Cursor
-from fewframes.decoding import DecodeReport
-from fewframes.fitness import NO_IDR
-from fewframes.plan import plan_frames
-from fewframes.slices import slice_runs
+from fewframes.decode.decoding import DecodeReport
+from fewframes.decode.plan import plan_frames
+from fewframes.decode.slices import slice_runs
+from fewframes.media.fitness import NO_IDR
 
 
 @pytest.mark.parametrize(

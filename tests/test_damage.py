@@ -11,9 +11,9 @@ import pytest
 import fewframes
 from fewframes.bench.films import RECIPES, write_film
 from fewframes.bench.oracle import luma_md5, sequential
-from fewframes.decoding import DecodeReport, decoder
+from fewframes.decode.decoding import DecodeReport, decoder
+from fewframes.decode.plan import plan_frames
 from fewframes.errors import DamagedFrameError, UnreadableMediaError
-from fewframes.plan import plan_frames
 
 FASTSTART = {"movflags": "faststart"}
 

@@ -6,8 +6,8 @@ import pytest
 import fewframes
 from fewframes.bench.films import RECIPES, read_number
 from fewframes.bench.oracle import first_grey, luma_md5, sequential
-from fewframes.decoding import DecodeReport, decoder
-from fewframes.plan import plan_frames
+from fewframes.decode.decoding import DecodeReport, decoder
+from fewframes.decode.plan import plan_frames
 
 ALL = list(RECIPES)
 ACCESS = ["sequential", "backward", "strided", "random", "repeated"]

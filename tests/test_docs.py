@@ -25,7 +25,7 @@ def modules() -> list[str]:
     names = list(PACKAGES)
     for package in PACKAGES:
         folder = importlib.import_module(package).__path__
-        names += [f"{package}.{m.name}" for m in pkgutil.iter_modules(folder) if not m.ispkg]
+        names += [m.name for m in pkgutil.walk_packages(folder, f"{package}.")]
     return sorted({name for name in names if not name.endswith("__main__")})
 
 
@@ -71,7 +71,7 @@ def blocks(language: str) -> list[str]:
 
 
 def test_the_readme_s_commands_and_python_run_in_its_own_order(workplace):
-    from fewframes.cli import main
+    from fewframes.commands.cli import main
 
     shutil.rmtree(workplace / "corpus.zarr")
     with contextlib.chdir(workplace):
@@ -88,8 +88,8 @@ def test_the_readme_s_commands_and_python_run_in_its_own_order(workplace):
 
 
 def test_the_readme_lists_every_policy_as_the_table_has_it():
-    from fewframes.describing import needs_of
-    from fewframes.policies import POLICIES
+    from fewframes.choose.policies import POLICIES
+    from fewframes.commands.describing import needs_of
 
     readme = (ROOT / "README.md").read_text()
     shown = re.search(r"<!-- policies: begin -->\n(.*)<!-- policies: end -->", readme, re.DOTALL)
@@ -102,7 +102,7 @@ def test_the_readme_lists_every_policy_as_the_table_has_it():
 
 
 def test_every_policy_says_its_method_in_steps_and_shows_it():
-    from fewframes.policies import POLICIES
+    from fewframes.choose.policies import POLICIES
 
     for name, row in POLICIES.items():
         words = row.function.__doc__
@@ -112,7 +112,7 @@ def test_every_policy_says_its_method_in_steps_and_shows_it():
 
 
 def test_every_command_and_option_has_help():
-    from fewframes.cli import main
+    from fewframes.commands.cli import main
 
     readme = (ROOT / "README.md").read_text()
     for name, command in main.commands.items():
@@ -129,7 +129,14 @@ def test_the_readme_s_figures_are_those_of_the_result_files():
 
 def test_the_map_of_the_engine_names_every_file_once():
     section = (ROOT / "ARCHITECTURE.md").read_text().split("## Where is what")[1].split("\n## ")[0]
-    rows = [line for line in section.splitlines() if line.startswith("| ")]
-    named = re.findall(r"`(\w+)`", "\n".join(rows))
-    files = {path.stem for path in (ROOT / "engine").glob("*.py")} - {"__init__", "__main__"}
-    assert sorted(named) == sorted(files)
+    named = {
+        folder: sorted(re.findall(r"`(\w+)`", files))
+        for folder, files in re.findall(r"^\| `(engine/\w+)` \|[^|]*\|(.*)$", section, re.MULTILINE)
+    }
+    there = {
+        f"engine/{package.parent.name}": sorted(
+            path.stem for path in package.parent.glob("*.py") if path != package
+        )
+        for package in (ROOT / "engine").glob("*/__init__.py")
+    }
+    assert named == there

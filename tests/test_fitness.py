@@ -4,7 +4,7 @@ import av
 import pytest
 
 from fewframes.bench.films import RECIPES
-from fewframes.fitness import (
+from fewframes.media.fitness import (
     CHANGED,
     HIDDEN,
     LENGTHS,

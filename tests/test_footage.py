@@ -5,8 +5,8 @@ import pytest
 
 import fewframes
 from fewframes.bench.oracle import luma_md5, sequential
-from fewframes.decoding import DecodeReport, decoder
-from fewframes.plan import plan_frames
+from fewframes.decode.decoding import DecodeReport, decoder
+from fewframes.decode.plan import plan_frames
 
 WHOLE_FRAMES, WHOLE_SAMPLES = 1500, 250_000_000
 """Films of more frames or luma samples are compared at their beginning and at random."""

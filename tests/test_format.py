@@ -16,9 +16,9 @@ import simplejpeg
 import xxhash
 
 import fewframes as ff
-from fewframes.pipeline import index_film
-from fewframes.recipes import Recipe
-from fewframes.signals import SIGNALS
+from fewframes.measure.signals import SIGNALS
+from fewframes.runs.pipeline import index_film
+from fewframes.storage.recipes import Recipe
 
 PAGE = Path(__file__).parent.parent / "FORMAT.md"
 

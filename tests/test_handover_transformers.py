@@ -6,7 +6,7 @@ from test_handover import UNEVEN, batch_at
 
 from fewframes.bench.consumers import CONSUMERS, QWEN
 from fewframes.bench.told import chat_told, vllm_told
-from fewframes.models import RUNTIMES, bounded, resized, tokens
+from fewframes.serve.models import RUNTIMES, bounded, resized, tokens
 
 pytest.importorskip("transformers", reason="transformers is not installed")
 pytest.importorskip("torchvision", reason="torchvision, which video processors need, is not there")

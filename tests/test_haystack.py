@@ -12,9 +12,9 @@ from fewframes.bench.haystack_events import APART_SECONDS, AREAS
 from fewframes.bench.haystack_films import SIZE, STYLES_OF, Film
 from fewframes.bench.haystack_scripts import CLEAR, FPS
 from fewframes.bench.procedure import tissue
-from fewframes.selection import select
-from fewframes.store import open_store
-from fewframes.table import FrameTable
+from fewframes.choose.selection import select
+from fewframes.media.table import FrameTable
+from fewframes.storage.store import open_store
 
 
 def generated_clip(seed):

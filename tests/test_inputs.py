@@ -11,16 +11,16 @@ import pyarrow.parquet as pq
 import pytest
 
 import fewframes as ff
-from fewframes import fetching
 from fewframes.bindings.obstore import Bucket
 from fewframes.errors import NoSpaceError, StaleIndexError, UnreadableMediaError
-from fewframes.fetching import on_disk, size_of, source_of
-from fewframes.inputs import find_inputs
-from fewframes.objects import store_at
-from fewframes.probing import identify
-from fewframes.recipes import Recipe
-from fewframes.tasks import FilmTask, perform
-from fewframes.timeline_cache import cache_home
+from fewframes.media.probing import identify
+from fewframes.media.timeline_cache import cache_home
+from fewframes.runs import fetching
+from fewframes.runs.fetching import on_disk, size_of, source_of
+from fewframes.runs.inputs import find_inputs
+from fewframes.runs.tasks import FilmTask, perform
+from fewframes.storage.objects import store_at
+from fewframes.storage.recipes import Recipe
 
 NAMES = ("a/001.mp4", "a/002.mkv", "b/001.mp4", "b/notes.txt", "c [1].mp4")
 

@@ -10,6 +10,9 @@ import pytest
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("engine", "kernels", "bindings", "bench")
 SOURCES = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
+ENGINE = [path for path in SOURCES if path.is_relative_to(ROOT / "engine")]
+LAYERS = ("media", "decode", "measure", "choose", "storage", "runs", "serve", "commands")
+"""The folders of the engine, each of which loads only those before it."""
 HEAVY = ("torch", "cupy", "nvidia", "ray", "transformers", "numba", "zarr", "pyarrow", "av", "rich")
 
 
@@ -52,11 +55,29 @@ def test_kernels_import_nothing_of_the_rest(path):
     assert all(name.startswith("fewframes.kernels") for name in mine)
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "engine").glob("*.py")), ids=lambda p: p.name)
+@pytest.mark.parametrize("path", ENGINE, ids=lambda p: str(p.relative_to(ROOT)))
 def test_the_engine_loads_bindings_only_inside_functions(path):
     tree = tree_of(path)
     assert not any(name.startswith("fewframes.bindings") for name in top_level(tree))
     assert not any(f"{name}.".startswith("fewframes.bench.") for name in imports(tree))
+
+
+@pytest.mark.parametrize("path", ENGINE, ids=lambda p: str(p.relative_to(ROOT)))
+def test_a_layer_of_the_engine_loads_no_later_one(path):
+    mine = path.relative_to(ROOT / "engine").parts[0]
+    if mine not in LAYERS:
+        return
+    later = {f"fewframes.{name}" for name in LAYERS[LAYERS.index(mine) + 1 :]}
+    loaded = {".".join(name.split(".")[:2]) for name in top_level(tree_of(path))}
+    assert not loaded & later
+
+
+def test_the_layers_are_the_folders_of_the_engine_in_the_order_of_the_map():
+    assert {path.parent.name for path in ENGINE} == {"engine", *LAYERS}
+    rows = (ROOT / "ARCHITECTURE.md").read_text().splitlines()
+    assert [row.split("`")[1] for row in rows if row.startswith("| `engine/")] == [
+        f"engine/{name}" for name in LAYERS
+    ]
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
@@ -73,7 +94,7 @@ def test_importing_the_package_loads_no_other_library():
 def test_public_names_are_few_and_documented():
     import fewframes as ff
 
-    modules = {path.stem for path in (ROOT / "engine").glob("*.py")}
+    modules = {path.stem for path in (ROOT / "engine").glob("*.py")} | set(LAYERS)
     assert not modules & set(ff.__all__), "a module would hide the public name once it is loaded"
 
     assert len(ff.__all__) <= 14

@@ -9,10 +9,10 @@ from fewframes.errors import (
     CorruptStoreError,
     UnreachableStoreError,
 )
-from fewframes.objects import store_at
-from fewframes.recipes import Recipe
-from fewframes.removing import remove_videos
-from fewframes.verifying import verify_store
+from fewframes.runs.verifying import verify_store
+from fewframes.storage.objects import store_at
+from fewframes.storage.recipes import Recipe
+from fewframes.storage.removing import remove_videos
 
 pytest.importorskip("obstore", reason="obstore is not installed; pip install 'fewframes[s3]'")
 

@@ -12,19 +12,19 @@ from objects_by_url import Wrapped, is_whole, keys
 from stored import picture_of_row, put
 
 import fewframes as ff
-from fewframes import uploading
-from fewframes.cli import main
+from fewframes.commands.cli import main
 from fewframes.errors import (
     MissingBackendError,
     UnreachableStoreError,
 )
-from fewframes.exporting import export_videos
-from fewframes.layout import create_store
-from fewframes.objects import store_at
-from fewframes.removing import remove_videos
-from fewframes.shards import WASTE
-from fewframes.store import open_store
-from fewframes.verifying import verify_store
+from fewframes.runs.verifying import verify_store
+from fewframes.storage import uploading
+from fewframes.storage.exporting import export_videos
+from fewframes.storage.layout import create_store
+from fewframes.storage.objects import store_at
+from fewframes.storage.removing import remove_videos
+from fewframes.storage.shards import WASTE
+from fewframes.storage.store import open_store
 
 pytest.importorskip("obstore", reason="obstore is not installed; pip install 'fewframes[s3]'")
 

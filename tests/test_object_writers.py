@@ -12,12 +12,12 @@ from objects_by_url import KEY, Wrapped, is_whole, keys
 from stored import put
 
 import fewframes as ff
-from fewframes import uploading
 from fewframes.errors import (
     FewframesError,
 )
-from fewframes.objects import Objects, store_at
-from fewframes.removing import remove_videos
+from fewframes.storage import uploading
+from fewframes.storage.objects import Objects, store_at
+from fewframes.storage.removing import remove_videos
 
 pytest.importorskip("obstore", reason="obstore is not installed; pip install 'fewframes[s3]'")
 
@@ -102,7 +102,7 @@ def test_a_writer_may_die_at_any_request(bucket, is_made, monkeypatch):
 def test_a_writer_killed_before_its_commit_leaves_nothing_visible(bucket, monkeypatch):
     code = (
         "import os, signal, sys; sys.path.insert(0, sys.argv[2])\n"
-        "from stored import put; from fewframes.objects import store_at\n"
+        "from stored import put; from fewframes.storage.objects import store_at\n"
         "from fewframes.bindings.obstore import Bucket\n"
         "real = Bucket.create\n"
         "def create(self, key, data):\n"
@@ -188,7 +188,7 @@ def test_a_writer_that_comes_late_leaves_the_first_one_s_record(bucket):
 def test_a_fork_is_told_to_be_spawned(bucket):
     """It would wait for ever: obstore's threads stay with the parent."""
     code = (
-        "import os, sys; from fewframes.objects import store_at\n"
+        "import os, sys; from fewframes.storage.objects import store_at\n"
         "store_at(sys.argv[1]).put('a', b'')\n"
         "if os.fork() == 0:\n"
         "    try: store_at(sys.argv[1]).get('a')\n"

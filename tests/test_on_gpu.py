@@ -15,16 +15,16 @@ import fewframes
 from fewframes.bench.films import RECIPES, write_film
 from fewframes.bindings import dali, dali_finish, dali_slices
 from fewframes.bindings.dali_video import Video
-from fewframes.choosing import Asked
-from fewframes.decoding import DecodeReport, decoder
+from fewframes.choose.selection import select
+from fewframes.decode.choosing import Asked
+from fewframes.decode.decoding import DecodeReport, decoder
+from fewframes.decode.plan import plan_frames
 from fewframes.kernels import gpu
-from fewframes.pipeline import index_film
-from fewframes.plan import plan_frames
-from fewframes.recipes import Recipe
-from fewframes.scanning import scan
-from fewframes.selection import select
-from fewframes.store import create_store, open_store
-from fewframes.table import FrameTable
+from fewframes.measure.scanning import scan
+from fewframes.media.table import FrameTable
+from fewframes.runs.pipeline import index_film
+from fewframes.storage.recipes import Recipe
+from fewframes.storage.store import create_store, open_store
 
 pytestmark = pytest.mark.gpu
 GPU, CPU = Asked("dali", "cuda"), Asked("dali", "cpu")

@@ -13,10 +13,10 @@ import pytest
 from fewframes.bench import policies as bench
 from fewframes.bench.films import Film, write_film
 from fewframes.bindings import ffmpeg_cursor
-from fewframes.pipeline import index_film
-from fewframes.policies import POLICIES
-from fewframes.recipes import Recipe
-from fewframes.store import open_store
+from fewframes.choose.policies import POLICIES
+from fewframes.runs.pipeline import index_film
+from fewframes.storage.recipes import Recipe
+from fewframes.storage.store import open_store
 
 FOOTAGE = ("bbb_480p_30s.mp4", "sam2_dog.mp4")
 

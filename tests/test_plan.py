@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fewframes.plan import plan_frames, start_packets
-from fewframes.timeline import NO_PTS, Packets, Timeline, example_timeline
+from fewframes.decode.plan import plan_frames, start_packets
+from fewframes.media.timeline import NO_PTS, Packets, Timeline, example_timeline
 
 
 def timeline_of(pts, can_start, is_droppable, is_frame) -> Timeline:

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from stored import HEIGHT, KILLED_AT_A_STEP, RECIPE, WIDTH, film, jpeg, put, table_of
 
-from fewframes.publishing import VideoWriter, find_published, find_same_source
-from fewframes.recipes import Recipe
-from fewframes.store import open_store
-from fewframes.timeline import Source, Timeline
+from fewframes.media.timeline import Source, Timeline
+from fewframes.storage.publishing import VideoWriter, find_published, find_same_source
+from fewframes.storage.recipes import Recipe
+from fewframes.storage.store import open_store
 
 
 def test_an_attempt_without_commit_leaves_no_trace(tmp_path):

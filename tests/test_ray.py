@@ -15,9 +15,9 @@ from soak_films import write_hook
 
 import fewframes as ff
 from fewframes.bench.films import Film, write_film
-from fewframes.cli import main
+from fewframes.commands.cli import main
 from fewframes.errors import MissingBackendError, StoreAwayError
-from fewframes.patience import Patience
+from fewframes.runs.patience import Patience
 
 SMALL = Film(frames=30, size=(48, 80), options={"g": "15"})
 
@@ -107,7 +107,7 @@ def test_another_version_on_a_node_is_an_error():
 
 
 def test_a_run_waits_for_an_object_store_once_and_then_fails_at_once(monkeypatch):
-    monkeypatch.setattr("fewframes.patience.FIRST_SECONDS", 0.0)
+    monkeypatch.setattr("fewframes.runs.patience.FIRST_SECONDS", 0.0)
     asked = []
 
     def ask(*answers):

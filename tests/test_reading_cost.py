@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from stored import HEIGHT, WIDTH, array_of, encoded, picture_of_row, put
 
-from fewframes import shards
-from fewframes.describing import video_facts
-from fewframes.pictures import CODECS, picture_codec
-from fewframes.shard_format import SHARD_FRAMES
-from fewframes.shard_writing import ShardWriter
-from fewframes.shards import ShardReader
-from fewframes.store import open_store
+from fewframes.commands.describing import video_facts
+from fewframes.storage import shards
+from fewframes.storage.pictures import CODECS, picture_codec
+from fewframes.storage.shard_format import SHARD_FRAMES
+from fewframes.storage.shard_writing import ShardWriter
+from fewframes.storage.shards import ShardReader
+from fewframes.storage.store import open_store
 
 COUNT = 4 * SHARD_FRAMES
 
@@ -175,7 +175,7 @@ def test_distinct_takes_each_stored_picture_once(tmp_path):
 
 
 def test_a_group_of_a_newer_format_is_refused(tmp_path, monkeypatch):
-    from fewframes import layout
+    from fewframes.storage import layout
 
     put(tmp_path / "s", "film")
     videos = open_store(tmp_path / "s")

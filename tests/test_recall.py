@@ -28,11 +28,11 @@ from fewframes.bench.measures import (
     nearest_cosines,
     uniform_expected,
 )
-from fewframes.cli import main
-from fewframes.facility import unit_rows
-from fewframes.policies import POLICIES
-from fewframes.selection import select
-from fewframes.table import FrameTable
+from fewframes.choose.facility import unit_rows
+from fewframes.choose.policies import POLICIES
+from fewframes.choose.selection import select
+from fewframes.commands.cli import main
+from fewframes.media.table import FrameTable
 
 quick = settings(max_examples=80, derandomize=True, deadline=None)
 SEEDS = st.integers(0, 2**32 - 1)

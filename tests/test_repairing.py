@@ -10,13 +10,13 @@ from stored import put
 
 import fewframes as ff
 from fewframes.bench.films import Film, write_film
-from fewframes.cli import main
-from fewframes.commits import read_commit, write_commit
-from fewframes.compacting import compact
+from fewframes.commands.cli import main
 from fewframes.errors import CorruptStoreError
-from fewframes.notes import notes_of
-from fewframes.recipes import Recipe
-from fewframes.verifying import verify_store
+from fewframes.runs.verifying import verify_store
+from fewframes.storage.commits import read_commit, write_commit
+from fewframes.storage.compacting import compact
+from fewframes.storage.notes import notes_of
+from fewframes.storage.recipes import Recipe
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from click.testing import CliRunner
 
 import fewframes as ff
 from fewframes.bench.films import Film, write_film
-from fewframes.cli import main
-from fewframes.finding import find_films
-from fewframes.narrowing import narrowed
+from fewframes.commands.cli import main
+from fewframes.runs.finding import find_films
+from fewframes.runs.narrowing import narrowed
 
 LONG = Film(frames=600, options={"g": "25"})
 

@@ -8,16 +8,16 @@ from click.testing import CliRunner
 
 import fewframes as ff
 from fewframes.bench.films import Film, write_film
-from fewframes.cli import main
-from fewframes.effort import Effort
+from fewframes.commands.cli import main
 from fewframes.errors import CrashedError, UnreadableMediaError
-from fewframes.looking import Look
-from fewframes.outcomes import Outcome
-from fewframes.quarantine import Quarantine
-from fewframes.recipes import Recipe
-from fewframes.schedule import MOST_PART_BYTES, Schedule
-from fewframes.tally import Tally
-from fewframes.tasks import FilmTask
+from fewframes.runs.effort import Effort
+from fewframes.runs.looking import Look
+from fewframes.runs.quarantine import Quarantine
+from fewframes.runs.schedule import MOST_PART_BYTES, Schedule
+from fewframes.runs.tally import Tally
+from fewframes.runs.tasks import FilmTask
+from fewframes.storage.outcomes import Outcome
+from fewframes.storage.recipes import Recipe
 
 CRASH = CrashedError("the decoding process died (SIGSEGV)")
 
@@ -123,7 +123,7 @@ def hook(tmp_path_factory):
     """A folder for PYTHONPATH: decoding a film called crash… aborts the process."""
     folder = tmp_path_factory.mktemp("hook")
     (folder / "sitecustomize.py").write_text(
-        "import os, fewframes.plan as plan\n"
+        "import os, fewframes.decode.plan as plan\n"
         "real = plan.plan_frames\n"
         "def planned(timeline, *args, **options):\n"
         "    if timeline.source.name.startswith('crash'):\n"

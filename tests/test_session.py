@@ -8,10 +8,10 @@ import pytest
 
 import fewframes as ff
 from fewframes.bench.films import Film, write_film
-from fewframes.embedding import named_embedder
 from fewframes.errors import StaleIndexError
-from fewframes.session import BudgetSpentError, Session
-from fewframes.tools import answer, anthropic_tools, call, openai_tools
+from fewframes.serve.session import BudgetSpentError, Session
+from fewframes.serve.tools import answer, anthropic_tools, call, openai_tools
+from fewframes.storage.embedding import named_embedder
 
 
 @pytest.fixture(scope="module")

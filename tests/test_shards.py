@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from stored import HEIGHT, WIDTH, array_of, jpeg
 
 from fewframes.errors import CorruptStoreError
-from fewframes.pictures import Jpeg
-from fewframes.shard_format import SHARD_FRAMES
-from fewframes.shard_writing import ShardWriter
-from fewframes.shards import ShardReader
+from fewframes.storage.pictures import Jpeg
+from fewframes.storage.shard_format import SHARD_FRAMES
+from fewframes.storage.shard_writing import ShardWriter
+from fewframes.storage.shards import ShardReader
 
 
 @pytest.fixture(scope="module")

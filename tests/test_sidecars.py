@@ -12,13 +12,13 @@ import pytest
 import zarr
 from stored import KILLED_AT_A_STEP, picture_of_row, put
 
-from fewframes import sidecars
-from fewframes.commits import read_commit
-from fewframes.embedding import Identity, named_embedder
+from fewframes.choose.selection import select
 from fewframes.errors import CorruptStoreError, StaleIndexError
-from fewframes.selection import select
-from fewframes.store import open_store
-from fewframes.verifying import verify_store
+from fewframes.runs.verifying import verify_store
+from fewframes.storage import sidecars
+from fewframes.storage.commits import read_commit
+from fewframes.storage.embedding import Identity, named_embedder
+from fewframes.storage.store import open_store
 
 DIM = 6
 COLOURS = {"red": [1, 0, 0, 0, 0, 0], "green": [0, 1, 0, 0, 0, 0]}

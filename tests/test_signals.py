@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 
 import fewframes as ff
-from fewframes.patches import changed_patches
-from fewframes.redundancy import familiarity
-from fewframes.sampling import scan_table
-from fewframes.scanning import Rows, frames_of
-from fewframes.signals import KEPT, SIGNALS, SignalPass
-from fewframes.spans import black_spans, frozen_spans
-from fewframes.table import FrameTable
+from fewframes.choose.sampling import scan_table
+from fewframes.measure.patches import changed_patches
+from fewframes.measure.redundancy import familiarity
+from fewframes.measure.scanning import Rows, frames_of
+from fewframes.measure.signals import KEPT, SIGNALS, SignalPass
+from fewframes.measure.spans import black_spans, frozen_spans
+from fewframes.media.table import FrameTable
+from fewframes.storage.recipes import DEDUP
 
 HEIGHT, WIDTH = 252, 448
 
@@ -24,8 +25,8 @@ def picture(seed=0, *, luma=128, blue=128, red=128, texture=40):
     return (np.clip(luma + detail, 0, 255).astype(np.uint8), chroma * blue, chroma * red)
 
 
-def measured(pictures, **options):
-    measure = SignalPass(**options)
+def measured(pictures, dedup=DEDUP):
+    measure = SignalPass(dedup)
     return [measure(*planes) for planes in pictures]
 
 
@@ -43,7 +44,7 @@ def test_exposure_and_sharpness_say_what_they_promise():
     black, white = np.zeros((16, 16), np.uint8), np.full((16, 16), 255, np.uint8)
     half = np.where(np.arange(16) < 8, 0, 255).astype(np.uint8) * np.ones((16, 1), np.uint8)
     grey = np.full((8, 8), 128, np.uint8)
-    rows = [SignalPass()(luma, grey, grey).values for luma in (black, white, half)]
+    rows = [SignalPass(DEDUP)(luma, grey, grey).values for luma in (black, white, half)]
     assert [row["dark"] for row in rows] == [1.0, 0.0, 0.5]
     assert [row["bright"] for row in rows] == [0.0, 1.0, 0.5]
     assert [row["black"] for row in rows] == [1.0, 0.0, 0.0]
@@ -131,7 +132,7 @@ def test_brightness_and_similarity_do_not_depend_on_the_stored_size():
 
 def rows_of(timeline, order, pictures):
     """The table of frames that a decoder gives in some order."""
-    rows = Rows(SignalPass(), None)
+    rows = Rows(SignalPass(DEDUP), None)
     for number in order:
         planes = tuple(plane[None] for plane in pictures[number])
         numbers = np.array([number])

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from test_plan import timeline_of, timelines, true_start, wishes
 
 import fewframes
-from fewframes.matroska import matroska
-from fewframes.plan import plan_frames
-from fewframes.slices import BROKEN, NO_START, NO_TIMES, slice_runs, whole
+from fewframes.decode.plan import plan_frames
+from fewframes.decode.slices import BROKEN, NO_START, NO_TIMES, slice_runs, whole
+from fewframes.media.matroska import matroska
 
 
 def slices_of(wish, **how):

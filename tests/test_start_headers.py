@@ -7,7 +7,7 @@ import pytest
 
 import fewframes as ff
 from fewframes.bench.films import RECIPES, write_film
-from fewframes.start_headers import jpeg_starts, mpeg4_starts
+from fewframes.media.start_headers import jpeg_starts, mpeg4_starts
 
 
 def jpeg(*, without: int | None = None) -> bytes:

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from stored import film, picture_of_row, put, table_of
 
 from fewframes.errors import CorruptStoreError
-from fewframes.recipes import FORMAT_VERSION
-from fewframes.store import create_store, open_store
+from fewframes.storage.recipes import FORMAT_VERSION
+from fewframes.storage.store import create_store, open_store
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from fewframes.bench.judging import in_order, shown_frame, thumbnail, wrong_word
 from fewframes.bench.readers import READERS, Setting, ours, pyav_in_order, pyav_seeking
 from fewframes.bench.report import reading_chart
 from fewframes.bench.throughput import WORKLOADS, beside_best
-from fewframes.cli import main
+from fewframes.commands.cli import main
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 import fewframes
 import fewframes.bindings.ffmpeg
-from fewframes import timeline_cache
-from fewframes.probing import best_effort_times, identify, read_timeline
-from fewframes.timeline import NO_PTS, Timeline, example_timeline
+from fewframes.media import timeline_cache
+from fewframes.media.probing import best_effort_times, identify, read_timeline
+from fewframes.media.timeline import NO_PTS, Timeline, example_timeline
 
 TIME_BASES = [Fraction(1, 25), Fraction(1001, 30000), Fraction(1, 90000), Fraction(1, 1000)]
 

@@ -1,0 +1,1 @@
+"""Which frames are kept: candidates, policies and what they share."""

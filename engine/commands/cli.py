@@ -1,0 +1,44 @@
+"""The command line; its commands are in the modules named `…_command` and `…_commands`.
+
+Exit status: 0 done, 1 failed, 2 wrong usage, 3 done with damaged or failed films (listed).
+"""
+
+import sys
+
+import click
+
+import fewframes
+from fewframes.commands.bench_command import bench
+from fewframes.commands.embed_command import embed
+from fewframes.commands.film_commands import policies, probe, sample
+from fewframes.commands.index_command import index
+from fewframes.commands.store_commands import compact, export, info, ls, mcp, rm, verify
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(fewframes.__version__, prog_name="fewframes")
+def main() -> None:
+    """Index long video once; get the few frames that matter, with their exact times."""
+    if sys.platform == "win32":
+        raise click.ClickException("fewframes does not run on Windows; use Linux, macOS or WSL")
+
+
+for command in (
+    probe,
+    index,
+    ls,
+    info,
+    embed,
+    sample,
+    verify,
+    rm,
+    compact,
+    export,
+    mcp,
+    policies,
+    bench,
+):
+    main.add_command(command)
+
+if __name__ == "__main__":
+    main()

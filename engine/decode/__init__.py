@@ -1,0 +1,1 @@
+"""From wanted frames to exact pictures: the plan, who decodes, and the batch of frames."""

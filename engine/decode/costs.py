@@ -1,0 +1,86 @@
+"""Costs: what does decoding take on this machine, on the CPU and on the GPU?
+
+A linear model with few constants, measured once (`bindings/dali_costs.py`) and kept in the user's
+cache folder. It only has to tell a hundred frames from a hundred thousand: one film in a worker
+process of its own, as an index run decodes it.
+"""
+
+import json
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from fewframes.media import timeline_cache
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is to be decoded."""
+
+    pictures: int
+    """Pictures given to the decoder."""
+    megapixels: float
+    """Size of each, in million samples."""
+    slices: int
+    """Stretches that can be decoded side by side."""
+    threads: int = 1
+    """Threads of the CPU that would decode."""
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """Seconds of one machine.
+
+    >>> costs, few, many = Costs(0.004, 0.002, 2.0, 7), Job(100, 2.0, 9), Job(9000, 2.0, 9)
+    >>> [costs.gpu_seconds(job) < costs.cpu_seconds(job) for job in (few, many)]
+    [False, True]
+    """
+
+    cpu: float
+    """To decode a million samples on one thread."""
+    gpu: float
+    """The same on one video engine."""
+    start: float
+    """To load DALI and to start the GPU, once a process."""
+    engines: int
+    """Video engines that work side by side."""
+
+    def cpu_seconds(self, job: Job) -> float:
+        """Time of a job on the CPU."""
+        return self.cpu * job.pictures * job.megapixels / max(1, min(job.threads, job.slices))
+
+    def gpu_seconds(self, job: Job) -> float:
+        """Time of a job on the GPU, its start included."""
+        engines = max(1, min(self.engines, job.slices))
+        return self.start + self.gpu * job.pictures * job.megapixels / engines
+
+
+def load(machine: str) -> Costs | None:
+    """What was measured on a machine of this description; None where nothing was."""
+    file = _file()
+    if file is None:
+        return None
+    with suppress(OSError, ValueError, TypeError, KeyError):
+        known = json.loads(file.read_text(encoding="utf-8"))
+        return Costs(**known[machine])
+    return None
+
+
+def save(machine: str, costs: Costs) -> None:
+    """Remembers what was measured; other machines in the file stay."""
+    file = _file()
+    if file is None:
+        return
+    known = {}
+    with suppress(OSError, ValueError):
+        known = json.loads(file.read_text(encoding="utf-8"))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    aside = file.with_suffix(".new")
+    aside.write_text(json.dumps({**known, machine: asdict(costs)}, indent=1) + "\n")
+    aside.replace(file)
+
+
+def _file() -> Path | None:
+    """Beside the remembered timelines; None where remembering is switched off."""
+    folder = timeline_cache.folder()
+    return None if folder is None else folder.parent / "costs.json"

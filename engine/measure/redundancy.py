@@ -1,0 +1,47 @@
+"""How well does a film know each of its frames already? Likeness to what it has shown before.
+
+1. The kept pictures of a film, those that repeat none, stand for all that it has shown.
+2. `familiarity` compares each frame with every one kept before it, by signature.
+
+What is decided while a film is scanned, that a frame repeats a kept one, is in
+`fewframes.measure.signals`; this page is a function of the finished columns.
+"""
+
+import numpy as np
+
+from fewframes.arrays import F32, Mask
+from fewframes.chunks import in_chunks
+
+MOST_KEPT = 4096
+"""Kept pictures that a frame is compared with; of more, this many, evenly spread, stand for all."""
+CHUNK = 1024
+"""Frames compared at a time by a thread, which bounds the memory."""
+
+
+def familiarity(signatures: F32, is_kept: Mask) -> F32:
+    """Finds each frame's best likeness to a kept one before it, ``-> [n] f32``.
+
+    Takes ``signatures [n, d] f32`` and ``is_kept [n] bool``, in presentation order. Likeness is
+    the dot product of two signatures of length 1, and not below 0: 1 for the same look whatever its
+    exposure, about 0 for nothing in common. The first frame, and any other with no kept one before
+    it, has 0. O(n * min(kept, MOST_KEPT) * d).
+
+    >>> looks = np.array([[1, 0], [0, 1], [1, 0], [0.66, 0.75]], np.float32)
+    >>> familiarity(looks, np.array([True, True, False, True])).round(2).tolist()
+    [0.0, 0.0, 1.0, 0.75]
+    """
+    kept = np.flatnonzero(is_kept)
+    if len(kept) > MOST_KEPT:
+        kept = kept[np.linspace(0, len(kept) - 1, MOST_KEPT).round().astype(np.int64)]
+    if not len(signatures):
+        return np.empty(0, np.float32)
+
+    def best(part: slice) -> F32:
+        rows = np.arange(part.start, part.stop)
+        earlier = kept[kept < rows[-1]]
+        likeness = signatures[rows] @ signatures[earlier].T
+        likeness[rows[:, None] <= earlier] = 0.0
+        found: F32 = np.clip(likeness.max(axis=1, initial=0.0), 0.0, 1.0)
+        return found
+
+    return np.concatenate(in_chunks(best, len(signatures), chunk=CHUNK))

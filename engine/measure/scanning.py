@@ -1,0 +1,215 @@
+"""Scanning: from a timeline to the measured table of its frames at a rate, in one decode.
+
+decode ─▶ signals ─▶ rows, on the calling thread alone: a thread that decodes ahead was measured to
+cost a third more CPU and to win no time, because the two share one interpreter lock. Of pictures
+that lie on a GPU, only those that are kept ever come to memory.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from fewframes.arrays import F16, F32, F64, I64, Samples
+from fewframes.decode.choosing import Asked
+from fewframes.decode.deciding import decoder_for
+from fewframes.decode.decoding import DecodeReport
+from fewframes.decode.frames import Format, FrameBatch
+from fewframes.decode.plan import plan_frames
+from fewframes.kernels.kernel import is_on_gpu
+from fewframes.measure.boundaries import shot_starts
+from fewframes.measure.oddity import coarse_cells, rarity_and_oddity
+from fewframes.measure.redundancy import familiarity
+from fewframes.measure.signals import OF_ALL_ROWS, SIGNALS, Measured, SignalPass, Swept, sweeps
+from fewframes.media.table import FrameTable
+from fewframes.media.timeline import Timeline
+
+BLOCK = 32
+"""Pictures whose grids are made coarse at a time."""
+Keep: TypeAlias = Callable[[Any], int]
+"""Stores a picture, given its planes (or what else stands for it), and gives its slot."""
+
+
+class Seen(NamedTuple):
+    """A decoded frame, as the serial pass wants it."""
+
+    number: int
+    """Its frame number."""
+    luma_xxh64: int
+    swept: Swept
+    picture: Any
+    """Its planes, where the decoder left them; of a frame out of a part, the encoded bytes."""
+
+
+def frames_at_rate(
+    timeline: Timeline,
+    fps: float | None,
+    *,
+    start_seconds: float | None = None,
+    end_seconds: float | None = None,
+) -> I64:
+    """Gives the frames on screen every 1/fps seconds from the first frame on, each once.
+
+    ``fps=None`` gives every frame. Both ends, if given, are included.
+
+    >>> from fewframes.media.timeline import example_timeline
+    >>> frames_at_rate(example_timeline(), 12.5)
+    array([0, 2])
+    """
+    if fps is not None and not fps > 0:
+        raise ValueError(f"fps={fps} scans nothing; pass fps > 0, or None for every frame")
+    numbers = np.arange(len(timeline))
+    if fps is not None:
+        times = np.arange(0, timeline.seconds[-1] + 1e-9, 1 / fps)
+        numbers = np.unique(timeline.frame_at(times))
+    seconds = timeline.seconds[numbers]
+    low = -np.inf if start_seconds is None else start_seconds
+    high = np.inf if end_seconds is None else end_seconds
+    return numbers[(seconds >= low) & (seconds <= high)]
+
+
+@dataclass(slots=True)
+class Rows:
+    """Rows of the table as they are measured, in the order in which the decoder gave them.
+
+    That is presentation order, but for frames that came out only when a run was decoded again
+    from further back: those are late, and no other row's signals are measured against them.
+    """
+
+    measure: SignalPass
+    keep: Keep | None
+    numbers: list[int] = field(default_factory=list)
+    slots: list[int] = field(default_factory=list)
+    measured: list[Measured] = field(default_factory=list)
+    grids: list[F32] = field(default_factory=list)
+    """Grids of the last pictures, which become `cells` in blocks: one by one it costs more."""
+    cells: list[F16] = field(default_factory=list)
+    """Coarse cells of the pictures before, a block each; see `coarse_cells`."""
+    hashes: list[int] = field(default_factory=list)
+    kept: int = 0
+    """Pictures kept so far."""
+    latest: int = -1
+    """The highest frame number so far."""
+
+    def add(self, frame: Seen) -> None:
+        """Measures a frame, and keeps its picture if it is no repeat."""
+        measured = self.measure.measure(frame.swept, is_late=frame.number < self.latest)
+        self.latest = max(frame.number, self.latest)
+        if measured.repeats < 0:
+            slot = self.keep(frame.picture) if self.keep else self.kept
+            self.kept += 1
+        else:
+            slot = self.slots[measured.repeats]
+        self.numbers.append(frame.number)
+        self.slots.append(slot)
+        self.measured.append(measured)
+        self.hashes.append(frame.luma_xxh64)
+        self.grids.append(frame.swept.grids)
+        if len(self.grids) == BLOCK:
+            self._settle()
+
+    def _settle(self) -> None:
+        """Makes coarse cells of the grids that wait."""
+        if self.grids:
+            self.cells.append(coarse_cells(np.stack(self.grids)))
+            self.grids.clear()
+
+    def table(self, timeline: Timeline) -> tuple[FrameTable, I64]:
+        """Puts the rows in presentation order; gives the table and each row's slot."""
+        order = np.argsort(np.array(self.numbers, np.int64), kind="stable")
+        numbers = np.array(self.numbers, np.int64)[order]
+        signatures = None
+        if len(order):
+            signatures = np.stack([self.measured[i].signature for i in order])
+        table = FrameTable(
+            numbers,
+            timeline.pts[numbers],
+            timeline.time_base,
+            timeline.start_pts,
+            timeline.is_keyframe[numbers],
+            self._signals(order, signatures, timeline.seconds[numbers]),
+            signatures,
+        )
+        return table, np.array(self.slots, np.int64)[order]
+
+    def _signals(self, order: I64, signatures: F32 | None, seconds: F64) -> dict[str, Samples]:
+        """Every column of `SIGNALS`: what the pass measured, and what follows from all rows."""
+        columns: dict[str, Samples] = {
+            name: np.array(
+                [self.measured[i].values[name] for i in order],
+                np.uint64 if name == "dhash64" else np.float32,
+            )
+            for name in SIGNALS
+            if name not in OF_ALL_ROWS
+        }
+        place = np.append(np.argsort(order), -1).astype(np.int32)  # the last one is for no row
+        repeats = place[np.array([self.measured[i].repeats for i in order], np.int64)]
+        looks = np.empty((0, 3), np.float32) if signatures is None else signatures
+        columns["repeats"] = repeats
+        columns["familiarity"] = familiarity(looks, repeats < 0)
+        self._settle()
+        none = np.empty((0, 3, 1, 1), np.float16)
+        cells = np.concatenate(self.cells)[order] if self.cells else none
+        columns["rarity"], columns["oddity"] = rarity_and_oddity(cells, looks, seconds)
+        columns["shot_start"] = shot_starts(columns, looks).astype(np.float32)
+        columns["luma_xxh64"] = np.array(self.hashes, np.uint64)[order]
+        return {name: columns[name] for name in SIGNALS}
+
+
+def scan(
+    timeline: Timeline,
+    numbers: I64,
+    *,
+    size: tuple[int, int] | None,
+    dedup: float,
+    format: Format = "jpeg",
+    keep: Keep | None = None,
+    progress: Callable[[int], None] | None = None,
+    asked: Asked = Asked(),  # noqa: B008 (frozen)
+) -> tuple[Rows, DecodeReport]:
+    """Decodes and measures frames; ``keep`` is given the planes of each that is no repeat.
+
+    They are those of ``format``, "jpeg" or "jpeg+rgb"; signals are measured on the first three.
+    ``keep`` returns the slot it stored the picture in. ``progress`` is told how many frames are
+    done. Frames that cannot be decoded, or that an anomaly may have touched, give no row. ``asked``
+    says who decodes.
+    """
+    rows, report = Rows(SignalPass(dedup), keep), DecodeReport()
+    for frame in seen(timeline, numbers, size=size, format=format, asked=asked, report=report):
+        rows.add(frame)
+        if progress:
+            progress(len(rows.numbers))
+    return rows, report
+
+
+def seen(
+    timeline: Timeline,
+    numbers: I64,
+    *,
+    size: tuple[int, int] | None,
+    format: Format,
+    asked: Asked,
+    report: DecodeReport,
+) -> Iterator[Seen]:
+    """Decodes frames and sums their samples up; what it costs and what is wrong is reported.
+
+    Gives them as the decoder does. Planes may be the decoder's memory, up to the next step.
+    """
+    plan = plan_frames(timeline, numbers)
+    decode = decoder_for(timeline, plan, asked, report)
+    for batch in decode(timeline, plan.runs, format=format, size=size, report=report):
+        yield from frames_of(batch)
+
+
+def frames_of(batch: FrameBatch) -> Iterator[Seen]:
+    """Sums up the samples of each frame of a batch that no anomaly may have touched."""
+    planes, sound = batch.planes, list(range(len(batch)))
+    if batch.is_damaged is not None:
+        sound = np.flatnonzero(~batch.is_damaged).tolist()
+    if not is_on_gpu(planes[0]):
+        planes = tuple(map(np.ascontiguousarray, planes))
+    for at, swept in zip(sound, sweeps(planes, sound), strict=True):
+        luma_hash = 0 if batch.luma_xxh64 is None else int(batch.luma_xxh64[at])
+        picture = tuple(plane[at] for plane in planes)
+        yield Seen(int(batch.frame_numbers[at]), luma_hash, swept, picture)

@@ -1,0 +1,202 @@
+"""What a packet says about itself: may it be dropped, can decoding start at it, is it shown?
+
+Only headers are read. A parser is chosen once a stream, by codec and extradata, and gives a
+`PacketKind` for each packet:
+
+1. H.264 (Rec. ITU-T H.264, 7.4.1): a picture whose every slice has nal_ref_idc 0 is used by no
+   other. Decoding can start at an IDR picture, or at a recovery point with recovery_frame_cnt 0.
+2. HEVC (Rec. ITU-T H.265, 7.4.2.2): a sub-layer non-reference picture (even type below 16) is used
+   by no other of its temporal layer, so only the highest layer may be dropped; the layer is in the
+   kind, since the highest is known only after the last packet. Decoding can start at an IRAP.
+3. VP8 (RFC 6386, 9.1) and VP9 (bitstream specification, 6.2 and Annex B): a packet may hold only
+   pictures that are never shown. Nothing is dropped.
+4. Motion JPEG and MPEG-4: a packet that leans on tables or headers of another is no start
+   (`start_headers.py`). Nothing is dropped.
+5. Every other codec: nothing is dropped, the container's keyframe flag is believed.
+"""
+
+import struct
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, TypeAlias
+
+from fewframes.media.start_headers import jpeg_starts, mpeg4_starts
+
+Buffer: TypeAlias = memoryview
+
+
+class PacketKind(NamedTuple):
+    """The facts of one packet.
+
+    >>> PacketKind()
+    PacketKind(is_unreferenced=False, can_start=True, is_shown=True, is_broken=False, layer=0)
+    """
+
+    is_unreferenced: bool = False
+    """No picture of the same or a lower temporal layer needs this one."""
+    can_start: bool = True
+    """Decoding may start here, if the container calls it a keyframe as well."""
+    is_shown: bool = True
+    """At least one picture of the packet is shown."""
+    is_broken: bool = False
+    """Its headers are not what they should be: whatever comes out is no picture."""
+    layer: int = 0
+    """HEVC temporal layer; 0 elsewhere."""
+
+
+SAYS_UNREFERENCED = ("h264", "hevc")
+"""Codecs whose packets say that no other picture refers to them."""
+START_TESTS = {"mjpeg": jpeg_starts, "mpeg4": mpeg4_starts}
+"""Codecs whose keyframes may lean on what came before, and what makes the test of a stream."""
+_WORD = struct.Struct(">I")
+PLAIN = PacketKind()
+NEEDED = PacketKind(can_start=False)
+UNREFERENCED = PacketKind(is_unreferenced=True, can_start=False)
+HIDDEN = PacketKind(is_shown=False)
+_STARTS = {True: PLAIN, False: NEEDED, None: PacketKind(can_start=False, is_broken=True)}
+
+PacketParser: TypeAlias = Callable[[Buffer], PacketKind]
+
+
+def packet_parser(codec: str, extradata: bytes) -> PacketParser:
+    """Chooses the parser for a stream.
+
+    >>> packet_parser("prores", b"")(memoryview(b"..."))
+    PacketKind(is_unreferenced=False, can_start=True, is_shown=True, is_broken=False, layer=0)
+    >>> idr = memoryview(bytes([0, 0, 0, 2, 0x65, 0x88]))
+    >>> packet_parser("h264", bytes([1, 100, 0, 31, 0xFF, 0]))(idr).can_start
+    True
+    """
+    if codec == "h264":
+        units = unit_reader(extradata, length_at=4)
+        return _mostly_one_slice(extradata, lambda data: _h264_kind(units(data), data))
+    if codec == "hevc":
+        units = unit_reader(extradata, length_at=21)
+        return lambda data: _hevc_kind(units(data), data)
+    if codec == "vp8":
+        return lambda data: PLAIN if len(data) == 0 or data[0] & 0x10 else HIDDEN
+    if codec == "vp9":
+        return lambda data: PLAIN if _vp9_is_shown(data) else HIDDEN
+    if codec in START_TESTS:
+        can_start = START_TESTS[codec]()
+        return lambda data: _STARTS[can_start(data)]
+    return lambda data: PLAIN
+
+
+def unit_reader(extradata: bytes, *, length_at: int) -> Callable[[Buffer], Iterator[int]]:
+    """NAL units with a length in front (avcC and hvcC extradata), or with start codes (Annex B)."""
+    if len(extradata) > length_at and extradata[0] == 1:
+        length_bytes = (extradata[length_at] & 3) + 1
+        return lambda data: _sized_units(data, length_bytes)
+    return _marked_units
+
+
+def _mostly_one_slice(extradata: bytes, parse: PacketParser) -> PacketParser:
+    """Knows the commonest packet at a glance: a 4-byte length and one slice of no IDR picture."""
+    if len(extradata) <= 4 or extradata[0] != 1 or extradata[4] & 3 != 3:
+        return parse
+
+    def kind(data: Buffer) -> PacketKind:
+        if len(data) > 5 and data[4] & 31 == 1 and _WORD.unpack_from(data)[0] == len(data) - 4:
+            return NEEDED if data[4] & 0x60 else UNREFERENCED
+        return parse(data)
+
+    return kind
+
+
+def _sized_units(data: Buffer, length_bytes: int) -> Iterator[int]:
+    position, end = 0, len(data)
+    while position + length_bytes < end:
+        start = position + length_bytes
+        position = start + int.from_bytes(data[position:start], "big")
+        if position > end:
+            return  # no length: FFmpeg looks for start codes in such a packet
+        yield start
+
+
+def _marked_units(data: Buffer) -> Iterator[int]:
+    raw = bytes(data)
+    end = len(raw) - 3
+    position = raw.find(b"\0\0\1")
+    while 0 <= position < end:
+        yield position + 3
+        position = raw.find(b"\0\0\1", position + 3)
+
+
+def _h264_kind(units: Iterator[int], data: Buffer) -> PacketKind:
+    has_slice = has_reference = is_recovery_point = False
+    for start in units:
+        header = data[start]
+        unit_type = header & 31
+        if unit_type == 5:
+            return PLAIN
+        if 1 <= unit_type <= 4 or unit_type in (14, 20):
+            has_slice = True
+            has_reference |= header & 0x60 != 0 or unit_type > 5
+        elif unit_type == 6 and not is_recovery_point:
+            is_recovery_point = _is_clean_recovery_point(data[start + 1 : start + 260])
+    if is_recovery_point:
+        return PLAIN
+    return UNREFERENCED if has_slice and not has_reference else NEEDED
+
+
+def _is_clean_recovery_point(payloads: Buffer) -> bool:
+    """Looks for SEI message 6 (D.2.8) whose recovery_frame_cnt, ue(v), is 0: its first bit is 1."""
+    position = 0
+    while position + 2 < len(payloads):
+        values = []
+        for _ in range(2):
+            value = 0
+            while position < len(payloads) and payloads[position] == 255:
+                value, position = value + 255, position + 1
+            if position >= len(payloads):
+                return False
+            values.append(value + payloads[position])
+            position += 1
+        kind, size = values
+        if kind == 6:
+            return position < len(payloads) and payloads[position] & 0x80 != 0
+        position += size
+    return False
+
+
+def _hevc_kind(units: Iterator[int], data: Buffer) -> PacketKind:
+    """Judges by the slices of the base layer (nuh_layer_id 0); other layers are never output."""
+    is_unreferenced, can_start, layer, has_slice = True, False, 0, False
+    for start in units:
+        if start + 1 >= len(data):
+            break
+        unit_type = (data[start] >> 1) & 63
+        if unit_type >= 32 or data[start] & 1 or data[start + 1] >> 3:
+            continue
+        has_slice = True
+        layer = max(layer, (data[start + 1] & 7) - 1)
+        is_unreferenced &= unit_type < 16 and unit_type % 2 == 0
+        can_start |= 16 <= unit_type <= 21
+    return PacketKind(is_unreferenced and has_slice, can_start, is_shown=True, layer=layer)
+
+
+def _vp9_is_shown(data: Buffer) -> bool:
+    firsts = (data[start] for start in vp9_frames(data))
+    return any(map(_vp9_frame_is_shown, firsts)) if len(data) else True
+
+
+def vp9_frames(data: Buffer) -> Iterator[int]:
+    """Where each frame of a VP9 superframe (Annex B), or the only frame, begins in a packet."""
+    marker = data[-1]
+    count, width = (marker & 7) + 1, ((marker >> 3) & 3) + 1
+    index = len(data) - 2 - count * width
+    if marker & 0xE0 != 0xC0 or index < 0 or data[index] != marker:
+        yield 0
+        return
+    start = 0
+    for at in range(index + 1, len(data) - 1, width):
+        if start < index:
+            yield start
+        start += int.from_bytes(data[at : at + width], "little")
+
+
+def _vp9_frame_is_shown(first: int) -> bool:
+    """After frame_marker and profile: show_existing_frame, frame_type, show_frame, a bit each."""
+    at = 2 if first & 0x30 == 0x30 else 3
+    show_existing, show = (first >> at) & 1, (first >> (at - 2)) & 1
+    return bool(show_existing or show)

@@ -1,0 +1,141 @@
+"""What the slice headers of a stream need to be read: a few fields of its parameter sets.
+
+Source: Rec. ITU-T H.264, 7.3.2.1, and H.265, 7.3.2.2 and 7.3.2.3; ISO/IEC 14496-15 for avcC and
+hvcC.
+"""
+
+from collections.abc import Iterator
+
+from fewframes.media.bitstream import unit_reader
+
+
+class Bits:
+    """Reads the bits of a unit, emulation prevention removed.
+
+    >>> bits = Bits(bytes([0b1_010_0110, 0xFF]))
+    >>> bits.ue(), bits.ue(), bits.u(4)
+    (0, 1, 6)
+    """
+
+    def __init__(self, payload: bytes) -> None:
+        if b"\0\0\3" in payload:
+            payload = payload.replace(b"\0\0\3", b"\0\0")
+        self.value, self.left = int.from_bytes(payload, "big"), 8 * len(payload)
+
+    def u(self, count: int) -> int:
+        """Reads an unsigned number of ``count`` bits; raises ValueError past the end."""
+        self.left -= count
+        if self.left < 0:
+            raise ValueError(f"{-self.left} bits past the end of a header")
+        return self.value >> self.left & ((1 << count) - 1)
+
+    def ue(self) -> int:
+        """Reads an Exp-Golomb number (Rec. ITU-T H.264, 9.1)."""
+        zeros = self.left - (self.value & ((1 << self.left) - 1)).bit_length()
+        return self.u(2 * zeros + 1) - 1
+
+
+def h264_parameters(extradata: bytes) -> tuple[int, bool]:
+    """Gives the bits of frame_num, and whether pictures may be coded as fields.
+
+    Raises ValueError or LookupError where there is no sequence parameter set that says so.
+    """
+    units = _avcc_units(extradata) if extradata[:1] == b"\1" else _marked_units(extradata)
+    bits = {unit[0] & 31: Bits(unit[1:]) for unit in units if unit}[7]
+    profile = bits.u(24) >> 16
+    bits.ue()
+    if profile in HIGH_PROFILES:
+        _skip_high_profile(bits)
+    number_bits = bits.ue() + 4
+    kind = bits.ue()
+    if kind == 1:
+        raise ValueError("pic_order_cnt_type 1 is not read")
+    if kind == 0:
+        bits.ue()
+    bits.ue(), bits.u(1), bits.ue(), bits.ue()  # max_num_ref_frames, gaps, width, height
+    return number_bits, not bits.u(1)
+
+
+def hevc_parameters(extradata: bytes) -> tuple[int, int, int]:
+    """Gives extra slice header bits, the bits of pic_output_flag (0 or 1), and of the order count.
+
+    Raises ValueError or LookupError where there are no parameter sets that say so.
+    """
+    units = _hvcc_units(extradata) if extradata[:1] == b"\1" else _marked_units(extradata)
+    sets = {unit[0] >> 1 & 63: Bits(unit[2:]) for unit in units if unit}
+    sequence, picture = sets[33], sets[34]
+    picture.ue(), picture.ue(), picture.u(1)
+    has_output_flag, extra_bits = picture.u(1), picture.u(3)
+    sequence.u(4)
+    sub_layers = sequence.u(3)
+    sequence.u(1)
+    _skip_profile(sequence, sub_layers=sub_layers)
+    sequence.ue()
+    if sequence.ue() == 3 and sequence.u(1):
+        raise ValueError("separate colour planes are not read")
+    sequence.ue(), sequence.ue()
+    if sequence.u(1):
+        for _ in range(4):  # conformance window
+            sequence.ue()
+    sequence.ue(), sequence.ue()
+    return extra_bits, has_output_flag, sequence.ue() + 4
+
+
+HIGH_PROFILES = frozenset((100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135))
+
+
+def _skip_high_profile(bits: Bits) -> None:
+    chroma = bits.ue()
+    if chroma == 3 and bits.u(1):
+        raise ValueError("separate colour planes are not read")
+    bits.ue(), bits.ue(), bits.u(1)
+    if not bits.u(1):
+        return
+    for number in range(8 if chroma != 3 else 12):
+        if bits.u(1):
+            _skip_scaling_list(bits, 16 if number < 6 else 64)
+
+
+def _skip_scaling_list(bits: Bits, size: int) -> None:
+    last = following = 8
+    for _ in range(size):
+        if following:
+            code = bits.ue()
+            following = (last + (code + 1 >> 1 if code % 2 else -(code >> 1))) % 256
+        last = following or last
+
+
+def _skip_profile(bits: Bits, *, sub_layers: int) -> None:
+    """Skips profile_tier_level (H.265, 7.3.3)."""
+    bits.u(96)
+    present = [bits.u(2) for _ in range(sub_layers)]
+    if sub_layers:
+        bits.u(2 * (8 - sub_layers))
+    for flags in present:
+        bits.u(88 * (flags >> 1) + 8 * (flags & 1))
+
+
+def _avcc_units(extradata: bytes) -> Iterator[bytes]:
+    position = 6
+    for _ in range(extradata[5] & 31):
+        size = int.from_bytes(extradata[position : position + 2], "big")
+        yield extradata[position + 2 : position + 2 + size]
+        position += 2 + size
+
+
+def _hvcc_units(extradata: bytes) -> Iterator[bytes]:
+    position = 23
+    for _ in range(extradata[22]):
+        count = int.from_bytes(extradata[position + 1 : position + 3], "big")
+        position += 3
+        for _ in range(count):
+            size = int.from_bytes(extradata[position : position + 2], "big")
+            yield extradata[position + 2 : position + 2 + size]
+            position += 2 + size
+
+
+def _marked_units(extradata: bytes) -> Iterator[bytes]:
+    data = memoryview(extradata)
+    starts = list(unit_reader(b"", length_at=4)(data))
+    for start, end in zip(starts, [*(s - 3 for s in starts[1:]), len(data)], strict=True):
+        yield extradata[start:end]

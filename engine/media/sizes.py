@@ -1,0 +1,82 @@
+"""How large a frame comes out: the longer side, or an exact height and width."""
+
+from fractions import Fraction
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from fewframes.media.timeline import StreamInfo
+
+Size: TypeAlias = int | tuple[int, int] | str | None
+"""Longer side in pixels; or (height, width); or the words ``"448"`` and ``"252x448"``."""
+
+
+def parse_size(size: Size) -> int | tuple[int, int] | None:
+    """Reads a size as people write it.
+
+    >>> parse_size("252x448"), parse_size("448"), parse_size(None)
+    ((252, 448), 448, None)
+    >>> parse_size("large")
+    Traceback (most recent call last):
+    ValueError: size='large' is not a size; pass the longer side (448) or height x width ('252x448')
+    """
+    parts: list[int] = []
+    if size is None:
+        return None
+    try:
+        words = size.lower().split("x") if isinstance(size, str) else size
+        parts = [int(part) for part in words] if not isinstance(words, int) else [words]
+    except (TypeError, ValueError):
+        parts = []
+    if len(parts) not in (1, 2) or min(parts) < 1:
+        raise ValueError(
+            f"size={size!r} is not a size; pass the longer side (448) or height x width ('252x448')"
+        )
+    return parts[0] if len(parts) == 1 else (parts[0], parts[1])
+
+
+def output_size(stream: "StreamInfo", size: Size) -> tuple[int, int] | None:
+    """Gives height and width in display orientation, or None to keep the decoder's own.
+
+    A longer side keeps the aspect of the picture as shown (square pixels), rounds to even numbers
+    and never enlarges; an exact size is taken as it is.
+
+    >>> from fewframes.media.timeline import example_timeline
+    >>> output_size(example_timeline().stream, 448), output_size(example_timeline().stream, 9999)
+    ((252, 448), (360, 640))
+    """
+    wanted = parse_size(size)
+    if wanted is None or isinstance(wanted, tuple):
+        return wanted
+    return _shrunk(*_square_pixel_size(stream), wanted)
+
+
+def fitted_size(stored: tuple[int, int], size: Size) -> tuple[int, int] | None:
+    """Gives height and width for a stored picture of square pixels, or None to keep its own.
+
+    >>> fitted_size((252, 448), 112), fitted_size((252, 448), 448), fitted_size((252, 448), "9x9")
+    ((64, 112), None, (9, 9))
+    """
+    wanted = parse_size(size)
+    if wanted is None or isinstance(wanted, tuple):
+        return wanted
+    return (
+        None if wanted >= max(stored) else _shrunk(Fraction(stored[0]), Fraction(stored[1]), wanted)
+    )
+
+
+def _shrunk(height: Fraction, width: Fraction, longer: int) -> tuple[int, int]:
+    scale = min(Fraction(1), Fraction(longer) / max(height, width))
+    return _even(height * scale), _even(width * scale)
+
+
+def _square_pixel_size(stream: "StreamInfo") -> tuple[Fraction, Fraction]:
+    """The largest size with square pixels that enlarges neither side."""
+    height, width = (Fraction(side) for side in stream.display_size)
+    aspect = stream.pixel_aspect
+    if stream.rotation in (90, 270):
+        aspect = 1 / aspect
+    return (height / aspect, width) if aspect > 1 else (height, width * aspect)
+
+
+def _even(side: Fraction) -> int:
+    return max(2, round(side / 2) * 2)

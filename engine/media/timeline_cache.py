@@ -1,0 +1,158 @@
+"""Remembers timelines between runs, so that a film is read from end to end once.
+
+One Arrow file a timeline, in the user's cache folder, never beside the footage, and its xxh3-128
+at the end. It is believed only if that is right, and the identity of the film and the FFmpeg
+versions are the same; it holds no path. Set
+FEWFRAMES_CACHE to another folder, or to ``off``.
+"""
+
+import json
+import os
+from dataclasses import asdict
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fewframes.media.timeline import Packets, Source, StreamInfo, Timeline
+
+FORMAT = "fewframes timeline 3"
+DIGEST_BYTES = 16
+PACKET_COLUMNS = (
+    "pts",
+    "dts",
+    "size_bytes",
+    "position",
+    "can_start",
+    "is_droppable",
+    "is_frame",
+    "is_corrupt",
+)
+
+
+def folder() -> Path | None:
+    """Where timelines are kept; None where keeping is switched off."""
+    is_off = os.environ.get("FEWFRAMES_CACHE", "") == "off"
+    return None if is_off else cache_home() / "timelines"
+
+
+def cache_home() -> Path:
+    """The cache folder, for what has to be on disk for a while; ``off`` has no say in it."""
+    chosen = os.environ.get("FEWFRAMES_CACHE", "")
+    if chosen and chosen != "off":
+        return Path(chosen)
+    from platformdirs import user_cache_path
+
+    return user_cache_path("fewframes")
+
+
+def load(source: Source, stream: int | None) -> Timeline | None:
+    """Gives the timeline remembered for this very file, or None."""
+    file = _file(source, stream)
+    if file is None or not file.exists():
+        return None
+    import pyarrow as pa
+    import xxhash
+
+    try:
+        data = memoryview(file.read_bytes())
+        body, digest = data[:-DIGEST_BYTES], bytes(data[-DIGEST_BYTES:])
+        if xxhash.xxh3_128_digest(body) != digest:
+            return None
+        return _from_table(pa.ipc.open_file(pa.py_buffer(body)).read_all(), source)
+    except (OSError, KeyError, ValueError, pa.ArrowException):
+        return None
+
+
+def save(timeline: Timeline, stream: int | None) -> None:
+    """Remembers a timeline; a cache folder that cannot be written is left alone."""
+    file = _file(timeline.source, stream)
+    if file is None:
+        return
+    import tempfile
+
+    import pyarrow as pa
+    import xxhash
+
+    table, made = _to_table(timeline), pa.BufferOutputStream()
+    with pa.ipc.new_file(made, table.schema) as writer:
+        writer.write_table(table)
+    body = memoryview(made.getvalue())
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=file.parent, suffix=".partial")
+        with os.fdopen(handle, "wb") as out:
+            out.write(body)
+            out.write(xxhash.xxh3_128_digest(body))
+        Path(name).replace(file)
+    except OSError:
+        return
+
+
+def _file(source: Source, stream: int | None) -> Path | None:
+    where = folder()
+    name = f"{source.edges_xxh3}-{source.size_bytes}-{'auto' if stream is None else stream}.arrow"
+    return where / name if where else None
+
+
+def _key(source: Source) -> dict[str, Any]:
+    from fewframes.bindings.ffmpeg import VERSIONS
+
+    return {
+        "format": FORMAT,
+        "size_bytes": source.size_bytes,
+        "mtime_ns": source.mtime_ns,
+        "edges_xxh3": source.edges_xxh3,
+        "versions": VERSIONS,
+    }
+
+
+def _to_table(timeline: Timeline) -> Any:  # noqa: ANN401 (pyarrow has no types of its own)
+    import pyarrow as pa
+
+    packets = timeline.packets
+    number = np.full(len(packets), -1)
+    number[timeline.order] = np.arange(len(timeline))
+    shown = np.zeros(len(packets), np.int64)
+    shown[timeline.order] = timeline.pts
+    columns = {name: getattr(packets, name) for name in PACKET_COLUMNS}
+    facts = {
+        "key": _key(timeline.source),
+        "stream": {
+            k: str(v) if isinstance(v, Fraction) else v for k, v in asdict(timeline.stream).items()
+        },
+        "duration_pts": timeline.duration_pts,
+        "timing": timeline.timing,
+        "state": timeline.state,
+        "damage": timeline.damage,
+        "undecodable": timeline.undecodable.tolist(),
+    }
+    table = pa.table({**columns, "frame_number": number, "frame_pts": shown})
+    return table.replace_schema_metadata({"fewframes": json.dumps(facts)})
+
+
+def _from_table(table: Any, source: Source) -> Timeline | None:  # noqa: ANN401
+    facts = json.loads(table.schema.metadata[b"fewframes"])
+    if facts["key"] != _key(source):
+        return None
+    columns = {name: table[name].to_numpy() for name in table.column_names}
+    numbers = columns["frame_number"]
+    rows = np.flatnonzero(numbers >= 0)
+    order = np.empty(len(rows), np.int64)
+    order[numbers[rows]] = rows
+    stream = facts["stream"]
+    for name in ("time_base", "pixel_aspect"):
+        stream[name] = Fraction(stream[name])
+    return Timeline(
+        source,
+        StreamInfo(**stream),
+        Packets(**{name: columns[name] for name in PACKET_COLUMNS}),
+        order,
+        columns["frame_pts"][order],
+        facts["duration_pts"],
+        timing=facts["timing"],
+        state=facts["state"],
+        damage=tuple(facts["damage"]),
+        undecodable=np.array(facts["undecodable"], np.int64),
+    )

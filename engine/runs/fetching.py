@@ -1,0 +1,147 @@
+"""Fetching: a film by URL becomes a file on disk for as long as it is worked on.
+
+FFmpeg seeks in a film, several times at once, each run opens it anew, and its whole digest is
+recorded; over a network each of these would be requests of their own. So:
+
+1. What identifies the film (size, time of change, edges) is asked for first, in three small
+   requests: one that is in the store already is not fetched.
+2. It is fetched once, in one request, into a folder of its own below the cache folder, if the disk
+   has the space. Its size, and where the server gives one its ETag, must be those of step 1.
+3. The folder goes when the work is done; what a killed process leaves goes at the next fetch. A
+   worker has one film at a time, which bounds what is there.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fewframes.errors import NoSpaceError, StaleIndexError, UnreadableMediaError
+from fewframes.media.timeline import Source
+from fewframes.media.timeline_cache import cache_home
+from fewframes.runs.finding import Film
+from fewframes.storage.attempts import Attempt, sweep
+from fewframes.storage.objects import Objects
+from fewframes.storage.recipes import Recipe
+
+if TYPE_CHECKING:
+    from fewframes.bindings.obstore import Bucket, Facts
+
+
+@contextmanager
+def on_disk(film: Film, tell: Callable[[], None] = lambda: None) -> Iterator[Path]:
+    """Gives the file of a film; that of a URL is there inside the ``with`` only.
+
+    ``tell`` is called for every block that has come.
+
+    Raises:
+        UnreadableMediaError: There is no such film.
+        UnreachableStoreError: The object store does not answer, or refuses.
+        NoSpaceError: The disk cannot hold it.
+        StaleIndexError: It was changed while it was fetched.
+
+    >>> with on_disk(Path("film.mp4")) as file:
+    ...     file.name
+    'film.mp4'
+    """
+    if isinstance(film, Path):
+        yield film
+        return
+    home = cache_home() / "films"
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    sweep(home)
+    with Attempt(home) as attempt:
+        yield _fetched(film, attempt.folder, tell)
+
+
+def is_there(film: Film, store: Path | Objects, video_id: str, recipe: Recipe) -> bool:
+    """Whether a film by URL is in a store already, which is known without fetching it.
+
+    False for a film on disk: who indexes it finds out.
+    """
+    from fewframes.storage.publishing import has_same_source
+
+    if isinstance(film, Path):
+        return False
+    return has_same_source(store, video_id, recipe, source_of(film))
+
+
+def size_of(film: Film) -> int:
+    """Bytes of a film, on disk or by URL; raises as `on_disk` does.
+
+    >>> size_of(Path("film.mp4")) == Path("film.mp4").stat().st_size
+    True
+    """
+    return film.stat().st_size if isinstance(film, Path) else _look(film)[2].size
+
+
+def stamp_of(film: Film) -> list[int]:
+    """Bytes and time of change, in ns, of a film on disk or by URL; raises as `on_disk` does."""
+    if isinstance(film, str):
+        facts = _look(film)[2]
+        return [facts.size, facts.changed_ns]
+    stat = film.stat()
+    return [stat.st_size, stat.st_mtime_ns]
+
+
+def source_of(url: str) -> Source:
+    """Says which film is behind a URL, as `identify` does of a file, without fetching it.
+
+    Its time of change is that of the object, which `on_disk` gives the file, too.
+    """
+    import xxhash
+
+    from fewframes.media.probing import EDGE_BYTES
+
+    bucket, key, facts = _look(url)
+    spans = [(0, min(EDGE_BYTES, facts.size))]
+    if facts.size > EDGE_BYTES:
+        start = max(EDGE_BYTES, facts.size - EDGE_BYTES)
+        spans.append((start, facts.size - start))
+    edges = bucket.ranges(key, spans) if facts.size else []
+    digest = xxhash.xxh3_128_hexdigest(b"".join(edges))
+    return Source(Path(url), facts.size, facts.changed_ns, digest)
+
+
+def _fetched(url: str, folder: Path, tell: Callable[[], None]) -> Path:
+    bucket, key, facts = _look(url)
+    free = shutil.disk_usage(folder).free
+    if facts.size > free:
+        raise NoSpaceError(
+            f"{url!r} has {facts.size / 1e6:.0f} MB, but {free / 1e6:.0f} MB are free in the cache "
+            "folder; free some, or name another folder by FEWFRAMES_CACHE"
+        )
+    target = folder / _name_of(key)
+    with target.open("wb") as file:
+        for block in bucket.blocks(key, facts):
+            file.write(block)
+            tell()
+    if target.stat().st_size != facts.size:
+        raise StaleIndexError(
+            f"{url!r} gave {target.stat().st_size} of {facts.size} bytes; index it again"
+        )
+    os.utime(target, ns=(facts.changed_ns, facts.changed_ns))
+    return target
+
+
+def _look(url: str) -> "tuple[Bucket, str, Facts]":
+    """Gives where a film is, its key there, and what the server says of it."""
+    from fewframes.bindings.obstore import Bucket
+
+    scheme, _, rest = url.partition("://")
+    host, _, key = rest.partition("/")
+    if not key or key.endswith("/"):
+        raise UnreadableMediaError(f"{url!r} is no film; the path of one ends in its name")
+    bucket = Bucket(f"{scheme}://{host}")
+    try:
+        return bucket, key, bucket.facts(key)
+    except FileNotFoundError as error:
+        raise UnreadableMediaError(
+            f"{url!r} does not exist; check the URL, and end a prefix with '/'"
+        ) from error
+
+
+def _name_of(key: str) -> str:
+    return key.rsplit("/", 1)[-1]

@@ -1,0 +1,120 @@
+"""Quarantine: films that a store has learnt to leave alone.
+
+A film whose tasks crashed, gave no sign or took too much memory twice would do so in every run. A
+record in the store says so, by the film's id: under which recipe and limits, for which file (size
+and time of change), and why. The next run lists such a film and passes it over, unless the file has
+changed, a limit is higher, or it is told to try again.
+"""
+
+import json
+import time
+import uuid
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from fewframes.errors import FewframesError
+from fewframes.runs.fetching import stamp_of
+from fewframes.runs.finding import Film
+from fewframes.storage.layout import folder_name, video_id_of
+from fewframes.storage.leftovers import QUARANTINE
+from fewframes.storage.objects import Objects
+from fewframes.storage.recipes import Recipe
+
+
+class Quarantine:
+    """The records of one store.
+
+    >>> quarantine = Quarantine(Path("corpus.zarr"), Recipe(), limits=(60, 1 << 30))
+    >>> quarantine.reasons({"film": Path("film.mp4")})
+    {}
+    """
+
+    def __init__(self, store: Path | Objects, recipe: Recipe, limits: tuple[float, int]) -> None:
+        """Takes what a run works under; limits are seconds without a sign and bytes of memory."""
+        self._store, self._recipe, self._limits = store, recipe, list(limits)
+
+    def reasons(self, films: Mapping[str, Film]) -> dict[str, str]:
+        """Says of each film that is to be left alone, why, by id."""
+        found = {}
+        for video_id in self._ids():
+            film, record = films.get(video_id), self._read(video_id)
+            if film is None or record.get("recipe") != self._recipe.to_dict():
+                continue
+            limits = zip(self._limits, record.get("limits", [0, 0]), strict=True)
+            if record.get("file") == _stamp(film) and all(now <= then for now, then in limits):
+                found[video_id] = f"{record.get('reason')} (twice, {record.get('when')})"
+        return found
+
+    def add(self, video_id: str, film: Film, reason: str) -> None:
+        """Notes that a film is to be left alone."""
+        facts = {
+            "id": video_id,
+            "recipe": self._recipe.to_dict(),
+            "limits": self._limits,
+            "file": _stamp(film),
+            "reason": reason,
+            "when": time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime()),
+        }
+        self._write(folder_name(video_id), json.dumps(facts, indent=1).encode("ascii") + b"\n")
+
+    def remove(self, ids: Iterable[str]) -> None:
+        """Takes films that are tried again out of it; records of other recipes stay."""
+        for video_id in set(self._ids()).intersection(ids):
+            if self._read(video_id).get("recipe", self._recipe.to_dict()) != self._recipe.to_dict():
+                continue
+            if isinstance(self._store, Path):
+                self._file(folder_name(video_id)).unlink(missing_ok=True)
+            else:
+                self._store.delete([f"{QUARANTINE}/{folder_name(video_id)}"])
+
+    def _ids(self) -> list[str]:
+        if not isinstance(self._store, Path):
+            return [video_id_of(name) for name in self._store.names(QUARANTINE)]
+        try:
+            names = [file.name for file in (self._store / QUARANTINE).iterdir()]
+        except FileNotFoundError:
+            return []
+        return sorted(video_id_of(name) for name in names if not name.startswith("."))
+
+    def _read(self, video_id: str) -> dict[str, Any]:
+        """A record; an empty one where it is damaged, so that the film is tried again."""
+        name = folder_name(video_id)
+        try:
+            if isinstance(self._store, Path):
+                return dict(json.loads(self._file(name).read_bytes()))
+            return dict(json.loads(self._store.get(f"{QUARANTINE}/{name}")))
+        except (FileNotFoundError, ValueError, TypeError):
+            return {}
+
+    def _write(self, name: str, data: bytes) -> None:
+        if not isinstance(self._store, Path):
+            self._store.put(f"{QUARANTINE}/{name}", data)
+            return
+        file = self._file(name)
+        file.parent.mkdir(exist_ok=True)
+        draft = file.with_name(f".{uuid.uuid4().hex}")
+        draft.write_bytes(data)
+        draft.replace(file)
+
+    def _file(self, name: str) -> Path:
+        assert isinstance(self._store, Path)
+        return self._store / QUARANTINE / name
+
+
+def records_of(store: Path | Objects) -> list[dict[str, Any]]:
+    """Gives the records of a store that can be read, sorted by id.
+
+    >>> records_of(Path("corpus.zarr"))
+    []
+    """
+    every = Quarantine(store, Recipe(), (0.0, 0))
+    return [record for video_id in every._ids() if (record := every._read(video_id))]
+
+
+def _stamp(film: Film) -> list[int] | None:
+    """Size and time of change of a film; None where it is not there."""
+    try:
+        return stamp_of(film)
+    except (OSError, FewframesError):
+        return None

@@ -1,0 +1,116 @@
+"""repair: what `verify_store` found broken is indexed again from its film, or dropped if told so.
+
+1. The recipe of a broken group comes from its commit record, or from the copy in ``zarr.json`` if
+   source and recipe still give the group's own key.
+2. The broken group is set aside, its film is indexed. If that fails, it is put back.
+3. A group that cannot be indexed again is left as it is, or removed where ``drop`` says so.
+4. A catalogue that is wrong is made anew.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fewframes.errors import CorruptStoreError, FewframesError
+from fewframes.runs.finding import find_films
+from fewframes.runs.isolation import LIMIT_SECONDS, Worker
+from fewframes.runs.running import SLOWEST_BYTES_A_SECOND
+from fewframes.runs.tasks import FilmTask, perform
+from fewframes.runs.verifying import CATALOGUE, Verdict, differences_of
+from fewframes.storage.commits import read_commit_of
+from fewframes.storage.compacting import compact
+from fewframes.storage.layout import groups_of
+from fewframes.storage.notes import remove, set_aside
+from fewframes.storage.recipes import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """What became of one thing that was broken."""
+
+    video: str
+    is_mended: bool
+    words: str
+    """What was done, or why nothing could be."""
+
+
+def repair_store(
+    store: Path, verdicts: Sequence[Verdict], films: Sequence[Path] = (), *, drop: bool = False
+) -> Iterator[Repair]:
+    """Mends what verdicts of `verify_store` say; ``films`` as they were given there.
+
+    ``drop`` removes groups that no film is given for, or whose film cannot be indexed.
+
+    >>> from fewframes.runs.verifying import verify_store
+    >>> store = Path("corpus.zarr")
+    >>> list(repair_store(store, verify_store(store), [Path("film.mp4")]))
+    []
+    """
+    known = find_films(films)
+    for verdict in verdicts:
+        if verdict.video == CATALOGUE or not verdict.differences:
+            continue
+        film = known.get(verdict.video)
+        for group in groups_of(store, verdict.video):
+            if list(differences_of(group, verdict.video, film)):
+                yield _repaired(store, group, verdict.video, film, drop=drop)
+    if any(verdict.video == CATALOGUE and verdict.differences for verdict in verdicts):
+        count = compact(store)
+        yield Repair(CATALOGUE, is_mended=True, words=f"made anew of {count} videos")
+
+
+def _repaired(store: Path, group: Path, video_id: str, film: Path | None, *, drop: bool) -> Repair:
+    try:
+        if film is None:
+            raise CorruptStoreError("no film of this id is given; pass it as --film")
+        _index_again(store, group, video_id, film)
+    except (FewframesError, OSError) as error:
+        if drop:
+            remove(store, group)
+            return Repair(video_id, is_mended=True, words=f"dropped: {error}")
+        return Repair(video_id, is_mended=False, words=f"left as it is: {error}")
+    return Repair(video_id, is_mended=True, words=f"indexed again from {film.name!r}")
+
+
+def _index_again(store: Path, group: Path, video_id: str, film: Path) -> None:
+    recipe = recipe_of(group, video_id)
+    with set_aside(store, group) as aside:
+        try:
+            with Worker() as worker:
+                limit = LIMIT_SECONDS + film.stat().st_size / SLOWEST_BYTES_A_SECOND
+                task = FilmTask(film, store, video_id, recipe)
+                worker.call(perform, task, limit_seconds=limit, progress=lambda *_: None)
+        except BaseException:
+            if aside is not None:
+                aside.rename(group)
+            raise
+
+
+def recipe_of(group: Path, video_id: str) -> Recipe:
+    """Gives the recipe of a group, also of one whose commit record is damaged.
+
+    Raises:
+        CorruptStoreError: Nothing that is left of it gives the group's own key.
+    """
+    try:
+        return Recipe.from_dict(read_commit_of(group, video_id).facts["recipe"])
+    except CorruptStoreError:
+        facts = _facts_beside(group)
+    try:
+        recipe, digest = Recipe.from_dict(facts["recipe"]), facts["source"]["digest"]
+        is_so = facts["id"] == video_id and recipe.key(digest) == group.name
+    except (KeyError, TypeError, ValueError, AttributeError):
+        is_so = False
+    if not is_so:
+        raise CorruptStoreError("its recipe is lost; index the film anew")
+    return recipe
+
+
+def _facts_beside(group: Path) -> Mapping[str, Any]:
+    try:
+        facts: Mapping[str, Any] = json.loads((group / "zarr.json").read_bytes())["attributes"]
+        return facts["fewframes"]  # type: ignore[no-any-return]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}

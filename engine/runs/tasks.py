@@ -1,0 +1,94 @@
+"""FilmTask: one piece of an indexing run, the same wherever it is done.
+
+1. A task is a film under a recipe, or one range of a long one (see `ranges`), and all that doing it
+   takes: it can be pickled, and sent to a worker process or to another machine.
+2. `perform` does it, in the process that calls it. Doing a task again costs next to nothing where
+   it was done before, and does no harm where two processes do it at once.
+3. Its ``id`` depends on the video, the recipe and the range alone: the same in every run.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fewframes.decode.choosing import Asked
+from fewframes.runs.finding import Film
+from fewframes.runs.ranges import RANGE_SECONDS
+from fewframes.storage.objects import Objects
+from fewframes.storage.outcomes import Outcome
+from fewframes.storage.recipes import Recipe, canonical_json
+
+
+@dataclass(frozen=True, slots=True)
+class FilmTask:
+    """A film to be indexed into a store under a recipe.
+
+    >>> from fewframes.storage.objects import store_at
+    >>> task = FilmTask(Path("film.mp4"), store_at("corpus.zarr"), "film", Recipe(size="160"))
+    >>> task.id == FilmTask(Path("elsewhere.mp4"), Path("other"), "film", Recipe(size="160")).id
+    True
+    """
+
+    path: Film
+    """Where the film is, or its URL."""
+    store: Path | Objects
+    """A folder, or the objects of a URL (`store_at` gives either)."""
+    video_id: str
+    recipe: Recipe
+    is_strict: bool = False
+    """Whether a film that does not decode completely is refused."""
+    asked: Asked = Asked()  # noqa: RUF009 (frozen)
+    """Who is to decode; no part of the id, since it does not decide what is stored."""
+    part: int | None = None
+    """Which range of the film, from 0: its outcome is "part". None for the film itself, which is
+    merged where all parts of its ranges are there, and decoded in one go where they are not."""
+    range_seconds: float = RANGE_SECONDS
+    """Least CPU time of a range, as predicted; a film of less than two is not cut. Nor is one by
+    URL, which each range would fetch anew."""
+
+    @property
+    def id(self) -> str:
+        """Names the task, 16 hexadecimal digits."""
+        import xxhash
+
+        facts = {"video": self.video_id, "recipe": self.recipe.to_dict(), "part": self.part}
+        return xxhash.xxh3_64_hexdigest(canonical_json(facts))
+
+
+def perform(task: FilmTask, *, progress: Callable[[int, int], None] | None = None) -> Outcome:
+    """Does a task in this process; what that takes is loaded only here.
+
+    ``progress`` is told frames done and frames in all, and is a sign of life. Raises as
+    `fewframes.runs.pipeline.index_film` does. A hostile film may crash or hang the process: call it
+    through `fewframes.runs.isolation`, or on a cluster's own worker.
+    """
+    from fewframes.runs.fetching import is_there, on_disk
+    from fewframes.runs.pipeline import index_film, index_range
+
+    if is_there(task.path, task.store, task.video_id, task.recipe):
+        return Outcome(task.video_id, "done")
+    options: dict[str, Any] = {
+        "video_id": task.video_id,
+        "recipe": task.recipe,
+        "progress": progress,
+        "asked": task.asked,
+        "range_seconds": task.range_seconds if isinstance(task.path, Path) else math.inf,
+    }
+    tell = progress or (lambda _done, _all: None)
+    with on_disk(task.path, lambda: tell(0, 0)) as path:
+        if task.part is None:
+            return index_film(path, task.store, is_strict=task.is_strict, **options)
+        return index_range(path, task.store, at=task.part, **options)
+
+
+def shard_of(video_id: str, count: int) -> int:
+    """Says which of ``count`` shards a video belongs to, from 0, whatever other videos there are.
+
+    >>> [shard_of(name, 2) for name in ("a", "b", "c", "d")]
+    [1, 1, 1, 0]
+    """
+    import xxhash
+
+    return xxhash.xxh3_64_intdigest(video_id.encode("utf-8", "surrogateescape")) % count

@@ -1,0 +1,1 @@
+"""Handing frames to models, agents and training."""

@@ -1,0 +1,150 @@
+"""Commit: what was published of one video, and is every byte of it still so?
+
+``commit.json`` holds the facts of a group, the size and xxh3-128 of each of its files, and the
+xxh3-128 of itself.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fewframes.errors import CorruptStoreError, UnreachableStoreError
+from fewframes.storage.places import Folder, Place, digest_file
+from fewframes.storage.recipes import canonical_json
+
+COMMIT = "commit.json"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Commit:
+    """The commit record of one group."""
+
+    place: Place
+    """Where the group's files are."""
+    facts: dict[str, Any]
+    """Id, recipe, source, stream, times, counts, status and damage, as plain values."""
+    files: dict[str, tuple[int, str]]
+    """Bytes and xxh3-128 of each file, by its path below the folder."""
+
+    def __repr__(self) -> str:
+        return f"Commit({self.facts['id']!r}, {self.facts['created']}, {len(self.files)} files)"
+
+    @property
+    def age_order(self) -> tuple[str, str]:
+        """Sorts the groups of a video; the newest is last."""
+        return self.facts["created"], self.place.path.name
+
+    @property
+    def folder(self) -> Path:
+        """The folder of a group on disk; ValueError for one in an object store."""
+        if isinstance(self.place, Folder):
+            return self.place.path
+        raise ValueError(
+            f"video {self.facts['id']!r} lies in an object store, and this needs a store on disk; "
+            "copy the store there, or index into a folder"
+        )
+
+    def check(self, path: str) -> None:
+        """Compares one file with its digest, in bounded memory.
+
+        Raises:
+            CorruptStoreError: It is missing, or is not what was published.
+        """
+        size, digest = self.files[path]
+        try:
+            is_same = self.place.size(path) == size and self.place.digest(path) == digest
+        except FileNotFoundError:
+            raise CorruptStoreError(f"{path} of video {self.facts['id']!r} is missing") from None
+        if not is_same:
+            raise CorruptStoreError(f"{path} of video {self.facts['id']!r} is damaged")
+
+    def bytes_of(self, path: str) -> bytes:
+        """Reads one file of the group, ``path`` below its folder, and checks its digest.
+
+        Raises:
+            CorruptStoreError: It is missing, or is not what was published.
+        """
+        import xxhash
+
+        try:
+            size, digest = self.files[path]
+            data = self.place.read(path)
+        except UnreachableStoreError:
+            raise
+        except (KeyError, OSError) as error:
+            raise CorruptStoreError(f"{path} of video {self.facts['id']!r} is missing") from error
+        if len(data) != size or xxhash.xxh3_128_hexdigest(data) != digest:
+            raise CorruptStoreError(f"{path} of video {self.facts['id']!r} is damaged")
+        return data
+
+
+def write_commit(
+    folder: Path, facts: Mapping[str, Any], known: Mapping[str, tuple[int, str]]
+) -> None:
+    """Writes the record of a finished group; files whose digests are ``known`` are not read."""
+    import xxhash
+
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    names = [path.relative_to(folder).as_posix() for path in paths]
+    files = []
+    for path, name in zip(paths, names, strict=True):
+        size, digest = known.get(name) or (path.stat().st_size, digest_file(path))
+        files.append({"path": name, "size": size, "xxh3": digest})
+    record = {**facts, "files": files}
+    record["xxh3"] = xxhash.xxh3_128_hexdigest(canonical_json(record))
+    (folder / COMMIT).write_bytes(_bytes_of(record))
+
+
+def read_commit(folder: Path) -> Commit:
+    """Reads and checks the record of a group.
+
+    Raises:
+        CorruptStoreError: It is missing or damaged.
+    """
+    name = f"{folder.parent.name}/{folder.name}/{COMMIT}"
+    try:
+        data = (folder / COMMIT).read_bytes()
+    except OSError as error:
+        raise CorruptStoreError(f"{name} is missing") from error
+    return Commit(Folder(folder), *parse_commit(data, name))
+
+
+def parse_commit(data: bytes, name: str) -> tuple[dict[str, Any], dict[str, tuple[int, str]]]:
+    """Gives the facts and the files of a record; CorruptStoreError for one that is damaged."""
+    import xxhash
+
+    try:
+        record = json.loads(data)
+        is_whole = data == _bytes_of(record)
+        digest = record.pop("xxh3")
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        raise CorruptStoreError(f"{name} is damaged") from error
+    if not is_whole or xxhash.xxh3_128_hexdigest(canonical_json(record)) != digest:
+        raise CorruptStoreError(f"{name} is damaged (wrong checksum)")
+    files = {file["path"]: (file["size"], file["xxh3"]) for file in record.pop("files")}
+    return record, files
+
+
+def _bytes_of(record: Mapping[str, Any]) -> bytes:
+    """A record as it is written; JSON that says the same in other bytes counts as damaged."""
+    return json.dumps(record, indent=1).encode("ascii") + b"\n"
+
+
+def read_commit_of(group: Path, video_id: str) -> Commit:
+    """Reads and checks the record of a group, which must be that of this video.
+
+    Raises:
+        CorruptStoreError: It is missing, damaged, or of another video.
+    """
+    return of_video(read_commit(group), video_id)
+
+
+def of_video(commit: Commit, video_id: str) -> Commit:
+    """Refuses with a CorruptStoreError a record that is not that of this video."""
+    if commit.facts["id"] != video_id:
+        raise CorruptStoreError(
+            f"the folder of video {video_id!r} holds video {commit.facts['id']!r}; move it back"
+        )
+    return commit

@@ -1,0 +1,155 @@
+"""export: indexed frames of videos in a folder, as other programs read them, exact times kept.
+
+- ``jpeg``: a folder a video: the stored JPEG files, byte for byte, ``frames.json`` and
+  ``frames.parquet``.
+- ``webdataset``: a tar a video; each frame is a sample of a ``.jpg`` and a ``.json``
+  (https://github.com/webdataset/webdataset).
+- ``mp4``: a film a video, a frame a row, each with its own pts; see `fewframes.bindings.mp4`.
+- ``lerobot``: one dataset of all videos; see `fewframes.bindings.lerobot`.
+
+What a row is, when it is shown and whether it may be damaged is in every format: `frame_facts`.
+"""
+
+import io
+import json
+import tarfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from fewframes.storage.layout import folder_name
+from fewframes.storage.video import Video
+
+READ_ROWS = 64
+"""Pictures that are held at a time."""
+
+
+def export_videos(videos: Sequence[Video], folder: Path, *, form: str) -> None:
+    """Writes videos into a new folder.
+
+    Raises:
+        ValueError: The format is unknown, the folder holds something, or videos are named twice.
+        CorruptStoreError: A video is damaged; what was written before it is left.
+
+    >>> import fewframes as ff
+    >>> export_videos([ff.open("corpus.zarr")["film"]], Path("exported"), form="jpeg")
+    >>> json.loads(Path("exported/film/frames.json").read_text())["frames"][1]["seconds"]
+    0.48
+    """
+    if form not in FORMATS:
+        raise ValueError(f"format={form!r} is unknown; pass one of {', '.join(FORMATS)}")
+    if folder.exists() and any(folder.iterdir()):
+        raise ValueError(f"{folder.name!r} is not empty; pass a new folder")
+    if len({video.id for video in videos}) < len(videos):
+        raise ValueError("a video is named twice; name each once")
+    folder.mkdir(parents=True, exist_ok=True)
+    FORMATS[form](videos, folder)
+
+
+def film_facts(video: Video) -> dict[str, Any]:
+    """Says of a video what all its frames have in common."""
+    facts = video.facts
+    return {
+        "video": video.id,
+        "time_base": facts["time_base"],
+        "start_pts": facts["start_pts"],
+        "end_pts": facts["end_pts"],
+        "duration_seconds": video.duration_seconds,
+        "height": video.frame_size[0],
+        "width": video.frame_size[1],
+    }
+
+
+def frame_facts(video: Video) -> list[dict[str, Any]]:
+    """Says of each row its frame number, pts in ticks of the time base, and seconds.
+
+    >>> import fewframes as ff
+    >>> frame_facts(ff.open("corpus.zarr")["film"])[1]
+    {'row': 1, 'frame': 12, 'pts': 7680, 'seconds': 0.48, 'is_damaged': False}
+    """
+    table = video.table
+    columns = (table.frame_numbers, table.pts, table.seconds, video.is_damaged)
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    return [
+        {"row": row, "frame": frame, "pts": pts, "seconds": seconds, "is_damaged": damaged}
+        for row, (frame, pts, seconds, damaged) in enumerate(rows)
+    ]
+
+
+def pictures(video: Video, rows: Sequence[int]) -> Iterator[bytes]:
+    """Gives the JPEG files of rows; those that are stored as such are not touched."""
+    for first in range(0, len(rows), READ_ROWS):
+        part = list(rows[first : first + READ_ROWS])
+        if video.facts["recipe"]["codec"] == "jpeg":
+            yield from video.encoded(part)
+        else:
+            yield from video.read(rows=part).jpeg(quality=95)
+
+
+def write_jpegs(videos: Sequence[Video], folder: Path) -> None:
+    """Writes a folder a video; rows that share a picture name the same file."""
+    for video in videos:
+        home, frames = folder / folder_name(video.id), frame_facts(video)
+        home.mkdir()
+        first_rows: dict[int, int] = {}
+        for row, slot in enumerate(video.slots.tolist()):
+            at = frames[first_rows.setdefault(slot, row)]
+            frames[row]["file"] = f"{at['frame']:08d}_{at['seconds']:.3f}s.jpg"
+        rows = list(first_rows.values())
+        for row, jpeg in zip(rows, pictures(video, rows), strict=True):
+            (home / frames[row]["file"]).write_bytes(jpeg)
+        write_facts(video, frames, home / "frames")
+
+
+def write_facts(video: Video, frames: list[dict[str, Any]], stem: Path) -> None:
+    """Writes what is known of the frames as JSON and as Parquet."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    facts = film_facts(video)
+    text = json.dumps({**facts, "frames": frames}, indent=1)
+    stem.with_name(f"{stem.name}.json").write_text(text + "\n", encoding="ascii")
+    table = pa.Table.from_pylist(frames)
+    table = table.replace_schema_metadata({"fewframes": json.dumps(facts)})
+    pq.write_table(table, stem.with_name(f"{stem.name}.parquet"))
+
+
+def write_tars(videos: Sequence[Video], folder: Path) -> None:
+    """Writes a tar a video; the same video gives the same bytes."""
+    for video in videos:
+        name, frames, facts = folder_name(video.id), frame_facts(video), film_facts(video)
+        with tarfile.open(folder / f"{name}.tar", "w", format=tarfile.PAX_FORMAT) as tar:
+            jpegs = pictures(video, range(len(frames)))
+            for frame, jpeg in zip(frames, jpegs, strict=True):
+                key = f"{frame['frame']:08d}"
+                words = json.dumps({**facts, **frame}).encode()
+                for suffix, data in (("jpg", jpeg), ("json", words)):
+                    info = tarfile.TarInfo(f"{name}/{key}.{suffix}")
+                    info.size = len(data)
+                    tar.addfile(info, io.BytesIO(data))
+
+
+def write_films(videos: Sequence[Video], folder: Path) -> None:
+    """Writes an MP4 a video, and beside it what is known of its frames."""
+    from fewframes.bindings.mp4 import write_mp4
+
+    for video in videos:
+        stem = folder / folder_name(video.id)
+        write_mp4(video, stem.with_name(f"{stem.name}.mp4"))
+        write_facts(video, frame_facts(video), stem)
+
+
+def write_dataset(videos: Sequence[Video], folder: Path) -> None:
+    """Writes one dataset in the layout of LeRobot 2.1."""
+    from fewframes.bindings.lerobot import write_lerobot
+
+    write_lerobot(videos, folder)
+
+
+FORMATS: dict[str, Callable[[Sequence[Video], Path], None]] = {
+    "jpeg": write_jpegs,
+    "webdataset": write_tars,
+    "mp4": write_films,
+    "lerobot": write_dataset,
+}
+"""What writes each format."""

@@ -1,0 +1,167 @@
+"""A store in an object store: what is there, as readers see it.
+
+::
+
+    PREFIX/fewframes-store.json                      says that this is a store, and its version
+    PREFIX/videos/<quoted id>/<key>/commit.json      the commit record: without it nothing is there
+    PREFIX/videos/<quoted id>/<key>/<attempt>/…      the files that the record names
+    PREFIX/.attempts/<quoted id>/<key>/<attempt>     announces unfinished work, see `uploading`
+
+1. An object appears whole, by one put, and is never changed.
+2. Readers list commit records and believe nothing else. There is no catalogue: the list of videos
+   is the list of keys, asked for each time.
+3. A record without ``attempt`` has its files beside it, as on disk: so a store that was copied up
+   from a disk, file by file, is read too.
+"""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import PurePosixPath
+from typing import Any
+
+from fewframes.errors import CorruptStoreError
+from fewframes.storage.catalogue_rows import COLUMNS, Row, row_from, table_of_rows
+from fewframes.storage.commits import COMMIT, Commit, of_video, parse_commit
+from fewframes.storage.layout import (
+    MARK,
+    OWN_NAMES,
+    check_mark,
+    folder_name,
+    mark_bytes,
+    video_id_of,
+)
+from fewframes.storage.objects import LANES, ObjectPlace, Objects
+from fewframes.storage.recipes import FORMAT_VERSION
+
+VIDEOS = "videos"
+
+
+def create_remote(objects: Objects) -> None:
+    """Makes a prefix a store; one that is a store already is left as it is.
+
+    Raises:
+        ValueError: There are other objects below it, or a store of a newer version, or the server
+            does not honour conditional puts.
+    """
+    try:
+        check_remote(objects)
+    except FileNotFoundError:
+        others = sorted(set(objects.names("")) - OWN_NAMES)
+        if others:
+            raise ValueError(
+                f"{objects.url!r} is no store and holds other objects ({others[0]!r}); "
+                "pass a new prefix"
+            ) from None
+        objects.create(MARK, mark_bytes(FORMAT_VERSION))
+        check_remote(objects)
+        if objects.create(MARK, mark_bytes(FORMAT_VERSION)):
+            raise ValueError(
+                f"{objects.url!r} overwrites what is there in spite of 'If-None-Match: *', so that "
+                "two writers could harm each other; use a server that honours conditional puts"
+            ) from None
+
+
+def check_remote(objects: Objects) -> None:
+    """Refuses what is no store, or one of a newer version; raises as `check_store` does."""
+    try:
+        data = objects.get(MARK)
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            f"{objects.url!r} is not a store (it has no {MARK}); make one with 'fewframes index'"
+        ) from None
+    check_mark(objects.url, data)
+
+
+class RemoteList:
+    """The videos of a store in an object store; every call asks anew."""
+
+    def __init__(self, objects: Objects) -> None:
+        self._objects = objects
+
+    def __len__(self) -> int:
+        return len(self._keys())
+
+    def ids(self) -> list[str]:
+        """Gives the ids of all videos, sorted."""
+        return sorted(self._keys())
+
+    def rows(self, columns: Sequence[str] = tuple(COLUMNS)) -> Iterator[Row]:
+        """Gives what `Catalogue.rows` gives, from the records themselves."""
+        keys = self._keys()
+        with ThreadPoolExecutor(LANES) as pool:
+            for row in pool.map(lambda name: self._row(name, keys[name]), sorted(keys)):
+                yield {name: row[name] for name in columns}
+
+    def table(self) -> Any:  # noqa: ANN401 (a pyarrow.Table)
+        """Gives what `Catalogue.table` gives."""
+        return table_of_rows(self.rows())
+
+    def _row(self, video_id: str, keys: list[str]) -> Row:
+        commits = []
+        for key in keys:
+            try:
+                commit = commit_at(self._objects, video_id, key)
+            except CorruptStoreError:
+                continue
+            commits += [] if commit is None else [commit]
+        return row_from(video_id, keys, commits)
+
+    def _keys(self) -> dict[str, list[str]]:
+        """The keys of the groups of each video, by its id."""
+        found: dict[str, list[str]] = {}
+        for entry in self._objects.listed(VIDEOS):
+            parts = entry.key.split("/")
+            if len(parts) == 4 and parts[3] == COMMIT:
+                found.setdefault(video_id_of(parts[1]), []).append(parts[2])
+        return found
+
+
+def remote_commits(objects: Objects, video_id: str) -> list[Commit]:
+    """Gives the records of a video's groups; none where there is no such video.
+
+    Raises:
+        CorruptStoreError: One is damaged.
+    """
+    try:
+        home = f"{VIDEOS}/{folder_name(video_id)}"
+    except ValueError:
+        return []
+    found = (commit_at(objects, video_id, key) for key in objects.names(home))
+    return [commit for commit in found if commit is not None]
+
+
+def intact_commits(objects: Objects, video_id: str) -> Iterator[Commit]:
+    """Gives the records of a video's groups that can be read."""
+    for key in objects.names(f"{VIDEOS}/{folder_name(video_id)}"):
+        try:
+            commit = commit_at(objects, video_id, key)
+        except CorruptStoreError:
+            continue
+        if commit is not None:
+            yield commit
+
+
+def remote_keys(objects: Objects, video_id: str) -> list[str]:
+    """Lists the groups of a video that have a record, whole or damaged."""
+    try:
+        home = f"{VIDEOS}/{folder_name(video_id)}"
+    except ValueError:
+        return []
+    parts = (entry.key[len(home) + 1 :].split("/") for entry in objects.listed(home))
+    return sorted(key for key, *below in parts if below == [COMMIT])
+
+
+def commit_at(objects: Objects, video_id: str, key: str) -> Commit | None:
+    """Gives the record of one group, None where there is none.
+
+    Raises:
+        CorruptStoreError: It is damaged, or of another video.
+    """
+    home = PurePosixPath(VIDEOS, folder_name(video_id), key)
+    try:
+        data = objects.get(f"{home}/{COMMIT}")
+    except FileNotFoundError:
+        return None
+    facts, files = parse_commit(data, f"{home.parent.name}/{key}/{COMMIT}")
+    prefix = home / facts.get("attempt", "")
+    return of_video(Commit(ObjectPlace(objects, str(prefix), home), facts, files), video_id)

@@ -1,0 +1,154 @@
+"""StoredRows: the table of one video on disk, one row a scanned frame.
+
+``frames.parquet`` holds every column but the signatures, which are a Zarr v3 array of one plain
+chunk beside it, ``signatures``. Both are written whole and read whole.
+"""
+
+import json
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fewframes.arrays import F32, I32, I64, Mask, Samples
+from fewframes.errors import CorruptStoreError
+from fewframes.media.table import Film, FrameTable
+from fewframes.storage.commits import Commit
+
+PARQUET = "frames.parquet"
+SIGNATURES = "signatures"
+OWN_COLUMNS = ("frame_number", "pts", "is_keyframe", "gop", "slot", "is_damaged")
+
+
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class StoredRows:
+    """The scanned frames of a stored video."""
+
+    table: FrameTable
+    slots: I32
+    """Where the picture of each row is, ``[n] i32``; repeats share one."""
+    gop: I64
+    """Number of the GOP that each frame is coded in, ``[n] i64``."""
+    is_damaged: Mask
+    """Frames that a decode anomaly may have touched, ``[n] bool``."""
+
+    def __post_init__(self) -> None:
+        """Checks that every column has one value a row, and that names do not clash."""
+        for name in ("slots", "gop", "is_damaged"):
+            if len(getattr(self, name)) != len(self.table):
+                raise ValueError(
+                    f"{name} has {len(getattr(self, name))} rows, but the table {len(self.table)}"
+                )
+        clash = set(OWN_COLUMNS) & set(self.table.signals)
+        if clash:
+            raise ValueError(f"a signal must not be called {min(clash)!r}; rename it")
+
+    def __repr__(self) -> str:
+        return f"StoredRows({len(self.table)} rows, {len(np.unique(self.slots))} pictures)"
+
+
+def write_rows(folder: Path, rows: StoredRows) -> None:
+    """Writes the table, and the signatures where there are any, into a folder."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = rows.table
+    columns: dict[str, Samples] = {
+        "frame_number": table.frame_numbers.astype(np.int64),
+        "pts": table.pts.astype(np.int64),
+        "is_keyframe": table.is_keyframe.astype(np.bool_),
+        "gop": rows.gop.astype(np.int64),
+        "slot": rows.slots.astype(np.int32),
+        **{name: _signal(values) for name, values in table.signals.items()},
+        "is_damaged": rows.is_damaged.astype(np.bool_),
+    }
+    pq.write_table(
+        pa.table(columns), folder / PARQUET, compression="zstd", write_page_checksum=True
+    )
+    if table.signatures is not None and table.signatures.size:
+        _write_signatures(folder / SIGNATURES, table.signatures)
+
+
+def read_rows(commit: Commit) -> StoredRows:
+    """Reads the rows of a published video, but for signatures; every byte is checked.
+
+    Raises:
+        CorruptStoreError: A file is missing, or is not what was published.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    file = pq.ParquetFile(pa.BufferReader(commit.bytes_of(PARQUET)))
+    stored = file.read(use_threads=False)  # a table is small, and a loader has threads enough
+    columns = {name: stored[name].to_numpy() for name in stored.column_names}
+    facts = commit.facts
+    table = FrameTable(
+        columns["frame_number"],
+        columns["pts"],
+        Fraction(facts["time_base"]),
+        facts["start_pts"],
+        columns["is_keyframe"],
+        {name: values for name, values in columns.items() if name not in OWN_COLUMNS},
+        slots=columns["slot"],
+        film=_film(facts),
+    )
+    return StoredRows(table, columns["slot"], columns["gop"], columns["is_damaged"])
+
+
+def _film(facts: dict[str, Any]) -> Film:
+    """The length and mean rate of the whole film, of which the rows are a part."""
+    frames = int(facts["counts"]["frames"])
+    seconds = float((facts["end_pts"] - facts["start_pts"]) * Fraction(facts["time_base"]))
+    return Film(frames, frames / seconds if seconds else 0.0)
+
+
+def _signal(values: Samples) -> Samples:
+    """Hashes stay u64 and rows i32, everything else is f32."""
+    return values if values.dtype in (np.uint64, np.int32) else values.astype(np.float32)
+
+
+def plain_array(shape: tuple[int, ...], *, chunk_rows: int, rows: str) -> dict[str, Any]:
+    """Describes an f32 array ``[n, d]`` of plain chunks, as Zarr v3 wants it in ``zarr.json``.
+
+    >>> plain_array((9, 4), chunk_rows=5, rows="slot")["chunk_grid"]["configuration"]
+    {'chunk_shape': [5, 4]}
+    """
+    chunk = [chunk_rows, *shape[1:]]
+    return {
+        "zarr_format": 3,
+        "node_type": "array",
+        "shape": list(shape),
+        "data_type": "float32",
+        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": chunk}},
+        "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
+        "fill_value": 0.0,
+        "codecs": [{"name": "bytes", "configuration": {"endian": "little"}}],
+        "dimension_names": [rows, "dimension"],
+        "attributes": {},
+    }
+
+
+def _write_signatures(folder: Path, signatures: F32) -> None:
+    (folder / "c" / "0").mkdir(parents=True)
+    (folder / "c" / "0" / "0").write_bytes(np.ascontiguousarray(signatures, "<f4").data)
+    metadata = plain_array(signatures.shape, chunk_rows=len(signatures), rows="row")
+    (folder / "zarr.json").write_text(json.dumps(metadata, indent=1) + "\n", encoding="ascii")
+
+
+def read_signatures(commit: Commit, count: int) -> F32 | None:
+    """Reads the signatures of a video of ``count`` rows, ``[n, d] f32``; None where there are none.
+
+    Raises:
+        CorruptStoreError: A file is missing, or is not what was published.
+    """
+    if f"{SIGNATURES}/zarr.json" not in commit.files:
+        return None
+    shape = json.loads(commit.bytes_of(f"{SIGNATURES}/zarr.json"))["shape"]
+    if shape[0] != count:
+        raise CorruptStoreError(
+            f"video {commit.facts['id']!r} has {count} rows, but {shape[0]} signatures"
+        )
+    values = np.frombuffer(commit.bytes_of(f"{SIGNATURES}/c/0/0"), "<f4")
+    return values.astype(np.float32, copy=False).reshape(shape)
