@@ -26,7 +26,7 @@ def installed(tmp_path, monkeypatch):
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: elsewhere\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(
-        "[fewframes.choose.policies]\nfirst = elsewhere:policy\nwrong = elsewhere:first\n"
+        "[fewframes.policies]\nfirst = elsewhere:policy\nwrong = elsewhere:first\n"
         "uniform = elsewhere:policy\n"
     )
     monkeypatch.syspath_prepend(tmp_path)

@@ -34,6 +34,7 @@ SIGNATURES = RNG.standard_normal((5000, 432)).astype(np.float32)
 SIGNATURES /= np.linalg.norm(SIGNATURES, axis=1, keepdims=True)
 ALIKE = np.rint(np.clip(SIGNATURES @ SIGNATURES[::10].T, 0, 1) * 65535).astype(np.uint16)
 CELLS = RNG.normal(0, 20, (500, 1344)).astype(np.float32)
+DISTANCES = RNG.uniform(0, 2, (512, 4096)).astype(np.float32)
 NEAREST = RNG.integers(0, 500, (500, 40))
 NONE = np.empty(0, np.int64)
 SLOW = ("farthest_first", "pivoted_cholesky", "representatives")
@@ -53,6 +54,7 @@ SIZES = {
     "planes_to_rgb": (BUFFER, BLUE, RED, rgb_plan((252, 448))),
     "resize_rgb": (RGB, resize_plan((252, 448), (126, 224))),
     "rgb_to_ycc": (RGB,),
+    "smallest": (DISTANCES, np.zeros((len(DISTANCES), 2), np.int64), 40),
     "unexplained": (CELLS, CELLS - 1, CELLS + 1, NEAREST),
     "ycc_matrix": (LUMA, BLUE, RED, matrix_between("bt709", "bt601")),
 }
