@@ -158,6 +158,13 @@ def test_a_film_that_crashes_twice_is_passed_over_until_told_otherwise(tmp_path,
     assert not low.reasons({"good": films / "good.mp4"}), "and what went well is not held back"
 
 
+def test_compiling_kernels_takes_nothing_of_a_film_s_time(tmp_path, monkeypatch):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "none yet"))
+    write_film(tmp_path / "good.mp4", Film(frames=20))
+    report = ff.index(tmp_path / "good.mp4", tmp_path / "s", workers=1, limit_seconds=5)
+    assert [outcome.status for outcome in report.outcomes] == ["ok"]
+
+
 def test_a_changed_file_and_a_higher_limit_are_tried_again(tmp_path):
     film, recipe = tmp_path / "a.mp4", Recipe()
     film.write_bytes(b"1234")

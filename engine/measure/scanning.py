@@ -23,7 +23,7 @@ from fewframes.measure.oddity import coarse_cells, rarity_and_oddity
 from fewframes.measure.redundancy import familiarity
 from fewframes.measure.signals import OF_ALL_ROWS, SIGNALS, Measured, SignalPass, Swept, sweeps
 from fewframes.media.table import FrameTable
-from fewframes.media.timeline import Timeline
+from fewframes.media.timeline import Timeline, example_timeline
 
 BLOCK = 32
 """Pictures whose grids are made coarse at a time."""
@@ -181,6 +181,20 @@ def scan(
         if progress:
             progress(len(rows.numbers))
     return rows, report
+
+
+def rehearse() -> None:
+    """Measures a film of a few grey pictures, so that all kernels of a scan are there.
+
+    The first time on a machine they are compiled, which takes a quarter of a minute and
+    more, without a sign of life; after that they are loaded, as the first film would load them.
+    """
+    rows, timeline = Rows(SignalPass(dedup=0), None), example_timeline()
+    grey = np.full((1, 32, 32), 128, np.uint8)
+    for number in range(len(timeline)):
+        (swept,) = sweeps((grey, grey[:, :16, :16].copy(), grey[:, :16, :16].copy()), [0])
+        rows.add(Seen(number, 0, swept, None))
+    rows.table(timeline)
 
 
 def seen(
