@@ -221,6 +221,19 @@ def test_a_scaled_jpeg_is_what_libjpeg_gives(arrays):
     np.testing.assert_array_equal(got[0], right)
 
 
+def test_a_scaled_jpeg_of_sides_that_do_not_divide_is_not_stretched():
+    import simplejpeg
+
+    ramp = np.linspace(0, 255, 41).round().astype(np.uint8)
+    grey = np.repeat(np.tile(ramp, (16, 1))[..., None], 3, axis=2)
+    data = np.frombuffer(simplejpeg.encode_jpeg(grey, quality=100), np.uint8)
+    got = np.empty((2, 9, 3), np.uint8)
+    assert dct_step((16, 41), (2, 9)) == 4
+    Jpeg(90).decode(data, (16, 41), got)
+    right = resize(grey, axis_taps(16, 2), axis_taps(41, 9))
+    assert np.abs(got.astype(int) - right).max() <= 3
+
+
 @pytest.mark.parametrize(
     ("wanted", "step"), [((48, 64), 1), ((24, 32), 2), ((24, 33), 1), ((6, 8), 8), ((1, 1), 8)]
 )
