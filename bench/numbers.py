@@ -4,10 +4,10 @@
 
 1. Of the films of at least 1280 x 720 in FOOTAGE, two long ones are joined, H.264 and HEVC; with
    each FILM they are read and indexed beside peers (`fewframes.bench.throughput`).
-2. What stored pictures, memory and a large catalogue cost: a page of this package each.
-3. Meanwhile one process makes the test set of `fewframes.bench.study` from FOOTAGE and indexes it,
-   on the other core: what is quoted is CPU time, which that hardly touches. Then the study.
-4. `fewframes.bench.relevance` on the first films of that set.
+2. What stored pictures and a large catalogue cost: a page of this package each.
+3. Meanwhile, on the other core: the test set of `fewframes.bench.study` is made of FOOTAGE, indexed
+   and studied; `fewframes.bench.relevance` is measured on its first films; so is peak memory. What
+   is quoted of the first core is CPU time, which that hardly touches.
 
 Results go into WORK/results, or where ``-o`` says; the README's tables are printed.
 ``--only`` does some steps alone.
@@ -17,8 +17,9 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,7 +43,6 @@ REELS = {
     "hevc_720p.mp4": ("libx265", {"preset": "ultrafast", "x265-params": "keyint=60:log-level=0"}),
 }
 CLIP_SECONDS = (2.0, 50.0)
-EVIDENCE = "evidence"
 OF_REELS = (EVEN, "32 anywhere")
 """Workloads of the films made here; others have all."""
 RELEVANCE_FILMS = 4
@@ -58,12 +58,6 @@ class Numbers:
     results: Path
     rounds: int
     same: tuple[str, ...]
-
-    def start_study(self) -> "subprocess.Popen[bytes]":
-        """Makes the test set in a process of its own, and studies it."""
-        place = [str(self.footage), "-w", str(self.work), "--set", "test", "--workers", "1"]
-        same = [word for name in self.same for word in ("--same", name)]
-        return start("study", *place, *same, "-o", self.results / "adaptive.json")
 
     def throughput(self) -> None:
         """Films beside peers."""
@@ -82,13 +76,15 @@ class Numbers:
         film = self.films[0] if self.films else make_reels(self.footage, self.work)[0]
         run("store", film, "--rounds", str(self.rounds), "-o", self.results / "store.json")
 
-    def memory(self) -> None:
-        """A minute and an hour."""
-        run("memory", "-o", self.results / "memory.json")
-
     def catalogue(self) -> None:
         """A hundred thousand videos."""
         run("catalogue", "--rounds", str(self.rounds), "-o", self.results / "catalogue.json")
+
+    def evidence(self) -> None:
+        """The policies that read no query, on the test set, which is made if it is not there."""
+        place = [self.footage, "-w", self.work, "--set", "test", "--workers", "1"]
+        same = [word for name in self.same for word in ("--same", name)]
+        run("study", *place, *same, "-o", self.results / "adaptive.json")
 
     def relevance(self) -> None:
         """Policies that read relevance, on the first films of the test set."""
@@ -97,35 +93,42 @@ class Numbers:
         kept = sorted(known, key=lambda line: str(json.loads(line)["video"]))[:RELEVANCE_FILMS]
         few.write_text("\n".join(kept) + "\n", encoding="utf-8")
         store, out = str(self.work / "test.zarr"), self.results / "relevance.json"
-        run("relevance", store, few, "--workers", "2", "-o", out)
+        run("relevance", store, few, "-o", out)
+
+    def memory(self) -> None:
+        """A minute and an hour."""
+        run("memory", "-o", self.results / "memory.json")
 
 
-STEPS: dict[str, Callable[[Numbers], None]] = {
+TIMED: dict[str, Callable[[Numbers], None]] = {
     "throughput": Numbers.throughput,
     "store": Numbers.store,
-    "memory": Numbers.memory,
     "catalogue": Numbers.catalogue,
-    EVIDENCE: lambda _: None,
-    "relevance": Numbers.relevance,
 }
-"""Name -> what is measured, in this order. The evidence has a process of its own."""
-
-
-def start(page: str, *arguments: str | Path) -> "subprocess.Popen[bytes]":
-    """Starts a page of the benchmark; what it prints goes to stderr."""
-    command = [sys.executable, "-m", f"fewframes.bench.{page}", *map(str, arguments)]
-    return subprocess.Popen(command, stdout=sys.stderr)
-
-
-def finish(process: "subprocess.Popen[bytes]") -> None:
-    """Waits for a page of the benchmark; one that fails ends this program."""
-    if process.wait():
-        raise click.ClickException(f"a benchmark ended with exit status {process.returncode}")
+"""Name -> what is measured in CPU time, one after the other."""
+BESIDE: dict[str, Callable[[Numbers], None]] = {
+    "evidence": Numbers.evidence,
+    "relevance": Numbers.relevance,
+    "memory": Numbers.memory,
+}
+"""Name -> what is measured meanwhile, on the other core."""
+STEPS = (*TIMED, *BESIDE)
 
 
 def run(page: str, *arguments: str | Path) -> None:
-    """Runs a page of the benchmark to its end."""
-    finish(start(page, *arguments))
+    """Runs a page of the benchmark to its end; what it prints goes to stderr."""
+    command = [sys.executable, "-m", f"fewframes.bench.{page}", *map(str, arguments)]
+    done = subprocess.run(command, stdout=sys.stderr, check=False)
+    if done.returncode:
+        raise click.ClickException(f"bench.{page} ended with exit status {done.returncode}")
+
+
+def take(steps: Mapping[str, Callable[[Numbers], None]], numbers: Numbers) -> None:
+    """Does steps one after the other, and says how long each took."""
+    for name, step in steps.items():
+        started = time.monotonic()
+        step(numbers)
+        click.echo(f"{name}: {time.monotonic() - started:.0f} s", err=True)
 
 
 def clips_for(footage: Path) -> list[Path]:
@@ -188,18 +191,13 @@ def main(
     for folder in (work, results):
         folder.mkdir(parents=True, exist_ok=True)
     numbers = Numbers(footage, films, work, results, rounds, same)
-    asked = [name for name in STEPS if name in (only or STEPS)]
-    with ExitStack() as stack:
-        if EVIDENCE in asked:
-            study = numbers.start_study()
-            stack.callback(study.terminate)
-        for name in asked:
-            started = time.monotonic()
-            STEPS[name](numbers)
-            if name == EVIDENCE:
-                finish(study)
-            click.echo(f"{name}: {time.monotonic() - started:.0f} s", err=True)
-    if len(asked) == len(STEPS):
+    asked = set(only or STEPS)
+    with ThreadPoolExecutor(1) as other_core:
+        beside = {name: step for name, step in BESIDE.items() if name in asked}
+        meanwhile = other_core.submit(take, beside, numbers)
+        take({name: step for name, step in TIMED.items() if name in asked}, numbers)
+        meanwhile.result()
+    if asked == set(STEPS):
         click.echo(measured(results))
 
 
