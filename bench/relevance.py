@@ -11,8 +11,8 @@
    where a peer's mean is above ``query``'s, and whether that is more than chance: whether the
    interval of the difference, film by film, is all below 0.
 
-The result in ``bench/results`` is of the first films of the test set (`fewframes.bench.numbers`); what
-`query` does was chosen on films of the training set.
+The result in ``bench/results`` is of the first films of the test set (`fewframes.bench.numbers`);
+what `query` does was chosen on films of the training set.
 """
 
 import tempfile
