@@ -2,8 +2,8 @@
 
 1. Plain PyAV decodes the film in order, once, and keeps a thumbnail of every frame.
 2. A reader's picture is shrunk in the same way. Rounding and chroma differ from library to library,
-   by about the same on all frames: that is taken off, up to `MOST_OFFSET` levels, or in a fade
-   a neighbour would seem nearer.
+   by about the same on all natural frames and by less on flat ones: up to so much, and at most
+   `MOST_OFFSET` levels, is taken off, or in a fade a neighbour would seem nearer.
 3. It is right where none of the 30 frames around the wanted one is clearly more like it; times
    that stand still cannot be told apart.
 """
@@ -19,6 +19,7 @@ from fewframes.arrays import F32, I64, U8
 HEIGHT, WIDTH = 18, 32
 AROUND = 15
 """Frames before and after that a picture may be mistaken for."""
+EXACT = np.zeros(3, np.float32)
 MARGIN_LEVELS, FAR_LEVELS = 0.25, 24.0
 """How much nearer another frame has to be, and how far any right picture may be."""
 MOST_OFFSET = 2.0
@@ -67,8 +68,9 @@ def wrong_words(given: F32, numbers: I64, truth: Mapping[int, F32]) -> str | Non
     """
     if len(given) != len(numbers):
         return f"{len(given)} pictures came, {len(numbers)} were asked for"
-    pairs = zip(given - offsets(given, numbers, truth), numbers.tolist(), strict=True)
-    shown = [(number, shown_frame(picture, number, truth)) for picture, number in pairs]
+    usual = offsets(given, numbers, truth)
+    pairs = zip(given, numbers.tolist(), strict=True)
+    shown = [(number, shown_frame(picture, number, truth, usual)) for picture, number in pairs]
     wrong = [(number, other) for number, other in shown if number != other]
     if not wrong:
         return None
@@ -87,11 +89,22 @@ def offsets(given: F32, numbers: I64, truth: Mapping[int, F32]) -> F32:
     return usual
 
 
-def shown_frame(picture: F32, number: int, truth: Mapping[int, F32]) -> int | None:
-    """The frame that a thumbnail is of, where ``number`` was wanted; None: of none near it."""
+def shown_frame(
+    picture: F32, number: int, truth: Mapping[int, F32], usual: F32 = EXACT
+) -> int | None:
+    """The frame that a thumbnail is of, where ``number`` was wanted; None: of none near it.
+
+    ``usual`` is what the reader's channels usually are off, of which each picture may have a part.
+    """
     near = [n for n in range(number - AROUND, number + AROUND + 1) if n in truth]
-    away = {n: float(np.abs(truth[n] - picture).mean()) for n in near}
+    away = {n: _distance(picture - truth[n], usual) for n in near}
     best = min(near, key=lambda n: away[n])
     if away[best] > FAR_LEVELS:
         return None
     return best if away[best] < 0.9 * away[number] - MARGIN_LEVELS else number
+
+
+def _distance(off: F32, usual: F32) -> float:
+    """The mean difference, less what of it a reader usually has in a channel."""
+    own = np.clip(off.mean(axis=(0, 1)), np.minimum(usual, 0), np.maximum(usual, 0))
+    return float(np.abs(off - own).mean())

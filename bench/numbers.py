@@ -82,9 +82,10 @@ class Numbers:
 
     def evidence(self) -> None:
         """The policies that read no query, on the test set, which is made if it is not there."""
-        place = [self.footage, "-w", self.work, "--set", "test", "--workers", "1"]
         same = [word for name in self.same for word in ("--same", name)]
-        run("study", *place, *same, "-o", self.results / "adaptive.json")
+        how = ["--set", "test", "--workers", "1", *same]
+        out = self.results / "adaptive.json"
+        run("study", self.footage, "-w", self.work, *how, "-o", out)
 
     def relevance(self) -> None:
         """Policies that read relevance, on the first films of the test set."""

@@ -109,6 +109,17 @@ def test_a_turned_film_is_refused(tmp_path, film):
     assert "is turned by" in done.output
 
 
+def test_a_flat_frame_without_that_rounding_is_itself():
+    rng = np.random.default_rng(0)
+    film = {n: rng.uniform(40, 200, (18, 32, 3)).astype(np.float32) for n in range(60)}
+    film |= {n: np.full((18, 32, 3), 16 + n - 30, np.float32) for n in range(30, 60)}
+    numbers = np.array([5, 20, 40])
+    given = np.stack([film[5] + 1, film[20] + 1, film[40]])
+    assert wrong_words(given, numbers, film) is None
+    given[2] = film[42]
+    assert "for frame 40 comes one like frame 4" in (wrong_words(given, numbers, film) or "")
+
+
 def test_a_library_s_own_rounding_is_no_other_frame_of_a_fade():
     rng = np.random.default_rng(0)
     scene = rng.uniform(40, 200, (18, 32, 3)).astype(np.float32)
