@@ -76,7 +76,12 @@ def rarity_and_oddity(cells: F16, signatures: F32, seconds: F64) -> tuple[F32, F
     if len(bank) > MOST:
         bank = np.linspace(0, len(seconds) - 1, MOST).round().astype(np.int64)
     apart = min(APART_SECONDS, float(seconds[-1] - seconds[0]) / 4)
-    low, high = _bounds(_evened(cells[bank]))
+    low, high = np.empty((2, len(bank), cells[0].size), np.float32)
+
+    def bound(rows: slice) -> None:
+        low[rows], high[rows] = _bounds(_evened(cells[bank[rows]]))
+
+    in_chunks(bound, len(bank), chunk=CHUNK)
     others = _for_distances(signatures[bank])
     near = [np.searchsorted(seconds[bank], seconds - apart, "left")]
     near.append(np.searchsorted(seconds[bank], seconds + apart, "right"))
