@@ -31,7 +31,7 @@ MOST = 4096
 """Rows that frames are compared with; of more, this many, evenly spread, stand for all."""
 RARE, ALIKE = 17, 40
 """How many of the most similar frames are looked at, for rarity and for oddity."""
-CHUNK = 512
+CHUNK = 256
 """Frames compared at a time by a thread, which bounds the memory."""
 DARKEST = 24.0
 """Added to luma before its logarithm, in levels, so that noise in the dark counts little."""
@@ -76,23 +76,37 @@ def rarity_and_oddity(cells: F16, signatures: F32, seconds: F64) -> tuple[F32, F
     if len(bank) > MOST:
         bank = np.linspace(0, len(seconds) - 1, MOST).round().astype(np.int64)
     apart = min(APART_SECONDS, float(seconds[-1] - seconds[0]) / 4)
+    alike, rarity = _alike_rows(signatures, seconds, bank, apart)
+    return rarity, _oddity(_windows(cells, bank, alike))
+
+
+def _alike_rows(signatures: F32, seconds: F64, bank: I64, apart: float) -> tuple[I64, F32]:
+    """Which of the bank's rows are most similar to each row, and the rarity of each."""
+    others = _for_distances(signatures[bank])
+    near = [np.searchsorted(seconds[bank], seconds - apart, "left")]
+    near.append(np.searchsorted(seconds[bank], seconds + apart, "right"))
+    stretches = np.stack(near, axis=1)
+    parts = in_chunks(
+        lambda rows: _alike(signatures[rows], others, stretches[rows]), len(seconds), chunk=CHUNK
+    )
+    alike, rarity = map(np.concatenate, zip(*parts, strict=True))
+    return alike, rarity
+
+
+def _windows(cells: F16, bank: I64, alike: I64) -> F16:
+    """What the rows alike do not explain of each row's cells, ``[n, windows] f16``."""
     low, high = np.empty((2, len(bank), cells[0].size), np.float32)
 
     def bound(rows: slice) -> None:
         low[rows], high[rows] = _bounds(_evened(cells[bank[rows]]))
 
     in_chunks(bound, len(bank), chunk=CHUNK)
-    others = _for_distances(signatures[bank])
-    near = [np.searchsorted(seconds[bank], seconds - apart, "left")]
-    near.append(np.searchsorted(seconds[bank], seconds + apart, "right"))
-    stretches = np.stack(near, axis=1)
-
-    def look(rows: slice) -> tuple[F32, F16]:
-        alike, rarity = _alike(signatures[rows], others, stretches[rows])
-        return rarity, _left_over(_evened(cells[rows]), low, high, alike)
-
-    rarity, left = zip(*in_chunks(look, len(seconds), chunk=CHUNK), strict=True)
-    return np.concatenate(rarity), _oddity(np.concatenate(left))
+    parts = in_chunks(
+        lambda rows: _left_over(_evened(cells[rows]), low, high, alike[rows]),
+        len(alike),
+        chunk=CHUNK,
+    )
+    return np.concatenate(parts)
 
 
 def _for_distances(others: F32) -> F32:

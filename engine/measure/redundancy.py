@@ -14,7 +14,7 @@ from fewframes.chunks import in_chunks
 
 MOST_KEPT = 4096
 """Kept pictures that a frame is compared with; of more, this many, evenly spread, stand for all."""
-CHUNK = 1024
+CHUNK = 512
 """Frames compared at a time by a thread, which bounds the memory."""
 
 

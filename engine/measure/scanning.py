@@ -25,6 +25,7 @@ from fewframes.measure.signals import OF_ALL_ROWS, SIGNALS, Measured, SignalPass
 from fewframes.media.table import FrameTable
 from fewframes.media.timeline import Timeline, example_timeline
 
+NO_SIGNATURE = np.empty(0, np.float32)
 BLOCK = 32
 """Pictures whose grids are made coarse at a time."""
 Keep: TypeAlias = Callable[[Any], int]
@@ -82,6 +83,8 @@ class Rows:
     numbers: list[int] = field(default_factory=list)
     slots: list[int] = field(default_factory=list)
     measured: list[Measured] = field(default_factory=list)
+    """Without their signatures."""
+    signatures: list[F32] = field(default_factory=list)
     grids: list[F32] = field(default_factory=list)
     """Grids of the last pictures, which become `cells` in blocks: one by one it costs more."""
     cells: list[F16] = field(default_factory=list)
@@ -103,7 +106,8 @@ class Rows:
             slot = self.slots[measured.repeats]
         self.numbers.append(frame.number)
         self.slots.append(slot)
-        self.measured.append(measured)
+        self.measured.append(measured._replace(signature=NO_SIGNATURE))
+        self.signatures.append(measured.signature)
         self.hashes.append(frame.luma_xxh64)
         self.grids.append(frame.swept.grids)
         if len(self.grids) == BLOCK:
@@ -115,13 +119,24 @@ class Rows:
             self.cells.append(coarse_cells(np.stack(self.grids)))
             self.grids.clear()
 
+    def _all_cells(self, order: I64) -> F16:
+        """Hands over the coarse cells of all rows, in presentation order: they are large."""
+        self._settle()
+        cells: F16 = np.empty((0, 3, 1, 1), np.float16)
+        if self.cells:
+            cells = np.concatenate(self.cells)
+            self.cells.clear()
+        is_sorted = bool((order[1:] > order[:-1]).all())
+        return cells if is_sorted else cells[order]
+
     def table(self, timeline: Timeline) -> tuple[FrameTable, I64]:
         """Puts the rows in presentation order; gives the table and each row's slot."""
         order = np.argsort(np.array(self.numbers, np.int64), kind="stable")
         numbers = np.array(self.numbers, np.int64)[order]
         signatures = None
         if len(order):
-            signatures = np.stack([self.measured[i].signature for i in order])
+            signatures = np.stack([self.signatures[i] for i in order])
+            self.signatures.clear()
         table = FrameTable(
             numbers,
             timeline.pts[numbers],
@@ -148,10 +163,9 @@ class Rows:
         looks = np.empty((0, 3), np.float32) if signatures is None else signatures
         columns["repeats"] = repeats
         columns["familiarity"] = familiarity(looks, repeats < 0)
-        self._settle()
-        none = np.empty((0, 3, 1, 1), np.float16)
-        cells = np.concatenate(self.cells)[order] if self.cells else none
-        columns["rarity"], columns["oddity"] = rarity_and_oddity(cells, looks, seconds)
+        columns["rarity"], columns["oddity"] = rarity_and_oddity(
+            self._all_cells(order), looks, seconds
+        )
         columns["shot_start"] = shot_starts(columns, looks).astype(np.float32)
         columns["luma_xxh64"] = np.array(self.hashes, np.uint64)[order]
         return {name: columns[name] for name in SIGNALS}

@@ -195,7 +195,7 @@ def read_part(file: Path, numbers: I64) -> Iterator[Seen]:
     import pyarrow as pa
 
     at = 0
-    with pa.memory_map(str(file)) as opened, pa.ipc.open_stream(opened) as batches:
+    with pa.OSFile(str(file), "rb") as opened, pa.ipc.open_stream(opened) as batches:
         for batch in batches:
             there = batch["number"].to_pylist()
             if there != numbers[at : at + len(there)].tolist():
