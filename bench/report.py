@@ -125,6 +125,7 @@ def _evidence(study: dict[str, Any]) -> Iterator[str]:
     others = sorted(policies, key=lambda name: -float(policies[name]["area"]))
     next_best = next(name for name in others if name not in ("adaptive", "uniform"))
     films, minutes = study["films"], f"{study['minutes_a_film']:g}"
+    yield ""
     yield f"**Evidence found without a query:** share of {study['events_a_grade']} events a grade"
     yield f"that K frames show, in {films} films of {minutes} minutes, 95 % intervals by film; the"
     yield "area is the mean over grades and K = 8 to 256. [STUDY.md](bench/STUDY.md) says how"
