@@ -181,8 +181,8 @@ def _index(films: Iterable[dict[str, Any]]) -> Iterator[str]:
 
 
 def _memory(memory: dict[str, Any]) -> Iterator[str]:
-    peaks = [f"{row['peak_mb']:.0f} MB for {name}" for name, row in memory["results"].items()]
-    yield f"**Peak memory of indexing:** {' and '.join(peaks)} of the same pictures."
+    short, long = (f"{row['peak_mb']:.0f} MB" for row in memory["results"].values())
+    yield f"**Peak memory of indexing:** {short} for a minute, {long} for an hour of the same pictures."
 
 
 def _catalogue(result: dict[str, Any]) -> Iterator[str]:
