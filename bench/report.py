@@ -182,7 +182,7 @@ def _index(films: Iterable[dict[str, Any]]) -> Iterator[str]:
 
 def _memory(memory: dict[str, Any]) -> Iterator[str]:
     short, long = (f"{row['peak_mb']:.0f} MB" for row in memory["results"].values())
-    yield f"**Peak memory of indexing:** {short} for a minute, {long} for an hour of the same pictures."
+    yield f"**Peak memory of indexing:** {short} for a minute, {long} for an hour of the same film."
 
 
 def _catalogue(result: dict[str, Any]) -> Iterator[str]:
