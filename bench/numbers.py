@@ -89,7 +89,12 @@ class Numbers:
 
     def relevance(self) -> None:
         """Policies that read relevance, on the first films of the test set."""
-        known = (self.work / "test.jsonl").read_text(encoding="utf-8").splitlines()
+        truth = self.work / "test.jsonl"
+        if not truth.exists():
+            raise click.UsageError(
+                "relevance is measured on the test set; pass --only evidence, too"
+            )
+        known = truth.read_text(encoding="utf-8").splitlines()
         few = self.work / "relevance.jsonl"
         kept = sorted(known, key=lambda line: str(json.loads(line)["video"]))[:RELEVANCE_FILMS]
         few.write_text("\n".join(kept) + "\n", encoding="utf-8")

@@ -181,8 +181,8 @@ def _index(films: Iterable[dict[str, Any]]) -> Iterator[str]:
 
 
 def _memory(memory: dict[str, Any]) -> Iterator[str]:
-    short, long = (f"{row['peak_mb']:.0f} MB" for row in memory["results"].values())
-    yield f"**Peak memory of indexing:** {short} for a minute, {long} for an hour of the same film."
+    short, long = ((name, f"{row['peak_mb']:.0f} MB") for name, row in memory["results"].items())
+    yield f"**Peak memory of indexing:** {long[1]} for {long[0]}, {short[1]} for a minute of them."
 
 
 def _catalogue(result: dict[str, Any]) -> Iterator[str]:

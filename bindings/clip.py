@@ -61,7 +61,7 @@ def load_clip(model: str, *, revision: str | None = None, device: str = "cpu") -
     """
     try:
         import PIL  # noqa: F401 (image processors need it)
-        import torch  # noqa: F401
+        import torch  # noqa: F401 (so does the model)
         from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
     except ImportError as error:
         raise MissingBackendError(

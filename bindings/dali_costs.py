@@ -57,7 +57,7 @@ def _measure(engines: int) -> Costs:
 
 
 def _on_gpu(timeline: Timeline, runs: object, **how: object) -> Iterator[FrameBatch]:
-    return dali.decode(timeline, runs, device="cuda", **how)  # type: ignore[arg-type]
+    return dali.decode(timeline, runs, device="cuda", **how)  # type: ignore[arg-type]  # as given
 
 
 def _seconds(timeline: Timeline, decode: Decoder, frames: int) -> float:

@@ -5,7 +5,8 @@ cost a third more CPU and to win no time, because the two share one interpreter 
 that lie on a GPU, only those that are kept ever come to memory.
 """
 
-from collections.abc import Callable, Iterator
+import functools
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
@@ -21,11 +22,10 @@ from fewframes.kernels.kernel import is_on_gpu
 from fewframes.measure.boundaries import shot_starts
 from fewframes.measure.oddity import coarse_cells, rarity_and_oddity
 from fewframes.measure.redundancy import familiarity
-from fewframes.measure.signals import OF_ALL_ROWS, SIGNALS, Measured, SignalPass, Swept, sweeps
+from fewframes.measure.signals import OF_ALL_ROWS, SIGNALS, SignalPass, Swept, sweeps
 from fewframes.media.table import FrameTable
 from fewframes.media.timeline import Timeline, example_timeline
 
-NO_SIGNATURE = np.empty(0, np.float32)
 BLOCK = 32
 """Pictures whose grids are made coarse at a time."""
 Keep: TypeAlias = Callable[[Any], int]
@@ -82,8 +82,8 @@ class Rows:
     keep: Keep | None
     numbers: list[int] = field(default_factory=list)
     slots: list[int] = field(default_factory=list)
-    measured: list[Measured] = field(default_factory=list)
-    """Without their signatures."""
+    repeats: list[int] = field(default_factory=list)
+    values: list[Mapping[str, float]] = field(default_factory=list)
     signatures: list[F32] = field(default_factory=list)
     grids: list[F32] = field(default_factory=list)
     """Grids of the last pictures, which become `cells` in blocks: one by one it costs more."""
@@ -106,7 +106,8 @@ class Rows:
             slot = self.slots[measured.repeats]
         self.numbers.append(frame.number)
         self.slots.append(slot)
-        self.measured.append(measured._replace(signature=NO_SIGNATURE))
+        self.repeats.append(measured.repeats)
+        self.values.append(measured.values)
         self.signatures.append(measured.signature)
         self.hashes.append(frame.luma_xxh64)
         self.grids.append(frame.swept.grids)
@@ -130,7 +131,10 @@ class Rows:
         return cells if is_sorted else cells[order]
 
     def table(self, timeline: Timeline) -> tuple[FrameTable, I64]:
-        """Puts the rows in presentation order; gives the table and each row's slot."""
+        """Puts the rows in presentation order; gives the table and each row's slot. Call it once.
+
+        What is large is handed over, and not there any more.
+        """
         order = np.argsort(np.array(self.numbers, np.int64), kind="stable")
         numbers = np.array(self.numbers, np.int64)[order]
         signatures = None
@@ -152,14 +156,14 @@ class Rows:
         """Every column of `SIGNALS`: what the pass measured, and what follows from all rows."""
         columns: dict[str, Samples] = {
             name: np.array(
-                [self.measured[i].values[name] for i in order],
+                [self.values[i][name] for i in order],
                 np.uint64 if name == "dhash64" else np.float32,
             )
             for name in SIGNALS
             if name not in OF_ALL_ROWS
         }
         place = np.append(np.argsort(order), -1).astype(np.int32)  # the last one is for no row
-        repeats = place[np.array([self.measured[i].repeats for i in order], np.int64)]
+        repeats = place[np.array(self.repeats, np.int64)[order]]
         looks = np.empty((0, 3), np.float32) if signatures is None else signatures
         columns["repeats"] = repeats
         columns["familiarity"] = familiarity(looks, repeats < 0)
@@ -197,8 +201,9 @@ def scan(
     return rows, report
 
 
+@functools.cache
 def rehearse() -> None:
-    """Measures a film of a few grey pictures, so that all kernels of a scan are there.
+    """Measures a film of a few grey pictures, once a process, so that all kernels of it are there.
 
     The first time on a machine they are compiled, which takes a quarter of a minute and
     more, without a sign of life; after that they are loaded, as the first film would load them.

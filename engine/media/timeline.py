@@ -21,7 +21,7 @@ NO_PTS = np.iinfo(np.int64).min
 """Stands for a missing time stamp (FFmpeg's AV_NOPTS_VALUE)."""
 
 State = Literal["predicted", "verified"]
-Timing = Literal["pts", "decoded"]
+Timing = Literal["pts", "decoded", "repaired"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,16 +124,24 @@ class Timeline:
     order: I64
     """Decode position (a row of ``packets``) of each frame, ``[n] i64``."""
     pts: I64
-    """Presentation time of each frame in ticks, ``[n] i64``, strictly increasing."""
+    """Presentation time of each frame in ticks of ``time_base``, ``[n] i64``, strictly rising."""
     duration_pts: int
     """How long the last frame is shown, in ticks."""
     timing: Timing = "pts"
-    """Whether times are the container's ``pts``, or had to be taken from a full decode."""
+    """Where times come from: the container's ``pts``; a full decode, where the container stores
+    none (``decoded``); or stamps of which some were repaired (``repaired``)."""
     state: State = "predicted"
     damage: tuple[str, ...] = ()
     """What is wrong with the file, in sentences; empty for a clean one."""
     undecodable: I64 = field(default_factory=lambda: np.empty(0, np.int64))
     """Numbers of the frames that a full decode did not give, ``[m] i64``."""
+    repaired: I64 = field(default_factory=lambda: np.empty(0, np.int64))
+    """Numbers of the frames whose ``pts`` is not the container's stamp, ``[m] i64``."""
+    ticks_per_stamp: int = 1
+    """How many ticks of ``time_base`` one tick of the container's stamps has: more than one where
+    frames share a stamp and no tick is free behind it."""
+    notes: tuple[str, ...] = ()
+    """What a careful reader of the file should know and what is no damage, in sentences."""
 
     def __len__(self) -> int:
         return len(self.order)
@@ -150,7 +158,22 @@ class Timeline:
     @property
     def time_base(self) -> Fraction:
         """Seconds per tick."""
-        return self.stream.time_base
+        return self.stream.time_base / self.ticks_per_stamp
+
+    @property
+    def container_pts(self) -> I64:
+        """The file's own stamp of each frame in ticks of ``stream.time_base``, ``[n] i64``.
+
+        It is `NO_PTS` where the file has none.
+        """
+        return self.packets.pts[self.order]
+
+    @property
+    def is_repaired(self) -> Mask:
+        """Whether the ``pts`` of each frame is not the container's stamp, ``[n] bool``."""
+        mask = np.zeros(len(self), bool)
+        mask[self.repaired] = True
+        return mask
 
     @property
     def start_pts(self) -> int:
@@ -178,7 +201,8 @@ class Timeline:
     @property
     def packet_times(self) -> I64:
         """Presentation time of every packet in ticks, ``[p] i64``, `NO_PTS` where none is known."""
-        times = self.packets.pts.copy()
+        stamps = self.packets.pts
+        times = np.where(stamps == NO_PTS, NO_PTS, stamps * self.ticks_per_stamp)
         times[self.order] = self.pts
         return times
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from fewframes.media.timeline import Packets, Source, StreamInfo, Timeline
 
-FORMAT = "fewframes timeline 3"
+FORMAT = "fewframes timeline 4"
 DIGEST_BYTES = 16
 PACKET_COLUMNS = (
     "pts",
@@ -127,6 +127,9 @@ def _to_table(timeline: Timeline) -> Any:  # noqa: ANN401 (pyarrow has no types 
         "state": timeline.state,
         "damage": timeline.damage,
         "undecodable": timeline.undecodable.tolist(),
+        "repaired": timeline.repaired.tolist(),
+        "ticks_per_stamp": timeline.ticks_per_stamp,
+        "notes": timeline.notes,
     }
     table = pa.table({**columns, "frame_number": number, "frame_pts": shown})
     return table.replace_schema_metadata({"fewframes": json.dumps(facts)})
@@ -155,4 +158,7 @@ def _from_table(table: Any, source: Source) -> Timeline | None:  # noqa: ANN401
         state=facts["state"],
         damage=tuple(facts["damage"]),
         undecodable=np.array(facts["undecodable"], np.int64),
+        repaired=np.array(facts["repaired"], np.int64),
+        ticks_per_stamp=facts["ticks_per_stamp"],
+        notes=tuple(facts["notes"]),
     )

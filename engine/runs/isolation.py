@@ -199,7 +199,7 @@ def serve(calls_number: int, life_number: int, memory_bytes: int) -> None:
         try:
             function, args, options, tells = calls.recv()
         except EOFError:
-            os._exit(0)  # calls leave nothing open; taking the libraries down takes 0.2 s
+            return
         except (AttributeError, ImportError) as error:
             calls.send(
                 ("error", TypeError(f"{error}; pass a function of a module, not of a script"))

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from fewframes.decode.choosing import Asked
-from fewframes.measure.scanning import rehearse
 from fewframes.runs.crew import Crewman, Told, run_tasks
 from fewframes.runs.fetching import size_of
 from fewframes.runs.finding import Film
@@ -36,8 +35,6 @@ R = TypeVar("R")
 SLOWEST_BYTES_A_SECOND = 20e6
 """How fast a film can at least be read; while it is hashed or demuxed there is no other sign."""
 UNBOUNDED = 1 << 62
-REHEARSAL_SECONDS = 600.0
-"""How long a worker may take until it has its kernels, where each has to compile them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +78,6 @@ class Run:
     ray: str | None = None
     """The address of a Ray cluster; None works here."""
     patience: Patience = field(default_factory=Patience)
-    rehearsed: set[int] = field(default_factory=set)
-    """Workers that have made a call of `rehearse`, by `id`."""
 
     def events(self, films: Mapping[str, Film], *, retry_failed: bool) -> Iterator[Progress]:
         """Indexes films on worker processes; gives how far each is, and its outcome."""
@@ -137,7 +132,10 @@ class Run:
         memory = self.limits.memory_bytes if self.asked.device == "cpu" else UNBOUNDED
         if self.ray is None:
             count = self.limits.workers or os.cpu_count() or 1
-            return [stack.enter_context(Worker(memory_bytes=memory)) for _ in range(count)]
+            crew = [stack.enter_context(Worker(memory_bytes=memory)) for _ in range(count)]
+            for worker in crew:  # idle by then; to take its libraries down takes each 0.2 s
+                stack.callback(worker.stop)
+            return crew
         from fewframes.bindings.ray_run import ray_workers
 
         workers = ray_workers(self.ray, count=self.limits.workers, memory_bytes=memory)
@@ -208,10 +206,7 @@ class Run:
     def _perform(
         self, worker: Crewman, task: FilmTask, tell: Callable[[int, int], None]
     ) -> Outcome:
-        """Has a worker do one task; before its first one, it gets its kernels ready."""
-        if id(worker) not in self.rehearsed:
-            worker.call(rehearse, limit_seconds=REHEARSAL_SECONDS)
-            self.rehearsed.add(id(worker))
+        """Has a worker do one task."""
         return self._patient(
             worker,
             lambda: worker.call(perform, task, limit_seconds=self._limit(task.path), progress=tell),

@@ -8,7 +8,9 @@
 """
 
 import math
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,6 +66,7 @@ def perform(task: FilmTask, *, progress: Callable[[int, int], None] | None = Non
     `fewframes.runs.pipeline.index_film` does. A hostile film may crash or hang the process: call it
     through `fewframes.runs.isolation`, or on a cluster's own worker.
     """
+    from fewframes.measure.scanning import rehearse
     from fewframes.runs.fetching import is_there, on_disk
     from fewframes.runs.pipeline import index_film, index_range
 
@@ -77,10 +80,30 @@ def perform(task: FilmTask, *, progress: Callable[[int, int], None] | None = Non
         "range_seconds": task.range_seconds if isinstance(task.path, Path) else math.inf,
     }
     tell = progress or (lambda _done, _all: None)
+    with _alive(lambda: tell(0, 0)):
+        rehearse()
     with on_disk(task.path, lambda: tell(0, 0)) as path:
         if task.part is None:
             return index_film(path, task.store, is_strict=task.is_strict, **options)
         return index_range(path, task.store, at=task.part, **options)
+
+
+@contextmanager
+def _alive(tell: Callable[[], None]) -> Iterator[None]:
+    """Gives a sign of life each second, around work of our own that is known to end."""
+    is_over = threading.Event()
+
+    def beat() -> None:
+        while not is_over.wait(1.0):
+            tell()
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
 
 
 def shard_of(video_id: str, count: int) -> int:
