@@ -75,6 +75,12 @@ class DecodeReport:
             mine, more = getattr(self, name), getattr(other, name)
             setattr(self, name, mine | more if isinstance(mine, set) else mine + more)
 
+    def first_anomaly(self, timeline: Timeline) -> str:
+        """Says how often the decoder complained, and when and how for the first time."""
+        row, words = self.anomalies[0]
+        seconds = timeline.packet_seconds(row)
+        return f"{len(self.anomalies)} decode errors, the first near {seconds:.2f} s: {words}"
+
     def provenance(self) -> dict[str, str]:
         """Says who decoded, and why, in words; only what there is to say."""
         words = {

@@ -263,7 +263,5 @@ def what_is_wrong(timeline: Timeline, numbers: I64, table: FrameTable, report: D
     if lost:
         parts.append(f"{lost} of {len(numbers)} scanned frames do not decode cleanly")
     if report.anomalies:
-        row, words = report.anomalies[0]
-        time = timeline.packet_seconds(row)
-        parts.append(f"{len(report.anomalies)} decode errors, the first near {time:.2f} s: {words}")
+        parts.append(report.first_anomaly(timeline))
     return "; ".join(parts)
