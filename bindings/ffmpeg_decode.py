@@ -142,7 +142,7 @@ def _feed(
 ) -> Iterator[tuple[int, VideoFrame, bool]]:
     """Gives each picture that is wanted, with its row and whether it may be damaged."""
     start, second = int(feed[0]), cursor.timeline.packets.is_second_field
-    damage, is_landed = _Damage(cursor.timeline, start), start == 0 or bool(second[start + 1 :][:1])
+    damage, is_landed = _Damage(cursor.timeline, start), not start or second[start + 1 :][:1].any()
     broken, is_silent = cursor.timeline.packets.is_corrupt, cursor.timeline.stream.codec in SILENT
     unfinished = Unfinished(cursor, feed) if is_silent else None
     for row, pictures, is_fed in cursor.decoded(feed):

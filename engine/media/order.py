@@ -108,7 +108,7 @@ def settled(order: Order, decoded: I64) -> I64:
     for stretch, first in zip(order.doubtful, position, strict=True):
         guess = order.rows[first : first + _count(order.rows, stretch)]
         there = decoded[(decoded >= stretch.first) & (decoded < stretch.end)]
-        parts += [order.rows[at:first], _merged(guess, there[np.isin(there, guess)])]
+        parts += [order.rows[at:first], merged(guess, there[np.isin(there, guess)])]
         at = first + len(guess)
     return np.concatenate([*parts, order.rows[at:]])
 
@@ -117,7 +117,7 @@ def _count(rows: I64, stretch: Stretch) -> int:
     return int(((rows >= stretch.first) & (rows < stretch.end)).sum())
 
 
-def _merged(guess: I64, decoded: I64) -> I64:
+def merged(guess: I64, decoded: I64) -> I64:
     """The decoded rows in their order, and the others each behind its neighbour in the guess."""
     missing = ~np.isin(guess, decoded)
     place = {row: at for at, row in enumerate(decoded.tolist())}
@@ -125,5 +125,5 @@ def _merged(guess: I64, decoded: I64) -> I64:
     for row in guess.tolist():
         key = place.get(row, key)
         keys.append(key)
-    merged: I64 = guess[np.lexsort((missing, np.array(keys)))]
-    return merged
+    order: I64 = guess[np.lexsort((missing, np.array(keys)))]
+    return order

@@ -17,7 +17,7 @@ import numpy as np
 from fewframes.arrays import I64, Mask
 from fewframes.errors import UnreadableMediaError
 from fewframes.media.clocks import repaired_times, usual_step
-from fewframes.media.order import Order, Stretch, presentation_order, settled
+from fewframes.media.order import Order, Stretch, merged, presentation_order, settled
 from fewframes.media.timeline import NO_PTS, Packets, Source, Timeline
 
 if TYPE_CHECKING:
@@ -80,13 +80,21 @@ def _has_times(timeline: Timeline, film: "Demuxed") -> bool:
 
 
 def _by_decoder(timeline: Timeline, film: "Demuxed") -> Timeline:
-    """Takes the order of a decode from end to end, and the times that come with it."""
+    """Takes the order of a decode from end to end, and the times that come with it.
+
+    A packet that gives no picture, without a complaint, is no frame.
+    """
     from fewframes.bindings.ffmpeg_order import decoded_order
 
-    rows, dts = decoded_order(timeline, [Stretch(0, len(film.packets))]).columns()
-    if not rows.size:
+    decoded = decoded_order(timeline, [Stretch(0, len(film.packets))])
+    came, came_with = decoded.columns()
+    if not came.size:
         raise UnreadableMediaError(f"no frame of {timeline.source.name!r} can be decoded")
-    stamps = film.packets.pts
+    is_there = np.isin(timeline.order, [*decoded.rows, *decoded.refused])
+    rows, stamps = merged(timeline.order[is_there], came), film.packets.pts
+    dts = np.full(len(stamps), NO_PTS)
+    dts[came] = came_with
+    dts = dts[rows]
     shown = stamps[rows] if film.stream.container in STORES_PTS else dts
     step = usual_step(np.diff(np.sort(stamps[stamps != NO_PTS])))
     durations = film.durations[film.durations > 0]
