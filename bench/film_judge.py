@@ -36,8 +36,8 @@ class Known:
 
     seconds: F64
     """When each frame is shown after the first, ``[n]``; NaN where only the order is known."""
-    repaired: tuple[int, ...] = ()
-    """Frames whose stamps in the file cannot be right."""
+    repaired: tuple[int, ...] | None = ()
+    """Frames whose stamps in the file cannot be right; None where that is up to the demuxer."""
     duration: float | None = None
     """How long the film is, in seconds; None where the file does not tell."""
 
@@ -99,10 +99,9 @@ def known_faults(timeline: Timeline, known: Known) -> list[str]:
             f"times: frame {at} is at {timeline.seconds[at]:.4f} s, right is "
             f"{known.seconds[at]:.4f} s ({off.sum()} such frames)"
         )
-    if timeline.timing != "decoded" and timeline.repaired.tolist() != list(known.repaired):
-        faults.append(
-            f"repaired: {_few(timeline.repaired.tolist())}, right is {_few(list(known.repaired))}"
-        )
+    right = timeline.repaired.tolist() if known.repaired is None else list(known.repaired)
+    if timeline.timing != "decoded" and timeline.repaired.tolist() != right:
+        faults.append(f"repaired: {_few(timeline.repaired.tolist())}, right is {_few(right)}")
     length = known.duration
     if length is not None and abs(timeline.duration_seconds - length) > 0.001 + half_tick:
         faults.append(f"duration: {timeline.duration_seconds:.3f} s, right is {length:.3f} s")
