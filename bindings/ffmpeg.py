@@ -133,10 +133,9 @@ class Demuxed(NamedTuple):
     headers: tuple[Headers, ...]
     damage: list[str]
     """What is wrong with the file, in sentences."""
-    reorders: bool
-    """Whether the decoder puts these pictures in another order than it gets them."""
-    never_reorders: bool
-    """Whether no stream of this codec does."""
+    depth: int | None
+    """How many pictures the decoder holds back to put them in order (num_reorder_frames), as far as
+    it knows by now; None for a codec that never reorders."""
 
 
 def read_packets(source: Source, index: int | None) -> Demuxed:
@@ -148,14 +147,15 @@ def read_packets(source: Source, index: int | None) -> Demuxed:
     log.clear()
     with open_container(source.path) as container:
         stream = choose_stream(container, source.path, index)
-        reorders = bool(stream.codec_context.reorder_depth)
-        never_reorders = not stream.codec_context.codec.reorder
+        context = stream.codec_context
+        depth = context.reorder_depth
         first, reader = _FirstPicture(stream), PacketReader(stream)
         error = _demux(container, stream, first, reader, source.name)
         packets, durations = reader.columns()
         is_film = container.format.name.startswith("mov")
         listed = len(stream.index_entries) if is_film else 0
         picture = first.after(None)
+        depth = max(depth, context.reorder_depth) if context.codec.reorder else None
         if picture is None:
             raise _nothing_decodes(source.name, stream, len(packets), log)
         info = describe(container, stream, picture)
@@ -165,7 +165,7 @@ def read_packets(source: Source, index: int | None) -> Demuxed:
     damage += sorted({words for words in log if not is_harmless(words)})
     log.clear()
     headers = reader.tracker.states
-    return Demuxed(info, packets, durations, headers, damage, reorders, never_reorders)
+    return Demuxed(info, packets, durations, headers, damage, depth)
 
 
 def _nothing_decodes(

@@ -142,7 +142,8 @@ def _feed(
 ) -> Iterator[tuple[int, VideoFrame, bool]]:
     """Gives each picture that is wanted, with its row and whether it may be damaged."""
     start, second = int(feed[0]), cursor.timeline.packets.is_second_field
-    damage, is_landed = _Damage(cursor.timeline, start), not start or second[start + 1 :][:1].any()
+    damage = _Damage(cursor.timeline, start)
+    is_landed = start == 0 or bool(second[start + 1 : start + 2].any())
     broken, is_silent = cursor.timeline.packets.is_corrupt, cursor.timeline.stream.codec in SILENT
     unfinished = Unfinished(cursor, feed) if is_silent else None
     for row, pictures, is_fed in cursor.decoded(feed):

@@ -202,11 +202,17 @@ def _placed(groups: list[_Group], reading: _Reading, durations: list[int], scale
         if group.kept is not None:
             if reading.clock[group.kept] != number:
                 number, last = reading.clock[group.kept], len(times) - 1
-                lasts = durations[last] if durations[last] > 0 else reading.step
+                lasts = _lasts(durations[last], reading.step)
                 offset = times[-1] + lasts * scale - stamps[group.kept] * scale
             times.append(stamps[group.kept] * scale + offset)
         times += _between(group, reading, scale, offset)
     return times
+
+
+def _lasts(duration: int, step: int) -> int:
+    """How long a frame in front of a new clock is shown; writers round the last duration."""
+    is_usual = duration <= 0 or 16 * abs(duration - step) <= step
+    return step if is_usual else duration
 
 
 def _between(group: _Group, reading: _Reading, scale: int, offset: int) -> list[int]:

@@ -1,8 +1,8 @@
 """In which order are the packets of a stream shown, as far as packets alone can say?
 
 1. A codec that never reorders shows them as they are coded.
-2. Elsewhere presentation times say it, as long as decode times rise, no two times are equal, and
-   no picture is moved further than a decoder's window.
+2. Elsewhere presentation times say it, as long as decode times rise, no two times are equal, no
+   picture waits for more pictures than its decoder holds back, and none is moved over a long gap.
 3. Where that fails, it is asked of each group of pictures by itself: a group in which it holds is
    in order of its times, behind the group before it. Groups in which it does not, and both groups
    at a joint of two clocks, are *doubtful*: only their decoder knows (`Stretch`).
@@ -17,7 +17,11 @@ from fewframes.arrays import I64, Mask
 from fewframes.media.timeline import NO_PTS, Packets
 
 WINDOW = 32
-"""Packets that a picture may be moved by: 16 pictures (Rec. ITU-T H.264, A.3.1), of two fields."""
+"""Pictures that are looked back at; decoders hold back 16 (Rec. ITU-T H.264, A.3.1)."""
+
+
+LONG_STEPS = 250
+"""A gap is so many times the usual step: ten seconds at 25 frames a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,30 +44,42 @@ class Order:
     """Packets in front of which decode times fall: a clock starts again, or one is far off."""
 
 
-def presentation_order(packets: Packets, *, never_reorders: bool) -> Order:
+def presentation_order(packets: Packets, *, depth: int | None) -> Order:
     """Orders the shown packets; times that are missing leave a group doubtful.
 
+    ``depth`` is how many pictures the decoder may hold back that came before one and are shown
+    after it (num_reorder_frames); None for a codec that never reorders.
+
     >>> from fewframes.media.timeline import example_timeline
-    >>> presentation_order(example_timeline().packets, never_reorders=False).rows
+    >>> presentation_order(example_timeline().packets, depth=1).rows
     array([0, 2, 3, 1])
     """
     rows = np.flatnonzero(packets.is_frame)
     joints = tuple(_falls(packets.dts).tolist())
-    if never_reorders:
+    if depth is None:
         return Order(rows, joints=joints)
     times = packets.pts[rows]
-    if not joints and is_plain(times):
+    if not joints and is_plain(times, depth):
         return Order(rows[np.argsort(times, kind="stable")])
-    return _by_groups(packets, rows, joints)
+    return _by_groups(packets, rows, joints, depth)
 
 
-def is_plain(times: I64) -> bool:
-    """Whether times in decode order, ``[n] i64``, say the order of presentation by themselves."""
+def is_plain(times: I64, depth: int) -> bool:
+    """Whether times in decode order, ``[n] i64``, say the order of presentation by themselves.
+
+    >>> is_plain(np.array([0, 3, 1, 2]), 1), is_plain(np.array([0, 9, 3, 1, 2]), 1)
+    (True, False)
+    """
     if (times == NO_PTS).any():
         return False
     order = np.argsort(times, kind="stable")
-    is_near = np.abs(order - np.arange(len(order))).max(initial=0) <= WINDOW
-    return bool(is_near and (np.diff(times[order]) > 0).all())
+    steps = np.diff(times[order])
+    if not (steps > 0).all() or _crosses_gap(order, steps):
+        return False
+    waiting = np.zeros(len(times), np.int64)
+    for distance in range(1, min(WINDOW, len(times) - 1) + 1):
+        waiting[distance:] += times[:-distance] > times[distance:]
+    return int(waiting.max(initial=0)) <= depth
 
 
 def _falls(dts: I64) -> I64:
@@ -72,7 +88,15 @@ def _falls(dts: I64) -> I64:
     return known[1:][np.diff(dts[known]) <= 0]
 
 
-def _by_groups(packets: Packets, rows: I64, joints: tuple[int, ...]) -> Order:
+def _crosses_gap(order: I64, steps: I64) -> bool:
+    """Whether a picture is coded before others from which a long gap parts it: it may be off."""
+    gaps = np.flatnonzero(steps > LONG_STEPS * np.median(steps)) if len(steps) else steps
+    latest = np.maximum.accumulate(order)
+    earliest = np.minimum.accumulate(order[::-1])[::-1]
+    return bool((latest[gaps] > earliest[gaps + 1]).any())
+
+
+def _by_groups(packets: Packets, rows: I64, joints: tuple[int, ...], depth: int) -> Order:
     """Orders group by group, and says which groups are doubtful."""
     starts = np.flatnonzero(packets.can_start)
     edges = np.unique(np.concatenate([[0], starts, [len(packets)]]))
@@ -81,7 +105,7 @@ def _by_groups(packets: Packets, rows: I64, joints: tuple[int, ...]) -> Order:
     ordered, latest = [], NO_PTS
     for group, (first, end) in enumerate(pairwise(cuts)):
         times = packets.pts[rows[first:end]]
-        is_doubtful[group] |= not is_plain(times)
+        is_doubtful[group] |= not is_plain(times, depth)
         if end > first and group and int(times.min()) <= latest:
             is_doubtful[group - 1 : group + 1] = True
         latest = int(times.max()) if end > first else latest

@@ -37,9 +37,9 @@ PREFIX_PACKETS = 64
 def predicted(source: Source, film: "Demuxed") -> Timeline:
     """Makes the timeline of a demuxed stream, and decodes what is in doubt."""
     packets = film.packets
-    guess = presentation_order(packets, never_reorders=film.never_reorders)
+    guess = presentation_order(packets, depth=film.depth)
     timeline = _provisional(source, film, guess.rows)
-    if not film.never_reorders and not _has_times(timeline, film):
+    if film.depth is not None and not _has_times(timeline, film):
         return _by_decoder(timeline, film)
     in_doubt = [*guess.doubtful, *_lead_in(packets)]
     if not in_doubt:
@@ -68,7 +68,7 @@ def _has_times(timeline: Timeline, film: "Demuxed") -> bool:
     pts = film.packets.pts[film.packets.is_frame]
     if (pts == NO_PTS).any():
         return False
-    if not film.reorders:
+    if not film.depth:
         return True
     if film.stream.container not in STORES_PTS:
         return False
