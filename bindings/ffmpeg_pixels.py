@@ -20,7 +20,7 @@ from fewframes.arrays import U8, Samples
 from fewframes.bindings.ffmpeg import COLOUR_RANGES
 from fewframes.bindings.ffmpeg_crop import Cropper
 from fewframes.bindings.ffmpeg_hashes import picture_hashes
-from fewframes.bindings.ffmpeg_planes import planar, reformatted, rows_of
+from fewframes.bindings.ffmpeg_planes import in_low_endian, planar, reformatted, rows_of
 from fewframes.decode.decoding import DecodeReport
 from fewframes.decode.fitting import Box, fitted_box
 from fewframes.decode.frames import Format
@@ -120,7 +120,7 @@ class Pixels:
         colour = colour_of(self.stream, picture.format.name, range_)
         if colour is None:
             self.report.colours.add(f"swscale: {picture.format.name}")
-            scaled = self._scaled(picture, "rgb24", box)
+            scaled = self._scaled(in_low_endian(picture, self.scaler), "rgb24", box)
             plane = rows_of(scaled.planes[0])
             return plane[:, : scaled.width * 3].reshape(scaled.height, scaled.width, 3)
         self.report.colours.add(f"fewframes: {colour}")

@@ -152,6 +152,17 @@ def reformatted(
         ) from error
 
 
+def in_low_endian(picture: VideoFrame, scaler: VideoReformatter) -> VideoFrame:
+    """Swaps the bytes of colours that share a big-endian word (RGB 555, 565).
+
+    FFmpeg 8.1 does not swap them where it makes RGB of 8 bits of these in one step.
+    """
+    layout = picture.format
+    if not layout.is_big_endian or max(one.bits for one in layout.components) >= 8:
+        return picture
+    return reformatted(picture, scaler, f"{layout.name.removesuffix('be')}le")
+
+
 def _plain(picture: VideoFrame) -> tuple[Samples, ...]:
     """The planes of a plain format but alpha, in the byte order of this machine."""
     layout = picture.format
