@@ -77,7 +77,9 @@ def layout_of(name: str) -> Layout:
     parts, first = layout.components, layout.components[0]
     of_plane = [[one for one in parts if one.plane == at] for at in range(4)]
     planes = [
-        (bool(some[0].is_chroma), len(some) * -(-some[0].bits // 8) * 8) for some in of_plane if some
+        (bool(some[0].is_chroma), len(some) * -(-some[0].bits // 8) * 8)
+        for some in of_plane
+        if some
     ]
     is_packed = len(planes) == 1 and (len(parts) > 1 or bool(layout.is_bit_stream))
     if is_packed:

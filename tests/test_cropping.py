@@ -184,5 +184,5 @@ def test_endless_headers_end(tmp_path):
     film = tmp_path / "film"
     film.write_bytes(b"\0\0\0\x08free" * 50_000)
     assert mp4_crop(film, 1) == (Crop(), True)
-    film.write_bytes(bytes.fromhex("18538067" "01ffffffffffffff") + b"\xec\x80" * 50_000)
+    film.write_bytes(bytes.fromhex("1853806701ffffffffffffff") + b"\xec\x80" * 50_000)
     assert matroska_crop(film, 0) == Crop()
