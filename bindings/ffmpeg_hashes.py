@@ -99,8 +99,8 @@ def _hash(rows: U8) -> int:
 def _update(digest: xxhash.xxh64, rows: U8) -> None:
     """Adds rows to a digest, at once where no padding is between them, or few."""
     if rows.size <= BLOCK_BYTES:
-        digest.update(np.ascontiguousarray(rows))
+        digest.update(np.ascontiguousarray(rows).data)
         return
     step = len(rows) if rows.flags.c_contiguous else max(1, BLOCK_BYTES // max(1, rows.shape[1]))
     for at in range(0, len(rows), step):
-        digest.update(np.ascontiguousarray(rows[at : at + step]))
+        digest.update(np.ascontiguousarray(rows[at : at + step]).data)

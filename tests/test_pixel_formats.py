@@ -29,6 +29,14 @@ def raw(tmp_path_factory):
     return film
 
 
+def given(call):
+    """What a call gives, or the sentence in which it refuses."""
+    try:
+        return call(), ""
+    except UnsupportedStreamError as error:
+        return None, str(error)
+
+
 def joined(planes, at):
     return b"".join(np.ascontiguousarray(plane[at]).tobytes() for plane in planes)
 
@@ -36,13 +44,13 @@ def joined(planes, at):
 @pytest.mark.parametrize("name", [name for name in FORMATS if sampling(name)])
 def test_planes_are_those_of_the_ffmpeg_command(raw, name):
     path = raw(name)
-    try:
-        planes = fewframes.read(path, frames=[0, 1], format="yuv").planes
-    except UnsupportedStreamError as error:
-        assert "format='rgb'" in str(error)
-        assert repr(name) in str(error)
+    batch, refusal = given(lambda: fewframes.read(path, frames=[0, 1], format="yuv"))
+    if refusal:
+        assert "format='rgb'" in refusal
+        assert repr(name) in refusal
         assert name not in UNPACKED
         return
+    planes = batch.planes
     with av.open(str(path)) as container:
         pictures = list(container.decode(video=0))
     if name in UNPACKED:
@@ -57,11 +65,11 @@ def test_planes_are_those_of_the_ffmpeg_command(raw, name):
 @pytest.mark.parametrize("name", FORMATS)
 def test_rgb_is_that_of_the_ffmpeg_command(raw, name):
     path = raw(name)
-    try:
-        frames = fewframes.read(path, frames=[0]).frames
-    except UnsupportedStreamError as error:
-        assert repr(name) in str(error)
+    batch, refusal = given(lambda: fewframes.read(path, frames=[0]))
+    if refusal:
+        assert repr(name) in refusal
         return
+    frames = batch.frames
     (expected,) = by_command(path, "rgb24")
     theirs = np.frombuffer(expected[0], np.uint8).reshape(frames[0].shape)
     if "bayer" not in name:
@@ -81,10 +89,9 @@ def test_planes_of_common_formats_are_unpacked_by_their_published_layouts(name):
 @pytest.mark.parametrize("name", KNOWN)
 def test_planes_are_whole_or_refused_in_a_sentence(name):
     layout = av.VideoFrame(68, 36, name).format
-    try:
-        planes = planar(noise(name, (36, 68)), VideoReformatter())
-    except UnsupportedStreamError as error:
-        assert repr(name) in str(error)
+    planes, refusal = given(lambda: planar(noise(name, (36, 68)), VideoReformatter()))
+    if refusal:
+        assert repr(name) in refusal
         assert name not in UNPACKED
         return
     steps = (16 // layout.chroma_height(16), 16 // layout.chroma_width(16))

@@ -1,4 +1,4 @@
-"""A film that changes its size in mid-stream: no picture is squashed, and none is called damaged."""
+"""A film that changes its size in mid-stream: no picture is squashed or called damaged."""
 
 from fractions import Fraction
 
@@ -33,7 +33,7 @@ def picture(size, number):
 
 def write(path, name, sizes):
     """Encodes a stretch of `EACH` frames of each size into one stream, by an encoder each."""
-    suffix, pixel_format, options = FILMS[name]
+    _, pixel_format, options = FILMS[name]
     with av.open(str(path), "w") as container:
         stream = container.add_stream(name, rate=25, options=options)
         stream.height, stream.width = sizes[0]
