@@ -17,6 +17,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from fewframes.arrays import I64
+from fewframes.bindings.ffmpeg_crop import crop_of_stream
 from fewframes.bindings.ffmpeg_log import complaints, is_harmless
 from fewframes.bindings.ffmpeg_packets import PacketReader
 from fewframes.errors import UnreadableMediaError
@@ -225,13 +226,16 @@ def describe(
     context = stream.codec_context
     rotation, is_mirrored = (0, False) if picture is None else orientation(picture)
     pixels: Any = picture or context
+    pixel_format = picture.format.name if picture else str(context.pix_fmt)
+    size = (pixels.height, pixels.width)
+    crop, crop_note = crop_of_stream(container, stream, size, pixel_format)
     return StreamInfo(
         index=stream.index,
         container=container.format.name.split(",")[0],
         codec=context.codec.canonical_name,
         width=pixels.width,
         height=pixels.height,
-        pixel_format=picture.format.name if picture else str(context.pix_fmt),
+        pixel_format=pixel_format,
         time_base=Fraction(stream.time_base or Fraction(1, 1)),
         pixel_aspect=Fraction(stream.sample_aspect_ratio or 1),
         rotation=rotation,
@@ -240,6 +244,8 @@ def describe(
         colour_range=COLOUR_RANGES.get(int(pixels.color_range), "unspecified"),
         header_frames=stream.frames,
         transfer=TRANSFERS.get(int(pixels.color_trc), "unspecified"),
+        crop=crop,
+        crop_note=crop_note,
     )
 
 

@@ -45,7 +45,7 @@ def decode(
 ) -> Iterator[FrameBatch]:
     """Decodes runs one after the other; the contract is `fewframes.decode.decoding.Decoder`'s."""
     count = sum(len(run.wanted) for run in runs)
-    pixels = Pixels(timeline.stream, format, size, report.colours, count)
+    pixels = Pixels(timeline.stream, format, size, report, count)
     number_of = np.full(len(timeline.packets), -1)
     number_of[timeline.order] = np.arange(len(timeline))
     cursor = Cursor(timeline)
@@ -64,7 +64,7 @@ def decode(
                     timeline.time_base,
                     timeline.start_pts,
                     timeline.source.name,
-                    luma_xxh64=pixels.luma_xxh64(picture),
+                    **pixels.hashes(picture),
                     is_damaged=np.array([is_damaged]),
                 )
     finally:

@@ -61,6 +61,8 @@ class DecodeReport:
     """Why it did, where the caller left that open."""
     colours: set[str] = field(default_factory=set)
     """How pictures became RGB: by whom, and what their samples were taken for."""
+    fitted: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Frames of another size than the stream's, by that size, and what was made of them."""
 
     def count(self, rung: Rung) -> None:
         """Counts one step of the ladder."""
@@ -87,6 +89,7 @@ class DecodeReport:
             "decoder": self.decoders,
             "chosen_because": self.chosen,
             "passed_on_to_ffmpeg": {f"{why} ({n})" for why, n in self.passed_on.items()},
+            "fitted": set(map(_fitted_words, self.fitted.items())),
         }
         return {name: "; ".join(sorted(said)) for name, said in words.items() if said}
 
@@ -104,6 +107,12 @@ class DecodeReport:
             **self.provenance(),
             **{name: "; ".join(sorted(said)) for name, said in words.items() if said},
         }
+
+
+def _fitted_words(entry: tuple[tuple[str, str], int]) -> str:
+    (size, how), count = entry
+    are, were = ("frame is", "was") if count == 1 else ("frames are", "were")
+    return f"{count} {are} of another size ({size}) and {were} {how}"
 
 
 class Decoder(Protocol):

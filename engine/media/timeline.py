@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from fewframes.arrays import F64, I64, Mask
 from fewframes.errors import StaleIndexError, UnreadableMediaError
+from fewframes.media.cropping import Crop
 from fewframes.media.headers import Headers
 
 NO_PTS = np.iinfo(np.int64).min
@@ -83,12 +84,26 @@ class StreamInfo:
     """Frames the header claims; 0 where it says nothing. Never trusted."""
     transfer: str = "unspecified"
     """Transfer curve by FFmpeg's name; ``smpte2084`` (PQ) and ``arib-std-b67`` (HLG) are HDR."""
+    crop: Crop = Crop()  # noqa: RUF009 (immutable)
+    """Samples of the coded picture that the container wants hidden, on whole chroma samples."""
+    crop_note: str = ""
+    """Why what the container says of cropping is ignored, in a sentence, where it is."""
+
+    def __post_init__(self) -> None:
+        """Takes a crop out of JSON, too."""
+        object.__setattr__(self, "crop", Crop(*self.crop))
+
+    @property
+    def cropped_size(self) -> tuple[int, int]:
+        """Height and width in samples of what is shown, before rotation."""
+        left, right, top, bottom = self.crop
+        return self.height - top - bottom, self.width - left - right
 
     @property
     def display_size(self) -> tuple[int, int]:
-        """Height and width in samples as shown, after rotation."""
-        turned = self.rotation in (90, 270)
-        return (self.width, self.height) if turned else (self.height, self.width)
+        """Height and width in samples as shown, after cropping and rotation."""
+        height, width = self.cropped_size
+        return (width, height) if self.rotation in (90, 270) else (height, width)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
