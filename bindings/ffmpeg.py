@@ -21,6 +21,7 @@ from fewframes.bindings.ffmpeg_log import complaints, is_harmless
 from fewframes.bindings.ffmpeg_packets import PacketReader
 from fewframes.errors import UnreadableMediaError
 from fewframes.media.headers import Headers
+from fewframes.media.structure import ending_of
 from fewframes.media.timeline import Packets, Source, StreamInfo
 
 if TYPE_CHECKING:
@@ -162,6 +163,8 @@ def read_packets(source: Source, index: int | None) -> Demuxed:
     damage = [] if error is None else [f"reading stops: {error}"]
     if listed > len(packets):
         damage.append(f"ends early: {len(packets)} of {listed} listed frames are there")
+    end = ending_of(source.path, info.container, packets)
+    damage += [end.damage] if end.damage else []
     damage += sorted({words for words in log if not is_harmless(words)})
     log.clear()
     headers = reader.tracker.states
