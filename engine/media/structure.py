@@ -16,13 +16,14 @@ every read is bounded, every step goes forward, and what does not parse proves n
 """
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
 from fewframes.media.ebml import matroska_ending
 from fewframes.media.endings import INDEX_CUT, WHOLE, Bytes, Ending, cut, last_position
 from fewframes.media.timeline import Packets
+from fewframes.media.transport import packet_layout, pictures_elsewhere
 
 STEPS = 1 << 18
 """Boxes, tags or chunks that are looked at; a file with more behind its last packet is unjudged."""
@@ -35,6 +36,16 @@ def ending_of(path: Path, container: str, packets: Packets) -> Ending:
         return WHOLE
     with path.open("rb", buffering=0) as file:
         return judge(Bytes(file), packets)
+
+
+def unread_pictures(
+    path: Path, container: str, packets: Packets, streams: Mapping[int, int]
+) -> list[str]:
+    """Says which pictures of an MPEG-TS file another video stream has; see `transport`."""
+    if container != "mpegts":
+        return []
+    with path.open("rb", buffering=0) as file:
+        return pictures_elsewhere(Bytes(file), packets, streams)
 
 
 def _asf_ending(data: Bytes, _packets: Packets) -> Ending:
@@ -200,14 +211,12 @@ def _indexed_bytes(data: Bytes, at: int) -> int:
 
 
 def _ts_ending(data: Bytes, _packets: Packets) -> Ending:
-    """Looks for a packet that is not whole, in files whose sync bytes say how long packets are."""
-    for size, lead in ((188, 0), (192, 4), (204, 0)):
-        is_size = all(data.at(lead + size * row, 1) == b"G" for row in range(4))
-        if is_size and data.size % size:
-            return Ending(note=f"the last {data.size % size} bytes are no whole packet of {size}")
-        if is_size:
-            break
-    return WHOLE
+    """Looks for a packet that is not whole."""
+    layout = packet_layout(data)
+    rest = data.size % layout[0] if layout else 0
+    if not layout or not rest:
+        return WHOLE
+    return Ending(note=f"the last {rest} bytes are no whole packet of {layout[0]}")
 
 
 Step: TypeAlias = Callable[[int], tuple[str, int]]
