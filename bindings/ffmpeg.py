@@ -137,6 +137,8 @@ class Demuxed(NamedTuple):
     headers: tuple[Headers, ...]
     damage: list[str]
     """What is wrong with the file, in sentences."""
+    notes: list[str]
+    """What is no damage, and worth knowing of the file, in sentences."""
     reorders: bool
     """Whether the decoder puts these pictures in another order than it gets them."""
     never_reorders: bool
@@ -173,7 +175,8 @@ def read_packets(source: Source, index: int | None) -> Demuxed:
     damage += sorted({words for words in log if not is_harmless(words)})
     log.clear()
     headers = reader.tracker.states
-    return Demuxed(info, packets, durations, headers, damage, reorders, never_reorders)
+    notes = [end.note] if end.note else []
+    return Demuxed(info, packets, durations, headers, damage, notes, reorders, never_reorders)
 
 
 def _nothing_decodes(
