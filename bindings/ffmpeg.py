@@ -3,6 +3,7 @@
 Foreign errors become `UnreadableMediaError` here.
 """
 
+from collections.abc import Iterator
 from contextlib import suppress
 from fractions import Fraction
 from math import atan2, degrees
@@ -22,6 +23,7 @@ from fewframes.bindings.ffmpeg_log import complaints, is_harmless
 from fewframes.bindings.ffmpeg_packets import PacketReader
 from fewframes.errors import UnreadableMediaError
 from fewframes.media.headers import Headers
+from fewframes.media.structure import ending_of, unread_pictures
 from fewframes.media.timeline import Packets, Source, StreamInfo
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ OPENING: dict[str, Any] = {"metadata_errors": "replace"} if IS_BEFORE_19 else {}
 """Options of `av.open`: names and titles may be in any encoding, which PyAV 19 takes as it is."""
 READING_ERRORS = (av.error.FFmpegError, IndexError)
 """What demuxing raises; PyAV cannot find a stream that a broken MPEG-TS adds while it is read."""
+MOST_LATE_STREAMS = 64
+"""How many streams a file may add while it is read; one more stops that."""
 VERSIONS = f"av {av.__version__}, ffmpeg {av.ffmpeg_version_info}"
 """What a stored timeline depends on."""
 
@@ -134,6 +138,8 @@ class Demuxed(NamedTuple):
     headers: tuple[Headers, ...]
     damage: list[str]
     """What is wrong with the file, in sentences."""
+    notes: list[str]
+    """What is no damage, and worth knowing of the file, in sentences."""
     depth: int | None
     """How many pictures the decoder holds back to put them in order (num_reorder_frames), as far as
     it knows by now; None for a codec that never reorders."""
@@ -160,13 +166,18 @@ def read_packets(source: Source, index: int | None) -> Demuxed:
         if picture is None:
             raise _nothing_decodes(source.name, stream, len(packets), log)
         info = describe(container, stream, picture)
+        streams = {other.id: other.index for other in container.streams.video}
     damage = [] if error is None else [f"reading stops: {error}"]
     if listed > len(packets):
         damage.append(f"ends early: {len(packets)} of {listed} listed frames are there")
+    end = ending_of(source.path, info.container, packets)
+    damage += [end.damage] if end.damage else []
+    damage += unread_pictures(source.path, info.container, packets, streams)
     damage += sorted({words for words in log if not is_harmless(words)})
     log.clear()
     headers = reader.tracker.states
-    return Demuxed(info, packets, durations, headers, damage, depth)
+    notes = [end.note] if end.note else []
+    return Demuxed(info, packets, durations, headers, damage, notes, depth)
 
 
 def _nothing_decodes(
@@ -204,7 +215,7 @@ def _demux(
 ) -> Exception | None:
     """Reads every packet; of a file that breaks off, those that are there, and gives the error."""
     try:
-        for packet in container.demux(stream):
+        for packet in _every_packet(container, stream):
             if packet.size == 0:
                 continue
             reader.read(packet)
@@ -217,6 +228,19 @@ def _demux(
     except READING_ERRORS as problem:
         return problem
     return None
+
+
+def _every_packet(
+    container: InputContainer, stream: VideoStream
+) -> "Iterator[Packet[VideoStream]]":
+    """Demuxes a stream; where PyAV meets one that the file adds on its way, it is asked again."""
+    for _ in range(MOST_LATE_STREAMS):
+        try:
+            yield from container.demux(stream)
+        except IndexError:
+            continue
+        return
+    yield from container.demux(stream)
 
 
 def describe(

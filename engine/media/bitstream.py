@@ -12,7 +12,8 @@ Only headers are read. A parser is chosen once a stream, by codec and extradata,
    pictures that are never shown. Nothing is dropped.
 4. Motion JPEG and MPEG-4: a packet that leans on tables or headers of another is no start
    (`start_headers.py`). Nothing is dropped.
-5. Every other codec: nothing is dropped, the container's keyframe flag is believed.
+5. Theora: headers are no pictures (`theora.py`).
+6. Every other codec: nothing is dropped, the container's keyframe flag is believed.
 """
 
 import struct
@@ -20,6 +21,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypeAlias
 
 from fewframes.media.start_headers import jpeg_starts, mpeg4_starts
+from fewframes.media.theora import Start, theora_starts
 
 Buffer: TypeAlias = memoryview
 
@@ -50,8 +52,12 @@ SAYS_UNREFERENCED = ("h264", "hevc")
 """Codecs whose packets say that no other picture refers to them."""
 SEQUENCE_HEADERS = {"mpeg1video": b"\xb3", "mpeg2video": b"\xb3", "vc1": b"\x0f"}
 """Codecs with a header in front of some pictures, and its start code."""
-START_TESTS = {"mjpeg": jpeg_starts, "mpeg4": mpeg4_starts}
-"""Codecs whose keyframes may lean on what came before, and what makes the test of a stream."""
+START_TESTS: dict[str, Callable[[bytes], Callable[[Buffer], Start]]] = {
+    "mjpeg": lambda _: jpeg_starts(),
+    "mpeg4": lambda _: mpeg4_starts(),
+    "theora": theora_starts,
+}
+"""Codecs whose packets may lean on what came before, and what makes the test of a stream."""
 _WORD = struct.Struct(">I")
 PLAIN = PacketKind()
 NEEDED = PacketKind(can_start=False)
@@ -61,7 +67,12 @@ WITH_HEADERS = {
     kind: kind._replace(is_unreferenced=False, has_headers=True)
     for kind in (PLAIN, NEEDED, UNREFERENCED)
 }
-_STARTS = {True: PLAIN, False: NEEDED, None: PacketKind(can_start=False, is_broken=True)}
+_STARTS: dict[Start, PacketKind] = {
+    True: PLAIN,
+    False: NEEDED,
+    None: PacketKind(can_start=False, is_broken=True),
+    "header": PacketKind(can_start=False, is_shown=False),
+}
 
 PacketParser: TypeAlias = Callable[[Buffer], PacketKind]
 
@@ -87,7 +98,7 @@ has_headers=False)
     if codec == "vp9":
         return lambda data: PLAIN if _vp9_is_shown(data) else HIDDEN
     if codec in START_TESTS:
-        can_start = START_TESTS[codec]()
+        can_start = START_TESTS[codec](extradata)
         return lambda data: _STARTS[can_start(data)]
     if codec in SEQUENCE_HEADERS:
         mark = b"\0\0\1" + SEQUENCE_HEADERS[codec]

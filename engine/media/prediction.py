@@ -57,6 +57,7 @@ def _provisional(source: Source, film: "Demuxed", rows: I64) -> Timeline:
         np.arange(len(rows)),
         0,
         damage=tuple(film.damage),
+        notes=tuple(film.notes),
         headers=film.headers,
     )
 
@@ -161,7 +162,7 @@ def _with_decoded(
         words = (
             f"the film begins behind {junk.size} pictures that need what was cut off before them"
         )
-        timeline = replace(timeline, notes=(words,))
+        timeline = replace(timeline, notes=(*timeline.notes, words))
     return _timed(timeline, film, order)
 
 
