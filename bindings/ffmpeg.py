@@ -22,6 +22,7 @@ from fewframes.bindings.ffmpeg_crop import crop_of_stream
 from fewframes.bindings.ffmpeg_log import complaints, is_harmless
 from fewframes.bindings.ffmpeg_packets import PacketReader
 from fewframes.errors import UnreadableMediaError
+from fewframes.media.film_file import check_film_file
 from fewframes.media.headers import Headers
 from fewframes.media.structure import ending_of, unread_pictures
 from fewframes.media.timeline import Packets, Source, StreamInfo
@@ -79,10 +80,7 @@ COLOUR_RANGES = {1: "limited", 2: "full"}
 
 def open_container(path: Path) -> InputContainer:
     """Opens a media file, or raises `UnreadableMediaError` in one sentence."""
-    if not path.exists():
-        raise UnreadableMediaError(f"{str(path)!r} does not exist; check the path")
-    if path.is_dir():
-        raise UnreadableMediaError(f"{str(path)!r} is a folder; pass a video file")
+    check_film_file(path)
     if path.stat().st_size == 0:
         raise UnreadableMediaError(f"{path.name!r} is empty (0 bytes)")
     try:

@@ -13,6 +13,7 @@ import xxhash
 
 from fewframes.errors import UnreadableMediaError
 from fewframes.media import timeline_cache
+from fewframes.media.film_file import check_film_file
 from fewframes.media.prediction import predicted
 from fewframes.media.timeline import Source, Timeline
 
@@ -44,9 +45,7 @@ def probe(
 
 def identify(path: Path) -> Source:
     """Says which file this is, cheaply."""
-    if not path.is_file():
-        reason = "is a folder; pass a video file" if path.is_dir() else "does not exist"
-        raise UnreadableMediaError(f"{str(path)!r} {reason}")
+    check_film_file(path)
     stat = path.stat()
     digest = xxhash.xxh3_128()
     with path.open("rb") as file:
