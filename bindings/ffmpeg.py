@@ -24,8 +24,9 @@ from fewframes.bindings.ffmpeg_packets import PacketReader
 from fewframes.errors import UnreadableMediaError
 from fewframes.media.film_file import check_film_file
 from fewframes.media.headers import Headers
+from fewframes.media.source import Source
 from fewframes.media.structure import ending_of, unread_pictures
-from fewframes.media.timeline import Packets, Source, StreamInfo
+from fewframes.media.timeline import Packets, StreamInfo
 
 if TYPE_CHECKING:
     from av.packet import Packet
@@ -153,29 +154,35 @@ def read_packets(source: Source, index: int | None) -> Demuxed:
     with open_container(source.path) as container:
         stream = choose_stream(container, source.path, index)
         context = stream.codec_context
-        depth = context.reorder_depth
+        depth: int | None = context.reorder_depth
         first, reader = _FirstPicture(stream), PacketReader(stream)
         error = _demux(container, stream, first, reader, source.name)
         packets, durations = reader.columns()
-        is_film = container.format.name.startswith("mov")
-        listed = len(stream.index_entries) if is_film else 0
         picture = first.after(None)
-        depth = max(depth, context.reorder_depth) if context.codec.reorder else None
+        depth = max(depth or 0, context.reorder_depth) if context.codec.reorder else None
         if picture is None:
             raise _nothing_decodes(source.name, stream, len(packets), log)
         info = describe(container, stream, picture)
-        streams = {other.id: other.index for other in container.streams.video}
-    damage = [] if error is None else [f"reading stops: {error}"]
-    if listed > len(packets):
-        damage.append(f"ends early: {len(packets)} of {listed} listed frames are there")
-    end = ending_of(source.path, info.container, packets)
-    damage += [end.damage] if end.damage else []
-    damage += unread_pictures(source.path, info.container, packets, streams)
+        damage, notes = _faults(source, container, stream, packets)
+    damage = [*([] if error is None else [f"reading stops: {error}"]), *damage]
     damage += sorted({words for words in log if not is_harmless(words)})
     log.clear()
-    headers = reader.tracker.states
-    notes = [end.note] if end.note else []
-    return Demuxed(info, packets, durations, headers, damage, notes, depth)
+    return Demuxed(info, packets, durations, reader.tracker.states, damage, notes, depth)
+
+
+def _faults(
+    source: Source, container: InputContainer, stream: VideoStream, packets: Packets
+) -> tuple[list[str], list[str]]:
+    """What the container's structure says is wrong with the file, and what is only to be noted."""
+    kind, damage = container.format.name.split(",")[0], []
+    listed = len(stream.index_entries) if kind == "mov" else 0
+    if listed > len(packets):
+        damage.append(f"ends early: {len(packets)} of {listed} listed frames are there")
+    end = ending_of(source.path, kind, packets)
+    damage += [end.damage] if end.damage else []
+    streams = {other.id: other.index for other in container.streams.video}
+    damage += unread_pictures(source.path, kind, packets, streams)
+    return damage, [end.note] if end.note else []
 
 
 def _nothing_decodes(

@@ -7,38 +7,34 @@ row: by position and size where the demuxer tells positions, else by size and pt
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import Any
 
 import av
-import numpy as np
 from av.container import InputContainer
-from av.packet import Packet, PacketSideData, packet_sidedata_type_from_literal
-from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from fewframes.arrays import I64
 from fewframes.bindings.ffmpeg import READING_ERRORS, choose_stream, open_container
 from fewframes.bindings.ffmpeg_log import complaints
+from fewframes.bindings.ffmpeg_priming import (
+    VideoPacket,
+    pictures_of,
+    prime,
+    priming_packets,
+    with_headers,
+)
 from fewframes.bindings.ffmpeg_unwritten import Corners
 from fewframes.media.bitstream import Buffer
 from fewframes.media.coded_order import OrderCheck, order_check
-from fewframes.media.headers import NOTHING, Headers
+from fewframes.media.headers import NOTHING
 from fewframes.media.timeline import NO_PTS, Timeline
 
-if TYPE_CHECKING:
-    from av.packet import PktSideDataT
-
-VideoPacket: TypeAlias = "Packet[VideoStream]"
 READ_THROUGH_PACKETS = 48
 """A gap up to this long is read over, a longer one sought over: a packet takes 4 µs, a seek of MP4
 16 µs, but one of MPEG-TS about a millisecond."""
 LOST_AFTER_PACKETS = 4096
 """How many packets may pass after a seek before the landing counts as failed."""
-PADDING_PACKETS = 32
-"""How many pictures of MPEG-4 show how its encoder pads; two are enough where none is damaged."""
 SEEKS_BY_BYTES = ("mpegts", "mpeg")
 """Containers without an index, in which FFmpeg finds a packet by its position. They are sought so
 where clocks start again, since a time may be there twice."""
@@ -233,8 +229,8 @@ class Cursor:
             stream = choose_stream(container, path, self.timeline.stream.index)
             stream.codec_context.thread_count = 1
             stream.codec_context.thread_type = "NONE"
-            packets = _priming_packets(self.timeline) if self._primes else 0
-            is_clean = _prime(path, stream, packets) if packets else True
+            packets = priming_packets(self.timeline) if self._primes else 0
+            is_clean = prime(path, stream, packets) if packets else True
             order = self._order_check(stream)
             self._open = _Open(
                 container, stream, container.demux(stream), order, is_clean, Corners()
@@ -243,60 +239,6 @@ class Cursor:
         return self._open
 
 
-def with_headers(packet: VideoPacket, headers: Headers) -> VideoPacket:
-    """Gives a packet headers that came with earlier ones."""
-    whole: Any = packet
-    if headers.prefix:
-        whole = Packet(headers.prefix + bytes(packet))
-        whole.is_keyframe = packet.is_keyframe
-    make: Any = PacketSideData  # its types do not know that it can be made
-    for kind, data in headers.side_data:
-        side = make(packet_sidedata_type_from_literal(cast("PktSideDataT", kind)), len(data))
-        side.update(data)
-        whole.set_sidedata(side)
-    return cast(VideoPacket, whole)
-
-
-def _priming_packets(timeline: Timeline) -> int:
-    """How many packets from the start of a file decide how later ones are decoded.
-
-    FFmpeg decodes 4:4:4 of x264 before version 151 in its own way; the version is in the first one.
-    MPEG-4 may have other headers there than in the container, and FFmpeg learns from its pictures
-    how the encoder pads, which decides what counts as an error.
-    """
-    stream, starts = timeline.stream, np.flatnonzero(timeline.packets.can_start)
-    if stream.codec == "mpeg4":
-        return min(PADDING_PACKETS, int(starts[-1])) if starts.size else 0
-    return int(stream.codec == "h264" and "444" in stream.pixel_format)
-
-
-def _prime(path: Path, stream: VideoStream, packets: int) -> bool:
-    """Shows a decoder the first packets of the file, and makes it forget the pictures.
-
-    Gives whether it had no complaint.
-    """
-    log, context = complaints(), stream.codec_context
-    log.clear()
-    with open_container(path) as other:
-        same = choose_stream(other, path, stream.index)
-        taken = [pictures_of(context, packet) for packet in islice(other.demux(same), packets)]
-    is_clean = pictures_of(context, None) is not None and None not in taken and not log
-    context.flush_buffers()
-    return is_clean
-
-
 def _put_back(first: VideoPacket, rest: Iterator[VideoPacket]) -> Iterator[VideoPacket]:
     yield first
     yield from rest
-
-
-def pictures_of(
-    context: VideoCodecContext, packet: "VideoPacket | None"
-) -> list[VideoFrame] | None:
-    """Decodes a packet, or drains (None); None where the decoder refuses it."""
-    try:
-        return context.decode(packet)
-    except av.error.EOFError:
-        return []
-    except av.error.FFmpegError:
-        return None

@@ -7,8 +7,9 @@ import numpy as np
 import simplejpeg
 import zarr
 
+from fewframes.media.source import Source
 from fewframes.media.table import FrameTable
-from fewframes.media.timeline import Packets, Source, StreamInfo, Timeline
+from fewframes.media.timeline import Packets, StreamInfo, Timeline
 from fewframes.runs.pipeline import index_film
 from fewframes.storage.pictures import Jpeg, PictureCodec
 from fewframes.storage.publishing import VideoWriter

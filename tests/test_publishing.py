@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from stored import HEIGHT, KILLED_AT_A_STEP, RECIPE, WIDTH, film, jpeg, put, table_of
 
-from fewframes.media.timeline import Source, Timeline
+from fewframes.media.source import Source
+from fewframes.media.timeline import Timeline
 from fewframes.storage.publishing import VideoWriter, find_published, find_same_source
 from fewframes.storage.recipes import Recipe
 from fewframes.storage.store import open_store

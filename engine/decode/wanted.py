@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fewframes.arrays import F64, I64
+from fewframes.media.seconds import rows_at
 from fewframes.media.table import FrameTable
-from fewframes.media.timeline import rows_at
 
 Wanted: TypeAlias = npt.ArrayLike | slice | None
 """Numbers in any order, repeats allowed; or a slice of what is there."""

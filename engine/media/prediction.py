@@ -18,7 +18,8 @@ from fewframes.arrays import I64, Mask
 from fewframes.errors import UnreadableMediaError
 from fewframes.media.clocks import repaired_times, usual_step
 from fewframes.media.order import Order, Stretch, merged, presentation_order, settled
-from fewframes.media.timeline import NO_PTS, Packets, Source, Timeline
+from fewframes.media.source import Source
+from fewframes.media.timeline import NO_PTS, Packets, Timeline
 
 if TYPE_CHECKING:
     from fewframes.bindings.ffmpeg import Demuxed

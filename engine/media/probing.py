@@ -15,7 +15,8 @@ from fewframes.errors import UnreadableMediaError
 from fewframes.media import timeline_cache
 from fewframes.media.film_file import check_film_file
 from fewframes.media.prediction import predicted
-from fewframes.media.timeline import Source, Timeline
+from fewframes.media.source import Source
+from fewframes.media.timeline import Timeline
 
 EDGE_BYTES = 1 << 20
 

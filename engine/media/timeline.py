@@ -16,46 +16,16 @@ import numpy as np
 import numpy.typing as npt
 
 from fewframes.arrays import F64, I64, Mask
-from fewframes.errors import StaleIndexError, UnreadableMediaError
 from fewframes.media.cropping import Crop
 from fewframes.media.headers import Headers
+from fewframes.media.seconds import rows_at
+from fewframes.media.source import Source
 
 NO_PTS = np.iinfo(np.int64).min
 """Stands for a missing time stamp (FFmpeg's AV_NOPTS_VALUE)."""
 
-SAME_SECONDS = 1e-9
-"""A time this close to a frame's own belongs to that frame."""
-
 State = Literal["predicted", "verified"]
 Timing = Literal["pts", "decoded", "repaired"]
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Which file a timeline was read from; a change of any field makes it stale."""
-
-    path: Path
-    """Where the file is now (never stored)."""
-    size_bytes: int
-    mtime_ns: int
-    edges_xxh3: str
-    """xxh3-128 of the first and the last MiB."""
-
-    @property
-    def name(self) -> str:
-        """The file's name without its folder, as messages show it."""
-        return self.path.name
-
-    def check_unchanged(self) -> None:
-        """Raises StaleIndexError where the file at the path is no longer the one that was read."""
-        try:
-            stat = self.path.stat()
-        except OSError as error:
-            raise UnreadableMediaError(f"{str(self.path)!r} is not there any more") from error
-        if (stat.st_size, stat.st_mtime_ns) != (self.size_bytes, self.mtime_ns):
-            raise StaleIndexError(
-                f"{self.name!r} is another file than its timeline was read from; probe it again"
-            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,22 +266,6 @@ class Timeline:
                 f"from 0 to {self.duration_seconds:.3f} s"
             )
         return rows_at(self.seconds, times)
-
-
-def rows_at(shown: F64, times: F64) -> I64:
-    """Gives the last row shown at or before each time; -1 for a time before the first.
-
-    A time within a nanosecond of the next row's own belongs to that, unless it is exactly the time
-    of a row itself.
-
-    >>> rows_at(np.array([0.0, 1.0, 2.0]), np.array([0.0, 1.0 - 1e-12, 1.5])).tolist()
-    [0, 1, 1]
-    """
-    at = np.searchsorted(shown, times, side="right") - 1
-    after = np.minimum(at + 1, len(shown) - 1)
-    is_own = (at >= 0) & (shown[np.maximum(at, 0)] == times)
-    is_next = ~is_own & (np.abs(shown[after] - times) <= SAME_SECONDS)
-    return np.where(is_next, after, at)
 
 
 def example_timeline() -> Timeline:

@@ -16,10 +16,12 @@ from typing import Any
 import numpy as np
 
 from fewframes.media.headers import Headers
-from fewframes.media.timeline import Packets, Source, StreamInfo, Timeline
+from fewframes.media.source import Source
+from fewframes.media.timeline import Packets, StreamInfo, Timeline
 
 FORMAT = "fewframes timeline 4"
 DIGEST_BYTES = 16
+PLAIN_FACTS = ("duration_pts", "timing", "state", "damage", "ticks_per_stamp", "notes")
 PACKET_COLUMNS = (
     "pts",
     "dts",
@@ -120,23 +122,21 @@ def _to_table(timeline: Timeline) -> Any:  # noqa: ANN401 (pyarrow has no types 
     shown = np.zeros(len(packets), np.int64)
     shown[timeline.order] = timeline.pts
     columns = {name: getattr(packets, name) for name in PACKET_COLUMNS}
-    facts = {
+    table = pa.table({**columns, "frame_number": number, "frame_pts": shown})
+    return table.replace_schema_metadata({"fewframes": json.dumps(_facts(timeline))})
+
+
+def _facts(timeline: Timeline) -> dict[str, Any]:
+    """All but the columns."""
+    stream = asdict(timeline.stream)
+    return {
         "key": _key(timeline.source),
-        "stream": {
-            k: str(v) if isinstance(v, Fraction) else v for k, v in asdict(timeline.stream).items()
-        },
-        "duration_pts": timeline.duration_pts,
-        "timing": timeline.timing,
-        "state": timeline.state,
-        "damage": timeline.damage,
+        "stream": {k: str(v) if isinstance(v, Fraction) else v for k, v in stream.items()},
+        **{name: getattr(timeline, name) for name in PLAIN_FACTS},
         "undecodable": timeline.undecodable.tolist(),
         "repaired": timeline.repaired.tolist(),
-        "ticks_per_stamp": timeline.ticks_per_stamp,
-        "notes": timeline.notes,
         "headers": [_as_words(headers) for headers in timeline.headers],
     }
-    table = pa.table({**columns, "frame_number": number, "frame_pts": shown})
-    return table.replace_schema_metadata({"fewframes": json.dumps(facts)})
 
 
 def _from_table(table: Any, source: Source) -> Timeline | None:  # noqa: ANN401
@@ -151,20 +151,16 @@ def _from_table(table: Any, source: Source) -> Timeline | None:  # noqa: ANN401
     stream = facts["stream"]
     for name in ("time_base", "pixel_aspect"):
         stream[name] = Fraction(stream[name])
+    facts |= {name: tuple(facts[name]) for name in ("damage", "notes")}
     return Timeline(
         source,
         StreamInfo(**stream),
         Packets(**{name: columns[name] for name in PACKET_COLUMNS}),
         order,
         columns["frame_pts"][order],
-        facts["duration_pts"],
-        timing=facts["timing"],
-        state=facts["state"],
-        damage=tuple(facts["damage"]),
+        **{name: facts[name] for name in PLAIN_FACTS},
         undecodable=np.array(facts["undecodable"], np.int64),
         repaired=np.array(facts["repaired"], np.int64),
-        ticks_per_stamp=facts["ticks_per_stamp"],
-        notes=tuple(facts["notes"]),
         headers=tuple(map(_from_words, facts["headers"])),
     )
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fewframes.errors import NoSpaceError, StaleIndexError, UnreadableMediaError
-from fewframes.media.timeline import Source
+from fewframes.media.source import Source
 from fewframes.media.timeline_cache import cache_home
 from fewframes.runs.finding import Film
 from fewframes.storage.attempts import Attempt, sweep

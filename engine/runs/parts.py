@@ -28,7 +28,7 @@ from fewframes.arrays import F32, I64
 from fewframes.errors import CorruptStoreError
 from fewframes.measure.scanning import Seen
 from fewframes.measure.signals import Swept
-from fewframes.media.timeline import Source
+from fewframes.media.source import Source
 from fewframes.storage.layout import folder_name
 from fewframes.storage.leftovers import PARTS
 from fewframes.storage.places import digest_file

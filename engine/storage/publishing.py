@@ -22,8 +22,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fewframes.errors import CorruptStoreError, StaleIndexError
+from fewframes.media.source import Source
 from fewframes.media.table import FrameTable
-from fewframes.media.timeline import Source, Timeline
+from fewframes.media.timeline import Timeline
 from fewframes.storage.attempts import Attempt
 from fewframes.storage.commits import Commit, read_commit, write_commit
 from fewframes.storage.compacting import compact_if_long

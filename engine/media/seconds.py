@@ -1,0 +1,24 @@
+"""Which frame is on screen at a time?"""
+
+import numpy as np
+
+from fewframes.arrays import F64, I64
+
+SAME_SECONDS = 1e-9
+"""A time this close to a frame's own belongs to that frame."""
+
+
+def rows_at(shown: F64, times: F64) -> I64:
+    """Gives the last row shown at or before each time; -1 for a time before the first.
+
+    A time within a nanosecond of the next row's own belongs to that, unless it is exactly the time
+    of a row itself.
+
+    >>> rows_at(np.array([0.0, 1.0, 2.0]), np.array([0.0, 1.0 - 1e-12, 1.5])).tolist()
+    [0, 1, 1]
+    """
+    at = np.searchsorted(shown, times, side="right") - 1
+    after = np.minimum(at + 1, len(shown) - 1)
+    is_own = (at >= 0) & (shown[np.maximum(at, 0)] == times)
+    is_next = ~is_own & (np.abs(shown[after] - times) <= SAME_SECONDS)
+    return np.where(is_next, after, at)
