@@ -163,7 +163,9 @@ def _with_decoded(
         words = (
             f"the film begins behind {junk.size} pictures that need what was cut off before them"
         )
-        timeline = replace(timeline, notes=(*timeline.notes, words))
+        of_decoder = f"{film.stream.codec}: "  # it complained of these pictures while it was opened
+        damage = [one for one in timeline.damage if not one.startswith(of_decoder)]
+        timeline = replace(timeline, damage=tuple(damage), notes=(*timeline.notes, words))
     return _timed(timeline, film, order)
 
 
