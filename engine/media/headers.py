@@ -16,6 +16,7 @@ Each state is listed once (`Headers`); the first is that of the stream's own hea
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 from fewframes.media.bitstream import Buffer, unit_reader
 from fewframes.media.parameter_sets import Bits, skip_profile, units_of
@@ -147,7 +148,7 @@ class _ParameterSets(_NoSets):
     def take(self, data: Buffer | bytes) -> bool:
         view, before = memoryview(data), dict(self._sets)
         starts = list(self._units(view))
-        for start, after in zip(starts, [*starts[1:], len(view) + self._gap], strict=True):
+        for start, after in pairwise([*starts, len(view) + self._gap]):
             if self._kind(view[start]) in self._kinds:
                 self._put(bytes(view[start : after - self._gap]))
         return self._sets != before

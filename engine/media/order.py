@@ -106,9 +106,10 @@ def _by_groups(packets: Packets, rows: I64, joints: tuple[int, ...], depth: int)
     for group, (first, end) in enumerate(pairwise(cuts)):
         times = packets.pts[rows[first:end]]
         is_doubtful[group] |= not is_plain(times, depth)
-        if end > first and group and int(times.min()) <= latest:
+        known = times[times != NO_PTS]
+        if known.size and group and int(known.min()) <= latest:
             is_doubtful[group - 1 : group + 1] = True
-        latest = int(times.max()) if end > first else latest
+        latest = int(known.max()) if known.size else latest
         ordered.append(rows[first:end][np.argsort(times, kind="stable")])
     for group in np.searchsorted(edges, joints, side="right") - 1:
         is_doubtful[max(0, group - 1) : group + 1] = True
