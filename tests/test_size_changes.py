@@ -128,6 +128,12 @@ def test_the_index_keeps_shapes_and_says_so(turning, tmp_path):
     assert verify_film(turning).differences == ()
 
 
+def test_shots_of_a_film_that_changes_its_size_are_found(turning):
+    shots = fewframes.shots(turning)
+    assert shots.frame_count == 2 * EACH
+    assert len(shots) >= 1
+
+
 def test_a_long_film_that_changes_its_size_is_indexed_in_one_go(tmp_path):
     film = write(tmp_path / "film.mkv", "mjpeg", [LANDSCAPE, PORTRAIT, LANDSCAPE])
     stores = []
