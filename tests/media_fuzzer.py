@@ -194,7 +194,7 @@ def _read(timeline: ff.Timeline, numbers: Any, tally: dict[str, Any]) -> list[tu
     """Reads some frames; gives the unmarked ones and counts the others."""
     try:
         batch = ff.read(timeline, frames=numbers, format="yuv", allow_damaged=True, workers=1)
-    except DamagedFrameError:
+    except (DamagedFrameError, UnsupportedStreamError):  # a mutant may change its size
         if len(numbers) == 1:
             tally["refused"] += 1
             return []
