@@ -44,12 +44,15 @@ def crop_of_stream(
 
 
 def chroma_steps(pixel_format: str) -> tuple[int, int]:
-    """Luma samples for each chroma sample, down and across.
+    """Luma samples for each chroma sample, down and across; one where the format is not known.
 
     >>> chroma_steps("yuv420p"), chroma_steps("uyvy422"), chroma_steps("rgb24")
     ((2, 2), (1, 2), (1, 1))
     """
-    layout = VideoFormat(pixel_format)
+    try:
+        layout = VideoFormat(pixel_format)
+    except ValueError:
+        return 1, 1
     return 16 // layout.chroma_height(16), 16 // layout.chroma_width(16)
 
 

@@ -41,7 +41,7 @@ class MissingBackendError(FewframesError, ImportError):
 
 
 class UnsupportedStreamError(FewframesError, ValueError):
-    """The decoder asked for cannot take this stream; another one can."""
+    """This stream cannot be taken as was asked for; by another decoder or format it can."""
 
 
 class TimedOutError(FewframesError, TimeoutError):

@@ -33,7 +33,13 @@ import fewframes as ff
 from fewframes.bench.films import RECIPES, Film, write_film
 from fewframes.bench.measure import keep_result, machine
 from fewframes.bindings.ffmpeg import OPENING
-from fewframes.errors import CrashedError, DamagedFrameError, FewframesError, TimedOutError
+from fewframes.errors import (
+    CrashedError,
+    DamagedFrameError,
+    FewframesError,
+    TimedOutError,
+    UnsupportedStreamError,
+)
 from fewframes.runs.isolation import Worker
 
 SIZE, FRAMES = (48, 80), 36
@@ -194,7 +200,7 @@ def _read(timeline: ff.Timeline, numbers: Any, tally: dict[str, Any]) -> list[tu
     """Reads some frames; gives the unmarked ones and counts the others."""
     try:
         batch = ff.read(timeline, frames=numbers, format="yuv", allow_damaged=True, workers=1)
-    except DamagedFrameError:
+    except (DamagedFrameError, UnsupportedStreamError):  # a bit may change a picture's size
         if len(numbers) == 1:
             tally["refused"] += 1
             return []

@@ -1,14 +1,29 @@
 """Whatever the samples of a film are packed like: whole planes, bit for bit, or one sentence."""
 
+from dataclasses import replace
+
 import av
 import numpy as np
 import pytest
+from av.filter import Graph
 from av.video.reformatter import VideoReformatter
-from pixel_films import FORMATS, KNOWN, UNPACKED, by_command, noise, sampling, write_raw_film
+from pixel_films import (
+    FORMATS,
+    KNOWN,
+    UNPACKED,
+    by_command,
+    noise,
+    sampling,
+    smooth,
+    write_raw_film,
+)
 
 import fewframes
+from fewframes.bindings.ffmpeg_hashes import picture_hashes
+from fewframes.bindings.ffmpeg_pixels import Pixels
 from fewframes.bindings.ffmpeg_planes import planar
 from fewframes.errors import UnsupportedStreamError
+from fewframes.media.timeline import example_timeline
 
 SIZE = (35, 67)
 LEVELS = 3
@@ -105,3 +120,31 @@ def test_planes_of_deep_rgb_keep_their_depth(raw, name):
     luma = fewframes.read(raw(name), frames=[1], format="yuv").planes[0]
     assert luma.dtype == np.uint16
     assert len(np.unique(luma)) > 256
+
+
+BOTTOM_UP = ["yuv420p", "yuv422p10le", "yuv420p12be", "nv12", "ya8", "bgr24"]
+
+
+@pytest.mark.parametrize("name", BOTTOM_UP)
+def test_rows_stored_from_the_bottom_up_come_from_the_top(name):
+    source = smooth(name, (36, 68))
+    turned, upright = through("vflip", source), through("copy", source)
+    again = through("copy", turned)
+    assert turned.planes[0].line_size < 0 < again.planes[0].line_size
+    scaler = VideoReformatter()
+    for mine, theirs in zip(planar(turned, scaler), planar(upright, scaler), strict=True):
+        np.testing.assert_array_equal(mine, theirs[::-1])
+    stream = replace(example_timeline().stream, width=68, height=36)
+    mine, theirs = (Pixels(stream, "rgb", None).planes(one)[0] for one in (turned, again))
+    np.testing.assert_array_equal(mine, theirs)
+    assert picture_hashes(turned, scaler) == picture_hashes(again, scaler)
+
+
+def through(name, picture):
+    """A picture behind a filter of FFmpeg: ``vflip`` gives rows that are stored backwards."""
+    graph = Graph()
+    how = f"video_size=68x36:pix_fmt={picture.format.name}:time_base=1/1"
+    nodes = graph.add("buffer", how), graph.add(name), graph.add("buffersink")
+    graph.link_nodes(*nodes).configure()
+    graph.push(picture)
+    return graph.vpull()

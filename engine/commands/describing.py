@@ -66,6 +66,7 @@ def stream_facts(stream: StreamInfo) -> dict[str, Any]:
         "is_mirrored": stream.is_mirrored,
         "pixel_format": stream.pixel_format,
         "pixel_aspect": str(stream.pixel_aspect),
+        "crop": list(stream.crop),
         "colour_space": stream.colour_space,
         "colour_range": stream.colour_range,
         "transfer": stream.transfer,

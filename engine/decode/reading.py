@@ -16,7 +16,7 @@ from fewframes.decode.deciding import decoder_for
 from fewframes.decode.decoding import DecodeReport, is_of_gpu
 from fewframes.decode.frames import Format, FrameBatch
 from fewframes.decode.plan import DecodePlan, Run, plan_frames
-from fewframes.errors import DamagedFrameError
+from fewframes.errors import DamagedFrameError, UnsupportedStreamError
 from fewframes.kernels import on_host
 from fewframes.media.colour import said_of
 from fewframes.media.cropping import Crop
@@ -59,8 +59,8 @@ def read(
     latter, marked), `UnreadableMediaError` for what is not a video, and for a ``backend`` that is
     not there or cannot take the stream `MissingBackendError` and `UnsupportedStreamError`.
 
-    With ``format="yuv"`` frames of several sizes are a ValueError, and pixel formats that have no
-    exact planes an `UnsupportedStreamError`.
+    With ``format="yuv"`` frames of several sizes, and pixel formats that have no exact planes, are
+    an `UnsupportedStreamError`, which is a ValueError.
 
     >>> import fewframes as ff
     >>> ff.read("film.mp4", frames=[7, 3, 7])
@@ -119,7 +119,7 @@ class _Collected:
         """Refuses planes as decoded that are not those of one array."""
         mine, theirs = _layout(self.planes), _layout(batch.planes)
         if mine != theirs:
-            raise ValueError(
+            raise UnsupportedStreamError(
                 f"frame {self.first} of {batch.source!r} has planes of {mine} and frame "
                 f"{batch.frame_numbers[0]} of {theirs}, which format='yuv' gives as they are; read "
                 "them apart, or with format='rgb'"

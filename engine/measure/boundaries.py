@@ -21,6 +21,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -29,6 +30,7 @@ from fewframes.arrays import F32, F64, I64, U8, Mask, Samples
 from fewframes.decode.choosing import Asked
 from fewframes.decode.deciding import decoder_for
 from fewframes.decode.decoding import DecodeReport, decoder
+from fewframes.decode.frames import FrameBatch
 from fewframes.decode.plan import plan_frames
 from fewframes.errors import UnreadableMediaError
 from fewframes.kernels import block_means, grid_change, on_host, picture_sweep
@@ -261,12 +263,24 @@ def _measure(timeline: Timeline, lag: int, asked: Asked) -> tuple[I64, F32]:
     """Decodes every frame and compares it; gives frame numbers ``[n]`` and steps ``[n, 5]``."""
     plan, report = plan_frames(timeline, np.arange(len(timeline))), DecodeReport()
     decode = decoder_for(timeline, plan, asked, report)
-    is_plain = decode is decoder() and timeline.stream.pixel_format in ("yuv420p", "yuvj420p")
-    size = None if is_plain else output_size(timeline.stream, SIDE)
+    if decode is decoder() and timeline.stream.pixel_format in ("yuv420p", "yuvj420p"):
+        decoded = decode(timeline, plan.runs, format="yuv", size=None, report=report)
+        if (measured := _compared(decoded, lag)) is not None:
+            return measured
+    size = output_size(timeline.stream, SIDE)
+    measured = _compared(decode(timeline, plan.runs, format="jpeg", size=size, report=report), lag)
+    assert measured is not None  # these planes are all of one size
+    return measured
+
+
+def _compared(batches: Iterator[FrameBatch], lag: int) -> tuple[I64, F32] | None:
+    """Compares the frames of all batches; None where their planes change their size or depth."""
     measure, numbers, steps, latest = ShotPass(lag), array("q"), array("f"), -1
-    for batch in decode(
-        timeline, plan.runs, format="yuv" if is_plain else "jpeg", size=size, report=report
-    ):
+    kinds: set[tuple[Any, ...]] = set()
+    for batch in batches:
+        kinds.add(tuple((plane.shape[1:], plane.dtype) for plane in batch.planes))
+        if len(kinds) > 1:
+            return None
         frame_numbers = batch.frame_numbers.tolist()
         for number, grids in zip(frame_numbers, coarse_grids(batch.planes), strict=True):
             if number > latest:  # a frame that comes late has no place in the comparison
