@@ -58,7 +58,7 @@ def _provisional(source: Source, film: "Demuxed", rows: I64) -> Timeline:
         np.arange(len(rows)),
         0,
         damage=tuple(film.damage),
-        notes=tuple(film.notes),
+        notes=(*film.notes, *filter(None, [film.stream.crop_note])),
         headers=film.headers,
     )
 
