@@ -97,6 +97,7 @@ ENCODERS: dict[str, Encoder] = {
     ),
     "mpeg4": Encoder("mpeg4", "mpeg4", {"g": "10", "bf": "0", **SHARP}),
     "mpeg4_b": Encoder("mpeg4", "mpeg4", {"g": "10", "bf": "2", **SHARP}, b_frames=2),
+    "mpeg4_ib": Encoder("mpeg4", "mpeg4", {"g": "10", "bf": "1", **SHARP}, b_frames=1),
     "mpeg2": Encoder("mpeg2video", "mpeg2video", {"g": "10", "bf": "0", **SHARP}),
     "mpeg2_b": Encoder("mpeg2video", "mpeg2video", {"g": "10", "bf": "2", **SHARP}, b_frames=2),
     "mjpeg": Encoder("mjpeg", "mjpeg", {"qmin": "2", "qmax": "4"}, "yuvj420p"),
@@ -189,6 +190,9 @@ def kind(codec: str, unit: bytes) -> int:
     return unit[0] & 31 if codec == "h264" else unit[0] >> 1 & 63
 
 
+REPEATABLE = (*ANNEX_B, "mpeg4")
+"""Codecs whose parameter sets may stand in front of a picture; the others have them there anyway,
+or never."""
 PARAMETER_SETS = {"h264": (7, 8), "hevc": (32, 33, 34)}
 MESSAGES = {"h264": (6, 9), "hevc": (35, 39, 40)}
 """Supplemental information and delimiters: of no use to a decoder, but for recovery points."""
@@ -220,13 +224,14 @@ def joined(recordings: Sequence[Coded], sets: str, *, has_header: bool) -> Coded
     by the container in mid-film. A container that has a header has those of the first recording
     there (``has_header``), and ``once`` has no others for it.
     """
+    can_repeat = recordings[0].codec in REPEATABLE
     packets: list[CodedPacket] = []
     for place, recording in enumerate(recordings):
         for at, packet in enumerate(recording.packets):
             is_first = at == 0 and (place > 0 or not has_header)
             if is_first and sets == "announced":
                 packet = replace(packet, header=recording.header)
-            elif is_first or (sets == "repeated" and packet.is_key):
+            elif can_repeat and (is_first or (sets == "repeated" and packet.is_key)):
                 packet = replace(packet, sets=recording.header)
             packets.append(packet)
     return replace(recordings[0], packets=tuple(packets))

@@ -7,6 +7,7 @@
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -190,3 +191,30 @@ def _skip(count: int) -> Iterator[bytes]:
         some = min(count, 1023)
         yield bytes([some & 255, 0x84 | some >> 8])
         count -= some
+
+
+def packed(coded: Coded) -> Coded:
+    """MPEG-4 with one B-frame as DivX packs it into AVI: two pictures in a packet, then none."""
+    made, packets = [], list(coded.packets)
+    note = b"\0\0\1\xb2DivX503b1393p"
+    for at, packet in enumerate(packets):
+        behind = packets[at + 1] if at + 1 < len(packets) else packet
+        if behind.number < packet.number:
+            data = packet.data + behind.data
+        elif at and packet.number < packets[at - 1].number:
+            data = _not_coded(packet.number)
+        else:
+            data = packet.data
+        made.append(replace(packet, data=(b"" if at else note) + data))
+    return replace(coded, packets=tuple(made))
+
+
+def _not_coded(number: int) -> bytes:
+    """A picture that is not there (ISO/IEC 14496-2, vop_coded = 0), at 25 ticks a second."""
+    bits = Bits()
+    bits.u(4, 0b0101)
+    bits.u(5, number % 25)
+    bits.u(2, 0b10)
+    bits.u(1, 0)
+    bits.bits += [1] * (-len(bits.bits) % 8)
+    return b"\0\0\1\xb6" + np.packbits(bits.bits).tobytes()

@@ -4,11 +4,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 
+import numpy as np
+
 from fewframes.bench import container_bytes, transport_bytes
 from fewframes.bench.clock_faults import FAULTS, Fault, sound, stamped
 from fewframes.bench.coded_films import FRAME_MS, Coded, encodable, encode, joined
 from fewframes.bench.film_judge import Known
-from fewframes.bench.hand_coded import field_pairs, with_palette
+from fewframes.bench.hand_coded import field_pairs, packed, with_palette
 
 FRAMES, HALF = 40, 20
 
@@ -30,11 +32,12 @@ CONTAINERS: dict[str, Container] = {
     "flv": Container("flv", container_bytes.flv, 1 / 1000),
     "mp4": Container("mp4", container_bytes.mp4, 1 / 16000),
     "avi": Container("avi", container_bytes.avi, 1 / 25, has_stamps=False),
+    "asf": Container("wmv", container_bytes.asf, 1 / 1000),
     "ts": Container("ts", transport_bytes.transport, 1 / 90000, has_header=False),
     "mpg": Container("mpg", transport_bytes.program, 1 / 90000, has_header=False),
     "raw": Container("", transport_bytes.elementary, 1 / 25, has_header=False, has_stamps=False),
 }
-RAW_SUFFIXES = {"h264": "h264", "hevc": "hevc", "mpeg2video": "m2v"}
+RAW_SUFFIXES = {"h264": "h264", "fields": "h264", "hevc": "hevc", "mpeg2": "m2v"}
 
 FITS: dict[str, str] = {
     "h264": "mkv flv mp4 avi ts raw",
@@ -44,12 +47,14 @@ FITS: dict[str, str] = {
     "hevc_b": "mkv mp4 ts raw",
     "mpeg4": "avi mkv",
     "mpeg4_b": "avi mkv mp4 ts",
+    "mpeg4_ib": "avi",
     "mpeg2": "ts",
     "mpeg2_b": "mkv mp4 ts mpg raw",
     "mjpeg": "avi mkv mp4",
     "vp8": "mkv",
     "vp9": "mkv mp4",
     "av1": "mkv mp4",
+    "wmv2": "asf mkv",
     "fields": "ts raw",
     "field_frames": "mkv ts",
     "pal8": "avi",
@@ -103,11 +108,13 @@ def cells() -> Iterator[Cell]:
             yield from header_cells(codec, name)
             yield from wrap_cells(codec, name)
             yield from palette_cells(codec, name)
+            yield from gap_cells(codec, name)
+            if codec == "mpeg4_ib":
+                yield _cell(codec, name, "packed", packed_film, _even(name))
 
 
 def _cell(codec: str, name: str, fault: str, write: Callable[[], bytes], known: Known) -> Cell:
-    kind = recording(codec).codec
-    suffix = CONTAINERS[name].suffix or RAW_SUFFIXES[kind]
+    suffix = CONTAINERS[name].suffix or RAW_SUFFIXES[codec.split("_")[0]]
     return Cell(f"{codec}.{name}.{fault}", suffix, write, known)
 
 
@@ -178,6 +185,25 @@ def wrapped_film(codec: str, name: str, offset: int) -> bytes:
     return CONTAINERS[name].write(_joined([recording(codec)], name, "repeated"), offset=offset)
 
 
+def gap_cells(codec: str, name: str) -> Iterator[Cell]:
+    """Films in AVI with five empty chunks, which stand for frames that are not there."""
+    if name != "avi" or codec in ("h264", "h264_b", "mpeg4_b", "mpeg4_ib"):
+        return
+    fault = sound(FRAMES)
+    later = fault.seconds + (np.arange(FRAMES) >= HALF) * 5 * FRAME_MS / 1000
+    known = Known(later, (), later[-1] + FRAME_MS / 1000)
+    yield _cell(codec, name, "empty_chunks", partial(gap_film, codec, name), known)
+
+
+def gap_film(codec: str, name: str) -> bytes:
+    """A film with five packets of no bytes in its middle."""
+    film = _joined([recording(codec)], name, "once")
+    at = next(at for at, packet in enumerate(film.packets) if packet.number == HALF)
+    empty = (replace(film.packets[at], data=b"", sets=b"", header=b"", is_key=False),) * 5
+    packets = (*film.packets[:at], *empty, *film.packets[at:])
+    return CONTAINERS[name].write(replace(film, packets=packets))
+
+
 def palette_cells(codec: str, name: str) -> Iterator[Cell]:
     """Films whose palette changes, at a keyframe or not."""
     if codec not in ("pal8", "msvideo1"):
@@ -187,6 +213,11 @@ def palette_cells(codec: str, name: str) -> Iterator[Cell]:
         film = with_palette(kind, range(FRAMES), changes)
         write = partial(CONTAINERS[name].write, film)
         yield _cell(codec, name, fault, write, _even(name))
+
+
+def packed_film() -> bytes:
+    """MPEG-4 in AVI with two pictures in a packet and none in the next."""
+    return container_bytes.avi(_joined([packed(recording("mpeg4_ib"))], "avi", "once"))
 
 
 def _even(name: str) -> Known:
