@@ -8,6 +8,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import zip_longest
 
 import numpy as np
 
@@ -194,18 +195,18 @@ def _skip(count: int) -> Iterator[bytes]:
 
 
 def packed(coded: Coded) -> Coded:
-    """MPEG-4 with one B-frame as DivX packs it into AVI: two pictures in a packet, then none."""
-    made, packets = [], list(coded.packets)
+    """MPEG-4 with B-frames as DivX and Xvid pack it into AVI.
+
+    The first B-frame lies in the packet of the picture that is shown after it, each further one in
+    the packet before its own, and the last packet of such a row holds a picture that is not there.
+    """
+    made, furthest = [], -1
     note = b"\0\0\1\xb2DivX503b1393p"
-    for at, packet in enumerate(packets):
-        behind = packets[at + 1] if at + 1 < len(packets) else packet
-        if behind.number < packet.number:
-            data = packet.data + behind.data
-        elif at and packet.number < packets[at - 1].number:
-            data = _not_coded(packet.number)
-        else:
-            data = packet.data
-        made.append(replace(packet, data=(b"" if at else note) + data))
+    for packet, behind in zip_longest(coded.packets, coded.packets[1:]):
+        is_b, furthest = packet.number < furthest, max(furthest, packet.number)
+        more = behind.data if behind and behind.number < furthest else b""
+        data = (more or _not_coded(packet.number)) if is_b else packet.data + more
+        made.append(replace(packet, data=data if made else note + data))
     return replace(coded, packets=tuple(made))
 
 

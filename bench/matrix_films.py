@@ -12,7 +12,7 @@ from fewframes.bench.coded_films import FRAME_MS, Coded, encodable, encode, join
 from fewframes.bench.film_judge import Known
 from fewframes.bench.hand_coded import field_pairs, packed, with_palette
 
-FRAMES, HALF = 40, 20
+FRAMES, HALF, CUT = 40, 20, 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,7 @@ FITS: dict[str, str] = {
 LATER: dict[str, Mapping[str, str]] = {
     "h264": {"x264-params": "chroma-qp-offset=8"},
     "hevc": {"x265-params": "cbqpoffs=8:crqpoffs=8"},
+    "mpeg4": {"mpeg_quant": "1"},
 }
 """What is different in a recording whose parameter sets are."""
 OTHER_CODER = {"x264-params": "cabac=0:ref=1"}
@@ -81,7 +82,8 @@ class Cell:
     suffix: str
     bytes: Callable[[], bytes]
     known: Known
-    frames: int = FRAMES
+    numbers: range = range(FRAMES)
+    """Which numbers its pictures show."""
 
 
 @cache
@@ -109,8 +111,7 @@ def cells() -> Iterator[Cell]:
             yield from wrap_cells(codec, name)
             yield from palette_cells(codec, name)
             yield from gap_cells(codec, name)
-            if codec == "mpeg4_ib":
-                yield _cell(codec, name, "packed", packed_film, _even(name))
+            yield from other_cells(codec, name)
 
 
 def _cell(codec: str, name: str, fault: str, write: Callable[[], bytes], known: Known) -> Cell:
@@ -151,8 +152,6 @@ def header_cells(codec: str, name: str) -> Iterator[Cell]:
     if kind not in ("h264", "hevc", "mpeg4"):
         return
     for how in (*SETS, *(("announced",) if name == "flv" else ())):
-        if how.startswith("changed") and kind not in LATER:
-            continue
         if how == "changed_coder" and kind != "h264":
             continue
         yield _cell(codec, name, how, partial(header_film, codec, name, how), _even(name))
@@ -215,9 +214,27 @@ def palette_cells(codec: str, name: str) -> Iterator[Cell]:
         yield _cell(codec, name, fault, write, _even(name))
 
 
-def packed_film() -> bytes:
-    """MPEG-4 in AVI with two pictures in a packet and none in the next."""
-    return container_bytes.avi(_joined([packed(recording("mpeg4_ib"))], "avi", "once"))
+def other_cells(codec: str, name: str) -> Iterator[Cell]:
+    """MPEG-4 packed into AVI, and films that begin in the middle of an open group of pictures."""
+    if codec in ("mpeg4_b", "mpeg4_ib") and name == "avi":
+        yield _cell(codec, name, "packed", partial(packed_film, codec), _even(name))
+    if codec in ("h264_open", "hevc_b"):
+        known = sound(FRAMES - CUT).known(CONTAINERS[name].tick_seconds)
+        cell = _cell(codec, name, "cut", partial(cut_film, codec, name), known)
+        yield replace(cell, numbers=range(CUT, FRAMES))
+
+
+def packed_film(codec: str) -> bytes:
+    """MPEG-4 in AVI with two pictures in a packet and none in another."""
+    return container_bytes.avi(_joined([packed(recording(codec))], "avi", "once"))
+
+
+def cut_film(codec: str, name: str) -> bytes:
+    """A film from its second keyframe on, without the pictures that need what lies before it."""
+    film = recording(codec)
+    start = next(at for at, packet in enumerate(film.packets) if packet.number == CUT)
+    rest = tuple(packet for packet in film.packets[start:] if packet.number >= CUT)
+    return CONTAINERS[name].write(_joined([replace(film, packets=rest)], name, "repeated"))
 
 
 def _even(name: str) -> Known:

@@ -25,7 +25,8 @@ h264.flv.changed h264.flv.announced h264.avi.changed h264.raw.changed
 h264_open.ts.restart h264_open.ts.falling h264_open.ts.wrap h264_open.ts.once
 h264_b.mp4.one_back h264_b.mp4.twins h264_b.mp4.restart h264_b.mp4.changed
 hevc_b.mkv.key_back hevc_b.mkv.changed hevc_b.mkv.changed_back hevc_b.ts.restart hevc_b.raw.changed
-mpeg4_b.avi.sound mpeg4_b.avi.repeated mpeg4_ib.avi.packed mpeg4.avi.empty_chunks
+h264_open.mkv.cut hevc_b.ts.cut mpeg4.avi.changed
+mpeg4_b.avi.sound mpeg4_b.avi.packed mpeg4_ib.avi.packed mpeg4.avi.empty_chunks
 mpeg4_b.ts.once mpeg4_b.ts.restart mpeg4.avi.sound
 mpeg2_b.mpg.restart mpeg2_b.mpg.wrap mpeg2_b.ts.twins mjpeg.mkv.restarts mjpeg.avi.sound
 wmv2.asf.restart wmv2.asf.one_back
