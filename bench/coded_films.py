@@ -88,6 +88,9 @@ ENCODERS: dict[str, Encoder] = {
         {"x264-params": f"{X264}:bframes=2:b-adapt=0:open-gop=1", "crf": "18"},
         b_frames=2,
     ),
+    "h264_refresh": Encoder(
+        "libx264", "h264", {"x264-params": f"{X264}:bframes=0:intra-refresh=1", "crf": "18"}
+    ),
     "hevc": Encoder("libx265", "hevc", {"x265-params": f"{X265}:bframes=0", "preset": "fast"}),
     "hevc_b": Encoder(
         "libx265",
@@ -103,6 +106,11 @@ ENCODERS: dict[str, Encoder] = {
     "mjpeg": Encoder("mjpeg", "mjpeg", {"qmin": "2", "qmax": "4"}, "yuvj420p"),
     "vp8": Encoder("libvpx", "vp8", {"g": "10", "deadline": "realtime", "b": "1M"}),
     "vp9": Encoder("libvpx-vp9", "vp9", {"g": "10", "deadline": "realtime", "b": "1M"}),
+    "vp9_alt": Encoder(
+        "libvpx-vp9",
+        "vp9",
+        {"g": "10", "deadline": "good", "cpu-used": "5", "lag-in-frames": "9", "auto-alt-ref": "1"},
+    ),
     "av1": Encoder(
         "libsvtav1", "av1", {"preset": "10", "crf": "20", "svtav1-params": "keyint=9:lp=1"}
     ),

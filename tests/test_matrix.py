@@ -10,7 +10,7 @@ import pytest
 
 import fewframes as ff
 from fewframes.bench.clock_faults import FAULTS, stamped
-from fewframes.bench.film_judge import faults_of, picture_faults
+from fewframes.bench.film_judge import clock_faults, faults_of, known_faults, picture_faults
 from fewframes.bench.matrix import judge
 from fewframes.bench.matrix_films import CONTAINERS, FRAMES, cells, clock_film, recording
 from fewframes.bench.plain_decode import plain_decode
@@ -78,6 +78,27 @@ def test_the_judge_sees_wrong_times_and_repairs(film):
     assert "frame 9 is at 0.3600 s" in faults_of(film, replace(known, seconds=late))[0]
     assert "repaired" in faults_of(film, replace(known, repaired=(3,)))[0]
     assert "duration" in faults_of(film, replace(known, duration=1.7))[0]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_the_judge_has_nothing_against_right_times(fault, tmp_path):
+    path, made = tmp_path / "film.mkv", FAULTS[fault](FRAMES)
+    path.write_bytes(clock_film("h264_b", "mkv", made))
+    truth, known = plain_decode(path), made.known(0.001)
+    seconds, finer = known.seconds.copy(), 2 if fault == "tight_twins" else 1
+    at = np.flatnonzero(np.isnan(seconds))
+    seconds[at] = (seconds[at - 1] + seconds[at + 1]) / 2
+    stamps = np.array([one.stamp for one in truth.shown])
+    pts = np.rint(seconds * 1000 * finer).astype(int) + stamps[0] * finer
+    right = replace(
+        ff.probe(path, cache=False),
+        order=np.array([one.row for one in truth.shown]),
+        pts=pts,
+        repaired=np.flatnonzero(pts != stamps * finer),
+        ticks_per_stamp=finer,
+        duration_pts=40 * finer,
+    )
+    assert clock_faults(right, truth) + known_faults(right, known) == []
 
 
 def test_the_judge_sees_a_frame_that_is_missing(film, tmp_path):
