@@ -61,7 +61,7 @@ def make_store(folder: Path, videos: int, tail: int) -> Path:
     for name in names[:tail]:
         shutil.copytree(group, store / "videos" / folder_name(name) / group.name)
         with Attempt(store) as attempt:
-            note_change(store, attempt, folder_name(name))
+            note_change(store, attempt, name)
     return store
 
 

@@ -17,7 +17,8 @@ from fewframes.bindings.ffmpeg_cursor import Cursor, LandingError, OutOfOrderErr
 from fewframes.decode.decoding import DecodeReport
 from fewframes.decode.slices import Slice, whole
 from fewframes.media.bitstream import SAYS_UNREFERENCED
-from fewframes.media.fitness import fitness
+from fewframes.media.cropping import Crop
+from fewframes.media.fitness import CROPPED, fitness
 from fewframes.media.matroska import matroska
 
 MISPLACED = "packets that are not where they were"
@@ -71,8 +72,8 @@ class SliceWriter:
 
     def write(self, part: Slice) -> Stream:
         """Writes a slice, or raises `UnfitError`."""
-        if part.reason:
-            raise UnfitError(part.reason)
+        if part.reason or self.info.crop != Crop():
+            raise UnfitError(part.reason or CROPPED)
         try:
             try:
                 packets = self._read(part, is_checked=True)

@@ -3,12 +3,12 @@
 Foreign errors become `UnreadableMediaError` here.
 """
 
-from array import array
+from collections.abc import Iterator
 from contextlib import suppress
 from fractions import Fraction
 from math import atan2, degrees
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import av
 import numpy as np
@@ -18,10 +18,14 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from fewframes.arrays import I64
-from fewframes.bindings.ffmpeg_log import complaints
+from fewframes.bindings.ffmpeg_crop import crop_of_stream
+from fewframes.bindings.ffmpeg_log import complaints, is_harmless
+from fewframes.bindings.ffmpeg_packets import PacketReader
 from fewframes.errors import UnreadableMediaError
-from fewframes.media.bitstream import PacketKind, packet_parser
-from fewframes.media.timeline import NO_PTS, Packets, Source, StreamInfo
+from fewframes.media.film_file import check_film_file
+from fewframes.media.headers import Headers
+from fewframes.media.structure import ending_of, unread_pictures
+from fewframes.media.timeline import Packets, Source, StreamInfo
 
 if TYPE_CHECKING:
     from av.packet import Packet
@@ -31,8 +35,8 @@ OPENING: dict[str, Any] = {"metadata_errors": "replace"} if IS_BEFORE_19 else {}
 """Options of `av.open`: names and titles may be in any encoding, which PyAV 19 takes as it is."""
 READING_ERRORS = (av.error.FFmpegError, IndexError)
 """What demuxing raises; PyAV cannot find a stream that a broken MPEG-TS adds while it is read."""
-FIRST_PICTURE_PACKETS = 64
-"""How many packets are decoded in search of a first picture."""
+MOST_LATE_STREAMS = 64
+"""How many streams a file may add while it is read; one more stops that."""
 VERSIONS = f"av {av.__version__}, ffmpeg {av.ffmpeg_version_info}"
 """What a stored timeline depends on."""
 
@@ -76,14 +80,11 @@ COLOUR_RANGES = {1: "limited", 2: "full"}
 
 def open_container(path: Path) -> InputContainer:
     """Opens a media file, or raises `UnreadableMediaError` in one sentence."""
-    if not path.exists():
-        raise UnreadableMediaError(f"{str(path)!r} does not exist; check the path")
-    if path.is_dir():
-        raise UnreadableMediaError(f"{str(path)!r} is a folder; pass a video file")
+    check_film_file(path)
     if path.stat().st_size == 0:
         raise UnreadableMediaError(f"{path.name!r} is empty (0 bytes)")
     try:
-        container: InputContainer = av.open(str(path), **OPENING)
+        container: InputContainer = av.open(f"file:{path}", **OPENING)
     except (av.error.FFmpegError, OSError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise UnreadableMediaError(
@@ -125,103 +126,119 @@ def is_default(stream: VideoStream) -> bool:
     return bool(stream.disposition & Disposition.default)
 
 
-def read_packets(
-    source: Source, index: int | None
-) -> tuple[StreamInfo, Packets, I64, list[str], bool]:
+class Demuxed(NamedTuple):
+    """All that the packets of one video stream say."""
+
+    stream: StreamInfo
+    packets: Packets
+    durations: I64
+    """How long the picture of each packet is shown in ticks, ``[p] i64``; 0 where unknown."""
+    headers: tuple[Headers, ...]
+    damage: list[str]
+    """What is wrong with the file, in sentences."""
+    notes: list[str]
+    """What is no damage, and worth knowing of the file, in sentences."""
+    depth: int | None
+    """How many pictures the decoder holds back to put them in order (num_reorder_frames), as far as
+    it knows by now; None for a codec that never reorders."""
+
+
+def read_packets(source: Source, index: int | None) -> Demuxed:
     """Demuxes one video stream from end to end.
 
-    Returns the stream, its packets, their durations in ticks ``[p] i64``, what is wrong with the
-    file as sentences, and whether the decoder puts pictures in another order than it gets them.
+    Raises `UnreadableMediaError` where no packet gives a picture, and for encrypted streams.
     """
     log = complaints()
     log.clear()
     with open_container(source.path) as container:
         stream = choose_stream(container, source.path, index)
-        reorders = bool(stream.codec_context.reorder_depth)
-        first = _FirstPicture(stream)
-        packets, durations, error = _demux(container, stream, first)
+        context = stream.codec_context
+        depth = context.reorder_depth
+        first, reader = _FirstPicture(stream), PacketReader(stream)
+        error = _demux(container, stream, first, reader, source.name)
+        packets, durations = reader.columns()
         is_film = container.format.name.startswith("mov")
         listed = len(stream.index_entries) if is_film else 0
-        info = describe(container, stream, first.after(None))
+        picture = first.after(None)
+        depth = max(depth, context.reorder_depth) if context.codec.reorder else None
+        if picture is None:
+            raise _nothing_decodes(source.name, stream, len(packets), log)
+        info = describe(container, stream, picture)
+        streams = {other.id: other.index for other in container.streams.video}
     damage = [] if error is None else [f"reading stops: {error}"]
     if listed > len(packets):
         damage.append(f"ends early: {len(packets)} of {listed} listed frames are there")
-    damage += sorted(set(log))
+    end = ending_of(source.path, info.container, packets)
+    damage += [end.damage] if end.damage else []
+    damage += unread_pictures(source.path, info.container, packets, streams)
+    damage += sorted({words for words in log if not is_harmless(words)})
     log.clear()
-    return info, packets, durations, damage, reorders
+    headers = reader.tracker.states
+    notes = [end.note] if end.note else []
+    return Demuxed(info, packets, durations, headers, damage, notes, depth)
+
+
+def _nothing_decodes(
+    name: str, stream: VideoStream, packets: int, log: list[str]
+) -> UnreadableMediaError:
+    why = f" ({log[-1]})" if log else ""
+    return UnreadableMediaError(
+        f"{name!r} has {packets} packets of {stream.codec_context.name} video, but {VERSIONS} "
+        f"decodes no picture of them{why}"
+    )
 
 
 class _FirstPicture:
     """Decodes up to the first picture, where the display matrix and the true pixel format are."""
 
     def __init__(self, stream: VideoStream) -> None:
-        self.context, self.tries = stream.codec_context, FIRST_PICTURE_PACKETS
+        self.context = stream.codec_context
         self.context.thread_count = 1
         self.picture: VideoFrame | None = None
 
     def after(self, packet: "Packet[VideoStream] | None") -> VideoFrame | None:
         """Decodes one more packet, or drains (None), if there is no picture yet; gives it."""
-        if self.picture is None and self.tries:
-            self.tries -= 1
+        if self.picture is None:
             with suppress(av.error.FFmpegError):  # the picture of a later packet will do
                 self.picture = next(iter(self.context.decode(packet)), None)
         return self.picture
 
 
 def _demux(
-    container: InputContainer, stream: VideoStream, first: _FirstPicture
-) -> tuple[Packets, I64, Exception | None]:
-    """Reads every packet; a file that breaks off gives what is there, and the error."""
-    parse = packet_parser(stream.codec_context.name, bytes(stream.codec_context.extradata or b""))
-    numbers = array("q")
-    error: Exception | None = None
+    container: InputContainer,
+    stream: VideoStream,
+    first: _FirstPicture,
+    reader: PacketReader,
+    name: str,
+) -> Exception | None:
+    """Reads every packet; of a file that breaks off, those that are there, and gives the error."""
     try:
-        for packet in container.demux(stream):
+        for packet in _every_packet(container, stream):
             if packet.size == 0:
                 continue
+            reader.read(packet)
             if first.picture is None:
+                if packet.has_sidedata("encryption_info"):
+                    raise UnreadableMediaError(
+                        f"{name!r} is encrypted (Common Encryption); decrypt it first"
+                    )
                 first.after(packet)
-            numbers.extend(_facts(packet, parse(memoryview(packet))))
     except READING_ERRORS as problem:
-        error = problem
-    packets, durations = _columns(numbers)
-    return packets, durations, error
+        return problem
+    return None
 
 
-def _facts(packet: "Packet[VideoStream]", kind: PacketKind) -> tuple[int, ...]:
-    """One packet's row of `_columns`."""
-    pts, dts, position = packet.pts, packet.dts, packet.pos
-    flags = (
-        (packet.is_keyframe and kind.can_start)
-        | kind.is_unreferenced << 1
-        | (kind.is_shown and not packet.is_discard) << 2
-        | (packet.is_corrupt or kind.is_broken) << 3
-    )
-    return (
-        NO_PTS if pts is None else pts,
-        NO_PTS if dts is None else dts,
-        packet.size,
-        -1 if position is None else position,
-        packet.duration or 0,
-        kind.layer,
-        flags,
-    )
-
-
-def _columns(numbers: "array[int]") -> tuple[Packets, I64]:
-    table = np.array(numbers, np.int64).reshape(-1, 7)
-    pts, dts, size, position, duration, layer, flags = np.ascontiguousarray(table.T)
-    packets = Packets(
-        pts=pts,
-        dts=dts,
-        size_bytes=size,
-        position=position,
-        can_start=flags & 1 != 0,
-        is_droppable=(flags & 2 != 0) & (layer == layer.max(initial=0)),
-        is_frame=flags & 4 != 0,
-        is_corrupt=flags & 8 != 0,
-    )
-    return packets, duration
+def _every_packet(
+    container: InputContainer, stream: VideoStream
+) -> "Iterator[Packet[VideoStream]]":
+    """Demuxes a stream; where PyAV meets one that the file adds on its way, it is asked again."""
+    for _ in range(MOST_LATE_STREAMS):
+        try:
+            yield from container.demux(stream)
+        except IndexError:
+            continue
+        return
+    yield from container.demux(stream)
 
 
 def describe(
@@ -231,13 +248,16 @@ def describe(
     context = stream.codec_context
     rotation, is_mirrored = (0, False) if picture is None else orientation(picture)
     pixels: Any = picture or context
+    pixel_format = picture.format.name if picture else str(context.pix_fmt)
+    size = (pixels.height, pixels.width)
+    crop, crop_note = crop_of_stream(container, stream, size, pixel_format)
     return StreamInfo(
         index=stream.index,
         container=container.format.name.split(",")[0],
         codec=context.codec.canonical_name,
         width=pixels.width,
         height=pixels.height,
-        pixel_format=picture.format.name if picture else str(context.pix_fmt),
+        pixel_format=pixel_format,
         time_base=Fraction(stream.time_base or Fraction(1, 1)),
         pixel_aspect=Fraction(stream.sample_aspect_ratio or 1),
         rotation=rotation,
@@ -246,6 +266,8 @@ def describe(
         colour_range=COLOUR_RANGES.get(int(pixels.color_range), "unspecified"),
         header_frames=stream.frames,
         transfer=TRANSFERS.get(int(pixels.color_trc), "unspecified"),
+        crop=crop,
+        crop_note=crop_note,
     )
 
 

@@ -9,11 +9,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import av
 import numpy as np
 from av.container import InputContainer
+from av.packet import Packet, PacketSideData, packet_sidedata_type_from_literal
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
@@ -24,10 +25,11 @@ from fewframes.bindings.ffmpeg_log import complaints
 from fewframes.bindings.ffmpeg_unwritten import Corners
 from fewframes.media.bitstream import Buffer
 from fewframes.media.coded_order import OrderCheck, order_check
+from fewframes.media.headers import NOTHING, Headers
 from fewframes.media.timeline import NO_PTS, Timeline
 
 if TYPE_CHECKING:
-    from av.packet import Packet
+    from av.packet import PktSideDataT
 
 VideoPacket: TypeAlias = "Packet[VideoStream]"
 READ_THROUGH_PACKETS = 48
@@ -37,6 +39,9 @@ LOST_AFTER_PACKETS = 4096
 """How many packets may pass after a seek before the landing counts as failed."""
 PADDING_PACKETS = 32
 """How many pictures of MPEG-4 show how its encoder pads; two are enough where none is damaged."""
+SEEKS_BY_BYTES = ("mpegts", "mpeg")
+"""Containers without an index, in which FFmpeg finds a packet by its position. They are sought so
+where clocks start again, since a time may be there twice."""
 SEEKS_BY_PTS = ("matroska", "mov")
 """Containers that FFmpeg seeks by presentation time; the others are sought by decode time, with
 which it would land a GOP early in MP4."""
@@ -104,11 +109,20 @@ class Cursor:
         """
         log, context = complaints(), self.stream.codec_context
         for row, packet in self.followed(feed):
+            if row == feed[0]:
+                packet = self._with_headers(row, packet)
             packet.pts = row
             log.clear()
             yield row, pictures_of(context, packet), True
         yield int(feed[-1]), pictures_of(context, None), False
         context.flush_buffers()
+
+    def _with_headers(self, row: int, packet: VideoPacket) -> VideoPacket:
+        """Gives a packet what its decoder would have learnt from those before it."""
+        state = int(self.timeline.packets.header_state[row])
+        if len(self.timeline.headers) < 2 or state == NOTHING:
+            return packet
+        return with_headers(packet, self.timeline.headers[state])
 
     @property
     def stream(self) -> VideoStream:
@@ -150,7 +164,7 @@ class Cursor:
 
     def _order_check(self, stream: VideoStream) -> OrderCheck | None:
         info = self.timeline.stream
-        is_timed = info.codec == "h264" or self.timeline.timing == "pts"
+        is_timed = info.codec == "h264" or self.timeline.timing != "decoded"
         extradata = bytes(stream.codec_context.extradata or b"")
         return order_check(info.codec, extradata) if is_timed else None
 
@@ -181,13 +195,17 @@ class Cursor:
     def _seek(self, row: int) -> bool:
         """Seeks to a packet and reads up to it; False where it is not found."""
         opened = self._opened()
-        by_pts = self.timeline.stream.container in SEEKS_BY_PTS
-        target = self._pts[row] if by_pts else self._dts[row]
-        target = self._pts[row] if target == NO_PTS else target
+        container, is_repaired = self.timeline.stream.container, self.timeline.timing == "repaired"
+        where: dict[str, Any] = {"stream": opened.stream}
+        target = self._dts[row]
+        if is_repaired and container in SEEKS_BY_BYTES and self._positions[row] >= 0:
+            target, where = self._positions[row], {"unsupported_byte_offset": True}
+        elif target == NO_PTS or container in SEEKS_BY_PTS:
+            target = self._pts[row]
         if target == NO_PTS:
             return False
         try:
-            opened.container.seek(target, stream=opened.stream, backward=True)
+            opened.container.seek(target, backward=True, **where)
         except av.error.FFmpegError:
             return False
         packets = opened.container.demux(opened.stream)
@@ -210,6 +228,7 @@ class Cursor:
     def _opened(self) -> _Open:
         if self._open is None:
             path = self.timeline.source.path
+            self.timeline.source.check_unchanged()
             container = open_container(path)
             stream = choose_stream(container, path, self.timeline.stream.index)
             stream.codec_context.thread_count = 1
@@ -222,6 +241,20 @@ class Cursor:
             )
             self._next_row = 0
         return self._open
+
+
+def with_headers(packet: VideoPacket, headers: Headers) -> VideoPacket:
+    """Gives a packet headers that came with earlier ones."""
+    whole: Any = packet
+    if headers.prefix:
+        whole = Packet(headers.prefix + bytes(packet))
+        whole.is_keyframe = packet.is_keyframe
+    make: Any = PacketSideData  # its types do not know that it can be made
+    for kind, data in headers.side_data:
+        side = make(packet_sidedata_type_from_literal(cast("PktSideDataT", kind)), len(data))
+        side.update(data)
+        whole.set_sidedata(side)
+    return cast(VideoPacket, whole)
 
 
 def _priming_packets(timeline: Timeline) -> int:

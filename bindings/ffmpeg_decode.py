@@ -4,31 +4,32 @@
    an intra picture.
 2. Each packet is tagged with its row in the timeline in place of its pts, and the decoder carries
    the tag to the picture: a match is certain even where pts are missing or there twice.
-3. Each wanted packet must give one picture. If one is missing, or the packets around withheld
-   ones are not in their coded order, the run is decoded again with nothing withheld, then from one
-   keyframe further back, then from the start of the file; what is still missing is reported.
-4. An error that FFmpeg raises or logs marks every picture up to the next keyframe as damaged.
+3. Each wanted packet must give one picture. If one is missing, or touched by an anomaly, or the
+   packets around withheld ones are not in their coded order, the run is decoded again with nothing
+   withheld, then from one keyframe further back, then from the start of the file; what is still
+   missing is reported.
+4. An error that FFmpeg raises or logs touches every picture up to the next keyframe; what it still
+   touches on the last try is marked as damaged.
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import islice
-from pathlib import Path
 
 import numpy as np
 from av.video.frame import PictureType, VideoFrame
 
 from fewframes.arrays import I64, Mask
-from fewframes.bindings.ffmpeg import READING_ERRORS, choose_stream, open_container
-from fewframes.bindings.ffmpeg_cursor import Cursor, LandingError, OutOfOrderError, pictures_of
-from fewframes.bindings.ffmpeg_log import complaints
+from fewframes.bindings.ffmpeg_cursor import Cursor, LandingError, OutOfOrderError
+from fewframes.bindings.ffmpeg_log import complaints, is_harmless
 from fewframes.bindings.ffmpeg_pixels import Pixels
 from fewframes.bindings.ffmpeg_unwritten import SILENT, UNFINISHED_WORDS, Unfinished
 from fewframes.decode.decoding import FFMPEG_ON_CPU, DecodeReport, Rung
 from fewframes.decode.frames import Format, FrameBatch
 from fewframes.decode.plan import ENDED_BY_NEXT, Run, start_packets
 from fewframes.media.bitstream import SAYS_UNREFERENCED
-from fewframes.media.timeline import NO_PTS, Timeline
+from fewframes.media.timeline import Timeline
 
+ENDED_WITHIN = 3
+"""Packets from a picture's own on that may complete it: its second field, and the next picture."""
 LINEAR_TRIES = 2
 """After so many decodes from the start of the file that brought nothing, no more are made: a long
 film with many damaged stretches would be decoded again and again."""
@@ -44,7 +45,7 @@ def decode(
 ) -> Iterator[FrameBatch]:
     """Decodes runs one after the other; the contract is `fewframes.decode.decoding.Decoder`'s."""
     count = sum(len(run.wanted) for run in runs)
-    pixels = Pixels(timeline.stream, format, size, report.colours, count)
+    pixels = Pixels(timeline.stream, format, size, report, count)
     number_of = np.full(len(timeline.packets), -1)
     number_of[timeline.order] = np.arange(len(timeline))
     cursor = Cursor(timeline)
@@ -63,7 +64,7 @@ def decode(
                     timeline.time_base,
                     timeline.start_pts,
                     timeline.source.name,
-                    luma_xxh64=pixels.luma_xxh64(picture),
+                    **pixels.hashes(picture),
                     is_damaged=np.array([is_damaged]),
                 )
     finally:
@@ -80,47 +81,69 @@ def _in_one(runs: Sequence[Run]) -> list[Run]:
 def _decode_run(
     cursor: "Cursor", run: Run, report: DecodeReport
 ) -> Iterator[tuple[int, VideoFrame, bool]]:
-    """Climbs the ladder until every wanted packet has given its picture."""
-    wanted, complaints_before = set(run.wanted.tolist()), len(report.anomalies)
-    for rung, feed in _ladder(cursor.timeline, run, wanted):
-        if rung == "linear" and report.linear_in_vain >= LINEAR_TRIES:
-            break
-        before = len(wanted)
+    """Climbs the ladder until every wanted packet has given its picture, sound or marked.
+
+    A picture is marked on the last rung alone: what a seek has done, a start further back undoes.
+    """
+    wanted, rung = set(run.wanted.tolist()), None
+    while wanted and (rungs := _rungs_after(cursor.timeline, run, wanted, report, rung)):
+        rung, feed = next(iter(rungs.items()))
         report.count(rung)
-        try:
-            yield from _feed(cursor, feed, wanted, report)
-        except (LandingError, OutOfOrderError) as error:
-            cursor.close()
-            if isinstance(error, OutOfOrderError):
-                report.nothing_withheld.add(str(error))
-        if len(report.anomalies) > complaints_before:
+        before, is_last, has_sound = len(report.anomalies), len(rungs) == 1, False
+        for row, picture, is_damaged in _attempt(cursor, feed, wanted, report):
+            if is_last or not is_damaged:
+                has_sound |= not is_damaged
+                wanted.remove(row)
+                yield row, picture, is_damaged
+        report.linear_in_vain += rung == "linear" and not has_sound
+        if len(report.anomalies) > before:
             cursor.close()  # a decoder that has met damage is not used again
-        if not wanted:
-            return
-        report.linear_in_vain += rung == "linear" and len(wanted) == before
+        if wanted and not is_last:
+            del report.anomalies[before:]
     report.missing.extend(sorted(wanted))
 
 
-def _ladder(timeline: Timeline, run: Run, wanted: set[int]) -> Iterator[tuple[Rung, I64]]:
-    """What to feed next for the packets that are still wanted, while there are any."""
-    yield "planned", run.feed
+def _attempt(
+    cursor: "Cursor", feed: I64, wanted: set[int], report: DecodeReport
+) -> Iterator[tuple[int, VideoFrame, bool]]:
+    """Feeds packets, and ends early where they are not what the timeline promised."""
+    try:
+        yield from _feed(cursor, feed, wanted, report)
+    except LandingError:
+        cursor.close()
+    except OutOfOrderError as error:
+        cursor.close()
+        report.nothing_withheld.add(str(error))
+
+
+def _rungs_after(
+    timeline: Timeline, run: Run, wanted: set[int], report: DecodeReport, last: Rung | None
+) -> dict[Rung, I64]:
+    """What may still be fed for the packets that are wanted, the least first."""
+    if last is None:
+        rungs: dict[Rung, I64] = {"planned": run.feed}
+    else:
+        rungs = {}
     targets = np.array(sorted(wanted))
-    first, end = int(start_packets(timeline, targets).min()), int(run.feed[-1]) + 1
-    if len(run.feed) <= run.feed[-1] - run.feed[0]:
-        yield "whole", np.arange(first, end)
+    first, end = int(start_packets(timeline, targets).min()), int(targets[-1]) + ENDED_WITHIN
+    end = min(end, int(run.feed[-1]) + 1)
+    if last in (None, "planned") and len(run.feed) <= run.feed[-1] - run.feed[0]:
+        rungs["whole"] = np.arange(first, end)
     earlier = np.flatnonzero(timeline.packets.can_start[:first])
-    if earlier.size and earlier[-1] > 0:
-        yield "earlier", np.arange(earlier[-1], end)
-    if first > 0:
-        yield "linear", np.arange(end)
+    if last in (None, "planned", "whole") and earlier.size and earlier[-1] > 0:
+        rungs["earlier"] = np.arange(earlier[-1], end)
+    if last != "linear" and first > 0 and report.linear_in_vain < LINEAR_TRIES:
+        rungs["linear"] = np.arange(end)
+    return rungs
 
 
 def _feed(
     cursor: "Cursor", feed: I64, wanted: set[int], report: DecodeReport
 ) -> Iterator[tuple[int, VideoFrame, bool]]:
-    """Gives each wanted picture once, with its row and whether it may be damaged."""
-    start = int(feed[0])
-    damage, is_landed = _Damage(cursor.timeline, start), start == 0
+    """Gives each picture that is wanted, with its row and whether it may be damaged."""
+    start, second = int(feed[0]), cursor.timeline.packets.is_second_field
+    damage = _Damage(cursor.timeline, start)
+    is_landed = start == 0 or bool(second[start + 1 : start + 2].any())
     broken, is_silent = cursor.timeline.packets.is_corrupt, cursor.timeline.stream.codec in SILENT
     unfinished = Unfinished(cursor, feed) if is_silent else None
     for row, pictures, is_fed in cursor.decoded(feed):
@@ -134,7 +157,6 @@ def _feed(
             if picture.pts in wanted:
                 if not is_landed:
                     raise LandingError(f"packet {start} is no keyframe, whatever the file says")
-                wanted.remove(picture.pts)
                 yield picture.pts, picture, damage.touches(picture)
 
 
@@ -149,7 +171,7 @@ class _Damage:
         self.timeline, self.packets = timeline, timeline.packets
         self.log = complaints()
         self.log.clear()
-        self.settled = self._next_start(start) if start else 0
+        self.settled = self._next_start(start)
         self.is_touched: Mask | None = None
 
     def _next_start(self, row: int) -> int:
@@ -158,7 +180,7 @@ class _Damage:
 
     def begin(self, row: int, report: DecodeReport) -> None:
         """Notes an anomaly at a packet."""
-        if self.log and row < self.settled and all(map(_is_harmless, self.log)):
+        if self.log and row < self.settled and all(map(is_harmless, self.log)):
             self.log.clear()
             return
         refused = "packet is broken" if self.packets.is_corrupt[row] else "packet refused"
@@ -178,33 +200,3 @@ class _Damage:
         """Whether a picture is flagged by the decoder or lies in a damaged stretch."""
         is_touched = self.is_touched is not None and bool(self.is_touched[picture.pts or 0])
         return picture.is_corrupt or is_touched
-
-
-def _is_harmless(message: str) -> bool:
-    """Whether a complaint is only about letting go of a picture from before an open-GOP start."""
-    return message.endswith("mmco: unref short failure")
-
-
-def presentation(path: Path, stream: int, *, limit: int | None = None) -> tuple[I64, I64]:
-    """Decodes a file from its start and gives what comes out, in the decoder's order.
-
-    Returns the packet of each picture and the decode time that came with it, both ``[n] i64``.
-    ``limit`` stops after so many packets.
-    """
-    with open_container(path) as container:
-        video = choose_stream(container, path, stream)
-        context = video.codec_context
-        context.thread_count = 1
-        shown = []
-        packets = (packet for packet in container.demux(video) if packet.size)
-        try:
-            for row, packet in enumerate(islice(packets, limit)):
-                packet.pts = row
-                shown += [(p.pts, p.dts) for p in pictures_of(context, packet) or ()]
-        except READING_ERRORS:
-            pass  # the file breaks off here, which its timeline says
-        shown += [(p.pts, p.dts) for p in pictures_of(context, None) or ()]
-    complaints().clear()
-    table = [(row, NO_PTS if dts is None else dts) for row, dts in shown]
-    rows, times = np.array(table, np.int64).reshape(-1, 2).T
-    return rows, times

@@ -44,3 +44,8 @@ def complaints() -> list[str]:
         av.logging.set_level(av.logging.INFO)
         av.logging.set_skip_repeated(False)
     return _complaints.mine()
+
+
+def is_harmless(message: str) -> bool:
+    """Whether a complaint is only about letting go of a picture from before an open-GOP start."""
+    return message.endswith("mmco: unref short failure")

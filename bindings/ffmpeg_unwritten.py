@@ -20,7 +20,7 @@ from av.video.frame import VideoFrame
 
 from fewframes.arrays import I64
 from fewframes.bindings.ffmpeg_log import complaints
-from fewframes.bindings.ffmpeg_pixels import rows_of
+from fewframes.bindings.ffmpeg_planes import rows_of
 
 if TYPE_CHECKING:
     from fewframes.bindings.ffmpeg_cursor import Cursor

@@ -8,8 +8,8 @@ from typing import TypeVar
 R = TypeVar("R")
 
 THREADS = min(4, os.cpu_count() or 1)
-"""Each has a chunk in memory. There is a worker a core, but one that has several chunks of rows is at
-the end of a long film, when most often the others have nothing to do."""
+"""Each has a chunk in memory. There is a worker a core, but one that has several chunks of rows is
+at the end of a long film, when most often the others have nothing to do."""
 
 
 def in_chunks(work: Callable[[slice], R], count: int, *, chunk: int) -> list[R]:

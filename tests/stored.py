@@ -41,6 +41,8 @@ def film(frames: int, *, name: str = "film.mp4", mtime_ns: int = 7) -> Timeline:
         is_droppable=np.zeros(frames, bool),
         is_frame=np.ones(frames, bool),
         is_corrupt=np.zeros(frames, bool),
+        is_second_field=np.zeros(frames, bool),
+        header_state=np.zeros(frames, np.int64),
     )
     time_base, aspect = Fraction(1, 25), Fraction(1)
     words = ("unspecified", "unspecified")

@@ -12,7 +12,14 @@ import fewframes
 from fewframes.bench.films import RECIPES
 from fewframes.bench.oracle import luma_md5, sequential
 from fewframes.decode.plan import plan_frames
-from fewframes.media.bitstream import HIDDEN, NEEDED, PLAIN, UNREFERENCED, packet_parser
+from fewframes.media.bitstream import (
+    HIDDEN,
+    NEEDED,
+    PLAIN,
+    UNREFERENCED,
+    WITH_HEADERS,
+    packet_parser,
+)
 
 AVCC = bytes([1, 100, 0, 31, 0xFF])
 HVCC = bytes([1, *range(20), 0xFF])
@@ -48,7 +55,10 @@ TEXT = (5, b"x" * 40)
 
 H264 = {
     "an IDR picture": ([slice_of(5, 3)], PLAIN),
-    "an IDR picture behind its parameters": ([DELIMITER, PARAMETERS, slice_of(5, 3)], PLAIN),
+    "an IDR picture behind its parameters": (
+        [DELIMITER, PARAMETERS, slice_of(5, 3)],
+        WITH_HEADERS[PLAIN],
+    ),
     "a reference picture": ([slice_of(1, 2)], NEEDED),
     "a picture no other needs": ([slice_of(1, 0)], UNREFERENCED),
     "a picture of two slices, one needed": ([slice_of(1, 0), slice_of(1, 1)], NEEDED),
@@ -58,7 +68,11 @@ H264 = {
     "a recovery point in a later unit": ([sei(TEXT), sei(RECOVERY), slice_of(1, 2)], PLAIN),
     "a recovery some frames later": ([sei(SLOW_RECOVERY), slice_of(1, 2)], NEEDED),
     "another view of an unneeded picture": ([slice_of(1, 0), slice_of(20, 0)], NEEDED),
-    "no slice at all": ([DELIMITER, PARAMETERS], NEEDED),
+    "no slice at all": ([DELIMITER, PARAMETERS], WITH_HEADERS[NEEDED]),
+    "a picture nobody needs that brings parameters": (
+        [PARAMETERS, slice_of(1, 0)],
+        WITH_HEADERS[NEEDED],
+    ),
 }
 
 
@@ -92,7 +106,8 @@ def test_hevc_packets_are_judged_by_every_slice_of_the_base_layer():
     parse = packet_parser("hevc", HVCC)
     parameters, message = hevc_unit(33), hevc_unit(39)
     needed, unneeded = hevc_unit(1), hevc_unit(0)
-    assert parse(memoryview(sized(parameters, message, unneeded))).is_unreferenced
+    assert parse(memoryview(sized(message, unneeded))).is_unreferenced
+    assert not parse(memoryview(sized(parameters, unneeded))).is_unreferenced
     assert not parse(memoryview(sized(unneeded, needed))).is_unreferenced
     other_eye = hevc_unit(1, layer_id=1)
     assert parse(memoryview(sized(unneeded, other_eye))).is_unreferenced

@@ -18,7 +18,6 @@ from fewframes.storage.attempts import Attempt, is_over, sweep
 from fewframes.storage.catalogue import newest_snapshot, snapshot_files
 from fewframes.storage.catalogue_rows import COLUMNS
 from fewframes.storage.compacting import compact
-from fewframes.storage.layout import folder_name
 from fewframes.storage.notes import note_change, notes_of, remove
 from fewframes.storage.store import open_store
 
@@ -80,7 +79,7 @@ def test_what_comes_after_a_snapshot_is_seen_without_reopening(store):
     assert (len(videos), list(videos)) == (4, ["a", "aa", "b", STRANGE])
     assert [row["rows"] for row in videos.lines()] == [20, 10, 20, 20]
     (group,) = (store / "videos" / "a").iterdir()
-    remove(store, group)
+    remove(store, group, "a")
     assert (len(videos), list(videos)) == (3, ["aa", "b", STRANGE])
     compact(store, whole=False)
     assert list(open_store(store)) == list(videos) == ["aa", "b", STRANGE]
@@ -98,7 +97,7 @@ def test_a_long_tail_becomes_a_snapshot_by_itself(tmp_path, monkeypatch):
 
 def test_a_note_stays_while_its_attempt_may_still_publish(store):
     with Attempt(store) as attempt:
-        note_change(store, attempt, folder_name("late"))
+        note_change(store, attempt, "late")
         compact(store)
         assert len(notes_of(store)) == 1
         shutil.copytree(next((store / "videos" / "a").iterdir()), attempt.folder / "x")

@@ -9,9 +9,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 
 import fewframes as ff
 from fewframes.bindings.obstore import Bucket
+from fewframes.commands.cli import main
 from fewframes.errors import NoSpaceError, StaleIndexError, UnreadableMediaError
 from fewframes.media.probing import identify
 from fewframes.media.timeline_cache import cache_home
@@ -64,6 +66,55 @@ def write_rows(file: Path, rows: list[dict[str, object]]) -> str:
 )
 def test_words_mean_films_with_ids_below_what_is_given(place, words, ids):
     assert list(find_inputs(words)) == ids
+
+
+def test_a_pattern_that_ends_in_a_suffix_takes_what_it_matches(place):
+    for name in ("x.dat", "y.DAT", ".z.dat", "b/w.dat"):
+        Path(name).touch()
+    assert list(find_inputs(["*.dat"])) == ["x"]
+    assert list(find_inputs(["**/*.dat"])) == ["b/w", "x"]
+    assert list(find_inputs(["*/notes.txt"])) == ["b/notes"]
+    with pytest.raises(UnreadableMediaError, match=r"no film matches 'b/n\*': .* \.mp4 .*; end"):
+        find_inputs(["b/n*"])
+
+
+@pytest.mark.parametrize("suffix", ["dav", "f4v", "mod", "trp", "gif", "ts2", "MP4"])
+def test_folders_are_searched_for_what_cameras_and_recorders_write(tmp_path, suffix):
+    (tmp_path / f"x.{suffix}").touch()
+    assert list(find_inputs([tmp_path])) == ["x"]
+
+
+def test_a_folder_without_a_film_says_what_it_was_searched_for(place):
+    for name in ("x.dat", ".hidden.mp4"):
+        (place / "empty" / name).parent.mkdir(exist_ok=True)
+        (place / "empty" / name).touch()
+    words = r"'empty' holds no film: .* in \.264 .*\.ts2 .*\.y4m; name a file itself to take it"
+    with pytest.raises(UnreadableMediaError, match=words):
+        find_inputs(["empty"])
+    result = CliRunner().invoke(main, ["index", "empty", "-o", "s"])
+    assert (result.exit_code, result.output.count("\n")) == (1, 1)
+    assert list(find_inputs(["empty/x.dat"])) == ["x"]
+
+
+def test_linked_folders_are_searched_once_and_by_the_path_of_the_link(place, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / "deep").mkdir()
+    (elsewhere / "deep" / "004.mp4").touch()
+    before = find_inputs([place])
+    (place / "0 loop").symlink_to(place)
+    (place / "0 twin").symlink_to(place / "a")
+    (place / "a" / "up").symlink_to("..")
+    (place / "a" / "self").symlink_to("self")
+    (place / "a" / "gone.mp4").symlink_to("nowhere")
+    (elsewhere / "deep" / "back").symlink_to(elsewhere)
+    assert find_inputs([place]) == before
+    (place / "b" / "more").symlink_to(elsewhere)
+    (place / "c").symlink_to(elsewhere)
+    found = find_inputs([place])
+    assert found == {**before, "b/more/deep/004": place / "b/more/deep/004.mp4"}
+    assert list(found) == ["a/001", "a/002", "b/001", "b/more/deep/004", "c [1]"]
+    assert list(find_inputs(["**/*.mp4"])) == ["a/001", "b/001", "b/more/deep/004", "c [1]"]
+    assert list(find_inputs(["0 t*/*.mp4"])) == ["0 twin/001"]
 
 
 def test_a_list_gives_the_ids_that_are_written_in_it_in_any_order(place):

@@ -23,6 +23,8 @@ def timeline_of(pts, can_start, is_droppable, is_frame) -> Timeline:
         is_droppable=np.array(is_droppable, bool),
         is_frame=np.array(is_frame, bool),
         is_corrupt=np.zeros(count, bool),
+        is_second_field=np.zeros(count, bool),
+        header_state=np.zeros(count, np.int64),
     )
     rows = np.flatnonzero(packets.is_frame)
     order = rows[np.argsort(packets.pts[rows], kind="stable")]

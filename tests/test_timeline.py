@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 import fewframes
 import fewframes.bindings.ffmpeg
 from fewframes.media import timeline_cache
-from fewframes.media.probing import best_effort_times, identify, read_timeline
+from fewframes.media.prediction import best_effort_times
+from fewframes.media.probing import identify, read_timeline
 from fewframes.media.timeline import NO_PTS, Timeline, example_timeline
 
 TIME_BASES = [Fraction(1, 25), Fraction(1001, 30000), Fraction(1, 90000), Fraction(1, 1000)]

@@ -61,6 +61,8 @@ class DecodeReport:
     """Why it did, where the caller left that open."""
     colours: set[str] = field(default_factory=set)
     """How pictures became RGB: by whom, and what their samples were taken for."""
+    fitted: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Frames of another size than the stream's, by that size, and what was made of them."""
 
     def count(self, rung: Rung) -> None:
         """Counts one step of the ladder."""
@@ -75,12 +77,19 @@ class DecodeReport:
             mine, more = getattr(self, name), getattr(other, name)
             setattr(self, name, mine | more if isinstance(mine, set) else mine + more)
 
+    def first_anomaly(self, timeline: Timeline) -> str:
+        """Says how often the decoder complained, and when and how for the first time."""
+        row, words = self.anomalies[0]
+        seconds = timeline.packet_seconds(row)
+        return f"{len(self.anomalies)} decode errors, the first near {seconds:.2f} s: {words}"
+
     def provenance(self) -> dict[str, str]:
         """Says who decoded, and why, in words; only what there is to say."""
         words = {
             "decoder": self.decoders,
             "chosen_because": self.chosen,
             "passed_on_to_ffmpeg": {f"{why} ({n})" for why, n in self.passed_on.items()},
+            "fitted": set(map(_fitted_words, self.fitted.items())),
         }
         return {name: "; ".join(sorted(said)) for name, said in words.items() if said}
 
@@ -98,6 +107,12 @@ class DecodeReport:
             **self.provenance(),
             **{name: "; ".join(sorted(said)) for name, said in words.items() if said},
         }
+
+
+def _fitted_words(entry: tuple[tuple[str, str], int]) -> str:
+    (size, how), count = entry
+    are, were = ("frame is", "was") if count == 1 else ("frames are", "were")
+    return f"{count} {are} of another size ({size}) and {were} {how}"
 
 
 class Decoder(Protocol):

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 CUDA = 2
 """How DLPack calls the memory of a GPU (kDLCUDA)."""
 Format = Literal["rgb", "yuv", "jpeg", "jpeg+rgb"]
-"""``rgb``: u8, display orientation. ``yuv``: the decoder's own planes, untouched. ``jpeg``: full
-range BT.601 4:2:0 planes u8 in display orientation, what a JPEG encoder takes. ``jpeg+rgb``: these
-three, and rgb as the fourth."""
+"""``rgb``: u8, display orientation. ``yuv``: planes of the decoder's own samples, of its depth and
+sampling, before rotation; of RGB what swscale makes of it. ``jpeg``: full range BT.601 4:2:0
+planes u8 in display orientation, what a JPEG encoder takes. ``jpeg+rgb``: these three, and rgb as
+the fourth."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -55,6 +56,8 @@ class FrameBatch:
     luma_xxh64: U64 | None = None
     """Hash of each frame's decoded luma at its native bit depth, before rotation, ``[n] u64``, in
     batches of a jpeg format: it says that pixels are the same, never that they are alike."""
+    picture_xxh64: U64 | None = None
+    """The same of all planes: of luma and chroma, of alpha, and of a palette, ``[n] u64``."""
     is_damaged: Mask | None = None
     """Frames that a decode anomaly may have touched, ``[n] bool``; None means none."""
     report: Mapping[str, Any] = field(default_factory=dict)

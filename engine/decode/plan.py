@@ -3,7 +3,7 @@
 1. Decoding of a frame starts at the last packet in decode order where a decoder can start and
    whose pts is not after the frame's (so leading pictures of an open GOP begin one GOP earlier),
    and stops at the frame's own packet; MPEG-1 and MPEG-2 need the next one as well, since it is
-   what ends a picture there.
+   what ends a picture there, and so does a picture whose second field has a packet of its own.
 2. Such intervals are joined where they overlap or touch: a run.
 3. From a run, packets that no other picture needs are withheld, unless they are wanted themselves.
 
@@ -79,7 +79,9 @@ def plan_frames(
     targets = np.sort(timeline.order[numbers])
     starts = start_packets(timeline, targets)
     must_feed = ~timeline.packets.is_droppable | (not drop_unreferenced)
-    ends = targets + (timeline.stream.codec in ENDED_BY_NEXT)
+    second = np.append(timeline.packets.is_second_field, False)
+    must_feed[targets[second[targets + 1]] + 1] = True
+    ends = targets + ((timeline.stream.codec in ENDED_BY_NEXT) | second[targets + 1])
     ends = np.minimum(ends, len(timeline.packets) - 1)
     runs = tuple(_runs(starts, targets, ends, must_feed))
     return DecodePlan(numbers, runs, len(timeline.packets))

@@ -1,6 +1,7 @@
 """read: exactly the frames asked for, from a file, in the order asked for."""
 
 import os
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -18,6 +19,7 @@ from fewframes.decode.plan import DecodePlan, Run, plan_frames
 from fewframes.errors import DamagedFrameError
 from fewframes.kernels import on_host
 from fewframes.media.colour import said_of
+from fewframes.media.cropping import Crop
 from fewframes.media.probing import probe
 from fewframes.media.sizes import Size, output_size
 from fewframes.media.timeline import Timeline
@@ -40,9 +42,11 @@ def read(
 
     Pass either ``frames`` (numbers from 0, in presentation order) or ``seconds`` (the frame on
     screen at each time). ``size`` is the longer side (aspect kept, never enlarged) or an exact
-    ``(height, width)``; None keeps the picture's own. ``format="yuv"`` gives the decoder's planes
-    at their own depth, before rotation. ``workers`` decodes runs of the plan on so many threads
-    (default: one a core; one for a GPU). ``path`` may be a `Timeline` that is already there.
+    ``(height, width)``; None keeps the picture's own. ``format="yuv"`` gives the decoder's samples
+    as planes of their own depth and sampling, before rotation. Frames of another shape than the
+    stream's (a change of size in mid-film) are fitted with black borders, which the report says;
+    what the container hides (cropping) is cut off. ``workers`` decodes runs of the plan on so many
+    threads (default: one a core; one for a GPU). ``path`` may be a `Timeline`.
 
     ``backend`` is ``"ffmpeg"`` or ``"dali"``, ``device`` ``"cpu"``, ``"cuda"`` or ``"auto"``: the
     default is FFmpeg on the CPU, ``"cuda"`` DALI on a GPU, and ``"auto"`` whichever is predicted
@@ -54,6 +58,9 @@ def read(
     cannot be decoded or that a decode anomaly may have touched (``allow_damaged=True`` gives the
     latter, marked), `UnreadableMediaError` for what is not a video, and for a ``backend`` that is
     not there or cannot take the stream `MissingBackendError` and `UnsupportedStreamError`.
+
+    With ``format="yuv"`` frames of several sizes are a ValueError, and pixel formats that have no
+    exact planes an `UnsupportedStreamError`.
 
     >>> import fewframes as ff
     >>> ff.read("film.mp4", frames=[7, 3, 7])
@@ -88,25 +95,35 @@ class _Collected:
         self.plan, self.timeline = plan, timeline
         count = len(plan.frame_numbers)
         self.planes: tuple[Samples, ...] = ()
+        self.first = -1
+        self.lock = threading.Lock()
         self.is_there: Mask = np.zeros(count, bool)
         self.is_damaged: Mask = np.zeros(count, bool)
 
     def put(self, batch: FrameBatch) -> None:
         """Copies frames to their places (each place is written once, by one thread)."""
         at = np.searchsorted(self.plan.frame_numbers, batch.frame_numbers)
-        if not self.planes:
-            count = len(self.plan.frame_numbers)
-            self.planes = tuple(np.empty((count, *p.shape[1:]), p.dtype) for p in batch.planes)
+        with self.lock:
+            if not self.planes:
+                count = len(self.plan.frame_numbers)
+                self.planes = tuple(np.empty((count, *p.shape[1:]), p.dtype) for p in batch.planes)
+                self.first = int(batch.frame_numbers[0])
+        self._check_alike(batch)
         for target, plane in zip(self.planes, batch.planes, strict=True):
-            if target.shape[1:] != plane.shape[1:]:
-                raise DamagedFrameError(
-                    f"frame {batch.frame_numbers[0]} of {batch.source!r} is {plane.shape[2]}x"
-                    f"{plane.shape[1]}, others are {target.shape[2]}x{target.shape[1]}; pass size="
-                )
             target[at] = on_host(plane)
         self.is_there[at] = True
         if batch.is_damaged is not None:
             self.is_damaged[at] = batch.is_damaged
+
+    def _check_alike(self, batch: FrameBatch) -> None:
+        """Refuses planes as decoded that are not those of one array."""
+        mine, theirs = _layout(self.planes), _layout(batch.planes)
+        if mine != theirs:
+            raise ValueError(
+                f"frame {self.first} of {batch.source!r} has planes of {mine} and frame "
+                f"{batch.frame_numbers[0]} of {theirs}, which format='yuv' gives as they are; read "
+                "them apart, or with format='rgb'"
+            )
 
     def check(self, *, allow_damaged: bool) -> None:
         """Refuses a result with a hole, or with a frame that may be damaged."""
@@ -130,9 +147,11 @@ class _Collected:
         if not np.array_equal(asked, plan.frame_numbers):
             at = np.searchsorted(plan.frame_numbers, asked)
             planes, damaged = tuple(plane[at] for plane in planes), damaged[at]
-        said = report.summary()
+        said, stream = report.summary(), timeline.stream
+        if stream.crop != Crop() or stream.crop_note:
+            said["cropped"] = stream.crop_note or str(stream.crop)
         if format == "rgb":
-            said["transfer"] = said_of(timeline.stream.transfer)
+            said["transfer"] = said_of(stream.transfer)
         return FrameBatch(
             planes or (np.empty((0, 0, 0, 3), np.uint8),),
             format,
@@ -144,6 +163,16 @@ class _Collected:
             is_damaged=damaged if damaged.any() else None,
             report={"pictures_planned": plan.pictures, **said},
         )
+
+
+def _layout(planes: Sequence[Samples]) -> str:
+    """Says of planes ``[n, h, w]`` how large they are, and how deep.
+
+    >>> _layout([np.zeros((1, 4, 6), np.uint8), np.zeros((1, 2, 3), np.uint8)])
+    '6x4, 3x2 (uint8)'
+    """
+    sizes = ", ".join(f"{plane.shape[2]}x{plane.shape[1]}" for plane in planes)
+    return f"{sizes} ({planes[0].dtype})"
 
 
 def _decode(

@@ -24,6 +24,7 @@ from fewframes.media.timeline import NO_PTS, Timeline
 NO_START = "no clean start before it"
 BROKEN = "packets that are broken"
 NO_TIMES = "packets without a time of their own"
+CHANGED = "parameter sets that change"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -101,7 +102,7 @@ def _slice(timeline: Timeline, times: I64, run: Run) -> Slice:
     ranks = np.empty(len(feed), np.int64)
     ranks[np.argsort(shown, kind="stable")] = np.arange(len(feed))
     wanted = run.wanted[np.argsort(times[run.wanted], kind="stable")]
-    reason = ""
+    reason = CHANGED if len(timeline.headers) > 1 else ""
     if not packets.can_start[start] or (times[wanted] < times[start]).any():
         reason = NO_START
     elif packets.is_corrupt[feed].any():

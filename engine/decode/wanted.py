@@ -7,11 +7,10 @@ import numpy.typing as npt
 
 from fewframes.arrays import F64, I64
 from fewframes.media.table import FrameTable
+from fewframes.media.timeline import rows_at
 
 Wanted: TypeAlias = npt.ArrayLike | slice | None
 """Numbers in any order, repeats allowed; or a slice of what is there."""
-SAME_SECONDS = 1e-9
-"""A time this close to a frame's own belongs to that frame."""
 
 
 def wanted_rows(
@@ -75,7 +74,7 @@ def _checked_rows(table: FrameTable, video: str, rows: I64) -> I64:
 def _rows_at(table: FrameTable, video: str, duration: float, times: F64) -> I64:
     shown = table.seconds
     first = float(shown[0]) if len(shown) else np.inf
-    at = np.searchsorted(shown, times + SAME_SECONDS, side="right") - 1
+    at = rows_at(shown, times) if len(shown) else np.full(len(times), -1)
     outside = times[~((at >= 0) & (times >= 0) & (times <= duration))]
     if outside.size:
         raise IndexError(

@@ -41,6 +41,7 @@ class Seen(NamedTuple):
     swept: Swept
     picture: Any
     """Its planes, where the decoder left them; of a frame out of a part, the encoded bytes."""
+    picture_xxh64: int = 0
 
 
 def frames_at_rate(
@@ -89,7 +90,8 @@ class Rows:
     """Grids of the last pictures, which become `cells` in blocks: one by one it costs more."""
     cells: list[F16] = field(default_factory=list)
     """Coarse cells of the pictures before, a block each; see `coarse_cells`."""
-    hashes: list[int] = field(default_factory=list)
+    hashes: list[tuple[int, int]] = field(default_factory=list)
+    """Of the luma of each picture, and of all of it."""
     kept: int = 0
     """Pictures kept so far."""
     latest: int = -1
@@ -109,7 +111,7 @@ class Rows:
         self.repeats.append(measured.repeats)
         self.values.append(measured.values)
         self.signatures.append(measured.signature)
-        self.hashes.append(frame.luma_xxh64)
+        self.hashes.append((frame.luma_xxh64, frame.picture_xxh64))
         self.grids.append(frame.swept.grids)
         if len(self.grids) == BLOCK:
             self._settle()
@@ -171,7 +173,8 @@ class Rows:
             self._all_cells(order), looks, seconds
         )
         columns["shot_start"] = shot_starts(columns, looks).astype(np.float32)
-        columns["luma_xxh64"] = np.array(self.hashes, np.uint64)[order]
+        hashes = np.array(self.hashes, np.uint64).reshape(-1, 2)[order]
+        columns["luma_xxh64"], columns["picture_xxh64"] = np.ascontiguousarray(hashes.T)
         return {name: columns[name] for name in SIGNALS}
 
 
@@ -243,6 +246,7 @@ def frames_of(batch: FrameBatch) -> Iterator[Seen]:
     if not is_on_gpu(planes[0]):
         planes = tuple(map(np.ascontiguousarray, planes))
     for at, swept in zip(sound, sweeps(planes, sound), strict=True):
-        luma_hash = 0 if batch.luma_xxh64 is None else int(batch.luma_xxh64[at])
+        hashes = (batch.luma_xxh64, batch.picture_xxh64)
+        luma, whole = (0 if column is None else int(column[at]) for column in hashes)
         picture = tuple(plane[at] for plane in planes)
-        yield Seen(int(batch.frame_numbers[at]), luma_hash, swept, picture)
+        yield Seen(int(batch.frame_numbers[at]), luma, swept, picture, whole)

@@ -77,6 +77,8 @@ SIGNALS: dict[str, str] = {
     "dhash64": "perceptual difference hash of luma, for similarity",
     "luma_xxh64": "hash of the decoded luma at native depth, for integrity, never for similarity; "
     "0 where it is not known, because the decoder gives no luma (DALI)",
+    "picture_xxh64": "the same of all decoded planes, alpha and palette included, which sees a "
+    "change of colour, too; not in stores made before it",
 }
 """Every column that is measured, and what it means. Where there is no frame before, changes are 0;
 where it is not known, NaN."""
@@ -93,7 +95,15 @@ OF_PAIRS = (
 )
 """Signals that compare a picture with those before it."""
 _UNKNOWN = dict.fromkeys(OF_PAIRS, float("nan"))
-OF_ALL_ROWS = ("repeats", "familiarity", "rarity", "oddity", "shot_start", "luma_xxh64")
+OF_ALL_ROWS = (
+    "repeats",
+    "familiarity",
+    "rarity",
+    "oddity",
+    "shot_start",
+    "luma_xxh64",
+    "picture_xxh64",
+)
 """Signals that the pass does not measure: they follow from all rows, or from the decoder."""
 
 

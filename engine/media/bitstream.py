@@ -12,7 +12,8 @@ Only headers are read. A parser is chosen once a stream, by codec and extradata,
    pictures that are never shown. Nothing is dropped.
 4. Motion JPEG and MPEG-4: a packet that leans on tables or headers of another is no start
    (`start_headers.py`). Nothing is dropped.
-5. Every other codec: nothing is dropped, the container's keyframe flag is believed.
+5. Theora: headers are no pictures (`theora.py`).
+6. Every other codec: nothing is dropped, the container's keyframe flag is believed.
 """
 
 import struct
@@ -20,6 +21,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypeAlias
 
 from fewframes.media.start_headers import jpeg_starts, mpeg4_starts
+from fewframes.media.theora import Start, theora_starts
 
 Buffer: TypeAlias = memoryview
 
@@ -28,7 +30,8 @@ class PacketKind(NamedTuple):
     """The facts of one packet.
 
     >>> PacketKind()
-    PacketKind(is_unreferenced=False, can_start=True, is_shown=True, is_broken=False, layer=0)
+    PacketKind(is_unreferenced=False, can_start=True, is_shown=True, is_broken=False, layer=0, \
+has_headers=False)
     """
 
     is_unreferenced: bool = False
@@ -41,18 +44,35 @@ class PacketKind(NamedTuple):
     """Its headers are not what they should be: whatever comes out is no picture."""
     layer: int = 0
     """HEVC temporal layer; 0 elsewhere."""
+    has_headers: bool = False
+    """It brings headers that later packets may need (`fewframes.media.headers`)."""
 
 
 SAYS_UNREFERENCED = ("h264", "hevc")
 """Codecs whose packets say that no other picture refers to them."""
-START_TESTS = {"mjpeg": jpeg_starts, "mpeg4": mpeg4_starts}
-"""Codecs whose keyframes may lean on what came before, and what makes the test of a stream."""
+SEQUENCE_HEADERS = {"mpeg1video": b"\xb3", "mpeg2video": b"\xb3", "vc1": b"\x0f"}
+"""Codecs with a header in front of some pictures, and its start code."""
+START_TESTS: dict[str, Callable[[bytes], Callable[[Buffer], Start]]] = {
+    "mjpeg": lambda _: jpeg_starts(),
+    "mpeg4": lambda _: mpeg4_starts(),
+    "theora": theora_starts,
+}
+"""Codecs whose packets may lean on what came before, and what makes the test of a stream."""
 _WORD = struct.Struct(">I")
 PLAIN = PacketKind()
 NEEDED = PacketKind(can_start=False)
 UNREFERENCED = PacketKind(is_unreferenced=True, can_start=False)
 HIDDEN = PacketKind(is_shown=False)
-_STARTS = {True: PLAIN, False: NEEDED, None: PacketKind(can_start=False, is_broken=True)}
+WITH_HEADERS = {
+    kind: kind._replace(is_unreferenced=False, has_headers=True)
+    for kind in (PLAIN, NEEDED, UNREFERENCED)
+}
+_STARTS: dict[Start, PacketKind] = {
+    True: PLAIN,
+    False: NEEDED,
+    None: PacketKind(can_start=False, is_broken=True),
+    "header": PacketKind(can_start=False, is_shown=False),
+}
 
 PacketParser: TypeAlias = Callable[[Buffer], PacketKind]
 
@@ -61,7 +81,8 @@ def packet_parser(codec: str, extradata: bytes) -> PacketParser:
     """Chooses the parser for a stream.
 
     >>> packet_parser("prores", b"")(memoryview(b"..."))
-    PacketKind(is_unreferenced=False, can_start=True, is_shown=True, is_broken=False, layer=0)
+    PacketKind(is_unreferenced=False, can_start=True, is_shown=True, is_broken=False, layer=0, \
+has_headers=False)
     >>> idr = memoryview(bytes([0, 0, 0, 2, 0x65, 0x88]))
     >>> packet_parser("h264", bytes([1, 100, 0, 31, 0xFF, 0]))(idr).can_start
     True
@@ -77,9 +98,20 @@ def packet_parser(codec: str, extradata: bytes) -> PacketParser:
     if codec == "vp9":
         return lambda data: PLAIN if _vp9_is_shown(data) else HIDDEN
     if codec in START_TESTS:
-        can_start = START_TESTS[codec]()
+        can_start = START_TESTS[codec](extradata)
         return lambda data: _STARTS[can_start(data)]
+    if codec in SEQUENCE_HEADERS:
+        mark = b"\0\0\1" + SEQUENCE_HEADERS[codec]
+        return lambda data: WITH_HEADERS[PLAIN] if data[:64].tobytes().find(mark) >= 0 else PLAIN
+    if codec == "av1":
+        return lambda data: WITH_HEADERS[PLAIN] if _has_av1_header(data) else PLAIN
     return lambda data: PLAIN
+
+
+def _has_av1_header(data: Buffer) -> bool:
+    """Whether the first OBU is a sequence header, or the second behind a temporal delimiter."""
+    at = 2 if len(data) > 2 and data[0] & 0x78 == 0x10 else 0
+    return len(data) > at and data[at] & 0x78 == 0x08
 
 
 def unit_reader(extradata: bytes, *, length_at: int) -> Callable[[Buffer], Iterator[int]]:
@@ -123,20 +155,22 @@ def _marked_units(data: Buffer) -> Iterator[int]:
 
 
 def _h264_kind(units: Iterator[int], data: Buffer) -> PacketKind:
-    has_slice = has_reference = is_recovery_point = False
+    has_slice = has_reference = is_recovery_point = has_headers = False
     for start in units:
         header = data[start]
         unit_type = header & 31
         if unit_type == 5:
-            return PLAIN
+            return WITH_HEADERS[PLAIN] if has_headers else PLAIN
         if 1 <= unit_type <= 4 or unit_type in (14, 20):
             has_slice = True
             has_reference |= header & 0x60 != 0 or unit_type > 5
         elif unit_type == 6 and not is_recovery_point:
             is_recovery_point = _is_clean_recovery_point(data[start + 1 : start + 260])
-    if is_recovery_point:
-        return PLAIN
-    return UNREFERENCED if has_slice and not has_reference else NEEDED
+        else:
+            has_headers |= unit_type in (7, 8, 13, 15)
+    kind = UNREFERENCED if has_slice and not has_reference else NEEDED
+    kind = PLAIN if is_recovery_point else kind
+    return WITH_HEADERS[kind] if has_headers else kind
 
 
 def _is_clean_recovery_point(payloads: Buffer) -> bool:
@@ -161,18 +195,20 @@ def _is_clean_recovery_point(payloads: Buffer) -> bool:
 
 def _hevc_kind(units: Iterator[int], data: Buffer) -> PacketKind:
     """Judges by the slices of the base layer (nuh_layer_id 0); other layers are never output."""
-    is_unreferenced, can_start, layer, has_slice = True, False, 0, False
+    is_unreferenced, can_start, layer, has_slice, has_headers = True, False, 0, False, False
     for start in units:
         if start + 1 >= len(data):
             break
         unit_type = (data[start] >> 1) & 63
         if unit_type >= 32 or data[start] & 1 or data[start + 1] >> 3:
+            has_headers |= unit_type in (32, 33, 34)
             continue
         has_slice = True
         layer = max(layer, (data[start + 1] & 7) - 1)
         is_unreferenced &= unit_type < 16 and unit_type % 2 == 0
         can_start |= 16 <= unit_type <= 21
-    return PacketKind(is_unreferenced and has_slice, can_start, is_shown=True, layer=layer)
+    is_unreferenced &= has_slice and not has_headers
+    return PacketKind(is_unreferenced, can_start, layer=layer, has_headers=has_headers)
 
 
 def _vp9_is_shown(data: Buffer) -> bool:

@@ -23,6 +23,7 @@ Fitness: TypeAlias = Callable[[Buffer, int], str]
 """Why a packet, at its place in the slice, counted from 0, is not fit; empty where it is."""
 HIDDEN = "packets that show nothing"
 RESIZED = "pictures of another size"
+CROPPED = "cropping by the container"
 SEVERAL = "packets of several coded pictures, or of none"
 NO_IDR = "a start that is no IDR picture"
 FIELDS = "pictures coded as fields"

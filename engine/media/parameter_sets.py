@@ -40,7 +40,7 @@ def h264_parameters(extradata: bytes) -> tuple[int, bool]:
 
     Raises ValueError or LookupError where there is no sequence parameter set that says so.
     """
-    units = _avcc_units(extradata) if extradata[:1] == b"\1" else _marked_units(extradata)
+    units = units_of(extradata, is_hevc=False)
     bits = {unit[0] & 31: Bits(unit[1:]) for unit in units if unit}[7]
     profile = bits.u(24) >> 16
     bits.ue()
@@ -61,7 +61,7 @@ def hevc_parameters(extradata: bytes) -> tuple[int, int, int]:
 
     Raises ValueError or LookupError where there are no parameter sets that say so.
     """
-    units = _hvcc_units(extradata) if extradata[:1] == b"\1" else _marked_units(extradata)
+    units = units_of(extradata, is_hevc=True)
     sets = {unit[0] >> 1 & 63: Bits(unit[2:]) for unit in units if unit}
     sequence, picture = sets[33], sets[34]
     picture.ue(), picture.ue(), picture.u(1)
@@ -69,7 +69,7 @@ def hevc_parameters(extradata: bytes) -> tuple[int, int, int]:
     sequence.u(4)
     sub_layers = sequence.u(3)
     sequence.u(1)
-    _skip_profile(sequence, sub_layers=sub_layers)
+    skip_profile(sequence, sub_layers=sub_layers)
     sequence.ue()
     if sequence.ue() == 3 and sequence.u(1):
         raise ValueError("separate colour planes are not read")
@@ -105,7 +105,7 @@ def _skip_scaling_list(bits: Bits, size: int) -> None:
         last = following or last
 
 
-def _skip_profile(bits: Bits, *, sub_layers: int) -> None:
+def skip_profile(bits: Bits, *, sub_layers: int) -> None:
     """Skips profile_tier_level (H.265, 7.3.3)."""
     bits.u(96)
     present = [bits.u(2) for _ in range(sub_layers)]
@@ -115,12 +115,26 @@ def _skip_profile(bits: Bits, *, sub_layers: int) -> None:
         bits.u(88 * (flags >> 1) + 8 * (flags & 1))
 
 
+def units_of(extradata: bytes, *, is_hevc: bool) -> Iterator[bytes]:
+    r"""The NAL units of a stream's own header, avcC and hvcC or with start codes (Annex B).
+
+    >>> list(units_of(bytes([0, 0, 1, 0x68, 1]), is_hevc=False))
+    [b'h\x01']
+    """
+    if extradata[:1] != b"\1":
+        return _marked_units(extradata)
+    return _hvcc_units(extradata) if is_hevc else _avcc_units(extradata)
+
+
 def _avcc_units(extradata: bytes) -> Iterator[bytes]:
-    position = 6
-    for _ in range(extradata[5] & 31):
-        size = int.from_bytes(extradata[position : position + 2], "big")
-        yield extradata[position + 2 : position + 2 + size]
-        position += 2 + size
+    position = 5
+    for mask in (31, 255):  # sequence parameter sets, then picture parameter sets
+        count = extradata[position] & mask if position < len(extradata) else 0
+        position += 1
+        for _ in range(count):
+            size = int.from_bytes(extradata[position : position + 2], "big")
+            yield extradata[position + 2 : position + 2 + size]
+            position += 2 + size
 
 
 def _hvcc_units(extradata: bytes) -> Iterator[bytes]:

@@ -3,23 +3,21 @@
 1. The file is identified by size, modification time and a hash of its first and last MiB.
 2. A timeline remembered for that identity and these FFmpeg versions is used as it is.
 3. Otherwise all packets are read, without decoding.
-4. Where packets cannot say the order or the times (pts missing, or the same as decode order in a
-   stream that reorders pictures), the file is decoded once and the decoder's order is taken.
+4. Where packets cannot say the order or the times, what is in doubt is decoded once
+   (`prediction`).
 """
 
 from pathlib import Path
 
-import numpy as np
 import xxhash
 
-from fewframes.arrays import I64
 from fewframes.errors import UnreadableMediaError
 from fewframes.media import timeline_cache
-from fewframes.media.timeline import NO_PTS, Packets, Source, StreamInfo, Timeline
+from fewframes.media.film_file import check_film_file
+from fewframes.media.prediction import predicted
+from fewframes.media.timeline import Source, Timeline
 
 EDGE_BYTES = 1 << 20
-PREFIX_PACKETS = 64
-"""How many packets are decoded to see whether pts that never go back are true."""
 
 
 def probe(
@@ -47,9 +45,7 @@ def probe(
 
 def identify(path: Path) -> Source:
     """Says which file this is, cheaply."""
-    if not path.is_file():
-        reason = "is a folder; pass a video file" if path.is_dir() else "does not exist"
-        raise UnreadableMediaError(f"{str(path)!r} {reason}")
+    check_film_file(path)
     stat = path.stat()
     digest = xxhash.xxh3_128()
     with path.open("rb") as file:
@@ -64,110 +60,12 @@ def read_timeline(source: Source, stream: int | None = None, *, verify: bool = F
     """Reads a timeline from the packets of a file, and decodes it only where it must."""
     from fewframes.bindings.ffmpeg import read_packets
 
-    info, packets, durations, damage, reorders = read_packets(source, stream)
-    if not packets.is_frame.any():
+    film = read_packets(source, stream)
+    if not film.packets.is_frame.any():
         raise UnreadableMediaError(f"{source.name!r} has a video stream without a single frame")
-    is_trusted = _can_predict(source, info, packets, reorders=reorders)
-    if verify or not is_trusted:
-        return _decoded_timeline(source, info, packets, durations, damage, is_trusted=is_trusted)
-    order, pts = _by_pts(packets)
-    last = _last_duration(pts, int(durations[order[-1]]))
-    return Timeline(source, info, packets, order, pts, last, damage=tuple(damage))
+    timeline = predicted(source, film)
+    if verify:
+        from fewframes.decode.verified import verified
 
-
-def _can_predict(source: Source, info: StreamInfo, packets: Packets, *, reorders: bool) -> bool:
-    """Whether pts give the order of presentation; a stretch is decoded where that is in doubt."""
-    from fewframes.bindings.ffmpeg_decode import presentation
-
-    pts = packets.pts[packets.is_frame]
-    if (pts == NO_PTS).any():
-        return False
-    if not reorders or (np.diff(pts) < 0).any():
-        return True
-    rows, _ = presentation(source.path, info.index, limit=PREFIX_PACKETS)
-    return bool((np.diff(rows) > 0).all())
-
-
-def _decoded_timeline(
-    source: Source,
-    info: StreamInfo,
-    packets: Packets,
-    durations: I64,
-    damage: list[str],
-    *,
-    is_trusted: bool,
-) -> Timeline:
-    """Verifies a timeline by decoding the whole file; takes its order where pts are no good."""
-    from fewframes.bindings.ffmpeg_decode import presentation
-
-    rows, dts = _first_pictures(*presentation(source.path, info.index))
-    if is_trusted:
-        order, pts = _by_pts(packets)
-    else:
-        shown = dts if info.container == "avi" else packets.pts[rows]  # AVI stores no pts
-        step = _last_duration(packets.pts[packets.pts != NO_PTS], int(np.median(durations)))
-        order, pts = rows, best_effort_times(shown, dts, step)
-    missing = np.flatnonzero(~np.isin(order, rows))
-    if missing.size:
-        damage = [*damage, f"{missing.size} of {len(order)} frames cannot be decoded"]
-    return Timeline(
-        source,
-        info,
-        packets,
-        order,
-        pts,
-        _last_duration(pts, int(durations[order[-1]])) if len(order) else 0,
-        timing="pts" if is_trusted else "decoded",
-        state="verified",
-        damage=tuple(damage),
-        undecodable=missing,
-    )
-
-
-def _first_pictures(rows: I64, dts: I64) -> tuple[I64, I64]:
-    """Keeps the first picture of each packet; a broken one may give two."""
-    firsts = np.sort(np.unique(rows, return_index=True)[1])
-    return rows[firsts], dts[firsts]
-
-
-def _by_pts(packets: Packets) -> tuple[I64, I64]:
-    """The packets of frames in order of pts, and their pts."""
-    rows = np.flatnonzero(packets.is_frame)
-    order = rows[np.argsort(packets.pts[rows], kind="stable")]
-    return order, packets.pts[order]
-
-
-def best_effort_times(pts: I64, dts: I64, step: int) -> I64:
-    """Gives times to frames in presentation order whose pts are missing or out of order.
-
-    Uses what FFmpeg calls best-effort timestamps: pts, unless they have gone back more often than
-    decode times have; a frame without either is one ``step`` after the one before it.
-
-    >>> best_effort_times(np.array([0, 30, 20, 40]), np.array([0, 10, 20, 30]), 10).tolist()
-    [0, 30, 40, 50]
-    """
-    times: list[int] = []
-    last_pts, last_dts, pts_faults, dts_faults = NO_PTS, NO_PTS, 0, 0
-    for shown, decoded in zip(pts.tolist(), dts.tolist(), strict=True):
-        if decoded != NO_PTS:
-            dts_faults += decoded <= last_dts
-            last_dts = decoded
-        elif shown != NO_PTS:
-            last_dts = shown
-        if shown != NO_PTS:
-            pts_faults += shown <= last_pts
-            last_pts = shown
-        elif decoded != NO_PTS:
-            last_pts = decoded
-        use_pts = (pts_faults <= dts_faults or decoded == NO_PTS) and shown != NO_PTS
-        time = shown if use_pts else decoded
-        before = times[-1] if times else -step
-        times.append(time if time != NO_PTS and (not times or time > before) else before + step)
-    return np.array(times, np.int64)
-
-
-def _last_duration(pts: I64, from_packet: int) -> int:
-    """How long the last frame is shown: what its packet says, else the usual step."""
-    if from_packet > 0:
-        return from_packet
-    return int(np.median(np.diff(np.sort(pts)))) if len(pts) > 1 else 1
+        return verified(timeline)
+    return timeline

@@ -16,9 +16,15 @@ import numpy as np
 import numpy.typing as npt
 
 from fewframes.arrays import F64, I64, Mask
+from fewframes.errors import StaleIndexError, UnreadableMediaError
+from fewframes.media.cropping import Crop
+from fewframes.media.headers import Headers
 
 NO_PTS = np.iinfo(np.int64).min
 """Stands for a missing time stamp (FFmpeg's AV_NOPTS_VALUE)."""
+
+SAME_SECONDS = 1e-9
+"""A time this close to a frame's own belongs to that frame."""
 
 State = Literal["predicted", "verified"]
 Timing = Literal["pts", "decoded", "repaired"]
@@ -39,6 +45,17 @@ class Source:
     def name(self) -> str:
         """The file's name without its folder, as messages show it."""
         return self.path.name
+
+    def check_unchanged(self) -> None:
+        """Raises StaleIndexError where the file at the path is no longer the one that was read."""
+        try:
+            stat = self.path.stat()
+        except OSError as error:
+            raise UnreadableMediaError(f"{str(self.path)!r} is not there any more") from error
+        if (stat.st_size, stat.st_mtime_ns) != (self.size_bytes, self.mtime_ns):
+            raise StaleIndexError(
+                f"{self.name!r} is another file than its timeline was read from; probe it again"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +84,26 @@ class StreamInfo:
     """Frames the header claims; 0 where it says nothing. Never trusted."""
     transfer: str = "unspecified"
     """Transfer curve by FFmpeg's name; ``smpte2084`` (PQ) and ``arib-std-b67`` (HLG) are HDR."""
+    crop: Crop = Crop()  # noqa: RUF009 (immutable)
+    """Samples of the coded picture that the container wants hidden, on whole chroma samples."""
+    crop_note: str = ""
+    """Why what the container says of cropping is ignored, in a sentence, where it is."""
+
+    def __post_init__(self) -> None:
+        """Takes a crop out of JSON, too."""
+        object.__setattr__(self, "crop", Crop(*self.crop))
+
+    @property
+    def cropped_size(self) -> tuple[int, int]:
+        """Height and width in samples of what is shown, before rotation."""
+        left, right, top, bottom = self.crop
+        return self.height - top - bottom, self.width - left - right
 
     @property
     def display_size(self) -> tuple[int, int]:
-        """Height and width in samples as shown, after rotation."""
-        turned = self.rotation in (90, 270)
-        return (self.width, self.height) if turned else (self.height, self.width)
+        """Height and width in samples as shown, after cropping and rotation."""
+        height, width = self.cropped_size
+        return (width, height) if self.rotation in (90, 270) else (height, width)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -94,6 +125,10 @@ class Packets:
     """A player shows it: not discarded by an edit list, not a hidden reference."""
     is_corrupt: Mask
     """The demuxer says that bytes are missing."""
+    is_second_field: Mask
+    """It completes the picture of the packet before it, and is no frame of its own."""
+    header_state: I64
+    """Which of the timeline's ``headers`` a decoder needs that starts here; -1 for none."""
 
     def __len__(self) -> int:
         return len(self.pts)
@@ -142,6 +177,9 @@ class Timeline:
     frames share a stamp and no tick is free behind it."""
     notes: tuple[str, ...] = ()
     """What a careful reader of the file should know and what is no damage, in sentences."""
+    headers: tuple[Headers, ...] = (Headers(),)
+    """What decoders that start at a packet must be given, by ``packets.header_state``; a stream
+    with one state needs nothing."""
 
     def __len__(self) -> int:
         return len(self.order)
@@ -257,7 +295,23 @@ class Timeline:
                 f"time {outside[0]} s of {self.source.name!r} is asked for, but it is shown "
                 f"from 0 to {self.duration_seconds:.3f} s"
             )
-        return np.searchsorted(self.seconds, times + 1e-9, side="right") - 1
+        return rows_at(self.seconds, times)
+
+
+def rows_at(shown: F64, times: F64) -> I64:
+    """Gives the last row shown at or before each time; -1 for a time before the first.
+
+    A time within a nanosecond of the next row's own belongs to that, unless it is exactly the time
+    of a row itself.
+
+    >>> rows_at(np.array([0.0, 1.0, 2.0]), np.array([0.0, 1.0 - 1e-12, 1.5])).tolist()
+    [0, 1, 1]
+    """
+    at = np.searchsorted(shown, times, side="right") - 1
+    after = np.minimum(at + 1, len(shown) - 1)
+    is_own = (at >= 0) & (shown[np.maximum(at, 0)] == times)
+    is_next = ~is_own & (np.abs(shown[after] - times) <= SAME_SECONDS)
+    return np.where(is_next, after, at)
 
 
 def example_timeline() -> Timeline:
@@ -275,6 +329,8 @@ def example_timeline() -> Timeline:
         is_droppable=np.array([False, False, True, True]),
         is_frame=np.ones(4, bool),
         is_corrupt=np.zeros(4, bool),
+        is_second_field=np.zeros(4, bool),
+        header_state=np.zeros(4, np.int64),
     )
     stream = StreamInfo(0, "mov", "h264", 640, 360, "yuv420p", Fraction(1, 25), header_frames=4)
     source = Source(Path("example.mp4"), size_bytes=1398, mtime_ns=0, edges_xxh3="")

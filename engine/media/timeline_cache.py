@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from fewframes.media.headers import Headers
 from fewframes.media.timeline import Packets, Source, StreamInfo, Timeline
 
 FORMAT = "fewframes timeline 4"
@@ -28,6 +29,8 @@ PACKET_COLUMNS = (
     "is_droppable",
     "is_frame",
     "is_corrupt",
+    "is_second_field",
+    "header_state",
 )
 
 
@@ -130,6 +133,7 @@ def _to_table(timeline: Timeline) -> Any:  # noqa: ANN401 (pyarrow has no types 
         "repaired": timeline.repaired.tolist(),
         "ticks_per_stamp": timeline.ticks_per_stamp,
         "notes": timeline.notes,
+        "headers": [_as_words(headers) for headers in timeline.headers],
     }
     table = pa.table({**columns, "frame_number": number, "frame_pts": shown})
     return table.replace_schema_metadata({"fewframes": json.dumps(facts)})
@@ -161,4 +165,15 @@ def _from_table(table: Any, source: Source) -> Timeline | None:  # noqa: ANN401
         repaired=np.array(facts["repaired"], np.int64),
         ticks_per_stamp=facts["ticks_per_stamp"],
         notes=tuple(facts["notes"]),
+        headers=tuple(map(_from_words, facts["headers"])),
     )
+
+
+def _as_words(headers: Headers) -> dict[str, Any]:
+    side = [[kind, data.hex()] for kind, data in headers.side_data]
+    return {"prefix": headers.prefix.hex(), "side_data": side}
+
+
+def _from_words(words: dict[str, Any]) -> Headers:
+    side = tuple((kind, bytes.fromhex(data)) for kind, data in words["side_data"])
+    return Headers(bytes.fromhex(words["prefix"]), side)

@@ -23,6 +23,7 @@ from fewframes.media.timeline import Source
 from fewframes.media.timeline_cache import cache_home
 from fewframes.runs.finding import Film
 from fewframes.storage.attempts import Attempt, sweep
+from fewframes.storage.layout import LONGEST_NAME
 from fewframes.storage.objects import Objects
 from fewframes.storage.recipes import Recipe
 
@@ -144,4 +145,6 @@ def _look(url: str) -> "tuple[Bucket, str, Facts]":
 
 
 def _name_of(key: str) -> str:
-    return key.rsplit("/", 1)[-1]
+    """The film's own name, or its end where that is longer than a file system takes."""
+    name = key.rsplit("/", 1)[-1]
+    return name.encode()[-LONGEST_NAME:].decode(errors="ignore")

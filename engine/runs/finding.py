@@ -1,22 +1,31 @@
 """Finding: which films are meant by files and folders, and what are they called?"""
 
+import logging
+import os
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from heapq import heappop, heappush
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Any, NamedTuple
 
 from fewframes.errors import UnreadableMediaError
+from fewframes.media.film_file import check_film_file
 from fewframes.storage.objects import is_url
+
+log = logging.getLogger("fewframes")
 
 SUFFIXES = frozenset(
     f".{name}"
     for names in (
         "mp4 m4v mov mkv webm avi ts m2ts mts mpg mpeg vob flv wmv asf 3gp 3g2",
-        "ogv ogg mxf h264 264 h265 hevc y4m ivf dv mjpeg",
+        "ogv ogg mxf h264 264 h265 hevc y4m ivf dv mjpeg dav f4v mod trp gif ts2",
     )
     for name in names.split()
 )
 """What a folder is searched for; a file that is named is taken whatever it is called."""
+
+SEARCHED = f"a search takes names in {' '.join(sorted(SUFFIXES))}"
+"""What an error says where a search brings nothing."""
 
 Film = Path | str
 """A film on disk, or the URL of one as text."""
@@ -47,19 +56,61 @@ def find_films(paths: Sequence[Path], ids: Mapping[Any, str] | None = None) -> d
 def found_at(path: Path) -> list[Found]:
     """Lists the film that a path is, or those below a folder, sorted by path.
 
+    Folders that links lead to are searched, too.
+
     Raises:
-        UnreadableMediaError: There is nothing.
+        UnreadableMediaError: There is nothing, or something that is no regular file.
     """
-    if not path.exists():
-        raise UnreadableMediaError(f"{str(path)!r} does not exist; check the path")
     if not path.is_dir():
+        check_film_file(path)
         return [Found(path, PurePosixPath(path.name))]
-    below = [(film, film.relative_to(path)) for film in sorted(path.rglob("*"))]
-    return [
-        Found(film, PurePosixPath(relative))
-        for film, relative in below
-        if looks_like_film(relative) and film.is_file()
-    ]
+    films = sorted(film for folder in folders_below(path) for film in _films_in(folder))
+    if not films:
+        raise UnreadableMediaError(
+            f"{str(path)!r} holds no film: {SEARCHED}; "
+            "name a file itself to take it whatever it is called"
+        )
+    return [Found(film, PurePosixPath(film.relative_to(path))) for film in films]
+
+
+def folders_below(root: Path) -> list[Path]:
+    """Lists a folder and all below it that are not hidden, each real folder once.
+
+    What lies there comes first, then what links lead to, in order of paths: so a link changes no
+    path that is there without it, and one that leads back ends.
+    """
+    found, real, links = [], [root], list[Path]()
+    seen = set[tuple[int, int]]()
+    while real or links:
+        folder = real.pop() if real else heappop(links)
+        facts = folder.stat()
+        if (facts.st_dev, facts.st_ino) in seen:
+            continue
+        seen.add((facts.st_dev, facts.st_ino))
+        found.append(folder)
+        for entry in _entries(folder):
+            if os.path.isdir(entry.path):  # noqa: PTH112 (False for a link that leads nowhere)
+                below = folder / entry.name
+                heappush(links, below) if entry.is_symlink() else real.append(below)
+    return found
+
+
+def _films_in(folder: Path) -> Iterator[Path]:
+    """The films that lie in a folder itself."""
+    for entry in _entries(folder):
+        if looks_like_film(PurePath(entry.name)) and os.path.isfile(entry.path):  # noqa: PTH113
+            yield folder / entry.name
+
+
+def _entries(folder: Path) -> list["os.DirEntry[str]"]:
+    """What is in a folder and is not hidden, by name; one that may not be read is passed over."""
+    try:
+        with os.scandir(folder) as entries:
+            shown = [entry for entry in entries if not entry.name.startswith(".")]
+    except PermissionError:
+        log.warning("folder %r may not be read and is passed over", str(folder))
+        return []
+    return sorted(shown, key=lambda entry: entry.name)
 
 
 def name_films(found: Iterable[Found], ids: Mapping[Any, str] | None = None) -> dict[str, Film]:
@@ -104,8 +155,16 @@ def looks_like_film(relative: PurePath) -> bool:
     >>> [looks_like_film(PurePath(name)) for name in ("a/b.MP4", "a/b.txt", ".a/b.mp4")]
     [True, False, False]
     """
-    is_hidden = any(part.startswith(".") for part in relative.parts)
-    return relative.suffix.lower() in SUFFIXES and not is_hidden
+    return relative.suffix.lower() in SUFFIXES and not is_hidden(relative)
+
+
+def is_hidden(relative: PurePath) -> bool:
+    """Whether a path below a folder is hidden, or in a folder that is.
+
+    >>> [is_hidden(PurePath(name)) for name in ("a/b.mp4", ".a/b.mp4", "a/.b.mp4")]
+    [False, True, True]
+    """
+    return any(part.startswith(".") for part in relative.parts)
 
 
 def _key(film: Any) -> Film:  # noqa: ANN401 (what a caller calls a film by)

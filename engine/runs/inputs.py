@@ -18,7 +18,16 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from fewframes.errors import FewframesError, UnreadableMediaError
-from fewframes.runs.finding import Film, Found, found_at, looks_like_film, name_films
+from fewframes.runs.finding import (
+    SEARCHED,
+    Film,
+    Found,
+    folders_below,
+    found_at,
+    is_hidden,
+    looks_like_film,
+    name_films,
+)
 from fewframes.storage.objects import is_url
 
 MAGIC = "*?["
@@ -60,16 +69,36 @@ def _named(word: str | Path) -> list[Found]:
 
 
 def _matching(pattern: str) -> list[Found]:
-    """The films that match a pattern; ids are paths below the folders before its first sign."""
+    """The films that match a pattern; ids are paths below the folders before its first sign.
+
+    Where the pattern ends in a suffix of its own, whoever wrote it has said what a film is.
+    """
     parts = Path(pattern).parts
     fixed = next(i for i, part in enumerate(parts) if any(sign in part for sign in MAGIC))
     root = Path(*parts[:fixed])
-    paths = sorted(root.glob(str(Path(*parts[fixed:]))))
+    paths = sorted(path for path in _globbed(root, parts[fixed:]) if path.is_file())
     found = [Found(path, PurePosixPath(path.relative_to(root))) for path in paths]
-    films = [f for f in found if looks_like_film(f.relative) and Path(f.film).is_file()]
+    found = [entry for entry in found if not is_hidden(entry.relative)]
+    suffix = PurePosixPath(parts[-1]).suffix
+    if suffix and not any(sign in suffix for sign in MAGIC):
+        films = found
+    else:
+        films = [entry for entry in found if looks_like_film(entry.relative)]
     if not films:
-        raise UnreadableMediaError(f"no film matches {pattern!r}; check the pattern")
+        cure = "end the pattern in a suffix to take what it matches"
+        words = f": {SEARCHED}; {cure}" if found else "; check the pattern"
+        raise UnreadableMediaError(f"no film matches {pattern!r}{words}")
     return films
+
+
+def _globbed(root: Path, parts: Sequence[str]) -> set[Path]:
+    """The paths below a folder that match; ``**`` goes into linked folders, as a search does."""
+    if "**" not in parts:
+        return set(root.glob(str(Path(*parts)))) if parts else {root}
+    at = parts.index("**")
+    starts = [path for path in _globbed(root, parts[:at]) if path.is_dir()]
+    folders = [folder for start in starts for folder in folders_below(start)]
+    return {path for folder in folders for path in _globbed(folder, parts[at + 1 :])}
 
 
 def _below(url: str) -> list[Found]:
@@ -79,7 +108,7 @@ def _below(url: str) -> list[Found]:
     keys = sorted(entry.key for entry in Bucket(url.rstrip("/")).listed(""))
     films = [key for key in keys if looks_like_film(PurePosixPath(key))]
     if not films:
-        raise UnreadableMediaError(f"no film is below {url!r}; check the URL")
+        raise UnreadableMediaError(f"no film is below {url!r}: {SEARCHED}; check the URL")
     return [Found(url + key, PurePosixPath(key)) for key in films]
 
 

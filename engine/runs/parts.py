@@ -2,10 +2,10 @@
 
 1. A long film has a folder below ``.parts/<quoted id>`` of its store (of the cache folder, for a
    store by URL), named by recipe, source and ranges, so that no part is taken for another.
-2. A part is one Arrow file, named by its range and its own digest: per frame its number, the hash
-   of its luma, what `sweep` says of its samples, and the picture as it would be stored. It gets
-   its name when it is whole, and is believed only if its digest is right: it is not flushed to the
-   disk, since losing one costs no more than decoding its range again.
+2. A part is one Arrow file, named by its range and its own digest: per frame its number, the hashes
+   of its luma and of its planes, what `sweep` says of its samples, and the picture as it would be
+   stored. It gets its name when it is whole, and is believed only if its digest is right: it is not
+   flushed to the disk, since losing one costs no more than decoding its range again.
 3. Pictures are made of every frame; which of them repeat others is known in the merge alone, which
    copies the bytes of the others and decodes nothing.
 4. Where a range does not decode cleanly, a note in the folder says that the film has to be decoded
@@ -36,6 +36,8 @@ from fewframes.storage.recipes import Recipe, canonical_json
 
 ONE_GO = "one-go"
 """Name of the note that a film has to be decoded in one go; it holds the reason."""
+COLUMNS = ("number", "luma_xxh64", "picture_xxh64", "shape", "grids", "tells", "picture")
+"""What a part holds of each frame; parts with other columns are not looked at."""
 BATCH_BYTES = 8 << 20
 """Frames are written and read so many bytes at a time."""
 
@@ -56,6 +58,7 @@ class Parts:
         import xxhash
 
         facts = {
+            "columns": COLUMNS,
             "recipe": recipe.to_dict(),
             "source": [source.size_bytes, source.mtime_ns, source.edges_xxh3],
             "cuts": [len(numbers) for numbers in ranges],
@@ -130,10 +133,8 @@ class PartWriter:
         """Adds a frame and its encoded picture."""
         grids = np.ascontiguousarray(frame.swept.grids, "<f4")
         tells = np.ascontiguousarray(frame.swept.tells, "<f8")
-        shape = list(grids.shape)
-        self._rows.append(
-            (frame.number, frame.luma_xxh64, shape, grids.tobytes(), tells.tobytes(), picture)
-        )
+        hashes, shape = (frame.luma_xxh64, frame.picture_xxh64), list(grids.shape)
+        self._rows.append((frame.number, *hashes, shape, grids.tobytes(), tells.tobytes(), picture))
         self.numbers.append(frame.number)
         self._bytes += len(picture) + grids.nbytes
         if self._bytes >= BATCH_BYTES:
@@ -174,16 +175,9 @@ class PartWriter:
 def _schema() -> Any:  # noqa: ANN401 (pyarrow has no types of its own)
     import pyarrow as pa
 
-    return pa.schema(
-        {
-            "number": pa.int64(),
-            "luma_xxh64": pa.uint64(),
-            "shape": pa.list_(pa.int32(), 3),
-            "grids": pa.binary(),
-            "tells": pa.binary(24),
-            "picture": pa.binary(),
-        }
-    )
+    hashed, shape = pa.uint64(), pa.list_(pa.int32(), 3)
+    kinds = (pa.int64(), hashed, hashed, shape, pa.binary(), pa.binary(24), pa.binary())
+    return pa.schema(zip(COLUMNS, kinds, strict=True))
 
 
 def read_part(file: Path, numbers: I64) -> Iterator[Seen]:
@@ -207,9 +201,10 @@ def read_part(file: Path, numbers: I64) -> Iterator[Seen]:
 
 
 def _frames_of(batch: Any) -> Iterator[Seen]:  # noqa: ANN401 (a pyarrow.RecordBatch)
-    whole = ("number", "luma_xxh64", "grids", "tells", "picture")
-    columns = [batch[name].to_numpy(zero_copy_only=False) for name in whole]
+    plain = [name for name in COLUMNS if name != "shape"]
+    columns = [batch[name].to_numpy(zero_copy_only=False) for name in plain]
     shapes = batch["shape"].flatten().to_numpy().reshape(-1, 3).tolist()
-    for shape, number, luma, grids, tells, picture in zip(shapes, *columns, strict=True):
+    for shape, number, luma, whole, grids, tells, picture in zip(shapes, *columns, strict=True):
         levels: F32 = np.frombuffer(grids, "<f4").reshape(shape)
-        yield Seen(int(number), int(luma), Swept(levels, np.frombuffer(tells, "<f8")), picture)
+        swept = Swept(levels, np.frombuffer(tells, "<f8"))
+        yield Seen(int(number), int(luma), swept, picture, int(whole))

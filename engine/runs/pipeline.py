@@ -185,9 +185,11 @@ def _leave_part(
         for frame in seen(film.timeline, numbers, report=report, **how):
             out.append(frame, codec.encode(frame.picture))
             tell(len(out.numbers), len(numbers))
-            if is_unclean(report):
+            if is_unclean(report) or report.fitted:
                 break
-        if is_unclean(report) or out.numbers != numbers.tolist():
+        if report.fitted:
+            parts.refuse("its pictures change their size")
+        elif is_unclean(report) or out.numbers != numbers.tolist():
             parts.refuse("not all of it decodes cleanly")
         else:
             out.publish()
@@ -209,7 +211,10 @@ def _outcome(
 ) -> Outcome:
     seconds, stored = timeline.duration_seconds, int(slots.max()) + 1
     status = "damaged" if reason else "ok"
-    return Outcome(video_id, status, reason, len(table), stored, seconds, report.pictures)
+    known = [timeline.stream.crop_note, *timeline.notes, report.provenance().get("fitted", "")]
+    notes = "; ".join(note for note in known if note)
+    counts = len(table), stored, seconds, report.pictures
+    return Outcome(video_id, status, reason, *counts, notes=notes)
 
 
 def publish(
@@ -263,7 +268,5 @@ def what_is_wrong(timeline: Timeline, numbers: I64, table: FrameTable, report: D
     if lost:
         parts.append(f"{lost} of {len(numbers)} scanned frames do not decode cleanly")
     if report.anomalies:
-        row, words = report.anomalies[0]
-        time = timeline.packet_seconds(row)
-        parts.append(f"{len(report.anomalies)} decode errors, the first near {time:.2f} s: {words}")
+        parts.append(report.first_anomaly(timeline))
     return "; ".join(parts)

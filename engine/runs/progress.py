@@ -58,7 +58,10 @@ class Reporter:
             self._say(f"[{now.films_done}/{now.films_total}] {_so_far(now)}")
 
     def finish(self, report: IndexReport) -> None:
-        """Lists what went wrong, and sums up."""
+        """Lists what went wrong and what to know, and sums up."""
+        for outcome in report.outcomes:
+            if outcome.notes:
+                self._say(f"note: {outcome.video_id}: {outcome.notes}")
         for outcome in report.with_status("damaged", "failed"):
             self._say(f"{outcome.status}: {outcome.video_id}: {outcome.reason}", always=True)
         self._say(repr(report))

@@ -69,23 +69,32 @@ class Quarantine:
                 self._store.delete([f"{QUARANTINE}/{folder_name(video_id)}"])
 
     def _ids(self) -> list[str]:
+        names = [name for name in self._names() if not name.startswith(".")]
+        return sorted(video_id_of(name, map(self._bytes, [name])) for name in names)
+
+    def _names(self) -> list[str]:
         if not isinstance(self._store, Path):
-            return [video_id_of(name) for name in self._store.names(QUARANTINE)]
+            return self._store.names(QUARANTINE)
         try:
-            names = [file.name for file in (self._store / QUARANTINE).iterdir()]
+            return [file.name for file in (self._store / QUARANTINE).iterdir()]
         except FileNotFoundError:
             return []
-        return sorted(video_id_of(name) for name in names if not name.startswith("."))
 
     def _read(self, video_id: str) -> dict[str, Any]:
         """A record; an empty one where it is damaged, so that the film is tried again."""
-        name = folder_name(video_id)
+        try:
+            return dict(json.loads(self._bytes(folder_name(video_id))))
+        except (ValueError, TypeError):
+            return {}
+
+    def _bytes(self, name: str) -> bytes:
+        """What a record's file holds; nothing where it is gone."""
         try:
             if isinstance(self._store, Path):
-                return dict(json.loads(self._file(name).read_bytes()))
-            return dict(json.loads(self._store.get(f"{QUARANTINE}/{name}")))
-        except (FileNotFoundError, ValueError, TypeError):
-            return {}
+                return self._file(name).read_bytes()
+            return self._store.get(f"{QUARANTINE}/{name}")
+        except FileNotFoundError:
+            return b""
 
     def _write(self, name: str, data: bytes) -> None:
         if not isinstance(self._store, Path):

@@ -68,7 +68,7 @@ def _repaired(store: Path, group: Path, video_id: str, film: Path | None, *, dro
         _index_again(store, group, video_id, film)
     except (FewframesError, OSError) as error:
         if drop:
-            remove(store, group)
+            remove(store, group, video_id)
             return Repair(video_id, is_mended=True, words=f"dropped: {error}")
         return Repair(video_id, is_mended=False, words=f"left as it is: {error}")
     return Repair(video_id, is_mended=True, words=f"indexed again from {film.name!r}")
@@ -76,7 +76,7 @@ def _repaired(store: Path, group: Path, video_id: str, film: Path | None, *, dro
 
 def _index_again(store: Path, group: Path, video_id: str, film: Path) -> None:
     recipe = recipe_of(group, video_id)
-    with set_aside(store, group) as aside:
+    with set_aside(store, group, video_id) as aside:
         try:
             with Worker() as worker:
                 limit = LIMIT_SECONDS + film.stat().st_size / SLOWEST_BYTES_A_SECOND

@@ -1,13 +1,15 @@
 """verify: is a file, or a store, still what it was said to be?
 
 - A file is decoded from its start to its end, which corrects the prediction of its timeline; then
-  frames spread over it are reached by seeking, and must have the same luma.
+  frames spread over it are reached by seeking, and must be the same in every plane.
 - Of a store every byte of every group is checked against the digests of its commit record, the
   numbers of rows and pictures against each other, and the catalogue against the groups; and where
-  the films are given, every indexed frame is decoded again and compared by ``luma_xxh64``.
+  the films are given, every indexed frame is decoded again, in sequence, and some of them alone
+  after a seek, and compared by ``picture_xxh64`` (``luma_xxh64`` in stores that have no other). A
+  frame that no longer decodes has changed.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,10 +32,12 @@ from fewframes.storage.sidecars import faults_of
 from fewframes.storage.store import open_store
 from fewframes.storage.video import Video
 
+PICTURE = "picture_xxh64"
+"""The hash of all planes of a frame."""
 NOT_KNOWN = 0
-"""``luma_xxh64`` of a frame whose decoder gives no luma."""
+"""Hash of a frame whose decoder gives no planes."""
 SEEKS = 64
-"""So many frames of a file are reached by seeking."""
+"""So many frames of a film are reached by seeking."""
 READ_ROWS = 64
 """Pictures of a store that are read together."""
 CATALOGUE = "(catalogue)"
@@ -65,16 +69,31 @@ def verify_film(path: Path, *, seeks: int = SEEKS) -> Verdict:
     differences = list(verified.damage)
     if not np.array_equal(predicted.order, verified.order):
         differences.append("frames come out in another order than the packets say")
-    numbers = np.unique(np.linspace(0, len(verified) - 1, seeks).round().astype(np.int64))
+    every = np.arange(len(verified))
+    numbers = spread(every, seeks)
     numbers = numbers[~np.isin(numbers, verified.undecodable)]
-    truth = luma_hashes(verified, np.arange(len(verified)))
+    differences += changed_by_seeking(verified, numbers, hashes_of(verified, every, PICTURE))
+    return Verdict(path.name, len(numbers), tuple(differences))
+
+
+def spread(numbers: I64, count: int) -> I64:
+    """Picks at most ``count`` numbers evenly, the first and the last one among them.
+
+    >>> spread(np.arange(10, 20), 4)
+    array([10, 13, 16, 19])
+    """
+    return numbers[np.unique(np.linspace(0, len(numbers) - 1, count).round().astype(np.int64))]
+
+
+def changed_by_seeking(
+    timeline: Timeline, numbers: I64, truth: Mapping[int, int], column: str = PICTURE
+) -> Iterator[str]:
+    """Decodes frames one by one after a seek each; names those that are not as in ``truth``."""
     for number in numbers.tolist():
-        seconds = float(verified.seconds[number])
-        reached = luma_hashes(verified, np.array([number])).get(number)
+        reached = hashes_of(timeline, np.array([number]), column).get(number)
         if reached is None or reached != truth.get(number):
             words = "is not reached" if reached is None else "is another picture when it is reached"
-            differences.append(f"frame {number} ({seconds:.3f} s) {words} by seeking")
-    return Verdict(path.name, len(numbers), tuple(differences))
+            yield f"frame {number} ({timeline.seconds[number]:.3f} s) {words} by seeking"
 
 
 def verify_store(
@@ -166,12 +185,17 @@ def _by_url(store: Objects, video_id: str) -> Iterator[Commit | str]:
 
 
 def known_hashes(video: Video) -> tuple[int, str]:
-    """Counts the frames whose luma is known, and says in words how many are not."""
-    known = int((video.table.signals["luma_xxh64"] != NOT_KNOWN).sum())
+    """Counts the frames whose planes are known, and says in words how many are not."""
+    known = int((video.table.signals[hash_column(video)] != NOT_KNOWN).sum())
     others = len(video.table) - known
     decoder = video.facts.get("decoding", {}).get("decoder", "another decoder")
     words = f"{others} frames were decoded by {decoder}, which gives no luma: not compared"
     return known, words if others else ""
+
+
+def hash_column(video: Video) -> str:
+    """Names the column by which frames are compared; stores made before it have luma alone."""
+    return PICTURE if PICTURE in video.table.signals else "luma_xxh64"
 
 
 def differences_of(group: Path, video_id: str, film: Path | None) -> Iterator[str]:
@@ -232,23 +256,28 @@ def changed_frames(video: Video, film: Path) -> Iterator[str]:
     if last >= len(timeline):
         yield f"{film.name!r} has {len(timeline)} frames, but its frame {last} is indexed"
         return
-    then = table.signals["luma_xxh64"]
-    known = np.flatnonzero(then != NOT_KNOWN)
+    column = hash_column(video)
+    known = table.signals[column] != NOT_KNOWN
     numbers = table.frame_numbers[known]
-    now = luma_hashes(timeline, numbers)
-    for number, seconds, luma in zip(
-        numbers.tolist(), table.seconds[known], then[known], strict=True
-    ):
-        if now.get(number) != luma:
-            yield f"frame {number} ({seconds:.3f} s) of {film.name!r} decodes to another picture"
+    then = dict(zip(numbers.tolist(), table.signals[column][known].tolist(), strict=True))
+    now, same = hashes_of(timeline, numbers, column), []
+    for number, seconds in zip(then, table.seconds[known], strict=True):
+        if now.get(number) == then[number]:
+            same.append(number)
+            continue
+        words = "decodes to another picture" if number in now else "no longer decodes"
+        yield f"frame {number} ({seconds:.3f} s) of {film.name!r} {words}"
+    if same:
+        yield from changed_by_seeking(timeline, spread(np.array(same), SEEKS), then, column)
 
 
-def luma_hashes(timeline: Timeline, numbers: I64) -> dict[int, int]:
-    """Decodes frames and hashes their luma, by frame number, without those that are damaged."""
+def hashes_of(timeline: Timeline, numbers: I64, column: str) -> dict[int, int]:
+    """Decodes frames and gives a hash column by frame number, without those that are damaged."""
     runs = plan_frames(timeline, numbers).runs
     found: dict[int, int] = {}
     for batch in decoder()(timeline, runs, format="jpeg", size=(16, 16), report=DecodeReport()):
         is_sound = batch.is_damaged is None or not batch.is_damaged.any()
-        if is_sound and batch.luma_xxh64 is not None:
-            found |= dict(zip(batch.frame_numbers.tolist(), batch.luma_xxh64.tolist(), strict=True))
+        hashes = getattr(batch, column)
+        if is_sound and hashes is not None:
+            found |= dict(zip(batch.frame_numbers.tolist(), hashes.tolist(), strict=True))
     return found

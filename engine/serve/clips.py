@@ -18,8 +18,8 @@ from typing import NamedTuple
 import numpy as np
 
 from fewframes.arrays import F64, I64, U8
-from fewframes.decode.wanted import SAME_SECONDS
 from fewframes.media.sizes import Size, fitted_size
+from fewframes.media.timeline import SAME_SECONDS
 from fewframes.storage.store import open_store
 from fewframes.storage.video import Video
 

@@ -89,6 +89,7 @@ def _merged(batch: FrameBatch, more: FrameBatch, places: I64) -> FrameBatch:
         pts=np.insert(batch.pts, places, more.pts),
         scores=None,
         luma_xxh64=None,
+        picture_xxh64=None,
         is_damaged=damaged,
         report={**batch.report, "neighbours": len(more)},
     )

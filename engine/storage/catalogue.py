@@ -23,7 +23,7 @@ from fewframes.storage.catalogue_rows import (
     table_of_rows,
 )
 from fewframes.storage.commits import read_commit
-from fewframes.storage.layout import groups_of, video_id_of
+from fewframes.storage.layout import groups_of, video_id_in
 from fewframes.storage.notes import noted_ids, notes_of
 
 BATCH_ROWS = 4096
@@ -111,7 +111,7 @@ def listed_ids(store: Path) -> list[str]:
     """Lists the folders themselves: the ids of all videos that have a group, sorted."""
     folder = store / "videos"
     entries = folder.iterdir() if folder.is_dir() else []
-    ids = (video_id_of(entry.name) for entry in entries)
+    ids = (video_id_in(entry) for entry in entries)
     return sorted(video_id for video_id in ids if groups_of(store, video_id))
 
 

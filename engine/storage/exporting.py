@@ -117,7 +117,8 @@ def write_facts(video: Video, frames: list[dict[str, Any]], stem: Path) -> None:
 def write_tars(videos: Sequence[Video], folder: Path) -> None:
     """Writes a tar a video; the same video gives the same bytes."""
     for video in videos:
-        name, frames, facts = folder_name(video.id), frame_facts(video), film_facts(video)
+        name = folder_name(video.id, spare_bytes=len(".tar"))
+        frames, facts = frame_facts(video), film_facts(video)
         with tarfile.open(folder / f"{name}.tar", "w", format=tarfile.PAX_FORMAT) as tar:
             jpegs = pictures(video, range(len(frames)))
             for frame, jpeg in zip(frames, jpegs, strict=True):
@@ -134,7 +135,7 @@ def write_films(videos: Sequence[Video], folder: Path) -> None:
     from fewframes.bindings.mp4 import write_mp4
 
     for video in videos:
-        stem = folder / folder_name(video.id)
+        stem = folder / folder_name(video.id, spare_bytes=len(".parquet"))
         write_mp4(video, stem.with_name(f"{stem.name}.mp4"))
         write_facts(video, frame_facts(video), stem)
 

@@ -10,10 +10,15 @@
     STORE/quarantine/                     which films crashed or hung twice, and are passed over
     STORE/catalogue/                      a cache of the list of videos, and notes of changes to it
 
-A group appears under ``videos`` complete, by one rename, and never changes.
+A group appears under ``videos`` complete, by one rename, and never changes. The quoted id of a name
+in another script can be longer than a file system takes; it is cut, and a hash of the id added. The
+id of such a folder is in the records of its groups, and is believed if it leads to that folder.
 """
 
 import json
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote, unquote_to_bytes
 
@@ -102,34 +107,94 @@ def mark_bytes(version: int) -> bytes:
     return json.dumps({"format": FORMAT, "version": version}).encode("ascii") + b"\n"
 
 
-def folder_name(video_id: str) -> str:
-    """Gives the name of a video's folder: its id, percent-quoted.
+def quoted(video_id: str) -> str:
+    """Quotes an id by percent signs, in full.
 
-    >>> folder_name("day 1/case_07"), folder_name("..")
+    >>> quoted("day 1/case_07"), quoted("..")
     ('day%201%2Fcase_07', '%2E.')
-    >>> folder_name("")
+    >>> quoted("")
     Traceback (most recent call last):
     ValueError: a video id must not be empty
     """
     if not video_id:
         raise ValueError("a video id must not be empty")
     name = quote(video_id.encode("utf-8", "surrogateescape"), safe="")
-    name = f"%2E{name[1:]}" if name.startswith(".") else name
-    if len(name) > LONGEST_NAME:
-        raise ValueError(
-            f"video id {video_id!r} takes {len(name)} bytes as a quoted folder name, but "
-            f"{LONGEST_NAME} is the most; give it a shorter id"
-        )
-    return name
+    return f"%2E{name[1:]}" if name.startswith(".") else name
 
 
-def video_id_of(name: str) -> str:
-    """Gives the id of a video from the name of its folder.
+def folder_name(video_id: str, *, spare_bytes: int = 0) -> str:
+    """Names a video's folder: its quoted id, cut where a suffix of so many bytes would not fit.
 
-    >>> video_id_of("day%201%2Fcase_07")
+    >>> folder_name("day 1/case_07"), len(folder_name("手" * 80))
+    ('day%201%2Fcase_07', 255)
+    >>> folder_name("手" * 80)[210:]
+    '%89%8B%E6%89!2233583781d9c37655cffcc64536c67c'
+    """
+    import xxhash
+
+    name, longest = quoted(video_id), LONGEST_NAME - spare_bytes
+    if len(name) <= longest:
+        return name
+    if is_cut(video_id) and not spare_bytes:  # a folder whose records have all lost the id
+        return video_id
+    digest = xxhash.xxh3_128_hexdigest(video_id.encode("utf-8", "surrogateescape"))
+    kept = re.sub("%.?$", "", name[: longest - len(digest) - 1])
+    return kept.ljust(longest - len(digest), "!") + digest
+
+
+def is_cut(name: str) -> bool:
+    """Whether a folder's name is a cut one, which no quoted id is: they have no ``!``."""
+    is_like_one = re.fullmatch(r"[\w.~%-]+!{1,3}[0-9a-f]{32}", name, re.ASCII) is not None
+    return is_like_one and len(name) == LONGEST_NAME
+
+
+def unquoted(name: str) -> str:
+    """Gives the id that was quoted.
+
+    >>> unquoted("day%201%2Fcase_07")
     'day 1/case_07'
     """
     return unquote_to_bytes(name).decode("utf-8", "surrogateescape")
+
+
+def video_id_of(name: str, records: Iterable[bytes | None]) -> str:
+    """Gives the id of a video by the name of its folder, or by the records there if that is cut.
+
+    Where no record has the id, which is damage, the cut name stands for it.
+
+    >>> video_id_of("day%201%2Fcase_07", [])
+    'day 1/case_07'
+    >>> long = "手" * 80
+    >>> video_id_of(folder_name(long), [b"", json.dumps({"id": long}).encode()]) == long
+    True
+    """
+    if not is_cut(name):
+        return unquoted(name)
+    found = (_id_in(data, name) for data in records)
+    return next((video_id for video_id in found if video_id), name)
+
+
+def video_id_in(folder: Path) -> str:
+    """Gives the id of the video that has this folder below ``videos``."""
+    return video_id_of(folder.name, _records_in(folder))
+
+
+def _records_in(folder: Path) -> Iterator[bytes]:
+    """The files of a video's groups and sidecars that hold its id."""
+    for name in ("commit.json", "zarr.json"):
+        for file in sorted(folder.glob(f"*/{name}")):
+            with suppress(FileNotFoundError):  # the group is being removed
+                yield file.read_bytes()
+
+
+def _id_in(data: bytes | None, name: str) -> str:
+    """The id in a record, or in the facts of a Zarr group, if it leads to a folder of this name."""
+    try:
+        record = json.loads(data or b"")
+        facts = record.get("attributes", {}).get("fewframes", record)
+        return str(facts["id"]) if folder_name(facts["id"]) == name else ""
+    except (ValueError, TypeError, KeyError, AttributeError):  # it is damaged
+        return ""
 
 
 def groups_of(store: Path, video_id: str) -> list[Path]:

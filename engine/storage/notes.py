@@ -14,7 +14,7 @@ from pathlib import Path
 
 from fewframes.errors import CorruptStoreError
 from fewframes.storage.attempts import Attempt, flush_one
-from fewframes.storage.layout import folder_name, video_id_of
+from fewframes.storage.layout import folder_name, quoted, unquoted
 
 NOTES = "catalogue/notes"
 """Where notes lie below the store."""
@@ -45,14 +45,14 @@ class Note:
             raise CorruptStoreError(
                 f"note {self.name} of the catalogue is damaged; run 'fewframes compact'"
             )
-        return video_id_of(words[0].decode("ascii"))
+        return unquoted(words[0].decode("ascii"))
 
 
-def note_change(store: Path, attempt: Attempt, folder_name: str) -> None:
+def note_change(store: Path, attempt: Attempt, video_id: str) -> None:
     """Announces a change of one video, and waits until that is on the disk."""
     import xxhash
 
-    name = folder_name.encode("ascii")
+    name = quoted(video_id).encode("ascii")
     home, draft = store / NOTES, attempt.folder.with_suffix(".note")
     home.mkdir(parents=True, exist_ok=True)
     draft.write_bytes(name + b"\n" + xxhash.xxh3_64_hexdigest(name).encode() + b"\n")
@@ -82,28 +82,27 @@ def noted_ids(notes: list[Note]) -> Iterator[str]:
             continue
 
 
-def remove(store: Path, group: Path) -> None:
+def remove(store: Path, group: Path, video_id: str) -> None:
     """Takes a published group away: in one step out of sight, then from the disk."""
-    with set_aside(store, group):
+    with set_aside(store, group, video_id):
         pass
 
 
 def remove_video(store: Path, video_id: str) -> bool:
     """Takes all that a store has of a video away, at once; False where it has nothing."""
-    with set_aside(store, store / "videos" / folder_name(video_id)) as aside:
+    with set_aside(store, store / "videos" / folder_name(video_id), video_id) as aside:
         return aside is not None
 
 
 @contextmanager
-def set_aside(store: Path, folder: Path) -> Iterator[Path | None]:
+def set_aside(store: Path, folder: Path, video_id: str) -> Iterator[Path | None]:
     """Moves a group, or all groups of a video, out of sight; what is not moved back is deleted.
 
     Gives where it is, or None where another process was first. What a killed process has set aside
     is deleted, too.
     """
-    is_video = folder.parent.name == "videos"
     with Attempt(store) as attempt:
-        note_change(store, attempt, folder.name if is_video else folder.parent.name)
+        note_change(store, attempt, video_id)
         try:
             aside = folder.rename(attempt.folder / folder.name)
         except FileNotFoundError:

@@ -24,6 +24,8 @@ class Outcome:
     """Pictures that were decoded."""
     stored_bytes: int = 0
     """Bytes of the pictures stored."""
+    notes: str = ""
+    """What a careful reader should know of a film and what is no damage, in sentences."""
 
 
 @dataclass(frozen=True, slots=True)

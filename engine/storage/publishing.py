@@ -177,13 +177,13 @@ class VideoWriter:
 
     def _publish(self, store: Path, key: str) -> Path:
         final = store / "videos" / self._name / key
-        note_change(store, self._attempt, self._name)
+        note_change(store, self._attempt, self._id)
         while not self._attempt.publish(final):
             if find_published(store, self._id, key) is not None:
                 return final
-            remove_group(store, final)  # a damaged group is worth less than a whole one
+            remove_group(store, final, self._id)  # a damaged group is worth less than a whole one
         _remove_superseded(store, read_commit(final))
-        remove_orphans(store, final)
+        remove_orphans(store, final, self._id)
         compact_if_long(store)
         return final
 
@@ -244,13 +244,13 @@ def _remove_superseded(store: Path, newest: Commit) -> None:
     for other in _intact(store, newest.facts["id"]):
         is_same = other.facts["recipe"] == newest.facts["recipe"]
         if is_same and other.age_order < newest.age_order:
-            remove_group(store, other.folder)
+            remove_group(store, other.folder, newest.facts["id"])
 
 
-def remove_group(store: Path, group: Path) -> None:
+def remove_group(store: Path, group: Path, video_id: str) -> None:
     """Takes a group away, and the vectors made of it first."""
-    remove_sidecars(store, group)
-    remove(store, group)
+    remove_sidecars(store, group, video_id)
+    remove(store, group, video_id)
 
 
 def _checked_slots(slots: npt.ArrayLike, stored: int) -> npt.NDArray[np.int32]:

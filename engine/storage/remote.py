@@ -112,8 +112,11 @@ class RemoteList:
         for entry in self._objects.listed(VIDEOS):
             parts = entry.key.split("/")
             if len(parts) == 4 and parts[3] == COMMIT:
-                found.setdefault(video_id_of(parts[1]), []).append(parts[2])
-        return found
+                found.setdefault(parts[1], []).append(parts[2])
+        return {self._id_of(name, keys): keys for name, keys in found.items()}
+
+    def _id_of(self, name: str, keys: list[str]) -> str:
+        return video_id_of(name, (_record_bytes(self._objects, name, key) for key in keys))
 
 
 def remote_commits(objects: Objects, video_id: str) -> list[Commit]:
@@ -157,11 +160,23 @@ def commit_at(objects: Objects, video_id: str, key: str) -> Commit | None:
     Raises:
         CorruptStoreError: It is damaged, or of another video.
     """
-    home = PurePosixPath(VIDEOS, folder_name(video_id), key)
+    commit = commit_in(objects, folder_name(video_id), key)
+    return None if commit is None else of_video(commit, video_id)
+
+
+def commit_in(objects: Objects, name: str, key: str) -> Commit | None:
+    """Gives the record of one group by the name of its video's folder; else as `commit_at`."""
+    home = PurePosixPath(VIDEOS, name, key)
+    data = _record_bytes(objects, name, key)
+    if data is None:
+        return None
+    facts, files = parse_commit(data, f"{name}/{key}/{COMMIT}")
+    prefix = home / facts.get("attempt", "")
+    return Commit(ObjectPlace(objects, str(prefix), home), facts, files)
+
+
+def _record_bytes(objects: Objects, name: str, key: str) -> bytes | None:
     try:
-        data = objects.get(f"{home}/{COMMIT}")
+        return objects.get(f"{VIDEOS}/{name}/{key}/{COMMIT}")
     except FileNotFoundError:
         return None
-    facts, files = parse_commit(data, f"{home.parent.name}/{key}/{COMMIT}")
-    prefix = home / facts.get("attempt", "")
-    return of_video(Commit(ObjectPlace(objects, str(prefix), home), facts, files), video_id)

@@ -138,7 +138,7 @@ def write_sidecar(
     if _stands(group, identity):
         return 0
     sweep(store)
-    remove_orphans(store, group.folder)
+    remove_orphans(store, group.folder, group.facts["id"])
     with Attempt(store) as attempt:
         made = _vectors(pictures, embedder, batch=batch, progress=progress)
         for chunk, values in enumerate(made):
@@ -172,16 +172,16 @@ def _vectors(
         yield values
 
 
-def remove_sidecars(store: Path, group: Path) -> None:
+def remove_sidecars(store: Path, group: Path, video_id: str) -> None:
     """Takes away all sidecars of a group that is to be removed."""
     for folder in sidecar_folders(group):
-        remove(store, folder)
+        remove(store, folder, video_id)
 
 
-def remove_orphans(store: Path, group: Path) -> None:
+def remove_orphans(store: Path, group: Path, video_id: str) -> None:
     """Takes away sidecars of the same video whose group is gone."""
     for folder in orphans_beside(group):
-        remove(store, folder)
+        remove(store, folder, video_id)
 
 
 def faults_of(group: Commit) -> Iterator[str]:
@@ -228,9 +228,9 @@ def _publish(attempt: Attempt, group: Commit, identity: Identity) -> None:
     while not attempt.publish(final):
         if _stands(group, identity):
             return
-        remove(store, final)
+        remove(store, final, group.facts["id"])
     if not group.folder.is_dir():
-        remove(store, final)
+        remove(store, final, group.facts["id"])
         raise StaleIndexError(
             f"video {group.facts['id']!r} was replaced while it was embedded; embed it again"
         )

@@ -21,11 +21,17 @@ from fewframes.errors import CorruptStoreError, StaleIndexError
 from fewframes.media.timeline_cache import cache_home
 from fewframes.storage.attempts import sweep
 from fewframes.storage.commits import COMMIT, Commit
-from fewframes.storage.layout import create_store, folder_name, video_id_of
+from fewframes.storage.layout import create_store, folder_name
 from fewframes.storage.leftovers import QUARANTINE, remove_leftovers, sweep_parts
 from fewframes.storage.objects import Objects
 from fewframes.storage.places import BLOCK_BYTES
-from fewframes.storage.remote import VIDEOS, commit_at, create_remote, intact_commits
+from fewframes.storage.remote import (
+    VIDEOS,
+    commit_at,
+    commit_in,
+    create_remote,
+    intact_commits,
+)
 
 ATTEMPTS = ".attempts"
 UPLOADS = "uploads"
@@ -180,7 +186,7 @@ def sweep_remote(objects: Objects) -> None:
 def _sweep_attempt(objects: Objects, name: str, key: str, attempt: str, *, now: float) -> None:
     """Deletes an attempt that was announced long ago, unless a record names it."""
     try:
-        commit = commit_at(objects, video_id_of(name), key)
+        commit = commit_in(objects, name, key)
     except CorruptStoreError:  # it may be the one that the record names
         return
     entries = objects.listed(f"{VIDEOS}/{name}/{key}/{attempt}")

@@ -1,0 +1,98 @@
+"""A film is a regular file: anything else is refused in one sentence, and no pipe is waited for."""
+
+import os
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+import fewframes as ff
+from fewframes.commands.cli import main
+from fewframes.errors import UnreadableMediaError
+from fewframes.runs.inputs import find_inputs
+from fewframes.runs.verifying import verify_film
+from fewframes.storage.layout import create_store
+
+PATIENCE_SECONDS = 60
+CALLS = {
+    "probe": lambda path, _: ff.probe(path),
+    "read": lambda path, _: ff.read(path, frames=[0]),
+    "sample": lambda path, _: ff.sample(path, budget=2),
+    "shots": lambda path, _: ff.shots(path),
+    "verify_film": lambda path, _: verify_film(Path(path)),
+    "index": lambda path, store: ff.index(path, store),
+    "read_a_timeline": lambda path, _: read_what_was_replaced(Path(path)),
+}
+COMMANDS = {
+    "probe": ["probe"],
+    "sample": ["sample"],
+    "verify": ["verify"],
+    "index": ["index", "-o", "new store"],
+    "forecast": ["index", "--dry-run", "-o", "new store"],
+    "films_of_a_store": ["verify", "store", "--film"],
+}
+
+
+def read_what_was_replaced(path):
+    """Reads a timeline whose film has become something else."""
+    from fewframes.bindings.ffmpeg import open_container
+
+    with open_container(path):
+        pass
+
+
+@pytest.fixture
+def odd(tmp_path, monkeypatch):
+    """A folder with a pipe and a socket, in which the test runs for a minute at most."""
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe.mp4")
+    with socket.socket(socket.AF_UNIX) as end:
+        end.bind("socket.mp4")
+    Path("device.mp4").symlink_to("/dev/null")
+    create_store(tmp_path / "store")
+    before = signal.signal(signal.SIGALRM, _too_late)
+    signal.alarm(PATIENCE_SECONDS)
+    yield tmp_path
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+def _too_late(*_):
+    raise TimeoutError("it waits at the pipe")
+
+
+KINDS = {
+    "pipe.mp4": "'pipe.mp4' is a pipe: a film .* needs a regular file; save it as one",
+    "socket.mp4": "'socket.mp4' is a socket: a film .* needs a regular file",
+    "device.mp4": "'device.mp4' is a device: a film .* needs a regular file",
+    "-": "'-' does not exist, and standard input is not read: a film .* needs a regular file",
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("call", CALLS)
+def test_calls_need_a_regular_file(odd, call, name):
+    with pytest.raises(UnreadableMediaError, match=KINDS[name]):
+        CALLS[call](name, odd / "new store")
+
+
+@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_commands_need_a_regular_file(odd, command, name):
+    result = CliRunner().invoke(main, [*COMMANDS[command], name])
+    assert result.exit_code == 1
+    (line,) = result.output.splitlines()
+    assert line.startswith(f"Error: {KINDS[name].split(':')[0]}")
+    assert not (odd / "new store").exists()
+
+
+def test_a_pipe_in_a_folder_is_passed_over(odd):
+    (odd / "a.mp4").touch()
+    assert list(find_inputs([odd])) == ["a"]
+
+
+def test_a_regular_file_may_be_called_like_standard_input(odd, films):
+    Path("-").symlink_to(films("x264_uneven"))
+    assert len(ff.read("-", frames=[0])) == 1
