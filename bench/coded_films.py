@@ -88,6 +88,9 @@ ENCODERS: dict[str, Encoder] = {
         {"x264-params": f"{X264}:bframes=2:b-adapt=0:open-gop=1", "crf": "18"},
         b_frames=2,
     ),
+    "h264_refresh": Encoder(
+        "libx264", "h264", {"x264-params": f"{X264}:bframes=0:intra-refresh=1", "crf": "18"}
+    ),
     "hevc": Encoder("libx265", "hevc", {"x265-params": f"{X265}:bframes=0", "preset": "fast"}),
     "hevc_b": Encoder(
         "libx265",
@@ -97,11 +100,17 @@ ENCODERS: dict[str, Encoder] = {
     ),
     "mpeg4": Encoder("mpeg4", "mpeg4", {"g": "10", "bf": "0", **SHARP}),
     "mpeg4_b": Encoder("mpeg4", "mpeg4", {"g": "10", "bf": "2", **SHARP}, b_frames=2),
+    "mpeg4_ib": Encoder("mpeg4", "mpeg4", {"g": "10", "bf": "1", **SHARP}, b_frames=1),
     "mpeg2": Encoder("mpeg2video", "mpeg2video", {"g": "10", "bf": "0", **SHARP}),
     "mpeg2_b": Encoder("mpeg2video", "mpeg2video", {"g": "10", "bf": "2", **SHARP}, b_frames=2),
     "mjpeg": Encoder("mjpeg", "mjpeg", {"qmin": "2", "qmax": "4"}, "yuvj420p"),
     "vp8": Encoder("libvpx", "vp8", {"g": "10", "deadline": "realtime", "b": "1M"}),
     "vp9": Encoder("libvpx-vp9", "vp9", {"g": "10", "deadline": "realtime", "b": "1M"}),
+    "vp9_alt": Encoder(
+        "libvpx-vp9",
+        "vp9",
+        {"g": "10", "deadline": "good", "cpu-used": "5", "lag-in-frames": "9", "auto-alt-ref": "1"},
+    ),
     "av1": Encoder(
         "libsvtav1", "av1", {"preset": "10", "crf": "20", "svtav1-params": "keyint=9:lp=1"}
     ),
@@ -189,6 +198,9 @@ def kind(codec: str, unit: bytes) -> int:
     return unit[0] & 31 if codec == "h264" else unit[0] >> 1 & 63
 
 
+REPEATABLE = (*ANNEX_B, "mpeg4")
+"""Codecs whose parameter sets may stand in front of a picture; the others have them there anyway,
+or never."""
 PARAMETER_SETS = {"h264": (7, 8), "hevc": (32, 33, 34)}
 MESSAGES = {"h264": (6, 9), "hevc": (35, 39, 40)}
 """Supplemental information and delimiters: of no use to a decoder, but for recovery points."""
@@ -220,13 +232,14 @@ def joined(recordings: Sequence[Coded], sets: str, *, has_header: bool) -> Coded
     by the container in mid-film. A container that has a header has those of the first recording
     there (``has_header``), and ``once`` has no others for it.
     """
+    can_repeat = recordings[0].codec in REPEATABLE
     packets: list[CodedPacket] = []
     for place, recording in enumerate(recordings):
         for at, packet in enumerate(recording.packets):
             is_first = at == 0 and (place > 0 or not has_header)
             if is_first and sets == "announced":
                 packet = replace(packet, header=recording.header)
-            elif is_first or (sets == "repeated" and packet.is_key):
+            elif can_repeat and (is_first or (sets == "repeated" and packet.is_key)):
                 packet = replace(packet, sets=recording.header)
             packets.append(packet)
     return replace(recordings[0], packets=tuple(packets))

@@ -25,8 +25,15 @@ MATROSKA_IDS = {
     "vp8": "V_VP8",
     "vp9": "V_VP9",
     "av1": "V_AV1",
+    "wmv2": "V_MS/VFW/FOURCC",
 }
-FOURCC = {"h264": b"H264", "mpeg4": b"XVID", "mjpeg": b"MJPG", "msvideo1": b"CRAM"}
+FOURCC = {
+    "h264": b"H264",
+    "mpeg4": b"XVID",
+    "mjpeg": b"MJPG",
+    "msvideo1": b"CRAM",
+    "wmv2": b"WMV2",
+}
 
 
 def with_lengths(data: bytes) -> bytes:
@@ -41,7 +48,9 @@ def payload(coded: Coded, packet: CodedPacket) -> bytes:
 
 
 def configuration(codec: str, header: bytes) -> bytes:
-    """Parameter sets as a container's header has them: avcC, hvcC, or as they are."""
+    """Parameter sets as a container's header has them: avcC, hvcC, av1C, or as they are."""
+    if codec == "av1":
+        return b"\x81\0\x0c\0" + header  # main profile, 4:2:0 of 8 bits
     if codec not in ANNEX_B:
         return header
     parts = units(header)
@@ -76,6 +85,7 @@ def matroska(coded: Coded) -> bytes:
     head = _element(0x1A45DFA3, versions + _element(0x4282, b"matroska"))
     height, width = coded.size
     private = configuration(coded.codec, coded.header)
+    private = bitmap_header(coded) + private if coded.codec == "wmv2" else private
     facts = (
         _number(0xD7, 1),
         _number(0x73C5, 1),
@@ -161,27 +171,54 @@ def _chunk(name: bytes, data: bytes) -> bytes:
 
 def _avi_header(coded: Coded) -> bytes:
     height, width = coded.size
-    count, is_palette = len(coded.packets), coded.codec in ("rawvideo", "msvideo1")
-    code = FOURCC.get(coded.codec, b"\0\0\0\0")
+    count, code = len(coded.packets), FOURCC.get(coded.codec, b"\0\0\0\0")
     main = (1_000_000 // coded.fps, 0, 0, 0x10, count, 0, 1, 1 << 20, width, height, 0, 0, 0, 0)
     line = (0, 0, 0, 0, 1, coded.fps, 0, count, 1 << 20, 0xFFFFFFFF, 0, 0, 0, width, height)
     stream = b"vids" + code + struct.pack("<IHHIIIIIIIIHHHH", *line)
-    bits, colours = (8, 256) if is_palette else (24, 0)
-    compression = int.from_bytes(code, "little")
-    extra = b"" if coded.codec in ANNEX_B else coded.header
-    size = 40 + (0 if is_palette else len(extra))
-    whole = width * height * bits // 8
-    shape = (size, width, height, 1, bits, compression, whole, 0, 0, colours, 0)
-    form = struct.pack("<IiiHHIIiiII", *shape) + extra
+    form = bitmap_header(coded) + (b"" if coded.codec in ANNEX_B else coded.header)
     lists = _chunk(b"LIST", b"strl" + _chunk(b"strh", stream) + _chunk(b"strf", form))
     return _chunk(b"LIST", b"hdrl" + _chunk(b"avih", struct.pack("<14I", *main)) + lists)
 
 
+def bitmap_header(coded: Coded) -> bytes:
+    """What AVI says of a picture (BITMAPINFOHEADER); a palette or extradata comes behind it."""
+    (height, width), is_palette = coded.size, coded.codec in ("rawvideo", "msvideo1")
+    bits, colours = (8, 256) if is_palette else (24, 0)
+    extra = 0 if is_palette or coded.codec in ANNEX_B else len(coded.header)
+    code = int.from_bytes(FOURCC.get(coded.codec, b""), "little")
+    whole = width * height * bits // 8
+    shape = (40 + extra, width, height, 1, bits, code, whole, 0, 0, colours, 0)
+    return struct.pack("<IiiHHIIiiII", *shape)
+
+
 def mp4(coded: Coded) -> bytes:
     """An MP4 file: FFmpeg's, with even times, whose tables are then written anew."""
+    return _with_tables(_muxed(coded, "mp4"), coded.packets)
+
+
+def asf(coded: Coded) -> bytes:
+    """An ASF file: FFmpeg's, in which the time of every object is then another."""
+    data = bytearray(_muxed(coded, "asf"))
+    for right, packet in zip(_even(coded).packets, coded.packets, strict=True):
+        size = len(packet.sets + packet.data)
+        old = struct.pack("<BII", 8, size, right.pts + PREROLL_MS)
+        new = struct.pack("<BII", 8, size, packet.pts + PREROLL_MS)
+        at = data.find(old)
+        while at >= 0:
+            data[at : at + len(old)] = new
+            at = data.find(old, at + len(old))
+    return bytes(data)
+
+
+PREROLL_MS = 3100
+"""What FFmpeg's ASF adds to all times."""
+
+
+def _muxed(coded: Coded, form: str) -> bytes:
+    """FFmpeg's file of the packets of a film with the stamps that it should have."""
     out = io.BytesIO()
     given: Any = av.open(io.BytesIO(matroska(_even(coded))))
-    with given as source, av.open(out, "w", "mp4") as target:
+    with given as source, av.open(out, "w", form) as target:
         stream: Any = target.add_stream_from_template(source.streams.video[0], opaque=True)
         stream.time_base = source.streams.video[0].time_base
         packets = [p for p in source.demux(video=0) if p.size]
@@ -189,7 +226,7 @@ def mp4(coded: Coded) -> bytes:
         for at, packet in enumerate(packets):
             packet.dts, packet.stream = at * 40 + min(0, least), stream
             target.mux(packet)
-    return _with_tables(out.getvalue(), coded.packets)
+    return out.getvalue()
 
 
 def _even(coded: Coded) -> Coded:

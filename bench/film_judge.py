@@ -78,14 +78,19 @@ def clock_faults(timeline: Timeline, truth: PlainDecode) -> list[str]:
 
 def repair_faults(timeline: Timeline, stamps: I64) -> list[str]:
     """A frame is repaired where, and only where, its time is not the container's stamp."""
-    if timeline.timing == "decoded" or timeline.stream.container == "avi":
-        return []  # then the container has no stamps
+    if not has_stamps(timeline):
+        return []
     moved = timeline.pts != stamps * timeline.ticks_per_stamp
     wrong = np.flatnonzero(moved != timeline.is_repaired)
     if not wrong.size:
         return []
     word = "is not" if moved[wrong[0]] else "is"
     return [f"repaired: frame {wrong[0]} {word} called so ({wrong.size} such frames)"]
+
+
+def has_stamps(timeline: Timeline) -> bool:
+    """Whether the container stores a time for each frame; AVI does not."""
+    return timeline.timing != "decoded" and timeline.stream.container != "avi"
 
 
 def known_faults(timeline: Timeline, known: Known) -> list[str]:
@@ -100,7 +105,7 @@ def known_faults(timeline: Timeline, known: Known) -> list[str]:
             f"{known.seconds[at]:.4f} s ({off.sum()} such frames)"
         )
     right = timeline.repaired.tolist() if known.repaired is None else list(known.repaired)
-    if timeline.timing != "decoded" and timeline.repaired.tolist() != right:
+    if has_stamps(timeline) and timeline.repaired.tolist() != right:
         faults.append(f"repaired: {_few(timeline.repaired.tolist())}, right is {_few(right)}")
     length = known.duration
     if length is not None and abs(timeline.duration_seconds - length) > 0.001 + half_tick:

@@ -7,6 +7,8 @@
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import zip_longest
 
 import numpy as np
 
@@ -190,3 +192,30 @@ def _skip(count: int) -> Iterator[bytes]:
         some = min(count, 1023)
         yield bytes([some & 255, 0x84 | some >> 8])
         count -= some
+
+
+def packed(coded: Coded) -> Coded:
+    """MPEG-4 with B-frames as DivX and Xvid pack it into AVI.
+
+    The first B-frame lies in the packet of the picture that is shown after it, each further one in
+    the packet before its own, and the last packet of such a row holds a picture that is not there.
+    """
+    made, furthest = [], -1
+    note = b"\0\0\1\xb2DivX503b1393p"
+    for packet, behind in zip_longest(coded.packets, coded.packets[1:]):
+        is_b, furthest = packet.number < furthest, max(furthest, packet.number)
+        more = behind.data if behind and behind.number < furthest else b""
+        data = (more or _not_coded(packet.number)) if is_b else packet.data + more
+        made.append(replace(packet, data=data if made else note + data))
+    return replace(coded, packets=tuple(made))
+
+
+def _not_coded(number: int) -> bytes:
+    """A picture that is not there (ISO/IEC 14496-2, vop_coded = 0), at 25 ticks a second."""
+    bits = Bits()
+    bits.u(4, 0b0101)
+    bits.u(5, number % 25)
+    bits.u(2, 0b10)
+    bits.u(1, 0)
+    bits.bits += [1] * (-len(bits.bits) % 8)
+    return b"\0\0\1\xb6" + np.packbits(bits.bits).tobytes()

@@ -43,7 +43,7 @@ def judge(cell: Cell, folder: Path) -> dict[str, Any]:
     path = folder / f"{cell.name}.{cell.suffix}"
     path.write_bytes(cell.bytes())
     plain = plain_decode(path)
-    unlike = unplayed(plain, cell.frames)
+    unlike = unplayed(plain, cell.numbers)
     if unlike:
         return {"result": "unplayed", "why": unlike}
     try:
@@ -57,12 +57,12 @@ def judge(cell: Cell, folder: Path) -> dict[str, Any]:
     return {"result": "marked" if is_said else "WRONG", "why": "; ".join(faults)}
 
 
-def unplayed(plain: PlainDecode, count: int) -> str:
+def unplayed(plain: PlainDecode, right: Sequence[int]) -> str:
     """Says why FFmpeg does not play a film; empty where every picture shows its own number."""
     if plain.complaints:
         return plain.complaints[0]
     numbers = [_number(one.rgb) for one in plain.shown]
-    return "" if numbers == list(range(count)) else f"pictures show {numbers}"
+    return "" if numbers == list(right) else f"pictures show {numbers}"
 
 
 def _number(picture: Any) -> int | None:  # noqa: ANN401 (an array)

@@ -4,13 +4,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 
+import numpy as np
+
 from fewframes.bench import container_bytes, transport_bytes
 from fewframes.bench.clock_faults import FAULTS, Fault, sound, stamped
 from fewframes.bench.coded_films import FRAME_MS, Coded, encodable, encode, joined
 from fewframes.bench.film_judge import Known
-from fewframes.bench.hand_coded import field_pairs, with_palette
+from fewframes.bench.hand_coded import field_pairs, packed, with_palette
 
-FRAMES, HALF = 40, 20
+FRAMES, HALF, CUT = 40, 20, 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,26 +32,31 @@ CONTAINERS: dict[str, Container] = {
     "flv": Container("flv", container_bytes.flv, 1 / 1000),
     "mp4": Container("mp4", container_bytes.mp4, 1 / 16000),
     "avi": Container("avi", container_bytes.avi, 1 / 25, has_stamps=False),
+    "asf": Container("wmv", container_bytes.asf, 1 / 1000),
     "ts": Container("ts", transport_bytes.transport, 1 / 90000, has_header=False),
     "mpg": Container("mpg", transport_bytes.program, 1 / 90000, has_header=False),
     "raw": Container("", transport_bytes.elementary, 1 / 25, has_header=False, has_stamps=False),
 }
-RAW_SUFFIXES = {"h264": "h264", "hevc": "hevc", "mpeg2video": "m2v"}
+RAW_SUFFIXES = {"h264": "h264", "fields": "h264", "hevc": "hevc", "mpeg2": "m2v"}
 
 FITS: dict[str, str] = {
     "h264": "mkv flv mp4 avi ts raw",
     "h264_b": "mkv flv mp4 avi ts raw",
     "h264_open": "mkv flv mp4 ts",
+    "h264_refresh": "mkv ts",
     "hevc": "mkv ts raw",
     "hevc_b": "mkv mp4 ts raw",
     "mpeg4": "avi mkv",
     "mpeg4_b": "avi mkv mp4 ts",
+    "mpeg4_ib": "avi",
     "mpeg2": "ts",
     "mpeg2_b": "mkv mp4 ts mpg raw",
     "mjpeg": "avi mkv mp4",
     "vp8": "mkv",
     "vp9": "mkv mp4",
+    "vp9_alt": "mkv",
     "av1": "mkv mp4",
+    "wmv2": "asf mkv",
     "fields": "ts raw",
     "field_frames": "mkv ts",
     "pal8": "avi",
@@ -59,6 +66,7 @@ FITS: dict[str, str] = {
 LATER: dict[str, Mapping[str, str]] = {
     "h264": {"x264-params": "chroma-qp-offset=8"},
     "hevc": {"x265-params": "cbqpoffs=8:crqpoffs=8"},
+    "mpeg4": {"mpeg_quant": "1"},
 }
 """What is different in a recording whose parameter sets are."""
 OTHER_CODER = {"x264-params": "cabac=0:ref=1"}
@@ -76,7 +84,8 @@ class Cell:
     suffix: str
     bytes: Callable[[], bytes]
     known: Known
-    frames: int = FRAMES
+    numbers: range = range(FRAMES)
+    """Which numbers its pictures show."""
 
 
 @cache
@@ -103,11 +112,12 @@ def cells() -> Iterator[Cell]:
             yield from header_cells(codec, name)
             yield from wrap_cells(codec, name)
             yield from palette_cells(codec, name)
+            yield from gap_cells(codec, name)
+            yield from other_cells(codec, name)
 
 
 def _cell(codec: str, name: str, fault: str, write: Callable[[], bytes], known: Known) -> Cell:
-    kind = recording(codec).codec
-    suffix = CONTAINERS[name].suffix or RAW_SUFFIXES[kind]
+    suffix = CONTAINERS[name].suffix or RAW_SUFFIXES[codec.split("_")[0]]
     return Cell(f"{codec}.{name}.{fault}", suffix, write, known)
 
 
@@ -144,8 +154,6 @@ def header_cells(codec: str, name: str) -> Iterator[Cell]:
     if kind not in ("h264", "hevc", "mpeg4"):
         return
     for how in (*SETS, *(("announced",) if name == "flv" else ())):
-        if how.startswith("changed") and kind not in LATER:
-            continue
         if how == "changed_coder" and kind != "h264":
             continue
         yield _cell(codec, name, how, partial(header_film, codec, name, how), _even(name))
@@ -178,6 +186,25 @@ def wrapped_film(codec: str, name: str, offset: int) -> bytes:
     return CONTAINERS[name].write(_joined([recording(codec)], name, "repeated"), offset=offset)
 
 
+def gap_cells(codec: str, name: str) -> Iterator[Cell]:
+    """Films in AVI with five empty chunks, which stand for frames that are not there."""
+    if name != "avi" or codec in ("h264", "h264_b", "mpeg4_b", "mpeg4_ib"):
+        return
+    fault = sound(FRAMES)
+    later = fault.seconds + (np.arange(FRAMES) >= HALF) * 5 * FRAME_MS / 1000
+    known = Known(later, (), later[-1] + FRAME_MS / 1000)
+    yield _cell(codec, name, "empty_chunks", partial(gap_film, codec, name), known)
+
+
+def gap_film(codec: str, name: str) -> bytes:
+    """A film with five packets of no bytes in its middle."""
+    film = _joined([recording(codec)], name, "once")
+    at = next(at for at, packet in enumerate(film.packets) if packet.number == HALF)
+    empty = (replace(film.packets[at], data=b"", sets=b"", header=b"", is_key=False),) * 5
+    packets = (*film.packets[:at], *empty, *film.packets[at:])
+    return CONTAINERS[name].write(replace(film, packets=packets))
+
+
 def palette_cells(codec: str, name: str) -> Iterator[Cell]:
     """Films whose palette changes, at a keyframe or not."""
     if codec not in ("pal8", "msvideo1"):
@@ -187,6 +214,29 @@ def palette_cells(codec: str, name: str) -> Iterator[Cell]:
         film = with_palette(kind, range(FRAMES), changes)
         write = partial(CONTAINERS[name].write, film)
         yield _cell(codec, name, fault, write, _even(name))
+
+
+def other_cells(codec: str, name: str) -> Iterator[Cell]:
+    """MPEG-4 packed into AVI, and films that begin in the middle of an open group of pictures."""
+    if codec in ("mpeg4_b", "mpeg4_ib") and name == "avi":
+        yield _cell(codec, name, "packed", partial(packed_film, codec), _even(name))
+    if codec in ("h264_open", "hevc_b"):
+        known = sound(FRAMES - CUT).known(CONTAINERS[name].tick_seconds)
+        cell = _cell(codec, name, "cut", partial(cut_film, codec, name), known)
+        yield replace(cell, numbers=range(CUT, FRAMES))
+
+
+def packed_film(codec: str) -> bytes:
+    """MPEG-4 in AVI with two pictures in a packet and none in another."""
+    return container_bytes.avi(_joined([packed(recording(codec))], "avi", "once"))
+
+
+def cut_film(codec: str, name: str) -> bytes:
+    """A film from its second keyframe on, without the pictures that need what lies before it."""
+    film = recording(codec)
+    start = next(at for at, packet in enumerate(film.packets) if packet.number == CUT)
+    rest = tuple(packet for packet in film.packets[start:] if packet.number >= CUT)
+    return CONTAINERS[name].write(_joined([replace(film, packets=rest)], name, "repeated"))
 
 
 def _even(name: str) -> Known:

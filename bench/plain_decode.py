@@ -142,8 +142,8 @@ def _rows(plane: Any, height: int, width: int, depth: int) -> npt.NDArray[Any]: 
 
 
 def rgb_of(picture: av.VideoFrame) -> U8:
-    """``[h, w, 3]`` RGB by swscale, with chroma interpolated where it is subsampled."""
-    if picture.format.name.startswith(WITHOUT_PLANES):
+    """``[h, w, 3]`` RGB by swscale, with chroma interpolated where it is in planes of its own."""
+    if picture.format.name.startswith((*WITHOUT_PLANES, *PACKED, *SEMI_PLANAR)):
         return np.asarray(picture.to_ndarray(format="rgb24"), np.uint8)
     whole = picture.reformat(format="yuv444p", interpolation="BILINEAR")
     return np.asarray(whole.to_ndarray(format="rgb24"), np.uint8)
