@@ -37,6 +37,7 @@ NUMBERS = {
     "pts": "int64",
     "source_frame": "int64",
     "is_damaged": "bool",
+    "is_repaired": "bool",
 }
 """Columns of the data; the first five are LeRobot's own."""
 
@@ -80,6 +81,7 @@ def columns_of(video: Video, *, episode: int, first: int) -> dict[str, Any]:
         "pts": video.table.pts,
         "source_frame": video.table.frame_numbers,
         "is_damaged": video.is_damaged,
+        "is_repaired": video.is_repaired,
     }
 
 

@@ -7,7 +7,8 @@
 - ``mp4``: a film a video, a frame a row, each with its own pts; see `fewframes.bindings.mp4`.
 - ``lerobot``: one dataset of all videos; see `fewframes.bindings.lerobot`.
 
-What a row is, when it is shown and whether it may be damaged is in every format: `frame_facts`.
+What a row is, when it is shown, whether it may be damaged and whether its time was repaired is in
+every format: `frame_facts`.
 """
 
 import io
@@ -17,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from fewframes.media.timeline import NO_PTS
 from fewframes.storage.layout import folder_name
 from fewframes.storage.video import Video
 
@@ -55,6 +57,9 @@ def film_facts(video: Video) -> dict[str, Any]:
         "start_pts": facts["start_pts"],
         "end_pts": facts["end_pts"],
         "duration_seconds": video.duration_seconds,
+        "timing": facts["timing"],
+        "container_time_base": facts["stream"]["time_base"],
+        "notes": facts.get("notes", []),
         "height": video.frame_size[0],
         "width": video.frame_size[1],
     }
@@ -63,17 +68,28 @@ def film_facts(video: Video) -> dict[str, Any]:
 def frame_facts(video: Video) -> list[dict[str, Any]]:
     """Says of each row its frame number, pts in ticks of the time base, and seconds.
 
+    ``is_repaired`` says that they are not the film's own stamp, which is ``container_pts`` in ticks
+    of ``container_time_base``, None where it has none.
+
     >>> import fewframes as ff
     >>> frame_facts(ff.open("corpus.zarr")["film"])[1]
-    {'row': 1, 'frame': 12, 'pts': 7680, 'seconds': 0.48, 'is_damaged': False}
+    {'row': 1, 'frame': 12, 'pts': 7680, 'seconds': 0.48, 'is_damaged': False, \
+'is_repaired': False, 'container_pts': 7680}
     """
     table = video.table
-    columns = (table.frame_numbers, table.pts, table.seconds, video.is_damaged)
-    rows = zip(*(column.tolist() for column in columns), strict=True)
-    return [
-        {"row": row, "frame": frame, "pts": pts, "seconds": seconds, "is_damaged": damaged}
-        for row, (frame, pts, seconds, damaged) in enumerate(rows)
-    ]
+    columns = {
+        "frame": table.frame_numbers,
+        "pts": table.pts,
+        "seconds": table.seconds,
+        "is_damaged": video.is_damaged,
+        "is_repaired": video.is_repaired,
+        "container_pts": video.container_pts,
+    }
+    rows = zip(*(column.tolist() for column in columns.values()), strict=True)
+    facts = [{"row": at, **dict(zip(columns, row, strict=True))} for at, row in enumerate(rows)]
+    for row in facts:
+        row["container_pts"] = None if row["container_pts"] == NO_PTS else row["container_pts"]
+    return facts
 
 
 def pictures(video: Video, rows: Sequence[int]) -> Iterator[bytes]:
