@@ -46,7 +46,7 @@ def write_lerobot(videos: Sequence[Video], folder: Path) -> None:
     """Writes the dataset.
 
     Raises:
-        ValueError: The pictures of the videos are not of one size and rate.
+        ValueError: The pictures of the videos are not of one size and rate, or times do not fit.
         CorruptStoreError: A video is damaged.
     """
     kinds = {(video.frame_size, video.facts["recipe"]["fps"]) for video in videos}
@@ -62,7 +62,7 @@ def write_lerobot(videos: Sequence[Video], folder: Path) -> None:
         data.parent.mkdir(parents=True, exist_ok=True)
         film.parent.mkdir(parents=True, exist_ok=True)
         write_rows(data, columns_of(video, episode=episode, first=first))
-        write_mp4(video, film, starts_at_zero=True)
+        write_mp4(video, film, zero_pts=int(video.facts["start_pts"]))
         first += len(video.slots)
     write_meta(videos, folder / "meta")
 

@@ -117,12 +117,12 @@ def write_jpegs(videos: Sequence[Video], folder: Path) -> None:
         write_facts(video, frames, home / "frames")
 
 
-def write_facts(video: Video, frames: list[dict[str, Any]], stem: Path) -> None:
-    """Writes what is known of the frames as JSON and as Parquet."""
+def write_facts(video: Video, frames: list[dict[str, Any]], stem: Path, **more: int) -> None:
+    """Writes what is known of the frames, and what ``more`` there is, as JSON and as Parquet."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    facts = film_facts(video)
+    facts = {**film_facts(video), **more}
     text = json.dumps({**facts, "frames": frames}, indent=1)
     stem.with_name(f"{stem.name}.json").write_text(text + "\n", encoding="ascii")
     table = pa.Table.from_pylist(frames)
@@ -147,13 +147,16 @@ def write_tars(videos: Sequence[Video], folder: Path) -> None:
 
 
 def write_films(videos: Sequence[Video], folder: Path) -> None:
-    """Writes an MP4 a video, and beside it what is known of its frames."""
-    from fewframes.bindings.mp4 import write_mp4
+    """Writes an MP4 a video, and beside it what is known of its frames.
+
+    ``zero_pts`` there is the pts that is 0 in the MP4: 0, but for films that begin before it.
+    """
+    from fewframes.bindings.mp4 import first_pts, write_mp4
 
     for video in videos:
-        stem = folder / folder_name(video.id, spare_bytes=len(".parquet"))
-        write_mp4(video, stem.with_name(f"{stem.name}.mp4"))
-        write_facts(video, frame_facts(video), stem)
+        stem, zero = folder / folder_name(video.id, spare_bytes=len(".parquet")), first_pts(video)
+        write_mp4(video, stem.with_name(f"{stem.name}.mp4"), zero_pts=zero)
+        write_facts(video, frame_facts(video), stem, zero_pts=zero)
 
 
 def write_dataset(videos: Sequence[Video], folder: Path) -> None:
