@@ -293,9 +293,7 @@ def _timeline_facts(timeline: Timeline, table: FrameTable) -> dict[str, Any]:
         "start_pts": table.start_pts,
         "duration_pts": timeline.duration_pts,
         "end_pts": end,
-        "timing": timeline.timing,
-        "state": timeline.state,
-        "ticks_per_stamp": timeline.ticks_per_stamp,
+        **{name: getattr(timeline, name) for name in ("timing", "state", "ticks_per_stamp")},
         "repaired_frames": len(timeline.repaired),
         "notes": list(timeline.notes),
     }
