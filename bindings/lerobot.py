@@ -37,6 +37,7 @@ NUMBERS = {
     "pts": "int64",
     "source_frame": "int64",
     "is_damaged": "bool",
+    "is_repaired": "bool",
 }
 """Columns of the data; the first five are LeRobot's own."""
 
@@ -45,7 +46,7 @@ def write_lerobot(videos: Sequence[Video], folder: Path) -> None:
     """Writes the dataset.
 
     Raises:
-        ValueError: The pictures of the videos are not of one size and rate.
+        ValueError: The pictures of the videos are not of one size and rate, or times do not fit.
         CorruptStoreError: A video is damaged.
     """
     kinds = {(video.frame_size, video.facts["recipe"]["fps"]) for video in videos}
@@ -61,7 +62,7 @@ def write_lerobot(videos: Sequence[Video], folder: Path) -> None:
         data.parent.mkdir(parents=True, exist_ok=True)
         film.parent.mkdir(parents=True, exist_ok=True)
         write_rows(data, columns_of(video, episode=episode, first=first))
-        write_mp4(video, film, starts_at_zero=True)
+        write_mp4(video, film, zero_pts=int(video.facts["start_pts"]))
         first += len(video.slots)
     write_meta(videos, folder / "meta")
 
@@ -80,6 +81,7 @@ def columns_of(video: Video, *, episode: int, first: int) -> dict[str, Any]:
         "pts": video.table.pts,
         "source_frame": video.table.frame_numbers,
         "is_damaged": video.is_damaged,
+        "is_repaired": video.is_repaired,
     }
 
 

@@ -3,12 +3,14 @@
 1. The track's time scale is the denominator of the video's time base, so that a tick of the film
    is a whole number of ticks of the track: none is rounded, however uneven the frames are. The
    movie has the same scale, since a late start is an edit in ticks of the movie.
-2. A frame lasts until the next one; the last one until the film's end.
+2. A frame lasts until the next one; the last one until the film's end. That may be 2**31 - 1 ticks:
+   where it is more, ticks are as long as all times allow, or the film does not fit.
 3. H.264 without B-frames, a keyframe every tenth frame, BT.601 in limited range, and tagged so.
 """
 
 from collections.abc import Iterator
 from fractions import Fraction
+from math import gcd
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +21,21 @@ from fewframes.arrays import I64, U8
 from fewframes.storage.video import Video
 
 READ_ROWS = 64
+MOST_TICKS = (1 << 31) - 1
+"""What FFmpeg's muxer takes of a frame's duration and of a second."""
 CODER = {"crf": "18", "bf": "0", "g": "10", "preset": "medium"}
 BT601, LIMITED = 6, 1
 """SMPTE 170M, in numbers of Rec. ITU-T H.273, and FFmpeg's AVCOL_RANGE_MPEG."""
 
 
-def write_mp4(video: Video, path: Path, *, starts_at_zero: bool = False) -> None:
-    """Writes a row a frame, in bounded memory.
+def write_mp4(video: Video, path: Path, *, zero_pts: int = 0) -> None:
+    """Writes a row a frame, in bounded memory; the pts ``zero_pts`` is 0 in the file.
 
-    ``starts_at_zero`` moves the first frame of the film to 0, where the film starts elsewhere.
-    Raises CorruptStoreError where a picture is damaged.
+    Raises:
+        CorruptStoreError: A picture is damaged.
+        ValueError: A frame lasts longer than an MP4 can say.
     """
-    ticks, ends, time_base = track_times(video, starts_at_zero=starts_at_zero)
+    ticks, ends, time_base = track_times(video, zero_pts=zero_pts)
     scale = str(time_base.denominator)
     options = {"video_track_timescale": scale, "movie_timescale": scale}
     with av.open(str(path), "w", options=options) as container:
@@ -43,14 +48,36 @@ def write_mp4(video: Video, path: Path, *, starts_at_zero: bool = False) -> None
         _mux(container, stream, stream.encode(None), lasting)
 
 
-def track_times(video: Video, *, starts_at_zero: bool) -> tuple[I64, I64, Fraction]:
-    """Gives when each row begins and ends, ``[n] i64``, in ticks of ``1 / time scale``."""
+def first_pts(video: Video) -> int:
+    """The pts that is 0 in a film that keeps its times: 0, or where that is earlier, the start.
+
+    What an MP4 has before 0, no player shows.
+    """
+    return min(0, int(video.facts["start_pts"]))
+
+
+def track_times(video: Video, *, zero_pts: int) -> tuple[I64, I64, Fraction]:
+    """Gives when each row begins and ends, ``[n] i64``, in ticks of ``1 / time scale``.
+
+    Raises ValueError where a frame lasts longer than an MP4 can say.
+    """
     facts, table = video.facts, video.table
     base = Fraction(facts["time_base"])
-    first = facts["start_pts"] if starts_at_zero else 0
-    begins = (table.pts - first) * base.numerator
-    last = max(facts["end_pts"] - first, int(table.pts[-1]) - first + 1) * base.numerator
-    return begins, np.append(begins[1:], last), Fraction(1, base.denominator)
+    last = max(facts["end_pts"], int(table.pts[-1]) + 1)
+    edges, scale = (np.append(table.pts, last) - zero_pts) * base.numerator, base.denominator
+    if max(scale, int(np.diff(edges).max())) > MOST_TICKS:
+        common = gcd(scale, *edges[:-1].tolist())
+        edges, scale = edges // common, scale // common
+        edges[-1] = max(edges[-1], edges[-2] + 1)
+    row = int(np.diff(edges).argmax())
+    longest = int(edges[row + 1] - edges[row])
+    if max(scale, longest) > MOST_TICKS:
+        raise ValueError(
+            f"frame {table.frame_numbers[row]} of {video.id!r} lasts {longest / scale:.3f} s, or "
+            f"{longest} ticks of 1/{scale} s, and an MP4 holds {MOST_TICKS} of either; export it "
+            "as jpeg or webdataset"
+        )
+    return edges[:-1], edges[1:], Fraction(1, scale)
 
 
 def _stream(container: Any, video: Video, time_base: Fraction) -> Any:  # noqa: ANN401

@@ -69,7 +69,7 @@ def test_stock_readers_read_tables_and_signatures(store):
     table = pq.read_table(group / "frames.parquet", page_checksum_verification=True)
     assert table.column_names[:5] == ["frame_number", "pts", "is_keyframe", "gop", "slot"]
     assert [str(kind) for kind in table.schema.types] == (
-        ["int64", "int64", "bool", "int64", "int32", "float", "uint64", "bool"]
+        ["int64", "int64", "bool", "int64", "int32", "float", "uint64", "bool", "bool", "int64"]
     )
     opened = zarr.open_group(group, mode="r")
     assert opened.attrs["fewframes"]["id"] == "case_07"

@@ -4,9 +4,12 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from fewframes.choose.policies import Policy, known_policies
 from fewframes.decode.frames import FrameBatch
 from fewframes.media.timeline import StreamInfo, Timeline
+from fewframes.serve.handover import repaired_frames
 
 if TYPE_CHECKING:
     from fewframes.storage.store import Video
@@ -43,8 +46,10 @@ def timeline_facts(timeline: Timeline) -> dict[str, Any]:
         "duration_seconds": timeline.duration_seconds,
         "frame_rate": round(timeline.frame_rate, 6),
         "timing": timeline.timing,
+        "repaired_frames": len(timeline.repaired),
         "state": timeline.state,
         "damage": list(timeline.damage),
+        "notes": list(timeline.notes),
         "undecodable": timeline.undecodable.tolist(),
     }
 
@@ -173,6 +178,7 @@ def sample_facts(batch: FrameBatch) -> dict[str, Any]:
         "video": batch.source,
         "policy": batch.report.get("policy"),
         "budget": batch.report.get("budget"),
+        "repaired_frames": repaired_frames(batch, np.arange(len(batch))),
         "frames": [
             {"frame": number, "pts": pts, "seconds": round(float(seconds), 6), "score": score}
             for number, pts, seconds, score in rows

@@ -60,6 +60,8 @@ class FrameBatch:
     """The same of all planes: of luma and chroma, of alpha, and of a palette, ``[n] u64``."""
     is_damaged: Mask | None = None
     """Frames that a decode anomaly may have touched, ``[n] bool``; None means none."""
+    is_repaired: Mask | None = None
+    """Frames whose ``pts`` is not the container's stamp, ``[n] bool``, or None for none."""
     report: Mapping[str, Any] = field(default_factory=dict)
     """What the batch cost: pictures predicted and decoded, runs, fallbacks."""
 
@@ -170,6 +172,15 @@ class FrameBatch:
     def __iter__(self) -> Iterator[U8]:
         """Goes over the pixels, ``[h, w, 3] u8`` each."""
         return (self.frames[at] for at in range(len(self)))
+
+
+def marks_or_none(marks: Mask) -> Mask | None:
+    """Gives what a batch has of marks, ``[n] bool``: None where no frame has one.
+
+    >>> marks_or_none(np.zeros(2, bool)) is None
+    True
+    """
+    return marks if marks.any() else None
 
 
 def as_jpegs(frames: Iterable[U8], *, quality: int = 90) -> list[bytes]:

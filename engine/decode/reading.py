@@ -14,7 +14,7 @@ from fewframes.arrays import I64, Mask, Samples
 from fewframes.decode.choosing import Asked
 from fewframes.decode.deciding import decoder_for
 from fewframes.decode.decoding import DecodeReport, is_of_gpu
-from fewframes.decode.frames import Format, FrameBatch
+from fewframes.decode.frames import Format, FrameBatch, marks_or_none
 from fewframes.decode.plan import DecodePlan, Run, plan_frames
 from fewframes.errors import DamagedFrameError, UnsupportedStreamError
 from fewframes.kernels import on_host
@@ -150,6 +150,7 @@ class _Collected:
         said, stream = report.summary(), timeline.stream
         if stream.crop != Crop() or stream.crop_note:
             said["cropped"] = stream.crop_note or str(stream.crop)
+        said["repaired_times"] = int(timeline.is_repaired[asked].sum())
         if format == "rgb":
             said["transfer"] = said_of(stream.transfer)
         return FrameBatch(
@@ -161,6 +162,7 @@ class _Collected:
             timeline.start_pts,
             timeline.source.name,
             is_damaged=damaged if damaged.any() else None,
+            is_repaired=marks_or_none(timeline.is_repaired[asked]),
             report={"pictures_planned": plan.pictures, **said},
         )
 

@@ -23,11 +23,14 @@ from fewframes.measure.boundaries import shot_starts
 from fewframes.measure.oddity import coarse_cells, rarity_and_oddity
 from fewframes.measure.redundancy import familiarity
 from fewframes.measure.signals import OF_ALL_ROWS, SIGNALS, SignalPass, Swept, sweeps
+from fewframes.media.seconds import SAME_SECONDS
 from fewframes.media.table import FrameTable
 from fewframes.media.timeline import Timeline, example_timeline
 
 BLOCK = 32
 """Pictures whose grids are made coarse at a time."""
+GRID_TIMES_A_FRAME = 16
+"""With more times of the grid than so many a frame, only those next to frames are looked at."""
 Keep: TypeAlias = Callable[[Any], int]
 """Stores a picture, given its planes (or what else stands for it), and gives its slot."""
 
@@ -63,12 +66,31 @@ def frames_at_rate(
         raise ValueError(f"fps={fps} scans nothing; pass fps > 0, or None for every frame")
     numbers = np.arange(len(timeline))
     if fps is not None:
-        times = np.arange(0, timeline.seconds[-1] + 1e-9, 1 / fps)
-        numbers = np.unique(timeline.frame_at(times))
+        numbers = np.unique(timeline.frame_at(grid_times(timeline.seconds, fps)))
     seconds = timeline.seconds[numbers]
     low = -np.inf if start_seconds is None else start_seconds
     high = np.inf if end_seconds is None else end_seconds
     return numbers[(seconds >= low) & (seconds <= high)]
+
+
+def grid_times(shown: F64, fps: float) -> F64:
+    """Gives times k / fps, up to the last of these ``[n] f64``, that between them show all frames.
+
+    They are all such times of an ordinary film. Of one with a hole, where these could be billions,
+    they are those next to the begin of each frame: a frame that is on screen at any time of the
+    grid is so at the first one behind its begin.
+
+    >>> grid_times(np.array([0.0, 0.5, 1e9]), 1.0).tolist()
+    [0.0, 1.0, 999999999.0, 1000000000.0]
+    """
+    step, end = 1 / fps, float(shown[-1]) + SAME_SECONDS
+    if end / step <= GRID_TIMES_A_FRAME * len(shown):
+        return np.arange(0, end, step)
+    near = np.floor(shown / step)[:, None] + np.arange(-1, 3)
+    times = near * step
+    is_same = np.abs(times - shown[:, None]) <= 4 * np.spacing(shown)[:, None]
+    times = np.where(is_same, shown[:, None], times)  # far from 0, numbers are coarser than times
+    return np.unique(times[(near >= 0) & ((times < end) | (times <= shown[-1]))])
 
 
 @dataclass(slots=True)

@@ -1,7 +1,8 @@
 """Clips: moments of a corpus, each with a window before it and one behind, by number.
 
 1. A video has an anchor every ``stride_seconds``, wherever its window before fits in; the numbers
-   of all anchors follow each other, so that a number always means the same clip.
+   of all anchors follow each other, so that a number always means the same clip. In a hole of years
+   in a film there are none, since their windows would be empty.
 2. Of a window, evenly spaced indexed frames are taken: the same ones at every reading.
 3. The order of an epoch is a permutation, or with spans a draw by weight, that follows from the
    seed and the epoch alone: any position of it can be begun at, on any number of workers.
@@ -23,6 +24,8 @@ from fewframes.media.sizes import Size, fitted_size
 from fewframes.storage.store import open_store
 from fewframes.storage.video import Video
 
+ANCHORS_A_ROW = 1000
+"""A video with more anchors than so many a row has a hole."""
 Spans = Mapping[str, Sequence[tuple[float, float, float]]]
 """For a video, ``(start, end, weight)`` in seconds; where spans overlap, weights add up."""
 
@@ -68,6 +71,8 @@ class ClipPlan:
     videos: tuple[Video, ...] = field(init=False, repr=False)
     ends: I64 = field(init=False, repr=False)
     """Number of clips up to and with each video, ``[v] i64``."""
+    places: tuple[I64 | range, ...] = field(init=False, repr=False)
+    """Which anchors of each video its clips are about."""
 
     def __post_init__(self) -> None:
         """Counts the clips of every video, from its facts alone."""
@@ -81,7 +86,8 @@ class ClipPlan:
             )
         videos = tuple(open_store(self.store).values())
         object.__setattr__(self, "videos", videos)
-        ends = np.cumsum([self._count(video) for video in videos], dtype=np.int64)
+        object.__setattr__(self, "places", tuple(map(self._places, videos)))
+        ends = np.cumsum([len(places) for places in self.places], dtype=np.int64)
         object.__setattr__(self, "ends", ends)
 
     def __len__(self) -> int:
@@ -120,7 +126,8 @@ class ClipPlan:
             raise IndexError(f"clip {number} is asked for, but there are {len(self)}, from 0")
         at = int(np.searchsorted(self.ends, number, side="right"))
         first = int(self.ends[at - 1]) if at else 0
-        return self.videos[at], float(self.past_seconds + (number - first) * self.stride_seconds)
+        place = int(self.places[at][number - first])
+        return self.videos[at], float(self.past_seconds + place * self.stride_seconds)
 
     def weights(self, spans: Spans, *, elsewhere: float = 0.0) -> F64:
         """Gives each clip the weight of the spans its anchor lies in, ``[n] f64``.
@@ -132,15 +139,24 @@ class ClipPlan:
         for name, marked in spans.items():
             at = known[name]
             first = int(self.ends[at - 1]) if at else 0
-            count = int(self.ends[at]) - first
-            times = self.past_seconds + np.arange(count) * self.stride_seconds
+            times = self.past_seconds + np.asarray(self.places[at]) * self.stride_seconds
             added = sum(w * ((times >= s) & (times <= e)) for s, e, w in marked)
-            weights[first : first + count] += added
+            weights[first : int(self.ends[at])] += added
         return weights
 
-    def _count(self, video: Video) -> int:
-        room = video.duration_seconds - self.past_seconds - self.future_seconds
-        return 0 if room <= 0 else int(np.ceil(room / self.stride_seconds - 1e-9))
+    def _places(self, video: Video) -> I64 | range:
+        """All anchors; of a video with far more of them than rows, those that see a row begin."""
+        both = self.past_seconds + self.future_seconds
+        room = video.duration_seconds - both
+        count = 0 if room <= 0 else int(np.ceil(room / self.stride_seconds - 1e-9))
+        if count <= ANCHORS_A_ROW * video.facts["counts"]["rows"]:
+            return range(count)
+        begins = video.table.seconds[:, None]
+        steps = np.arange(int(np.ceil(both / self.stride_seconds)) + 1)
+        seen = np.floor(begins / self.stride_seconds) - steps
+        is_seen = (seen >= 0) & (seen < count)
+        is_seen &= seen * self.stride_seconds + both >= begins - SAME_SECONDS
+        return np.unique(seen[is_seen].astype(np.int64))
 
     def _window(self, video: Video, rows: I64, count: int, out: U8 | None) -> Window:
         if count == 0 or not rows.size:

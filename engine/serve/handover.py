@@ -37,7 +37,8 @@ class Handover:
     """The time that the model is told for each picture sent, ``[m] f64``."""
     report: dict[str, Any] = field(default_factory=dict)
     """``frames``: of the batch that are sent; ``time_error_seconds``: largest difference of a told
-    time and the true one; what else the exporter has to say: bytes, size, layout."""
+    time and the true one; ``repaired_frames``: those whose true time is not the film's own stamp,
+    which does not fit; what else the exporter has to say: bytes, size, layout."""
 
     def __repr__(self) -> str:
         sent, of = self.report["frames"], self.report["frames_given"]
@@ -74,11 +75,21 @@ def hand_over(batch: FrameBatch, runtime: str, **options: Any) -> Handover:  # n
     return exported
 
 
+def repaired_frames(batch: FrameBatch, rows: I64) -> list[int]:
+    """Numbers of the frames in these rows whose times are not the film's own stamps."""
+    if batch.is_repaired is None:
+        return []
+    sent = np.unique(rows)
+    numbers: list[int] = batch.frame_numbers[sent[batch.is_repaired[sent]]].tolist()
+    return numbers
+
+
 def reported(batch: FrameBatch, rows: I64, told: F64, **more: Any) -> dict[str, Any]:  # noqa: ANN401
     """The report that every exporter gives."""
     return {
         "frames": len(np.unique(rows)),
         "frames_given": len(batch),
         "time_error_seconds": float(np.abs(batch.seconds[rows] - told).max(initial=0.0)),
+        "repaired_frames": repaired_frames(batch, rows),
         **more,
     }

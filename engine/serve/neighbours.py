@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fewframes.arrays import F64, I64
-from fewframes.decode.frames import FrameBatch
+from fewframes.arrays import F64, I64, Mask
+from fewframes.decode.frames import FrameBatch, marks_or_none
 from fewframes.decode.reading import read
 from fewframes.media.probing import probe
 from fewframes.media.timeline import Timeline
@@ -74,14 +74,13 @@ def _next(times: F64, at: float, near: float) -> int:
 
 
 def _merged(batch: FrameBatch, more: FrameBatch, places: I64) -> FrameBatch:
-    damaged = None
-    if batch.is_damaged is not None or more.is_damaged is not None:
-        none = [np.zeros(len(one), bool) for one in (batch, more)]
+    def merged(first: Mask | None, second: Mask | None) -> Mask | None:
         marks = [
-            none[i] if one.is_damaged is None else one.is_damaged
-            for i, one in enumerate((batch, more))
+            np.zeros(len(one), bool) if own is None else own
+            for one, own in ((batch, first), (more, second))
         ]
-        damaged = np.insert(marks[0], places, marks[1])
+        return marks_or_none(np.insert(marks[0], places, marks[1]))
+
     return replace(
         batch,
         planes=(np.insert(batch.frames, places, more.frames, axis=0),),
@@ -90,7 +89,8 @@ def _merged(batch: FrameBatch, more: FrameBatch, places: I64) -> FrameBatch:
         scores=None,
         luma_xxh64=None,
         picture_xxh64=None,
-        is_damaged=damaged,
+        is_damaged=merged(batch.is_damaged, more.is_damaged),
+        is_repaired=merged(batch.is_repaired, more.is_repaired),
         report={**batch.report, "neighbours": len(more)},
     )
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from fewframes.arrays import I64, U8
 from fewframes.choose.selection import select
-from fewframes.decode.frames import FrameBatch
+from fewframes.decode.frames import FrameBatch, marks_or_none
 from fewframes.errors import FewframesError
 from fewframes.serve.asking import scores_for, scores_in, scores_like
 from fewframes.serve.models import RUNTIMES, tokens
@@ -238,9 +238,8 @@ class Session:
 
     @property
     def _frame_tokens(self) -> int:
-        if self._runtime is None:
-            return 1
-        return tokens(RUNTIMES[self._runtime], 2, *self.video.frame_size)
+        size = self.video.frame_size
+        return 1 if self._runtime is None else tokens(RUNTIMES[self._runtime], 2, *size)
 
     def _choose(self, action: str, asked: dict[str, Any], k: int, **wishes: Any) -> FrameBatch:  # noqa: ANN401
         with self._lock:
@@ -292,6 +291,7 @@ class Session:
             table.time_base,
             table.start_pts,
             self.video.id,
+            is_repaired=marks_or_none(self.video.is_repaired[rows]),
             report={"source": "store"},
         )
 

@@ -65,6 +65,7 @@ class SourceFilm:
             whole.time_base,
             whole.start_pts,
             whole.source,
+            is_repaired=whole.is_repaired,
             report={**whole.report, "source": "film", "box": list(box)},
         )
 

@@ -48,7 +48,8 @@ A film that crashed or hung twice has a row without groups in a list: ``status``
 ``bytes`` what the group takes; ``height`` and ``width`` are those of the stored pictures,
 ``film_height`` and ``film_width`` those of the film as coded; ``reason`` says what is damaged, and
 ``bad_ranges`` counts the stretches that are missing; ``timing`` and ``timeline`` say how times
-are known ("pts" or "decoded", "predicted" or "verified"); ``recipe_fps`` is null for all frames."""
+are known ("pts", "decoded" or "repaired", "predicted" or "verified"); ``recipe_fps`` is null for
+all frames."""
 
 Row = dict[str, Any]
 

@@ -7,7 +7,8 @@
 - ``mp4``: a film a video, a frame a row, each with its own pts; see `fewframes.bindings.mp4`.
 - ``lerobot``: one dataset of all videos; see `fewframes.bindings.lerobot`.
 
-What a row is, when it is shown and whether it may be damaged is in every format: `frame_facts`.
+What a row is, when it is shown, whether it may be damaged and whether its time was repaired is in
+every format: `frame_facts`.
 """
 
 import io
@@ -17,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from fewframes.media.timeline import NO_PTS
 from fewframes.storage.layout import folder_name
 from fewframes.storage.video import Video
 
@@ -55,6 +57,9 @@ def film_facts(video: Video) -> dict[str, Any]:
         "start_pts": facts["start_pts"],
         "end_pts": facts["end_pts"],
         "duration_seconds": video.duration_seconds,
+        "timing": facts["timing"],
+        "container_time_base": facts["stream"]["time_base"],
+        "notes": facts.get("notes", []),
         "height": video.frame_size[0],
         "width": video.frame_size[1],
     }
@@ -63,17 +68,28 @@ def film_facts(video: Video) -> dict[str, Any]:
 def frame_facts(video: Video) -> list[dict[str, Any]]:
     """Says of each row its frame number, pts in ticks of the time base, and seconds.
 
+    ``is_repaired`` says that they are not the film's own stamp, which is ``container_pts`` in ticks
+    of ``container_time_base``, None where it has none.
+
     >>> import fewframes as ff
     >>> frame_facts(ff.open("corpus.zarr")["film"])[1]
-    {'row': 1, 'frame': 12, 'pts': 7680, 'seconds': 0.48, 'is_damaged': False}
+    {'row': 1, 'frame': 12, 'pts': 7680, 'seconds': 0.48, 'is_damaged': False, \
+'is_repaired': False, 'container_pts': 7680}
     """
     table = video.table
-    columns = (table.frame_numbers, table.pts, table.seconds, video.is_damaged)
-    rows = zip(*(column.tolist() for column in columns), strict=True)
-    return [
-        {"row": row, "frame": frame, "pts": pts, "seconds": seconds, "is_damaged": damaged}
-        for row, (frame, pts, seconds, damaged) in enumerate(rows)
-    ]
+    columns = {
+        "frame": table.frame_numbers,
+        "pts": table.pts,
+        "seconds": table.seconds,
+        "is_damaged": video.is_damaged,
+        "is_repaired": video.is_repaired,
+        "container_pts": video.container_pts,
+    }
+    rows = zip(*(column.tolist() for column in columns.values()), strict=True)
+    facts = [{"row": at, **dict(zip(columns, row, strict=True))} for at, row in enumerate(rows)]
+    for row in facts:
+        row["container_pts"] = None if row["container_pts"] == NO_PTS else row["container_pts"]
+    return facts
 
 
 def pictures(video: Video, rows: Sequence[int]) -> Iterator[bytes]:
@@ -101,12 +117,12 @@ def write_jpegs(videos: Sequence[Video], folder: Path) -> None:
         write_facts(video, frames, home / "frames")
 
 
-def write_facts(video: Video, frames: list[dict[str, Any]], stem: Path) -> None:
-    """Writes what is known of the frames as JSON and as Parquet."""
+def write_facts(video: Video, frames: list[dict[str, Any]], stem: Path, **more: int) -> None:
+    """Writes what is known of the frames, and what ``more`` there is, as JSON and as Parquet."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    facts = film_facts(video)
+    facts = {**film_facts(video), **more}
     text = json.dumps({**facts, "frames": frames}, indent=1)
     stem.with_name(f"{stem.name}.json").write_text(text + "\n", encoding="ascii")
     table = pa.Table.from_pylist(frames)
@@ -131,13 +147,16 @@ def write_tars(videos: Sequence[Video], folder: Path) -> None:
 
 
 def write_films(videos: Sequence[Video], folder: Path) -> None:
-    """Writes an MP4 a video, and beside it what is known of its frames."""
-    from fewframes.bindings.mp4 import write_mp4
+    """Writes an MP4 a video, and beside it what is known of its frames.
+
+    ``zero_pts`` there is the pts that is 0 in the MP4: 0, but for films that begin before it.
+    """
+    from fewframes.bindings.mp4 import first_pts, write_mp4
 
     for video in videos:
-        stem = folder / folder_name(video.id, spare_bytes=len(".parquet"))
-        write_mp4(video, stem.with_name(f"{stem.name}.mp4"))
-        write_facts(video, frame_facts(video), stem)
+        stem, zero = folder / folder_name(video.id, spare_bytes=len(".parquet")), first_pts(video)
+        write_mp4(video, stem.with_name(f"{stem.name}.mp4"), zero_pts=zero)
+        write_facts(video, frame_facts(video), stem, zero_pts=zero)
 
 
 def write_dataset(videos: Sequence[Video], folder: Path) -> None:

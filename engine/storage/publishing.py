@@ -131,6 +131,8 @@ class VideoWriter:
             _checked_slots(slots, self._shards.slots),
             np.asarray(gop, np.int64),
             np.zeros(count, bool) if is_damaged is None else np.asarray(is_damaged, bool),
+            timeline.container_pts[table.frame_numbers],
+            timeline.is_repaired[table.frame_numbers],
         )
         if status not in STATUSES:
             raise ValueError(f"status={status!r} is unknown; pass one of {', '.join(STATUSES)}")
@@ -291,6 +293,7 @@ def _timeline_facts(timeline: Timeline, table: FrameTable) -> dict[str, Any]:
         "start_pts": table.start_pts,
         "duration_pts": timeline.duration_pts,
         "end_pts": end,
-        "timing": timeline.timing,
-        "state": timeline.state,
+        **{name: getattr(timeline, name) for name in ("timing", "state", "ticks_per_stamp")},
+        "repaired_frames": len(timeline.repaired),
+        "notes": list(timeline.notes),
     }

@@ -15,11 +15,21 @@ import numpy as np
 from fewframes.arrays import F32, I32, I64, Mask, Samples
 from fewframes.errors import CorruptStoreError
 from fewframes.media.table import Film, FrameTable
+from fewframes.media.timeline import NO_PTS
 from fewframes.storage.commits import Commit
 
 PARQUET = "frames.parquet"
 SIGNATURES = "signatures"
-OWN_COLUMNS = ("frame_number", "pts", "is_keyframe", "gop", "slot", "is_damaged")
+OWN_COLUMNS = (
+    "frame_number",
+    "pts",
+    "is_keyframe",
+    "gop",
+    "slot",
+    "is_damaged",
+    "container_pts",
+    "is_repaired",
+)
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
@@ -33,10 +43,14 @@ class StoredRows:
     """Number of the GOP that each frame is coded in, ``[n] i64``."""
     is_damaged: Mask
     """Frames that a decode anomaly may have touched, ``[n] bool``."""
+    container_pts: I64
+    """The film's own stamp of each frame in ticks of its stream, ``[n] i64``; or `NO_PTS`."""
+    is_repaired: Mask
+    """Frames whose ``pts`` is not the film's own stamp, ``[n] bool``."""
 
     def __post_init__(self) -> None:
         """Checks that every column has one value a row, and that names do not clash."""
-        for name in ("slots", "gop", "is_damaged"):
+        for name in ("slots", "gop", "is_damaged", "container_pts", "is_repaired"):
             if len(getattr(self, name)) != len(self.table):
                 raise ValueError(
                     f"{name} has {len(getattr(self, name))} rows, but the table {len(self.table)}"
@@ -63,10 +77,11 @@ def write_rows(folder: Path, rows: StoredRows) -> None:
         "slot": rows.slots.astype(np.int32),
         **{name: _signal(values) for name, values in table.signals.items()},
         "is_damaged": rows.is_damaged.astype(np.bool_),
+        "is_repaired": rows.is_repaired.astype(np.bool_),
     }
-    pq.write_table(
-        pa.table(columns), folder / PARQUET, compression="zstd", write_page_checksum=True
-    )
+    stamps = rows.container_pts.astype(np.int64)
+    made = pa.table({**columns, "container_pts": pa.array(stamps, mask=stamps == NO_PTS)})
+    pq.write_table(made, folder / PARQUET, compression="zstd", write_page_checksum=True)
     if table.signatures is not None and table.signatures.size:
         _write_signatures(folder / SIGNATURES, table.signatures)
 
@@ -82,7 +97,7 @@ def read_rows(commit: Commit) -> StoredRows:
 
     file = pq.ParquetFile(pa.BufferReader(commit.bytes_of(PARQUET)))
     stored = file.read(use_threads=False)  # a table is small, and a loader has threads enough
-    columns = {name: stored[name].to_numpy() for name in stored.column_names}
+    columns = _columns(stored)
     facts = commit.facts
     table = FrameTable(
         columns["frame_number"],
@@ -94,7 +109,27 @@ def read_rows(commit: Commit) -> StoredRows:
         slots=columns["slot"],
         film=_film(facts),
     )
-    return StoredRows(table, columns["slot"], columns["gop"], columns["is_damaged"])
+    return StoredRows(
+        table,
+        columns["slot"],
+        columns["gop"],
+        columns["is_damaged"],
+        columns["container_pts"],
+        columns["is_repaired"],
+    )
+
+
+def _columns(stored: Any) -> dict[str, Samples]:  # noqa: ANN401 (a pyarrow.Table)
+    """The columns as arrays; older stores have no stamps beside the times."""
+    columns = {
+        name: stored[name].fill_null(NO_PTS).to_numpy()
+        if name == "container_pts"
+        else stored[name].to_numpy()
+        for name in stored.column_names
+    }
+    columns.setdefault("container_pts", columns["pts"])
+    columns.setdefault("is_repaired", np.zeros(len(columns["pts"]), bool))
+    return columns
 
 
 def _film(facts: dict[str, Any]) -> Film:

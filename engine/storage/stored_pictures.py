@@ -14,7 +14,7 @@ import numpy as np
 from fewframes.arrays import I32, I64, U8
 from fewframes.decode.choosing import Asked
 from fewframes.decode.decoding import Device
-from fewframes.decode.frames import FrameBatch
+from fewframes.decode.frames import FrameBatch, marks_or_none
 from fewframes.storage.rows import StoredRows
 from fewframes.storage.shards import ShardReader
 
@@ -64,7 +64,9 @@ def stored_batch(
     where who was asked for is not there.
     """
     table, slots, damaged = rows.table, rows.slots[at], rows.is_damaged[at]
+    repaired = rows.is_repaired[at]
     report: dict[str, Any] = {"source": "store", "pictures": len(np.unique(slots))}
+    report["repaired_times"] = int(repaired.sum())
     if asked == OURS:
         frames = shards.read(slots, size=size, out=out, workers=workers)
     else:
@@ -77,7 +79,8 @@ def stored_batch(
         table.time_base,
         table.start_pts,
         name,
-        is_damaged=damaged if damaged.any() else None,
+        is_damaged=marks_or_none(damaged),
+        is_repaired=marks_or_none(repaired),
         report=report,
     )
 

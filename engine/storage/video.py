@@ -111,6 +111,16 @@ class Video:
         """Rows that a decode anomaly may have touched, ``[n] bool``."""
         return self._rows.is_damaged
 
+    @property
+    def is_repaired(self) -> Mask:
+        """Rows whose ``pts`` is not the film's own stamp, which does not fit its neighbours'."""
+        return self._rows.is_repaired
+
+    @property
+    def container_pts(self) -> I64:
+        """The film's own stamp of each row in ticks of its stream, ``[n] i64``; or `NO_PTS`."""
+        return self._rows.container_pts
+
     def read(
         self,
         *,
