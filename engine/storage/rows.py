@@ -64,9 +64,8 @@ def write_rows(folder: Path, rows: StoredRows) -> None:
         **{name: _signal(values) for name, values in table.signals.items()},
         "is_damaged": rows.is_damaged.astype(np.bool_),
     }
-    pq.write_table(
-        pa.table(columns), folder / PARQUET, compression="zstd", write_page_checksum=True
-    )
+    with (folder / PARQUET).open("wb") as file:  # by its name, Arrow would take "a:b/…" for a URL
+        pq.write_table(pa.table(columns), file, compression="zstd", write_page_checksum=True)
     if table.signatures is not None and table.signatures.size:
         _write_signatures(folder / SIGNATURES, table.signatures)
 
