@@ -90,7 +90,8 @@ def write_rows(path: Path, columns: dict[str, Any]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    pq.write_table(pa.table(columns), path)
+    with path.open("wb") as file:
+        pq.write_table(pa.table(columns), file)
 
 
 def write_meta(videos: Sequence[Video], folder: Path) -> None:

@@ -38,7 +38,7 @@ def write_mp4(video: Video, path: Path, *, zero_pts: int = 0) -> None:
     ticks, ends, time_base = track_times(video, zero_pts=zero_pts)
     scale = str(time_base.denominator)
     options = {"video_track_timescale": scale, "movie_timescale": scale}
-    with av.open(str(path), "w", options=options) as container:
+    with av.open(f"file:{path}", "w", options=options) as container:  # a colon may be in it
         stream = _stream(container, video, time_base)
         last_duration = int(ends[-1] - ticks[-1])
         durations = [*np.diff(ticks).tolist(), last_duration]

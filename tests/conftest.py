@@ -9,11 +9,15 @@ import uuid
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from fewframes.bench.films import RECIPES, write_film
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))  # so that tests can import media_fuzzer
+
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")  # a slow machine is no fault of the code
 
 NO_FOOTAGE = "no real footage: set FEWFRAMES_FOOTAGE to its folder, or put it at ../shared/videos"
 DAMAGED = ("broken", "derived_trunc", "derived_bitflips", "derived_empty", "derived_text")

@@ -1,6 +1,7 @@
 """The command line; its commands are in the modules named `…_command` and `…_commands`.
 
-Exit status: 0 done, 1 failed, 2 wrong usage, 3 done with damaged or failed films (listed).
+Exit status: 0 done, 1 failed, 2 wrong usage, 3 done with damaged or failed films (listed), 141 if
+the reader of the output went away, as ``head`` does.
 """
 
 import sys

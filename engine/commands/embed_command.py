@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 import fewframes
-from fewframes.commands.wording import WHERE, on_disk, plainly
+from fewframes.commands.wording import WHERE, on_disk, plainly, say
 
 MODEL_HELP = "Folder of a CLIP- or SigLIP-like model, or its name of the hub."
 
@@ -35,7 +35,7 @@ def embed(
         words = outcome.reason or f"{outcome.stored} pictures"
         line = f"{outcome.video_id}: {outcome.status}, {words}"
         facts = {"video": outcome.video_id, "embedder": embedder.name, **asdict(outcome)}
-        click.echo(json.dumps(facts) if as_json else line)
+        say(json.dumps(facts) if as_json else line)
     sys.exit(3 if any(outcome.status == "failed" for outcome in outcomes) else 0)
 
 

@@ -9,7 +9,7 @@ import click
 
 import fewframes
 from fewframes.commands.film_commands import BACKEND, DEVICE
-from fewframes.commands.wording import WHERE, plainly, read_rate, read_size
+from fewframes.commands.wording import WHERE, plainly, read_rate, read_size, say
 from fewframes.runs.isolation import LIMIT_SECONDS
 from fewframes.runs.ranges import RANGE_SECONDS
 from fewframes.storage.pictures import CODECS
@@ -145,7 +145,7 @@ def echo_forecast(found: "Forecast") -> None:
     from fewframes.runs.forecast import clock
 
     for look in found.looks:
-        click.echo(
+        say(
             f"{look.video_id}: {clock(look.film_seconds)} of film, {look.effort.rows} frames, "
             f"{look.effort.pictures} pictures to decode, "
             f"{look.effort.cpu_seconds:.1f} CPU seconds, "
@@ -153,5 +153,5 @@ def echo_forecast(found: "Forecast") -> None:
             f"{look.ranges} range{'s' * (look.ranges != 1)}"
         )
     for other in found.others:
-        click.echo(f"{other.video_id}: {other.status}{': ' * bool(other.reason)}{other.reason}")
+        say(f"{other.video_id}: {other.status}{': ' * bool(other.reason)}{other.reason}")
     click.echo(repr(found))

@@ -9,7 +9,16 @@ from pathlib import Path
 import click
 
 import fewframes
-from fewframes.commands.wording import WHERE, apart, is_store, on_disk, plainly, show, the_video
+from fewframes.commands.wording import (
+    WHERE,
+    apart,
+    is_store,
+    on_disk,
+    plainly,
+    say,
+    show,
+    the_video,
+)
 from fewframes.storage.objects import store_at
 
 FORMS = ("jpeg", "webdataset", "mp4", "lerobot")
@@ -37,7 +46,7 @@ def ls(store: str | Path, where: str | None, parquet: Path | None, as_json: bool
         rows = iter(opened.to_table(where).to_pylist())
     for row in rows:
         line = listed_line(row)
-        click.echo(json.dumps(line | row) if as_json else "  ".join(map(str, line.values())))
+        say(json.dumps(line | row) if as_json else "  ".join(map(str, line.values())))
 
 
 @click.command()
@@ -84,13 +93,13 @@ def verify(
         words = verdict.differences[0] if verdict.differences else "as it should be"
         notes = "".join(f"; {note}" for note in verdict.notes)
         line = f"{verdict.video}: {words} ({verdict.compared} compared{notes})"
-        click.echo(json.dumps(asdict(verdict)) if as_json else line)
+        say(json.dumps(asdict(verdict)) if as_json else line)
     is_well = not any(verdict.differences for verdict in verdicts)
     if repair and not is_well:
         repairs = list(repair_store(on_disk(source), verdicts, films, drop=drop))
         for done in repairs:
             line = f"{done.video}: {done.words}"
-            click.echo(json.dumps(asdict(done)) if as_json else line)
+            say(json.dumps(asdict(done)) if as_json else line)
         is_well = all(done.is_mended for done in repairs)
     sys.exit(0 if is_well else 3)
 

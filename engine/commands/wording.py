@@ -1,10 +1,14 @@
 """What the commands share: options as people write them, errors as sentences, facts as lines."""
 
+import io
 import json
+import os
+import select
+import sys
 from collections.abc import Callable, Iterable
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import click
 
@@ -15,6 +19,8 @@ from fewframes.storage.objects import is_url
 R = TypeVar("R")
 STORE_MARK = "fewframes-store.json"
 FILM_SECONDS, SECONDS_A_GB = 600.0, 3600.0
+READER_IS_GONE = 141
+"""Exit status where the reader of the output has closed it: 128 + SIGPIPE, as in a shell."""
 
 
 class Where(click.ParamType):  # type: ignore[type-arg]
@@ -50,18 +56,53 @@ def on_disk(store: str | Path) -> Path:
 
 
 def plainly(command: Callable[..., None]) -> Callable[..., None]:
-    """Turns an expected error into one sentence and exit status 1."""
+    """Turns an expected error into one sentence and exit status 1; ends where nobody reads on."""
 
     @wraps(command)
     def run(*args: Any, **options: Any) -> None:  # noqa: ANN401
         try:
             command(*args, **options)
+        except BrokenPipeError as error:
+            end_unread(error)
         except KeyError as error:
             raise click.ClickException(str(error.args[0])) from error
         except (FewframesError, ValueError, IndexError, OSError) as error:
             raise click.ClickException(str(error)) from error
 
     return run
+
+
+def end_unread(error: BrokenPipeError) -> NoReturn:
+    """Ends the program without a word if a reader such as ``head`` has what it wanted."""
+    gone = [stream for stream in (sys.stdout, sys.stderr) if is_unread(stream)]
+    if not gone:
+        raise click.ClickException(str(error)) from error
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in gone:  # so that flushing them at the end is no error
+        os.dup2(nowhere, stream.fileno())
+    sys.exit(READER_IS_GONE)
+
+
+def is_unread(stream: Any) -> bool:  # noqa: ANN401 (a text stream, or a test's)
+    """Whether a stream goes to a pipe that nobody reads any more."""
+    waiting = select.poll()
+    try:
+        waiting.register(stream.fileno(), 0)
+    except io.UnsupportedOperation:
+        return False
+    return any(event & select.POLLERR for _, event in waiting.poll(0))
+
+
+def say(line: str) -> None:
+    """Prints a line; a name in it that has a line break or is no UTF-8 neither breaks nor ends it.
+
+    The bytes of such a name come out as they are in the file system.
+    """
+    from fewframes.runs.progress import one_line
+
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="surrogateescape")
+    click.echo(one_line(line))
 
 
 def apart(function: Callable[..., R], film: Path, *args: Any, **options: Any) -> R:  # noqa: ANN401
@@ -112,7 +153,7 @@ def show(facts: dict[str, Any], *, as_json: bool) -> None:
     for name, value in facts.items():
         lines = value if isinstance(value, list) else [value]
         for i, line in enumerate(lines or ["none"]):
-            click.echo(f"{name.replace('_', ' ') if i == 0 else '':<{width}}  {line}")
+            say(f"{name.replace('_', ' ') if i == 0 else '':<{width}}  {line}")
 
 
 def show_frames(frames: Iterable[dict[str, Any]]) -> None:

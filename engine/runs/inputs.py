@@ -31,7 +31,7 @@ from fewframes.runs.finding import (
 from fewframes.storage.objects import is_url
 
 MAGIC = "*?["
-"""What makes a word a pattern, where nothing is called so."""
+"""What makes a word a pattern, where nothing is called so; likewise an ``@`` makes it a list."""
 
 
 def find_inputs(
@@ -51,7 +51,7 @@ def find_inputs(
 
 
 def _meant(word: str | Path) -> Iterator[Found]:
-    if isinstance(word, str) and word.startswith("@"):
+    if isinstance(word, str) and word.startswith("@") and not Path(word).exists():
         yield from _listed(Path(word[1:]))
     else:
         yield from _named(word)
@@ -181,9 +181,11 @@ def _parquet_rows(file: Path) -> Rows:
     import pyarrow.parquet as pq
 
     try:
-        names = pq.read_schema(file).names
-        _check_columns(file, names)
-        table = pq.read_table(file, columns=[name for name in ("path", "id") if name in names])
+        with file.open("rb") as opened:
+            parquet = pq.ParquetFile(opened)
+            names = parquet.schema_arrow.names
+            _check_columns(file, names)
+            table = parquet.read([name for name in ("path", "id") if name in names])
     except pa.ArrowInvalid as error:
         raise ValueError(f"list {file.name!r} is no Parquet file: {error}") from error
     for number, row in enumerate(table.to_pylist(), 1):

@@ -14,6 +14,7 @@
    after a week (`leftovers`).
 """
 
+import os
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -157,7 +158,7 @@ class PartWriter:
         schema = _schema()
         if self._out is None:
             self._parts.folder.mkdir(parents=True, exist_ok=True)
-            self._out = pa.ipc.new_stream(pa.OSFile(str(self._file), "wb"), schema)
+            self._out = pa.ipc.new_stream(pa.OSFile(os.fsencode(self._file), "wb"), schema)
         columns = zip(*self._rows, strict=True) if self._rows else ([] for _ in schema)
         arrays = [
             pa.array(list(values), field.type)
@@ -189,7 +190,7 @@ def read_part(file: Path, numbers: I64) -> Iterator[Seen]:
     import pyarrow as pa
 
     at = 0
-    with pa.OSFile(str(file), "rb") as opened, pa.ipc.open_stream(opened) as batches:
+    with pa.OSFile(os.fsencode(file), "rb") as opened, pa.ipc.open_stream(opened) as batches:
         for batch in batches:
             there = batch["number"].to_pylist()
             if there != numbers[at : at + len(there)].tolist():

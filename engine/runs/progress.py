@@ -78,7 +78,7 @@ class Reporter:
         assert self.bar is not None
         if self.task is None:
             self.task = self.bar.add_task("", total=1.0)
-        words = f"{now.films_done}/{now.films_total} {_so_far(now)} {now.video_id[-40:]}"
+        words = f"{now.films_done}/{now.films_total} {_so_far(now)} {one_line(now.video_id[-40:])}"
         self.bar.update(self.task, completed=now.share_done, description=words)
 
     def _say(self, line: str, *, always: bool = False) -> None:
@@ -86,7 +86,7 @@ class Reporter:
         if self.quiet and not always:
             return
         if self.bar:
-            self.bar.console.print(line, highlight=False, markup=False)
+            self.bar.console.print(one_line(line), highlight=False, markup=False)
         else:
             _to_stderr(line)
 
@@ -156,8 +156,21 @@ def _so_far(now: Progress) -> str:
     ).replace("%", " %")
 
 
+CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
+"""Signs of names that would break a line, or tell a terminal to do something."""
+
+
+def one_line(words: str) -> str:
+    r"""Writes signs of control in words, as names of films may have them, as escapes.
+
+    >>> print(one_line("two\nlines"))
+    two\x0alines
+    """
+    return words.translate(CONTROL)
+
+
 def _to_stderr(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)  # noqa: T201 (the one place that talks)
+    print(one_line(line), file=sys.stderr, flush=True)  # noqa: T201 (the one place that talks)
 
 
 def _bar() -> Any:  # noqa: ANN401 (rich is loaded only where there is a terminal)

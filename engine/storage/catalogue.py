@@ -8,6 +8,7 @@
    so that a wrong one can hide a video from a list, but never give another's frames.
 """
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -161,7 +162,7 @@ def _open_snapshot(file: Path) -> Snapshot:
     )
     if not file.stat().st_size:
         raise wrong
-    with pa.memory_map(str(file)) as mapped:
+    with pa.memory_map(os.fsencode(file)) as mapped:
         data = mapped.read_buffer()
     if xxhash.xxh3_128_hexdigest(memoryview(data)) != file.stem.rsplit("-", 1)[1]:
         raise wrong

@@ -127,7 +127,8 @@ def write_facts(video: Video, frames: list[dict[str, Any]], stem: Path, **more: 
     stem.with_name(f"{stem.name}.json").write_text(text + "\n", encoding="ascii")
     table = pa.Table.from_pylist(frames)
     table = table.replace_schema_metadata({"fewframes": json.dumps(facts)})
-    pq.write_table(table, stem.with_name(f"{stem.name}.parquet"))
+    with stem.with_name(f"{stem.name}.parquet").open("wb") as file:
+        pq.write_table(table, file)
 
 
 def write_tars(videos: Sequence[Video], folder: Path) -> None:

@@ -41,7 +41,8 @@ def write_parquet(table: Any, file: Path) -> None:  # noqa: ANN401 (a pyarrow.Ta
 
     draft = file.with_name(f".{file.name}.partial")
     try:
-        pq.write_table(table, draft)
+        with draft.open("wb") as opened:  # by its name, Arrow would take "a:b" for a URL
+            pq.write_table(table, opened)
         draft.replace(file)
     finally:
         draft.unlink(missing_ok=True)

@@ -81,7 +81,8 @@ def write_rows(folder: Path, rows: StoredRows) -> None:
     }
     stamps = rows.container_pts.astype(np.int64)
     made = pa.table({**columns, "container_pts": pa.array(stamps, mask=stamps == NO_PTS)})
-    pq.write_table(made, folder / PARQUET, compression="zstd", write_page_checksum=True)
+    with (folder / PARQUET).open("wb") as file:  # by its name, Arrow would take "a:b/…" for a URL
+        pq.write_table(made, file, compression="zstd", write_page_checksum=True)
     if table.signatures is not None and table.signatures.size:
         _write_signatures(folder / SIGNATURES, table.signatures)
 
