@@ -97,24 +97,19 @@ def in_order(path: Path, stream: int, *, keep: bool = False) -> list[tuple[int |
     return found
 
 
-def expected(timeline: ff.Timeline, path: Path) -> Callable[[int, int], set[str] | None]:
-    """Gives what frame ``number``, shown at ``pts``, may look like; None where that is not known.
+def expected(timeline: ff.Timeline, path: Path) -> Callable[[int], set[str] | None]:
+    """Gives what frame ``number`` may look like, by its packet; None where that is not known.
 
     It is not where the decode in order gives no picture at all (some decoders never recover from a
     bad packet, until they are flushed), or another one each time (some read memory they never
     wrote, when a packet is damaged in a way that they do not notice).
     """
     shown, again = (in_order(path, timeline.stream.index, keep=keep) for keep in (False, True))
-    is_ordered = timeline.timing != "pts"  # then the order is all there is
 
-    def lumas(pictures: list[tuple[int | None, str]], number: int, pts: int) -> set[str]:
-        beyond = max(0, len(pictures) - len(timeline))  # broken packets may give two pictures
-        some = pictures[number : number + 1 + beyond] if is_ordered else pictures
-        return {luma for time, luma in some if is_ordered or time == pts}
-
-    def known(number: int, pts: int) -> set[str] | None:
-        first = lumas(shown, number, pts)
-        return first if first and first == lumas(again, number, pts) else None
+    def known(number: int) -> set[str] | None:
+        row = int(timeline.order[number])
+        first, second = ({luma for tag, luma in some if tag == row} for some in (shown, again))
+        return first if first and first == second else None
 
     return known
 
@@ -145,11 +140,12 @@ def undamaged(film: Path) -> dict[str, str]:
 
 
 def _decoded(path: Path, stream: int) -> Iterator[Any]:
+    """Pictures of a plain decode in order; the pts of each is the row of its packet."""
     with av.open(str(path), **OPENING) as container:
         video = next(s for s in container.streams.video if s.index == stream)
         context = video.codec_context
         context.thread_count = 1
-        packets = container.demux(video)
+        packets, row = container.demux(video), 0
         while True:
             try:
                 packet = next(packets)
@@ -157,6 +153,7 @@ def _decoded(path: Path, stream: int) -> Iterator[Any]:
                 break
             if packet.size == 0:
                 continue
+            packet.pts, row = row, row + 1
             try:
                 yield from context.decode(packet)
             except av.error.FFmpegError:
@@ -185,7 +182,7 @@ def check(path: Path, film: Path, seed: int) -> dict[str, Any]:
 
     for some in (numbers[:8], *numbers[8:, None]):
         for number, pts, luma in _read(timeline, some, tally):
-            lumas = truth(number, pts)
+            lumas = truth(number)
             if lumas is None or luma in lumas:
                 tally["unknown" if lumas is None else "true"] += 1
             elif luma == undamaged(film).get(chain_of(number)):

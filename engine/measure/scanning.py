@@ -81,7 +81,7 @@ def grid_times(shown: F64, fps: float) -> F64:
     grid is so at the first one behind its begin.
 
     >>> grid_times(np.array([0.0, 0.5, 1e9]), 1.0).tolist()
-    [0.0, 1.0, 999999999.0, 1000000000.0]
+    [0.0, 1.0, 2.0, 999999999.0, 1000000000.0]
     """
     step, end = 1 / fps, float(shown[-1]) + SAME_SECONDS
     if end / step <= GRID_TIMES_A_FRAME * len(shown):

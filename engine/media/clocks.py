@@ -146,7 +146,8 @@ def repaired_times(stamps: I64, durations: I64, time_base: Fraction) -> Times:
         i = reading.take(i)
     groups = list(_groups(reading))
     scale = _ticks_per_stamp(groups, reading.stamps)
-    placed = np.array(_placed(groups, reading, durations.tolist(), scale), np.int64)
+    lasting = (durations * _agrees(durations, step)).tolist()
+    placed = np.array(_placed(groups, reading, lasting, scale), np.int64)
     rank = np.arange(len(placed))
     placed = np.maximum.accumulate(placed - rank) + rank
     repaired = np.flatnonzero(placed != stamps * scale)
@@ -162,6 +163,12 @@ def usual_step(steps: I64) -> int:
     """
     rising = steps[steps > 0]
     return max(1, int(np.median(rising))) if rising.size else 1
+
+
+def _agrees(durations: I64, step: int) -> bool:
+    """Whether durations are those of the stamps; some encoders write their own ticks there."""
+    known = durations[durations > 0]
+    return bool(known.size) and 4 * abs(int(np.median(known)) - step) <= step
 
 
 class _Group(NamedTuple):

@@ -1,7 +1,8 @@
 """Does a Matroska or WebM file end inside one of its elements?
 
 1. The cluster that holds the last packet of the video is found by its id, read backwards.
-2. From there on, elements are gone over: clusters are entered, everything else is stepped over.
+2. From there on, elements are gone over: clusters that do not end in the file are entered,
+   everything else is stepped over.
 3. A block or a cluster that reaches beyond the end of the file was cut. So was a segment, unless
    the file ends where its seek head says that the cues begin, or inside another element.
 """
@@ -47,7 +48,7 @@ def _walk(data: Bytes, at: int) -> tuple[Ending | None, int]:
             return Ending(f"truncated: the file ends at byte {data.size}, in an element's head"), at
         if head == 0:
             break
-        if name == CLUSTER:
+        if name == CLUSTER and (length == UNKNOWN or at + head + length > data.size):
             cluster_end = at + head + length if length != UNKNOWN else 0
             at += head
             continue

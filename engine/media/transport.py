@@ -50,18 +50,18 @@ def pictures_elsewhere(data: Bytes, packets: Packets, streams: Mapping[int, int]
     if layout is None or not len(packets) or packets.position.min() < 0:
         return []
     stretches = list(_stretches(packets, data.size))
+    found: dict[int, list[int]] = {}
+    for first, last in stretches:
+        for pid, position in _pes_packets(data, first, min(last, first + MOST_BYTES), layout):
+            found.setdefault(pid, []).append(position)
+    many = {pid: places for pid, places in found.items() if len(places) >= FEWEST}
+    if not many:
+        return []
     begin = int(packets.position.min())
     end = min([first for first, _ in stretches if first > begin])
     beside = _pes_packets(data, begin, min(end, begin + BESIDE_BYTES), layout)
     known = {pid for pid, _ in beside}
-    found: dict[int, list[int]] = {}
-    for first, last in stretches:
-        for pid, position in _pes_packets(data, first, min(last, first + MOST_BYTES), layout):
-            if pid not in known:
-                found.setdefault(pid, []).append(position)
-    return [
-        _sentence(pid, places, streams) for pid, places in found.items() if len(places) >= FEWEST
-    ]
+    return [_sentence(pid, places, streams) for pid, places in many.items() if pid not in known]
 
 
 def _sentence(pid: int, places: list[int], streams: Mapping[int, int]) -> str:
