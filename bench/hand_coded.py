@@ -26,7 +26,7 @@ class Bits:
     >>> bits = Bits()
     >>> bits.ue(3, 0)
     >>> bits.raw().hex()
-    '2380'
+    '26'
     """
 
     def __init__(self) -> None:
@@ -200,7 +200,8 @@ def packed(coded: Coded) -> Coded:
     The first B-frame lies in the packet of the picture that is shown after it, each further one in
     the packet before its own, and the last packet of such a row holds a picture that is not there.
     """
-    made, furthest = [], -1
+    made: list[CodedPacket] = []
+    furthest = -1
     note = b"\0\0\1\xb2DivX503b1393p"
     for packet, behind in zip_longest(coded.packets, coded.packets[1:]):
         is_b, furthest = packet.number < furthest, max(furthest, packet.number)
