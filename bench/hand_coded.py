@@ -26,7 +26,7 @@ class Bits:
     >>> bits = Bits()
     >>> bits.ue(3, 0)
     >>> bits.raw().hex()
-    '2380'
+    '26'
     """
 
     def __init__(self) -> None:
