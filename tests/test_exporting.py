@@ -189,3 +189,41 @@ def test_stored_pictures_are_read_by_any_jpeg_reader(store, tmp_path):
     rows = json.loads((tmp_path / "out/even/frames.json").read_text())["frames"]
     pixels = simplejpeg.decode_jpeg((tmp_path / "out/even" / rows[7]["file"]).read_bytes())
     np.testing.assert_array_equal(pixels, video.read(rows=[7]).frames[0])
+
+
+DAMAGED = [3, 4, 11]
+
+
+@pytest.mark.parametrize("form", ["jpeg", "webdataset", "mp4", "lerobot"])
+def test_rows_that_may_be_damaged_are_marked_in_every_format(tmp_path, form):
+    marks = np.isin(np.arange(20), DAMAGED)
+    put(tmp_path / "s", "film", is_damaged=marks, status="damaged", bad_ranges=[[6, 8]])
+    export(tmp_path / "s", tmp_path / "out", form, "film")
+    assert list(marks_of(tmp_path / "out", form)) == [marks.tolist()] * (2 - (form in LONE))
+
+
+LONE = ("webdataset", "lerobot")
+"""Formats that say it once; the others say it in JSON and in Parquet."""
+
+
+def marks_of(folder, form):
+    """The column of each file that says it."""
+    for file in sorted(folder.rglob("*")):
+        if file.suffix == ".json" and form in ("jpeg", "mp4"):
+            yield [row["is_damaged"] for row in json.loads(file.read_text())["frames"]]
+        elif file.suffix == ".parquet":
+            yield pq.read_table(file)["is_damaged"].to_pylist()
+        elif file.suffix == ".tar":
+            with tarfile.open(file) as tar:
+                texts = [tar.extractfile(m).read() for m in tar if m.name.endswith(".json")]
+            yield [json.loads(text)["is_damaged"] for text in texts]
+
+
+def test_jpeg_quality_is_the_one_asked_for(films):
+    batch = ff.read(films("x264_uneven"), frames=[0, 40])
+    coarse, usual, fine = (batch.jpeg(quality=quality) for quality in (20, 90, 98))
+    for small, middle, large, frame in zip(coarse, usual, fine, batch, strict=True):
+        assert len(small) < len(middle) < len(large)
+        errors = [psnr(simplejpeg.decode_jpeg(data), frame) for data in (small, middle, large)]
+        assert errors == sorted(errors)
+    assert batch.jpeg() == usual

@@ -177,3 +177,16 @@ def test_no_frames_make_an_empty_plan():
 def test_a_frame_that_is_not_there_is_refused(number):
     with pytest.raises(IndexError, match=rf"frame {number} of 'example.mp4' .* 0 to 3"):
         plan_frames(example_timeline(), [0, number])
+
+
+@pytest.mark.parametrize("codec", ["mpeg1video", "mpeg2video"])
+@given(wishes())
+def test_a_picture_of_mpeg_1_and_2_is_followed_by_the_packet_that_ends_it(codec, wish):
+    timeline, numbers = wish
+    timeline = replace(timeline, stream=replace(timeline.stream, codec=codec))
+    plan = plan_frames(timeline, numbers, drop_unreferenced=False)  # nothing there says it is
+    fed = {row for run in plan.runs for row in run.feed.tolist()}
+    wanted = {row for run in plan.runs for row in run.wanted.tolist()}
+    last = len(timeline.packets) - 1
+    assert {min(row + 1, last) for row in wanted} <= fed
+    assert wanted == set(timeline.order[plan.frame_numbers].tolist())

@@ -4,9 +4,10 @@ import os
 from dataclasses import fields, replace
 from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import fewframes
@@ -241,3 +242,54 @@ def test_best_effort_times_always_go_forward(frames, step):
     pts = np.array([NO_PTS if missing else time for time, missing, _ in frames], np.int64)
     dts = np.array([time for _, _, time in frames], np.int64)
     assert (np.diff(best_effort_times(pts, dts, step)) > 0).all()
+
+
+@given(timelines())
+def test_a_time_written_with_nine_decimals_finds_its_frame(timeline):
+    written = np.array([float(f"{seconds:.9f}") for seconds in timeline.seconds])
+    steps = np.diff(timeline.seconds)
+    assume(not steps.size or steps.min() > 3e-9)
+    assert timeline.frame_at(written).tolist() == list(range(len(timeline)))
+
+
+def test_the_tolerance_is_a_nanosecond():
+    timeline = example_timeline()
+    just_before, before = timeline.seconds[1:] - 9e-10, timeline.seconds[1:] - 2e-9
+    assert timeline.frame_at(just_before).tolist() == [1, 2, 3]
+    assert timeline.frame_at(before).tolist() == [0, 1, 2]
+
+
+def test_frames_before_the_first_keyframe_are_of_the_first_gop():
+    starts = np.array([False, False, True, False])
+    whole = example_timeline()
+    cut = replace(
+        whole,
+        packets=replace(whole.packets, can_start=starts),
+        order=np.arange(4),
+        pts=np.arange(4),
+    )
+    assert cut.gop.tolist() == [0, 0, 0, 0]
+    later = replace(cut, packets=replace(cut.packets, can_start=np.roll(starts, 1) | starts))
+    assert later.gop.tolist() == [0, 0, 0, 1]
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mov", "mkv"])
+def test_the_last_frame_lasts_as_long_as_its_packet_says(tmp_path, suffix):
+    path, ticks = tmp_path / f"slides.{suffix}", 1000
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=1)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuvj420p"
+        stream.codec_context.time_base = Fraction(1, ticks)
+        for number, shown in enumerate((0, 1000, 2000, 3000)):
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 60 * number, np.uint8))
+            frame.pts = shown
+            for packet in stream.encode(frame):
+                packet.duration = 7000 if number == 3 else 1000
+                container.mux(packet)
+        container.mux(stream.encode(None))
+    with av.open(str(path)) as container:
+        *_, last = (packet for packet in container.demux(video=0) if packet.size)
+        assert float(last.duration * last.time_base) == pytest.approx(7.0)
+    timeline = fewframes.probe(path)
+    assert timeline.duration_seconds == pytest.approx(10.0)
+    assert timeline.frame_at([3.5, 9.9]).tolist() == [3, 3]
