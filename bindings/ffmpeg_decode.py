@@ -153,7 +153,10 @@ def _feed(
         if damage.log or pictures is None or (is_fed and broken[row]):
             damage.begin(row, report)
         for picture in pictures or ():
-            is_landed |= picture.pts == start and picture.pict_type == PictureType.I
+            is_intra = picture.pict_type == PictureType.I
+            is_landed |= picture.pts == start and is_intra
+            if not is_intra:
+                damage.go_on(picture.pts or 0)
             if picture.pts in wanted:
                 if not is_landed:
                     raise LandingError(f"packet {start} is no keyframe, whatever the file says")
@@ -195,6 +198,12 @@ class _Damage:
             leading = slice(end, self._next_start(end))
             times = self.timeline.packet_times
             self.is_touched[leading] |= times[leading] < times[end]
+
+    def go_on(self, row: int) -> None:
+        """Ends no damage at a start whose picture turns out not to be intra."""
+        touched = self.is_touched
+        if touched is not None and row and self.packets.can_start[row] and touched[row - 1]:
+            touched[row : self._next_start(row)] = True
 
     def touches(self, picture: VideoFrame) -> bool:
         """Whether a picture is flagged by the decoder or lies in a damaged stretch."""

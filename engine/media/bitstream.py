@@ -20,7 +20,7 @@ import struct
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypeAlias
 
-from fewframes.media.start_headers import jpeg_starts, mpeg4_starts
+from fewframes.media.start_headers import GOV, VOP, jpeg_starts, mpeg4_starts
 from fewframes.media.theora import Start, theora_starts
 
 Buffer: TypeAlias = memoryview
@@ -54,7 +54,7 @@ SEQUENCE_HEADERS = {"mpeg1video": b"\xb3", "mpeg2video": b"\xb3", "vc1": b"\x0f"
 """Codecs with a header in front of some pictures, and its start code."""
 START_TESTS: dict[str, Callable[[bytes], Callable[[Buffer], Start]]] = {
     "mjpeg": lambda _: jpeg_starts(),
-    "mpeg4": lambda _: mpeg4_starts(),
+    "mpeg4": mpeg4_starts,
     "theora": theora_starts,
 }
 """Codecs whose packets may lean on what came before, and what makes the test of a stream."""
@@ -98,14 +98,24 @@ has_headers=False)
     if codec == "vp9":
         return lambda data: PLAIN if _vp9_is_shown(data) else HIDDEN
     if codec in START_TESTS:
-        can_start = START_TESTS[codec](extradata)
-        return lambda data: _STARTS[can_start(data)]
+        return _tested(codec, START_TESTS[codec](extradata))
     if codec in SEQUENCE_HEADERS:
         mark = b"\0\0\1" + SEQUENCE_HEADERS[codec]
         return lambda data: WITH_HEADERS[PLAIN] if data[:64].tobytes().find(mark) >= 0 else PLAIN
     if codec == "av1":
         return lambda data: WITH_HEADERS[PLAIN] if _has_av1_header(data) else PLAIN
     return lambda data: PLAIN
+
+
+def _tested(codec: str, can_start: Callable[[Buffer], Start]) -> PacketParser:
+    """Packets that are plain or needed by a test; of MPEG-4 also whether more than a picture."""
+
+    def kind(data: Buffer) -> PacketKind:
+        found = _STARTS[can_start(data)]
+        is_bare = codec != "mpeg4" or len(data) < 4 or data[3] in (VOP, GOV)
+        return found if is_bare else WITH_HEADERS[found]
+
+    return kind
 
 
 def _has_av1_header(data: Buffer) -> bool:

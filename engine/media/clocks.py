@@ -146,7 +146,7 @@ def repaired_times(stamps: I64, durations: I64, time_base: Fraction) -> Times:
         i = reading.take(i)
     groups = list(_groups(reading))
     scale = _ticks_per_stamp(groups, reading.stamps)
-    lasting = (durations * _agrees(durations, step)).tolist()
+    lasting = (durations * agrees(durations, step)).tolist()
     placed = np.array(_placed(groups, reading, lasting, scale), np.int64)
     rank = np.arange(len(placed))
     placed = np.maximum.accumulate(placed - rank) + rank
@@ -165,7 +165,7 @@ def usual_step(steps: I64) -> int:
     return max(1, int(np.median(rising))) if rising.size else 1
 
 
-def _agrees(durations: I64, step: int) -> bool:
+def agrees(durations: I64, step: int) -> bool:
     """Whether durations are those of the stamps; some encoders write their own ticks there."""
     known = durations[durations > 0]
     return bool(known.size) and 4 * abs(int(np.median(known)) - step) <= step

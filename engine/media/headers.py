@@ -6,8 +6,8 @@ the first on:
 
 1. H.264 and HEVC (Rec. ITU-T H.264, 7.4.1.2.1, and H.265, 7.4.2.4): the parameter sets by kind and
    number; a later one takes the place of an earlier one.
-2. MPEG-1 and MPEG-2 video (Rec. ITU-T H.262, 6.1.1), VC-1 (SMPTE 421M, annex E) and AV1 (its
-   specification, 7.5): the last sequence header, unless the packet has one.
+2. MPEG-1 and MPEG-2 video (Rec. ITU-T H.262, 6.1.1), MPEG-4 (ISO/IEC 14496-2, 6.2), VC-1 (SMPTE
+   421M, annex E) and AV1 (its specification, 7.5): the last header, unless the packet has one.
 3. Side data of the container: a palette, and a header that takes the place of the stream's own.
    They count for the packet that they come with.
 
@@ -16,10 +16,12 @@ Each state is listed once (`Headers`); the first is that of the stream's own hea
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
 from fewframes.media.bitstream import Buffer, unit_reader
 from fewframes.media.parameter_sets import Bits, skip_profile, units_of
+from fewframes.media.start_headers import VOP_MARK, mpeg4_header
 
 PALETTE, EXTRADATA = "palette", "new_extradata"
 LASTING = (PALETTE, EXTRADATA, "param_change")
@@ -200,9 +202,8 @@ class _SequenceHeader(_NoSets):
     """One header in front of some pictures, which the others share."""
 
     def __init__(self, codec: str, extradata: bytes) -> None:
-        self._find: Callable[[bytes], bytes] = (
-            _av1_header if codec == "av1" else lambda data: _marked_header(codec, data)
-        )
+        own: dict[str, Callable[[bytes], bytes]] = {"av1": _av1_header, "mpeg4": _mpeg4_header}
+        self._find = own.get(codec, partial(_marked_header, codec))
         self._header = b""
         self.take_extradata(extradata)
 
@@ -229,6 +230,13 @@ def _marked_header(codec: str, data: bytes) -> bytes:
         return b""
     ends = [data.find(b"\0\0\1" + bytes([code]), first + 4) for code in PICTURE[codec]]
     return data[first : min((end for end in ends if end >= 0), default=len(data))]
+
+
+def _mpeg4_header(data: bytes) -> bytes:
+    """What stands before a picture, where there is a video object layer (14496-2, 6.2.3)."""
+    header = mpeg4_header(data if VOP_MARK in data else data + VOP_MARK)
+    has_layer = any(b"\0\0\1" + bytes([code]) in header for code in range(0x20, 0x30))
+    return header if has_layer else b""
 
 
 def _av1_header(data: bytes) -> bytes:
@@ -259,5 +267,5 @@ def _obus(data: bytes) -> Iterator[tuple[int, int, int]]:
 
 _SETS: dict[str, Callable[[str, bytes], _NoSets]] = {
     **dict.fromkeys(SETS, _ParameterSets),
-    **dict.fromkeys((*SEQUENCE, "av1"), _SequenceHeader),
+    **dict.fromkeys((*SEQUENCE, "av1", "mpeg4"), _SequenceHeader),
 }

@@ -44,18 +44,19 @@ class Order:
     """Packets in front of which decode times fall: a clock starts again, or one is far off."""
 
 
-def presentation_order(packets: Packets, *, depth: int | None) -> Order:
+def presentation_order(packets: Packets, *, depth: int | None, has_dts: bool = True) -> Order:
     """Orders the shown packets; times that are missing leave a group doubtful.
 
     ``depth`` is how many pictures the decoder may hold back that came before one and are shown
-    after it (num_reorder_frames); None for a codec that never reorders.
+    after it (num_reorder_frames); None for a codec that never reorders. Decode times that the
+    container does not have (``has_dts=False``) are no evidence.
 
     >>> from fewframes.media.timeline import example_timeline
     >>> presentation_order(example_timeline().packets, depth=1).rows
     array([0, 2, 3, 1])
     """
     rows = np.flatnonzero(packets.is_frame)
-    joints = tuple(_falls(packets.dts).tolist())
+    joints = tuple(_falls(packets.dts).tolist()) if has_dts else ()
     if depth is None:
         return Order(rows, joints=joints)
     times = packets.pts[rows]

@@ -16,7 +16,7 @@ import numpy as np
 
 from fewframes.arrays import I64, Mask
 from fewframes.errors import UnreadableMediaError
-from fewframes.media.clocks import repaired_times, usual_step
+from fewframes.media.clocks import agrees, repaired_times, usual_step
 from fewframes.media.order import Order, Stretch, merged, presentation_order, settled
 from fewframes.media.source import Source
 from fewframes.media.timeline import NO_PTS, Packets, Timeline
@@ -38,7 +38,7 @@ PREFIX_PACKETS = 64
 def predicted(source: Source, film: "Demuxed") -> Timeline:
     """Makes the timeline of a demuxed stream, and decodes what is in doubt."""
     packets = film.packets
-    guess = presentation_order(packets, depth=film.depth)
+    guess = presentation_order(packets, depth=film.depth, has_dts=_has_dts(film))
     timeline = _provisional(source, film, guess.rows)
     if film.depth is not None and not _has_times(timeline, film):
         return _by_decoder(timeline, film)
@@ -46,6 +46,11 @@ def predicted(source: Source, film: "Demuxed") -> Timeline:
     if not in_doubt:
         return _timed(timeline, film, guess.rows)
     return _with_decoded(timeline, film, guess, _joined([*in_doubt, *_torn(packets, guess)]))
+
+
+def _has_dts(film: "Demuxed") -> bool:
+    """Whether decode times are the container's; FFmpeg guesses those of Matroska by the others."""
+    return film.stream.container != "matroska"
 
 
 def _provisional(source: Source, film: "Demuxed", rows: I64) -> Timeline:
@@ -102,7 +107,7 @@ def _by_decoder(timeline: Timeline, film: "Demuxed") -> Timeline:
     durations = film.durations[film.durations > 0]
     step = int(np.median(durations)) if durations.size else step
     pts = best_effort_times(shown, dts, step)
-    last = last_duration(pts, int(film.durations[rows[-1]]))
+    last = last_duration(pts, film.durations[rows])
     return replace(timeline, order=rows, pts=pts, duration_pts=last, timing="decoded")
 
 
@@ -206,7 +211,7 @@ def _timed(timeline: Timeline, film: "Demuxed", order: I64) -> Timeline:
         timeline,
         order=order,
         pts=times.pts,
-        duration_pts=last_duration(times.pts, int(durations[-1]) * scale),
+        duration_pts=last_duration(times.pts, durations * scale),
         timing="repaired" if times.repaired.size else "pts",
         repaired=times.repaired,
         ticks_per_stamp=scale,
@@ -243,8 +248,13 @@ def best_effort_times(pts: I64, dts: I64, step: int) -> I64:
     return np.array(times, np.int64)
 
 
-def last_duration(pts: I64, from_packet: int) -> int:
-    """How long the last frame is shown: what its packet says, else the usual step."""
-    if from_packet > 0:
-        return from_packet
-    return int(np.median(np.diff(np.sort(pts)))) if len(pts) > 1 else 1
+def last_duration(pts: I64, durations: I64) -> int:
+    """How long the last frame is shown: as its packet says, else the usual step.
+
+    ``durations`` are those of the packets of all frames, in ticks of ``pts``, 0 where unknown. They
+    count where they are about as long as the steps between the frames.
+    """
+    steps: I64 = np.diff(np.sort(pts)).astype(np.int64)
+    step = usual_step(steps)
+    last = int(durations[-1])
+    return last if last > 0 and (len(pts) < 2 or agrees(durations, step)) else step

@@ -7,7 +7,8 @@ those of an earlier one is no place to start, whatever the container says.
    packet itself; it begins with SOI and ends with EOI. Only where no packet of the film has Huffman
    tables, as in many AVI files, the standard ones (annex K.3) are meant.
 2. MPEG-4 Visual (ISO/IEC 14496-2, 6.2): the headers in front of a picture are the same in every
-   packet that has any. After one that differs nothing later is a place to start.
+   packet that has any. After one that differs nothing later is a place to start; nor is a packet
+   of two pictures, as DivX packs them, since the second is shown before the first.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ PADDING_BYTES = 64
 """How much may follow EOI: cameras pad their packets."""
 VOP, GOV = 0xB6, 0xB3
 """Start codes of an MPEG-4 picture, and of the time code in front of a group of them."""
+VOP_MARK = bytes([0, 0, 1, VOP])
 
 
 class _Segment(NamedTuple):
@@ -128,30 +130,46 @@ def _wanted(segments: list[_Segment]) -> tuple[set[int], set[int]]:
     return (quantisers or {-1}), (huffman or {-1})
 
 
-def mpeg4_starts() -> Test:
+def mpeg4_starts(extradata: bytes = b"") -> Test:
     """Makes the test of an MPEG-4 stream, to be asked of each packet in turn.
+
+    ``extradata`` is the stream's own header, which counts before any packet's.
 
     >>> can_start = mpeg4_starts()
     >>> [can_start(memoryview(bytes([0, 0, 1, 0x20, n, 0, 0, 1, 0xB6, 0]))) for n in (7, 7, 8, 7)]
     [True, True, False, False]
     """
     known: bytes | None = None
+    layer = _layer(extradata)
     is_changed = False
 
     def can_start(data: Buffer) -> bool:
-        nonlocal known, is_changed
-        header = _header(bytes(data))
+        nonlocal known, layer, is_changed
+        raw = bytes(data)
+        header = mpeg4_header(raw)
         if header:
-            is_changed |= header != (known or header)
-            known = known or header
-        return not is_changed
+            own = _layer(header)
+            is_changed |= header != (known or header) or bool(own and layer and own != layer)
+            known, layer = known or header, layer or own
+        return not is_changed and raw.find(VOP_MARK, len(header) + 1) < 0
 
     return can_start
 
 
-def _header(data: bytes) -> bytes:
+def mpeg4_header(data: bytes) -> bytes:
     """What stands before the first picture, or before its group's time code."""
     at = data.find(b"\0\0\1")
     while at >= 0 and data[at + 3 : at + 4] not in (bytes([VOP]), bytes([GOV]), b""):
         at = data.find(b"\0\0\1", at + 3)
     return data[: max(0, at)]
+
+
+def _layer(header: bytes) -> bytes:
+    """The video object layer of a header (14496-2, 6.2.3); nothing where there is none."""
+    at = header.find(b"\0\0\1")
+    while at >= 0:
+        after = header.find(b"\0\0\1", at + 3)
+        if header[at + 3 : at + 4] and header[at + 3] >> 4 == 2:
+            return header[at : after if after >= 0 else len(header)].rstrip(b"\0")
+        at = after
+    return b""
