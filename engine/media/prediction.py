@@ -107,7 +107,8 @@ def _by_decoder(timeline: Timeline, film: "Demuxed") -> Timeline:
     durations = film.durations[film.durations > 0]
     step = int(np.median(durations)) if durations.size else step
     pts = best_effort_times(shown, dts, step)
-    last = last_duration(pts, film.durations[rows])
+    has_stamps = bool((shown != NO_PTS).any())
+    last = last_duration(pts, film.durations[rows]) if has_stamps else step
     return replace(timeline, order=rows, pts=pts, duration_pts=last, timing="decoded")
 
 
