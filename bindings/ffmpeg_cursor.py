@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import av
+import numpy as np
 from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
@@ -72,7 +73,10 @@ class Cursor:
         self.timeline = timeline
         self._pts, self._dts = packets.pts.tolist(), packets.dts.tolist()
         self._sizes, self._positions = packets.size_bytes.tolist(), packets.position.tolist()
-        self._times = timeline.packet_times.tolist()
+        self.times: list[int] = timeline.packet_times.tolist()
+        """When the picture of each packet is shown, in ticks."""
+        self.starts: list[int] = np.flatnonzero(packets.can_start).tolist()
+        """Packets where decoding can start."""
         self._open: _Open | None = None
         self._next_row = 0
         self._primes = True
@@ -146,7 +150,7 @@ class Cursor:
                 at, packet = next(packets)
                 if at < rows[0] or follows is None:
                     continue
-                if not follows(memoryview(packet), self._times[at]):
+                if not follows(memoryview(packet), self.times[at]):
                     raise OutOfOrderError("packets do not follow as they were coded")
             yield row, packet
 

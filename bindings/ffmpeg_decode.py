@@ -12,6 +12,7 @@
    touches on the last try is marked as damaged.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -142,7 +143,7 @@ def _feed(
 ) -> Iterator[tuple[int, VideoFrame, bool]]:
     """Gives each picture that is wanted, with its row and whether it may be damaged."""
     start, second = int(feed[0]), cursor.timeline.packets.is_second_field
-    damage = _Damage(cursor.timeline, start)
+    damage = _Damage(cursor, start)
     is_landed = start == 0 or bool(second[start + 1 : start + 2].any())
     broken, is_silent = cursor.timeline.packets.is_corrupt, cursor.timeline.stream.codec in SILENT
     unfinished = Unfinished(cursor, feed) if is_silent else None
@@ -153,10 +154,8 @@ def _feed(
         if damage.log or pictures is None or (is_fed and broken[row]):
             damage.begin(row, report)
         for picture in pictures or ():
-            is_intra = picture.pict_type == PictureType.I
-            is_landed |= picture.pts == start and is_intra
-            if not is_intra:
-                damage.go_on(picture.pts or 0)
+            is_landed |= picture.pts == start and picture.pict_type == PictureType.I
+            damage.see(picture, report)
             if picture.pts in wanted:
                 if not is_landed:
                     raise LandingError(f"packet {start} is no keyframe, whatever the file says")
@@ -170,16 +169,19 @@ class _Damage:
     of that packet, which are shown before it and may refer to what came before it.
     """
 
-    def __init__(self, timeline: Timeline, start: int) -> None:
-        self.timeline, self.packets = timeline, timeline.packets
+    def __init__(self, cursor: Cursor, start: int) -> None:
+        self.timeline, self.packets = cursor.timeline, cursor.timeline.packets
         self.log = complaints()
         self.log.clear()
+        self.start, self.starts, self.times = start, cursor.starts, cursor.times
         self.settled = self._next_start(start)
         self.is_touched: Mask | None = None
+        self.given: set[int] = set()
+        self.proven: set[int] = set()
 
     def _next_start(self, row: int) -> int:
-        later = np.flatnonzero(self.packets.can_start[row + 1 :])
-        return row + 1 + int(later[0]) if later.size else len(self.packets)
+        at = bisect_right(self.starts, row)
+        return self.starts[at] if at < len(self.starts) else len(self.packets)
 
     def begin(self, row: int, report: DecodeReport) -> None:
         """Notes an anomaly at a packet."""
@@ -199,11 +201,28 @@ class _Damage:
             times = self.timeline.packet_times
             self.is_touched[leading] |= times[leading] < times[end]
 
-    def go_on(self, row: int) -> None:
-        """Ends no damage at a start whose picture turns out not to be intra."""
-        touched = self.is_touched
-        if touched is not None and row and self.packets.can_start[row] and touched[row - 1]:
-            touched[row : self._next_start(row)] = True
+    def see(self, picture: VideoFrame, report: DecodeReport) -> None:
+        """Notes a start that gave no picture before those that follow it, or none that is intra.
+
+        No damage ends there, and where there was none, it begins.
+        """
+        row, touched = picture.pts or 0, self.is_touched
+        self.given.add(row)
+        if picture.pict_type == PictureType.I:
+            self.proven.add(row)
+        start = self._start_of(row)
+        if start in self.proven or self.times[row] <= self.times[start]:
+            return
+        if start not in self.given and self.packets.is_frame[start]:
+            self.proven.add(start)
+            self.log.append("a keyframe gives no picture")
+            self.begin(start, report)
+        elif touched is not None and start and touched[start - 1]:
+            touched[start : self._next_start(start)] = True
+
+    def _start_of(self, row: int) -> int:
+        at = bisect_right(self.starts, row)
+        return max(self.start, self.starts[at - 1] if at else 0)
 
     def touches(self, picture: VideoFrame) -> bool:
         """Whether a picture is flagged by the decoder or lies in a damaged stretch."""

@@ -215,3 +215,27 @@ def test_a_lost_index_is_refused_in_one_sentence(films, tmp_path):
 def test_a_stream_that_is_not_there_is_refused_with_those_that_are(films):
     with pytest.raises(UnreadableMediaError, match="no video stream 3; its video streams: 0"):
         fewframes.probe(films("x264_pyramid"), stream=3)
+
+
+def test_damage_does_not_end_at_a_keyframe_that_gives_no_picture(tmp_path):
+    """FFmpeg passes over a picture without slices, and says nothing."""
+    sound, path = tmp_path / "sound.mkv", tmp_path / "garbled.mkv"
+    film = replace(RECIPES["mpeg4_avi"], codec="mpeg1video", suffix=".mkv")
+    write_film(sound, film)
+    packets = fewframes.probe(sound).packets
+    first, second, third = np.flatnonzero(packets.can_start)[1:4]
+    data = bytearray(sound.read_bytes())
+    start = int(packets.position[second])
+    end = start + int(packets.size_bytes[second])
+    data[start:end] = re.sub(b"\0\0\1[\1-\xaf]", b"\0\0\2\2", data[start:end])
+    spoilt = int(packets.position[first + 1] + packets.size_bytes[first + 1] // 2)
+    data[spoilt : spoilt + 40] = bytes(40)
+    path.write_bytes(data)
+    timeline, truth = fewframes.probe(path, cache=False), dict(sequential(sound))
+    for number in range(len(timeline)):
+        one, row = tried(timeline, number), int(timeline.order[number])
+        is_leading = timeline.packets.pts[row] < timeline.packets.pts[second]
+        if not isinstance(one, str) and not (second < row < third and is_leading):
+            pts = int(timeline.container_pts[number])
+            assert luma_md5(one) == [truth[pts]], f"packet {row} is another picture"
+    assert isinstance(tried(timeline, int(np.flatnonzero(timeline.order == second + 3)[0])), str)

@@ -151,9 +151,16 @@ def mpeg4_starts(extradata: bytes = b"") -> Test:
             own = _layer(header)
             is_changed |= header != (known or header) or bool(own and layer and own != layer)
             known, layer = known or header, layer or own
-        return not is_changed and raw.find(VOP_MARK, len(header) + 1) < 0
+        return not is_changed and not _is_packed(raw)
 
     return can_start
+
+
+def _is_packed(data: bytes) -> bool:
+    """Whether a packet holds an I picture (vop_coding_type 0) and another one."""
+    at = data.find(VOP_MARK)
+    is_intra = at >= 0 and len(data) > at + 4 and data[at + 4] >> 6 == 0
+    return is_intra and data.find(VOP_MARK, at + 4) >= 0
 
 
 def mpeg4_header(data: bytes) -> bytes:
