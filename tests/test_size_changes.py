@@ -127,6 +127,7 @@ def test_the_index_keeps_shapes_and_says_so(turning, tmp_path):
     read = fewframes.read(turning, frames=[EACH], size=160).frames[0]
     assert np.abs(rgb.astype(int) - read).mean() < 4
     assert verify_film(turning).differences == ()
+    assert video.facts["notes"] == [outcome.notes]
 
 
 def test_shots_of_a_film_that_changes_its_size_are_found(turning):

@@ -82,3 +82,12 @@ def test_what_is_no_film_is_one_sentence(tmp_path):
     said = CliRunner().invoke(main, ["verify", str(tmp_path / "notes.mp4")])
     assert said.exit_code == 1
     assert said.output.count("\n") == 1
+
+
+def test_a_video_whose_film_is_not_given_is_said_not_to_be_compared(corpus):
+    store = corpus / "s.zarr"
+    given = verify_store(store, [corpus / "films" / "a.mp4"])
+    verdicts = {verdict.video: verdict for verdict in given}
+    assert verdicts["a"].notes == ()
+    assert "not compared" in verdicts["b"].notes[0]
+    assert all(not verdict.notes for verdict in verify_store(store))

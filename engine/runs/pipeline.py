@@ -96,6 +96,7 @@ def index_film(
             if files
             else decode(film, recipe, out, tell, asked)
         )
+        timeline = with_notes(timeline, report)
         table, slots = rows.table(timeline)
         reason = what_is_wrong(timeline, numbers, table, report)
         check_usable(path.name, table, reason, is_strict=is_strict)
@@ -211,10 +212,14 @@ def _outcome(
 ) -> Outcome:
     seconds, stored = timeline.duration_seconds, int(slots.max()) + 1
     status = "damaged" if reason else "ok"
-    known = [timeline.stream.crop_note, *timeline.notes, report.provenance().get("fitted", "")]
-    notes = "; ".join(note for note in known if note)
     counts = len(table), stored, seconds, report.pictures
-    return Outcome(video_id, status, reason, *counts, notes=notes)
+    return Outcome(video_id, status, reason, *counts, notes="; ".join(timeline.notes))
+
+
+def with_notes(timeline: Timeline, report: DecodeReport) -> Timeline:
+    """Adds to a film's notes what decoding did to pictures of another size: they are fitted."""
+    fitted = report.provenance().get("fitted", "")
+    return replace(timeline, notes=(*timeline.notes, fitted)) if fitted else timeline
 
 
 def publish(

@@ -10,7 +10,7 @@
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +40,7 @@ SEEKS = 64
 """So many frames of a film are reached by seeking."""
 READ_ROWS = 64
 """Pictures of a store that are read together."""
+NO_FILM = "no film with this id was given: its files were checked, its pictures not compared"
 CATALOGUE = "(catalogue)"
 """Stands for the id of a video in the verdict on the catalogue."""
 
@@ -116,7 +117,10 @@ def verify_store(
     opened = open_store(store)
     verdicts = []
     for video_id in listed_ids(store) if isinstance(store, Path) else opened:
-        verdicts.append(_verdict(store, video_id, known.get(video_id)))
+        verdict = _verdict(store, video_id, known.get(video_id))
+        if films and video_id not in known:
+            verdict = replace(verdict, notes=(*verdict.notes, NO_FILM))
+        verdicts.append(verdict)
         if progress:
             progress(verdicts[-1])
     if isinstance(store, Path) and (catalogue := verify_catalogue(store)).differences:
