@@ -98,3 +98,11 @@ def test_what_the_decoder_gave_takes_the_place_of_the_guess():
 def test_no_picture_waits_for_more_than_its_decoder_holds_back(times, depth):
     waiting = max(sum(a > b for a in times[:n]) for n, b in enumerate(times))
     assert is_plain(np.array(times), depth) == (waiting <= depth)
+
+
+def test_a_group_that_begins_before_the_end_of_the_one_before_is_doubtful():
+    """As clips of two rates that were joined: the writer squeezed stamps until they rose."""
+    groups = [GOP, [40, 70, 50, 60], [65, 68, 66, 67], later(GOP, 900)]
+    order = presentation_order(packets(groups), depth=2)
+    assert order.doubtful == (Stretch(4, 12),)
+    assert (np.diff(np.array(order.rows) // 4) >= 0).all()

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import fewframes
 import fewframes.bindings.ffmpeg
+from fewframes.decode.verified import in_order_of
 from fewframes.media import timeline_cache
 from fewframes.media.prediction import best_effort_times
 from fewframes.media.probing import identify, read_timeline
@@ -293,3 +294,12 @@ def test_the_last_frame_lasts_as_long_as_its_packet_says(tmp_path, suffix):
     timeline = fewframes.probe(path)
     assert timeline.duration_seconds == pytest.approx(10.0)
     assert timeline.frame_at([3.5, 9.9]).tolist() == [3, 3]
+
+
+def test_a_verified_timeline_has_the_decoders_order():
+    timeline = in_order_of(example_timeline(), np.array([0, 2, 1, 3]))
+    assert timeline.order.tolist() == [0, 3, 2, 1]
+    assert (np.diff(timeline.pts) > 0).all()
+    assert "another order" in timeline.notes[-1]
+    same = example_timeline()
+    assert in_order_of(same, np.arange(4)) is same

@@ -2,7 +2,8 @@
 
 1. A codec that never reorders shows them as they are coded.
 2. Elsewhere presentation times say it, as long as decode times rise, no two times are equal, no
-   picture waits for more pictures than its decoder holds back, and none is moved over a long gap.
+   picture waits for more pictures than its decoder holds back, none is moved over a long gap, and
+   each group of pictures lies behind the one before.
 3. Where that fails, it is asked of each group of pictures by itself: a group in which it holds is
    in order of its times, behind the group before it. Groups in which it does not, and both groups
    at a joint of two clocks, are *doubtful*: only their decoder knows (`Stretch`).
@@ -60,9 +61,20 @@ def presentation_order(packets: Packets, *, depth: int | None, has_dts: bool = T
     if depth is None:
         return Order(rows, joints=joints)
     times = packets.pts[rows]
-    if not joints and is_plain(times, depth):
+    if not joints and is_plain(times, depth) and _groups_follow(packets, rows):
         return Order(rows[np.argsort(times, kind="stable")])
     return _by_groups(packets, rows, joints, depth)
+
+
+def _groups_follow(packets: Packets, rows: I64) -> bool:
+    """Whether each group of pictures is shown behind all of the group before, as decoders do."""
+    firsts = np.unique(np.searchsorted(rows, np.flatnonzero(packets.can_start)))
+    firsts = firsts[(firsts > 0) & (firsts < len(rows))]
+    if not firsts.size:
+        return True
+    edges, times = np.concatenate([[0], firsts]), packets.pts[rows]
+    earliest, latest = np.minimum.reduceat(times, edges), np.maximum.reduceat(times, edges)
+    return bool((earliest[1:] > latest[:-1]).all())
 
 
 def is_plain(times: I64, depth: int) -> bool:
