@@ -9,8 +9,10 @@ from click.testing import CliRunner
 
 import fewframes as ff
 from fewframes.bench.films import RECIPES, write_film
+from fewframes.bench.matrix_films import cells
 from fewframes.commands.cli import main
 from fewframes.errors import DamagedFrameError, StaleIndexError, UnreadableMediaError
+from fewframes.media.headers import Headers
 from fewframes.runs.tasks import FilmTask, perform
 from fewframes.runs.verifying import verify_film
 from fewframes.storage.recipes import Recipe
@@ -100,3 +102,18 @@ def check_refused(path, words):
         assert done.exit_code in (1, 3), call
         assert words in done.output.replace("\n", " "), call
         assert "Traceback" not in done.output
+
+
+def test_what_only_a_seek_has_spoilt_is_not_marked(tmp_path):
+    """A start further back undoes it: here the new parameter sets are kept from the decoder."""
+    cell = next(one for one in cells() if one.name == "h264.mkv.changed_coder")
+    path = tmp_path / "film.mkv"
+    path.write_bytes(cell.bytes())
+    timeline = ff.probe(path)
+    assert len(timeline.headers) > 1
+    batch = ff.read(replace(timeline, headers=(Headers(),)), frames=[35], format="yuv")
+    assert batch.is_damaged is None
+    assert batch.report["earlier"] + batch.report["linear"] > 0
+    right = ff.read(timeline, frames=[35], format="yuv")
+    assert right.report["linear"] == 0
+    assert all(map(np.array_equal, batch.planes, right.planes))

@@ -190,3 +190,14 @@ def test_a_picture_of_mpeg_1_and_2_is_followed_by_the_packet_that_ends_it(codec,
     last = len(timeline.packets) - 1
     assert {min(row + 1, last) for row in wanted} <= fed
     assert wanted == set(timeline.order[plan.frame_numbers].tolist())
+
+
+def test_a_picture_of_two_fields_is_fed_whole_and_others_of_them_are_dropped_whole():
+    timeline = timeline_of(
+        [0, 0, 1, 1, 2, 2], [True] + [False] * 5, [False] * 2 + [True] * 4, [1, 0] * 3
+    )
+    second = np.arange(6) % 2 == 1
+    timeline = replace(timeline, packets=replace(timeline.packets, is_second_field=second))
+    (run,) = plan_frames(timeline, [2]).runs
+    assert run.feed.tolist() == [0, 1, 4, 5]
+    assert run.wanted.tolist() == [4]
