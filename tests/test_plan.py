@@ -192,12 +192,11 @@ def test_a_picture_of_mpeg_1_and_2_is_followed_by_the_packet_that_ends_it(codec,
     assert wanted == set(timeline.order[plan.frame_numbers].tolist())
 
 
-def test_a_picture_of_two_fields_is_fed_whole_and_others_of_them_are_dropped_whole():
-    timeline = timeline_of(
-        [0, 0, 1, 1, 2, 2], [True] + [False] * 5, [False] * 2 + [True] * 4, [1, 0] * 3
-    )
-    second = np.arange(6) % 2 == 1
+def test_a_picture_of_two_fields_is_fed_whole_and_others_are_dropped_whole():
+    times, starts = [0, 0, 1, 1, 2, 2, 3, 3], [True] + [False] * 7
+    timeline = timeline_of(times, starts, [False] * 2 + [True] * 6, [True, False] * 4)
+    second = np.arange(8) % 2 == 1
     timeline = replace(timeline, packets=replace(timeline.packets, is_second_field=second))
-    (run,) = plan_frames(timeline, [2]).runs
-    assert run.feed.tolist() == [0, 1, 4, 5]
-    assert run.wanted.tolist() == [4]
+    (run,) = plan_frames(timeline, [1, 3]).runs
+    assert run.feed.tolist() == [0, 1, 2, 3, 6, 7]
+    assert run.wanted.tolist() == [2, 6]
