@@ -22,8 +22,8 @@ DeviceArray: TypeAlias = Any
 """An array of Numba's on the GPU."""
 cuda: Any = None
 """What loops call `cuda`: Numba's module of this name, once they are compiled."""
-_GRIDS: set[tuple[Loops, tuple[int, int], tuple[int, int]]] = set()
-"""What Numba has been asked for, which it then remembers."""
+MOST_BLOCKS = 65535
+"""Blocks of a grid's second axis (CUDA C++ Programming Guide, compute capabilities)."""
 _one_at_a_time = threading.Lock()
 MOST_CONSTANTS = 256
 _CONSTANTS: dict[int, tuple[Any, DeviceArray]] = {}
@@ -38,26 +38,33 @@ def launch(loops: Loops, outputs: tuple[int, int], *arguments: Any) -> None:  # 
     """
     rows, columns = outputs
     if rows and columns:
-        threads = (min(32 if rows > 1 else 128, columns), min(8, rows))
+        lines = min(8, rows)
+        while -(-rows // lines) > MOST_BLOCKS and lines < 256:
+            lines *= 2
+        threads = (min(32 if rows > 1 else 128, columns, 1024 // lines), lines)
         blocks = (-(-columns // threads[0]), -(-rows // threads[1]))
         configured(loops, blocks, threads)(*arguments)
 
 
 def configured(loops: Loops, blocks: tuple[int, int], threads: tuple[int, int]) -> Any:  # noqa: ANN401
-    """The loops on a grid. Numba warns of a small one when it first sees it; ours are meant so."""
-    kernel, grid = compiled(loops), (loops, blocks, threads)
-    if grid not in _GRIDS:
-        with _one_at_a_time, warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Grid size")
-            kernel[blocks, threads]
-            _GRIDS.add(grid)
-    return kernel[blocks, threads]
+    """The loops on a grid; the simulator's are one object, whatever the grid."""
+    kernel = compiled(loops)
+    is_simulated = hasattr(kernel, "grid_dim")
+    return kernel[blocks, threads] if is_simulated else _on_grid(kernel, blocks, threads)
+
+
+@functools.lru_cache(4096)
+def _on_grid(kernel: Any, blocks: tuple[int, int], threads: tuple[int, int]) -> Any:  # noqa: ANN401
+    """A kernel on a grid. Numba warns of a small one when it is made; ours are meant so."""
+    with _one_at_a_time, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Grid size")
+        return kernel[blocks, threads]
 
 
 @functools.cache
 def compiled(loops: Loops) -> Any:  # noqa: ANN401 (Numba's)
     """The loops as a kernel that can be launched."""
-    return numba_cuda().jit(bound(loops))
+    return numba_cuda().jit(bound(loops), cache=True)
 
 
 def bound(loops: Loops) -> Loops:
@@ -85,11 +92,12 @@ def constant(array: Any) -> DeviceArray:  # noqa: ANN401 (any array library's)
     """The same for an array that never changes, such as a plan's: copied once and remembered."""
     if is_on_gpu(array):
         return array
-    if id(array) not in _CONSTANTS:
+    known = _CONSTANTS.get(id(array))
+    if known is None:
         if len(_CONSTANTS) >= MOST_CONSTANTS:
             _CONSTANTS.clear()
-        _CONSTANTS[id(array)] = array, there(array)
-    return _CONSTANTS[id(array)][1]
+        known = _CONSTANTS[id(array)] = array, there(array)
+    return known[1]
 
 
 def finish() -> None:
@@ -97,8 +105,17 @@ def finish() -> None:
     numba_cuda().synchronize()
 
 
+@functools.cache
 def numba_cuda() -> Any:  # noqa: ANN401 (a module)
-    """Numba's `cuda`, of the package numba-cuda where that is installed."""
-    from numba import cuda as module
+    """Numba's `cuda`, of the package numba-cuda where that is installed.
+
+    numba-cuda up to 0.30 asks NumPy for `row_stack`, which NumPy 2.5 has no longer: `vstack` is the
+    same function. Its import makes NumPy warn of time units that this package does not use.
+    """
+    if not hasattr(np, "row_stack"):
+        np.row_stack = np.vstack  # type: ignore[attr-defined]  # what is missing
+    with _one_at_a_time, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The 'generic' unit", category=DeprecationWarning)
+        from numba import cuda as module
 
     return module

@@ -222,9 +222,9 @@ def on_host(array: Any) -> Any:  # noqa: ANN401 (any array library's)
     if not is_on_gpu(array):
         return array
     if not hasattr(array, "copy_to_host"):
-        from numba import cuda
+        from fewframes.kernels import gpu  # it imports this page
 
-        array = cuda.as_cuda_array(array)
+        array = gpu.numba_cuda().as_cuda_array(array)
     return array.copy_to_host()
 
 

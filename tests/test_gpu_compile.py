@@ -1,6 +1,8 @@
 """GPU bodies are compiled for real GPUs, on machines without one: types and calls are right."""
 
 import os
+import subprocess
+import sys
 import warnings
 from importlib.util import find_spec
 
@@ -43,6 +45,10 @@ GPU_ARGUMENTS = {
 }
 
 
+MISSING = (ImportError, OSError, RuntimeError)
+"""What numba-cuda raises where the compiler's library is not there; all else is a fault."""
+
+
 @pytest.mark.usefixtures("cuda_compiler")
 @pytest.mark.parametrize("capability", [(8, 0), (9, 0)])
 @pytest.mark.parametrize("name", [name for name, k in KERNELS.items() if "cuda" in k.bodies])
@@ -68,12 +74,39 @@ def test_gpu_bodies_compile_without_a_gpu(name, capability, monkeypatch):
 @pytest.mark.usefixtures("cuda_compiler")
 def test_a_small_grid_is_no_reason_to_warn():
     """Numba does, for fewer than 128 blocks, which a batch of small pictures has not."""
-    gpu._GRIDS.clear()
+    gpu._on_grid.cache_clear()
     gpu.compiled.cache_clear()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for _ in range(2):
             assert gpu.configured(unlike._one_place, (1, 3), (8, 8))
+
+
+@pytest.mark.parametrize("rows", [1, 8, 524_280, 524_281, 16_000_000])
+def test_a_grid_has_no_more_blocks_than_cuda_takes(rows, monkeypatch):
+    asked = []
+    monkeypatch.setattr(gpu, "configured", lambda *grid: asked.append(grid[1:]) or print)
+    gpu.launch(unlike._one_place, (rows, 40))
+    ((blocks, threads),) = asked
+    assert blocks[1] <= gpu.MOST_BLOCKS
+    assert blocks[1] * threads[1] >= rows
+    assert blocks[0] * threads[0] >= 40
+    assert threads[0] * threads[1] <= 1024
+
+
+SHIM = """
+import warnings
+warnings.simplefilter("error")
+import numpy as np
+vars(np).pop("row_stack", None)
+from fewframes.kernels import gpu
+gpu.numba_cuda()
+assert np.row_stack is np.vstack
+"""
+
+
+def test_what_numpy_lacks_is_there_before_numba_asks_for_it_and_nothing_is_warned_of():
+    subprocess.run([sys.executable, "-c", SHIM], check=True)
 
 
 class OnHost(np.ndarray):
@@ -102,7 +135,7 @@ def cuda_compiler():
     if find_spec("numba_cuda"):
         try:
             ptx_of(lambda array: None, [np.zeros(1)], (8, 0))
-        except Exception as error:  # each release has its own for a library that is missing
+        except MISSING as error:
             why = f"{type(error).__name__}: {error}".splitlines()[0]
         else:
             return
