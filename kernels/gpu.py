@@ -57,7 +57,7 @@ def configured(loops: Loops, blocks: tuple[int, int], threads: tuple[int, int]) 
 def _on_grid(kernel: Any, blocks: tuple[int, int], threads: tuple[int, int]) -> Any:  # noqa: ANN401
     """A kernel on a grid. Numba warns of a small one when it is made; ours are meant so."""
     with _one_at_a_time, warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Grid size")
+        warnings.filterwarnings("ignore", message=r"\W*(1m)?Grid size")  # it may be in bold
         return kernel[blocks, threads]
 
 
@@ -78,8 +78,14 @@ def empty(shape: tuple[int, ...], dtype: npt.DTypeLike) -> DeviceArray:
 
 
 def there(array: Any) -> DeviceArray:  # noqa: ANN401 (any array library's)
-    """The array on the GPU: itself, or a copy of one that is not there."""
-    return array if is_on_gpu(array) else numba_cuda().to_device(np.ascontiguousarray(array))
+    """The array on the GPU: itself, or a copy of one that is not there.
+
+    A side of one may have a stride of 0, which Numba takes for one that repeats: so it is copied.
+    """
+    if is_on_gpu(array):
+        return array
+    packed = np.ascontiguousarray(array)
+    return numba_cuda().to_device(packed.copy() if 0 in packed.strides else packed)
 
 
 def pinned(shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from fewframes.kernels import gpu
 from fewframes.kernels.gpu import cuda
-from fewframes.kernels.kernel import I32, U8, U32, Kernel, require
+from fewframes.kernels.kernel import I32, U8, U32, Kernel, on_host, require
 from fewframes.kernels.taps import ONE, combined
 
 
@@ -37,8 +37,9 @@ def _is_reached(pixels: U8, rows: I32, columns: I32) -> None:
     require("pixels", pixels, "[h, w, c] u8")
     for name, taps, size in zip(("rows", "columns"), (rows, columns), pixels.shape, strict=False):
         require(name, taps, "[1 + k, n] i32")
-        reach = int(taps[0].max()) + len(taps) - 1 if taps.shape[1] else 0
-        if reach > size or taps[0].min(initial=0) < 0:
+        first = on_host(taps[0])
+        reach = int(first.max()) + len(taps) - 1 if taps.shape[1] else 0
+        if reach > size or first.min(initial=0) < 0:
             raise ValueError(
                 f"{name} reaches {reach} samples of a picture {list(pixels.shape)}; "
                 "make the weights with axis_taps from its own size"

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import warnings
 from importlib.util import find_spec
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -107,6 +108,26 @@ assert np.row_stack is np.vstack
 
 def test_what_numpy_lacks_is_there_before_numba_asks_for_it_and_nothing_is_warned_of():
     subprocess.run([sys.executable, "-c", SHIM], check=True)
+
+
+@pytest.mark.parametrize("style", ["\x1b[1mGrid size 2 will", "Grid size 2 will"])
+def test_a_warning_of_a_small_grid_is_known_in_bold_too(style):
+    class Small:
+        def __getitem__(self, grid):
+            warnings.warn(style, RuntimeWarning, stacklevel=1)
+            return grid
+
+    assert gpu._on_grid(Small(), (1, 2), (3, 4)) == ((1, 2), (3, 4))
+
+
+@pytest.mark.parametrize("strides", [(0, 4), (4, 0), (0, 0)])
+def test_a_side_of_one_goes_to_the_gpu_whatever_its_stride(strides, monkeypatch):
+    sent = []
+    there = SimpleNamespace(to_device=sent.append)
+    monkeypatch.setattr(gpu, "numba_cuda", lambda: there)
+    gpu.there(np.lib.stride_tricks.as_strided(np.array([[7]], np.int32), (1, 1), strides))
+    assert 0 not in sent[0].strides
+    assert sent[0].tolist() == [[7]]
 
 
 class OnHost(np.ndarray):
