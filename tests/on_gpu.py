@@ -20,8 +20,30 @@ def to_host(value):
 
 
 OF_REAL_ONES = frozenset(
-    "shape strides dtype ndim size nbytes flags stream alloc_size gpu_data T transpose bind split "
-    "view reshape ravel squeeze copy_to_host copy_to_device is_c_contiguous is_f_contiguous".split()
+    [
+        "shape",
+        "strides",
+        "dtype",
+        "ndim",
+        "size",
+        "nbytes",
+        "flags",
+        "stream",
+        "alloc_size",
+        "gpu_data",
+        "T",
+        "transpose",
+        "bind",
+        "split",
+        "view",
+        "reshape",
+        "ravel",
+        "squeeze",
+        "copy_to_host",
+        "copy_to_device",
+        "is_c_contiguous",
+        "is_f_contiguous",
+    ]
 )
 """What Numba's arrays on a GPU offer; those of its simulator are NumPy's and offer all of that."""
 
