@@ -19,32 +19,11 @@ def to_host(value):
     return value.copy_to_host() if hasattr(value, "copy_to_host") else value
 
 
-OF_REAL_ONES = frozenset(
-    [
-        "shape",
-        "strides",
-        "dtype",
-        "ndim",
-        "size",
-        "nbytes",
-        "flags",
-        "stream",
-        "alloc_size",
-        "gpu_data",
-        "T",
-        "transpose",
-        "bind",
-        "split",
-        "view",
-        "reshape",
-        "ravel",
-        "squeeze",
-        "copy_to_host",
-        "copy_to_device",
-        "is_c_contiguous",
-        "is_f_contiguous",
-    ]
-)
+OF_REAL_ONES = {
+    *("shape", "strides", "dtype", "ndim", "size", "nbytes", "flags", "T", "is_c_contiguous"),
+    *("stream", "alloc_size", "gpu_data", "bind", "split", "view", "reshape", "ravel", "squeeze"),
+    *("copy_to_host", "copy_to_device", "transpose", "is_f_contiguous"),
+}
 """What Numba's arrays on a GPU offer; those of its simulator are NumPy's and offer all of that."""
 
 
