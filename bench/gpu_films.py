@@ -74,6 +74,7 @@ def _planes(size: tuple[int, int], scene: int, at: int) -> U8:
     (height, width), rng = size, np.random.default_rng(scene)
     coarse = rng.integers(40, 216, (height // 24 + 1, width // 24 + 1), np.uint8)
     texture = coarse.repeat(24, axis=0).repeat(24, axis=1)[:height, :width]
+    texture = texture + rng.integers(0, 24, texture.shape, np.uint8)
     speed = rng.integers(-3, 4, 2) * at
     planes = np.empty((height * 3 // 2, width), np.uint8)
     planes[:height] = np.roll(texture, speed.tolist(), axis=(0, 1))
