@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
 
-from fewframes.arrays import U8
+from fewframes.arrays import I64, U8
 from fewframes.bench.films import write_number
 
 FPS, SCENE_FRAMES = 30, 300
@@ -69,16 +70,21 @@ def _write_scene(path: Path, scene: int, film: LongFilm) -> None:
         container.mux(stream.encode(None))
 
 
-def _planes(size: tuple[int, int], scene: int, at: int) -> U8:
-    """Luma, then chroma, of one picture, ``[h * 3 / 2, w] u8``."""
+@lru_cache(1)
+def _texture(size: tuple[int, int], scene: int) -> tuple[U8, I64, int]:
+    """Luma of a scene's first picture, rows and columns that it drifts a picture, and chroma."""
     (height, width), rng = size, np.random.default_rng(scene)
     coarse = rng.integers(40, 216, (height // 24 + 1, width // 24 + 1), np.uint8)
-    texture = coarse.repeat(24, axis=0).repeat(24, axis=1)[:height, :width]
-    texture = texture + rng.integers(0, 24, texture.shape, np.uint8)
-    speed = rng.integers(-3, 4, 2) * at
-    planes = np.empty((height * 3 // 2, width), np.uint8)
-    planes[:height] = np.roll(texture, speed.tolist(), axis=(0, 1))
-    planes[height:] = rng.integers(96, 160)
+    luma = coarse.repeat(24, axis=0).repeat(24, axis=1)[:height, :width]
+    luma = luma + rng.integers(0, 24, luma.shape, np.uint8)
+    return luma, rng.integers(-3, 4, 2), int(rng.integers(96, 160))
+
+
+def _planes(size: tuple[int, int], scene: int, at: int) -> U8:
+    """Luma, then chroma, of one picture, ``[h * 3 / 2, w] u8``."""
+    (height, width), (luma, speed, chroma) = size, _texture(size, scene)
+    planes = np.full((height * 3 // 2, width), chroma, np.uint8)
+    planes[:height] = np.roll(luma, (speed * at).tolist(), axis=(0, 1))
     write_number(planes[:height], scene * SCENE_FRAMES + at)
     return planes
 
