@@ -1,7 +1,7 @@
 """A video engine's surface as planes: luma above, and below it both kinds of chroma in turn.
 
-NV12 has samples of 8 bits, P016 those of up to 16 bits in the high bits of two bytes. What comes out
-is what a decoder in memory gives: three planes, with the bits of a sample at the low end.
+NV12 has samples of 8 bits, P016 those of up to 16 bits in the high bits of two bytes. What comes
+out is what a decoder in memory gives: three planes, with the bits of a sample at the low end.
 """
 
 import numpy as np
@@ -16,17 +16,19 @@ from fewframes.kernels.rgb_plan import Plane
 def surface_planes(surface: Plane, height: int, bits: int) -> tuple[Plane, Plane, Plane]:
     """Planes of 4:2:0 of a surface: luma `[height, w]`, Cb and Cr `[ceil(height / 2), w / 2]`.
 
-    Takes `[height + ceil(height / 2), w]` of u8, or of u16 whose high `bits` count, and gives planes
-    of the same type.
+    Takes `[height + ceil(height / 2), w]` of u8, or of u16 whose high `bits` count, and gives
+    planes of the same type.
 
     Raises:
         TypeError: The surface is not 2-D of u8 or u16.
         ValueError: It has not as many rows, its width is odd, or its samples have no such bits.
 
-    >>> [plane.tolist() for plane in surface_planes(np.array([[1, 2], [3, 4], [5, 6]], np.uint8), 2, 8)]
+    >>> surface = np.array([[1, 2], [3, 4], [5, 6]], np.uint8)
+    >>> [plane.tolist() for plane in surface_planes(surface, 2, 8)]
     [[[1, 2], [3, 4]], [[5]], [[6]]]
     """
-    samples = surface >> (8 * surface.dtype.itemsize - bits)
+    shift = 8 * surface.dtype.itemsize - bits
+    samples: Plane = np.right_shift(surface, shift, dtype=surface.dtype)
     chroma = samples[height:]
     return samples[:height], chroma[:, ::2].copy(), chroma[:, 1::2].copy()
 
