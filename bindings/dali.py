@@ -24,9 +24,10 @@ from fewframes.arrays import I64, Samples
 from fewframes.bindings import ffmpeg_decode
 from fewframes.bindings.dali_finish import Finish
 from fewframes.bindings.dali_machine import require
-from fewframes.bindings.dali_slices import SliceWriter, Stream, UnfitError
+from fewframes.bindings.dali_slices import SliceWriter, Stream
 from fewframes.bindings.dali_video import Video
 from fewframes.bindings.ffmpeg_cursor import Cursor
+from fewframes.bindings.slice_packets import UnfitError
 from fewframes.decode.decoding import DecodeReport, Device
 from fewframes.decode.frames import Format, FrameBatch
 from fewframes.decode.plan import Run

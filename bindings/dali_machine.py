@@ -29,7 +29,7 @@ def require_here(device: Device) -> str:
 
 def require_gpu() -> None:
     """Raises the error that says why no GPU can be used, if none can; asks nothing of DALI."""
-    no_gpu = _gpu()[1]
+    no_gpu = gpu_facts()[1]
     if no_gpu:
         raise MissingBackendError(f"device='cuda' cannot be used: {no_gpu}; use device='cpu'")
 
@@ -61,22 +61,22 @@ def machine_with_costs() -> Machine:
 
     Without a GPU, DALI is not even looked for: importing it takes 0.7 s.
     """
-    no_gpu = _gpu()[1]
+    no_gpu = gpu_facts()[1]
     if no_gpu:
         return Machine(no_gpu=no_gpu)
     machine = machine_facts()
     if machine.no_dali or machine.no_gpu:
         return machine
-    from fewframes.bindings.dali_costs import measured
+    from fewframes.bindings.gpu_costs import of_dali
 
-    return replace(machine, costs=measured(machine))
+    return replace(machine, costs=of_dali(machine.dali, machine.capability))
 
 
 @cache
 def machine_facts() -> Machine:
     """Looks once a process what is installed, and whether there is a GPU."""
     dali, no_dali = _dali()
-    capability, no_gpu = _gpu()
+    capability, no_gpu = gpu_facts()
     return Machine(dali=dali, no_dali=no_dali, capability=capability, no_gpu=no_gpu)
 
 
@@ -96,7 +96,7 @@ def _dali() -> tuple[str, str]:
 
 
 @cache
-def _gpu() -> tuple[tuple[int, int], str]:
+def gpu_facts() -> tuple[tuple[int, int], str]:
     """Compute capability of the first GPU, or why none can be used (CUDA driver API)."""
     try:
         driver = ctypes.CDLL("libcuda.so.1")

@@ -27,6 +27,7 @@ from fewframes.kernels.rgb_plan import RgbPlan, Siting, rgb_plan
 from fewframes.kernels.rgb_resize import ResizePlan, resize_plan, resize_rgb
 from fewframes.kernels.rgb_ycc import rgb_to_ycc
 from fewframes.kernels.smallest import smallest
+from fewframes.kernels.surface import surface_planes
 from fewframes.kernels.sweep import picture_sweep
 from fewframes.kernels.taps import axis_taps
 from fewframes.kernels.unexplained import unexplained
@@ -59,6 +60,7 @@ __all__ = [
     "rgb_plan",
     "rgb_to_ycc",
     "smallest",
+    "surface_planes",
     "unexplained",
     "ycc_matrix",
 ]
@@ -81,6 +83,7 @@ KERNELS: dict[str, Kernel[..., Any]] = {
         resize_rgb,
         rgb_to_ycc,
         smallest,
+        surface_planes,
         unexplained,
         ycc_matrix,
     )

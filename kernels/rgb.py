@@ -14,7 +14,7 @@ import numpy as np
 
 from fewframes.kernels import gpu
 from fewframes.kernels.gpu import cuda
-from fewframes.kernels.kernel import I32, U8, U16, U32, Kernel
+from fewframes.kernels.kernel import I32, U8, U32, Kernel
 from fewframes.kernels.rgb_plan import Plane, RgbPlan
 from fewframes.kernels.taps import ONE, combined
 
@@ -235,40 +235,48 @@ def _weighted(arrays: Sequence[U32], weights: I32 | U32) -> U32:
     return total
 
 
-@planes_to_rgb.cuda
+@planes_to_rgb.cuda_each(3)
 def _planes_to_rgb_cuda(luma: Plane, blue: Plane, red: Plane, plan: RgbPlan) -> gpu.DeviceArray:
-    shape = plan.luma_rows.shape[1], plan.luma_columns.shape[1]
-    factors, *tables = map(gpu.there, plan[1:6])
-    levels = gpu.empty((3, *shape), np.uint16)
-    out = gpu.empty((*shape, 3), np.uint8)
-    for at, plane in enumerate((luma, blue, red)):
-        rows, columns = tables[:2] if at == 0 else tables[2:]
-        gpu.launch(_one_sample, shape, plane, plan.bits, rows, columns, at, levels)
-    gpu.launch(_one_pixel, shape, levels, factors, out)
+    """One launch, whatever the number of pictures."""
+    count, (height, width) = len(luma), (plan.luma_rows.shape[1], plan.luma_columns.shape[1])
+    weights, out = map(gpu.constant, plan[1:6]), gpu.empty((count, height, width, 3), np.uint8)
+    gpu.launch(_one_pixel, (count * height, width), luma, blue, red, plan.bits, *weights, out)
     return out
 
 
-def _one_sample(plane: Plane, bits: int, rows: I32, columns: I32, at: int, levels: U16) -> None:
-    column, row = cuda.grid(2)
-    if row >= levels.shape[1] or column >= levels.shape[2]:
+def _one_pixel(
+    luma: Plane,
+    blue: Plane,
+    red: Plane,
+    bits: int,
+    factors: I32,
+    luma_rows: I32,
+    luma_columns: I32,
+    rows: I32,
+    columns: I32,
+    out: U8,
+) -> None:
+    column, at = cuda.grid(2)
+    picture, row = at // out.shape[1], at % out.shape[1]
+    if picture >= out.shape[0] or column >= out.shape[2]:
         return
-    total = np.int64(ONE >> 1)
+    y, cb, cr = np.int64(ONE >> 1), np.int64(ONE >> 1), np.int64(ONE >> 1)
+    for j in range(luma_columns.shape[0] - 1):
+        x, mixed = luma_columns[0, column] + j, np.int64(ONE >> 1)
+        for k in range(luma_rows.shape[0] - 1):
+            sample = np.int64(luma[picture, luma_rows[0, row] + k, x]) << (16 - bits)
+            mixed += np.int64(luma_rows[1 + k, row]) * sample
+        y += np.int64(luma_columns[1 + j, column]) * (mixed >> 16)
     for j in range(columns.shape[0] - 1):
-        x = columns[0, column] + j
-        mixed = np.int64(ONE >> 1)
+        x, share = columns[0, column] + j, np.int64(columns[1 + j, column])
+        one, other = np.int64(ONE >> 1), np.int64(ONE >> 1)
         for k in range(rows.shape[0] - 1):
-            sample = np.int64(plane[rows[0, row] + k, x]) << (16 - bits)
-            mixed += np.int64(rows[1 + k, row]) * sample
-        total += np.int64(columns[1 + j, column]) * (mixed >> 16)
-    levels[at, row, column] = total >> 16
-
-
-def _one_pixel(levels: U16, factors: I32, out: U8) -> None:
-    column, row = cuda.grid(2)
-    if row >= out.shape[0] or column >= out.shape[1]:
-        return
+            line, weight = rows[0, row] + k, np.int64(rows[1 + k, row]) << (16 - bits)
+            one += weight * np.int64(blue[picture, line, x])
+            other += weight * np.int64(red[picture, line, x])
+        cb, cr = cb + share * (one >> 16), cr + share * (other >> 16)
     for channel in range(3):
-        total = np.int64(factors[channel, 3])
-        for at in range(3):
-            total += np.int64(factors[channel, at]) * np.int64(levels[at, row, column])
-        out[row, column, channel] = min(max(total >> 21, np.int64(0)), np.int64(255))
+        total = np.int64(factors[channel, 3]) + np.int64(factors[channel, 0]) * (y >> 16)
+        total += np.int64(factors[channel, 1]) * (cb >> 16)
+        total += np.int64(factors[channel, 2]) * (cr >> 16)
+        out[picture, row, column, channel] = min(max(total >> 21, np.int64(0)), np.int64(255))

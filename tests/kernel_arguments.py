@@ -247,6 +247,16 @@ def rows_to_search(draw):
     return [values, np.sort(rng.integers(0, m + 1, (n, 2)), axis=1), draw(st.integers(1, 9))]
 
 
+@st.composite
+def surfaces(draw):
+    """A surface of NV12 or P016, its height, and how many bits of a sample count."""
+    rng, bits = np.random.default_rng(draw(SEEDS)), draw(st.sampled_from([8, 10, 12, 16]))
+    height, width, size = draw(SIDES), 2 * draw(SIDES), 8 if bits == 8 else 16
+    shape, layout = (height + -(-height // 2), width), draw(st.sampled_from(LAYOUTS))
+    samples = rng.integers(0, 1 << size, shape, np.uint8 if size == 8 else np.uint16)
+    return [laid_out(samples, layout), height, bits]
+
+
 ARGUMENTS = {
     "block_means": st.tuples(planes(), st.integers(1, 45)).map(lambda drawn: [*drawn[0], drawn[1]]),
     "count_unlike": pixels_to_compare(),
@@ -265,6 +275,7 @@ ARGUMENTS = {
     "resize_rgb": pixels_to_resize(),
     "rgb_to_ycc": pixels().map(lambda rgb: [rgb]),
     "smallest": rows_to_search(),
+    "surface_planes": surfaces(),
     "unexplained": pictures_to_explain(),
     "ycc_matrix": planes_to_recode(),
 }

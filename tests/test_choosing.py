@@ -18,8 +18,12 @@ from fewframes.media.timeline import example_timeline
 H264 = example_timeline().stream
 VP9 = replace(H264, codec="vp9")
 GPU = Machine(dali="2.4.0", capability=(9, 0), costs=Costs(0.004, 0.002, 2.0, 7))
-NO_GPU = Machine(dali="2.4.0", no_gpu="there is no NVIDIA GPU")
-BARE = Machine(no_dali="DALI is not installed", no_gpu="there is no NVIDIA GPU")
+NONE = "there is no NVIDIA GPU"
+NO_GPU = Machine(dali="2.4.0", no_gpu=NONE, no_nvdec=NONE)
+BARE = Machine(no_dali="DALI is not installed", no_gpu=NONE, no_nvdec=NONE)
+ENGINES = {"nvdec": "2.2.4", "no_nvdec": "", "nvdec_costs": Costs(0.004, 0.001, 1.0, 7)}
+BOTH, ALONE = replace(GPU, **ENGINES), replace(BARE, no_gpu="", **ENGINES)
+SLOW = replace(BOTH, nvdec_costs=Costs(0.004, 0.004, 1.0, 7))
 LONG, SHORT = Job(100_000, 2.0, 400), Job(30, 0.1, 1)
 
 
@@ -38,6 +42,16 @@ LONG, SHORT = Job(100_000, 2.0, 400), Job(30, 0.1, 1)
         (Asked("dali", "auto"), VP9, NO_GPU, SHORT, ("dali", "cpu")),
         (Asked("dali", "auto"), H264, NO_GPU, SHORT, ("ffmpeg", "cpu")),
         (Asked("dali", "auto"), VP9, BARE, SHORT, ("ffmpeg", "cpu")),
+        (Asked("dali", "auto"), H264, BOTH, SHORT, ("dali", "cuda")),
+        (Asked("nvdec", "cuda"), H264, BARE, SHORT, ("nvdec", "cuda")),
+        (Asked("nvdec", "auto"), H264, BOTH, SHORT, ("nvdec", "cuda")),
+        (Asked("nvdec", "auto"), H264, GPU, LONG, ("ffmpeg", "cpu")),
+        (Asked(None, "cuda"), H264, BOTH, SHORT, ("nvdec", "cuda")),
+        (Asked(None, "cuda"), H264, GPU, SHORT, ("dali", "cuda")),
+        (Asked(None, "auto"), H264, BOTH, LONG, ("nvdec", "cuda")),
+        (Asked(None, "auto"), H264, BOTH, SHORT, ("ffmpeg", "cpu")),
+        (Asked(None, "auto"), H264, SLOW, LONG, ("dali", "cuda")),
+        (Asked(None, "auto"), H264, ALONE, LONG, ("nvdec", "cuda")),
     ],
 )
 def test_who_decodes(asked, stream, machine, job, who):
@@ -81,7 +95,8 @@ def test_more_work_never_turns_the_gpu_down(pictures, slices, threads):
 @pytest.mark.parametrize(
     ("how", "says"),
     [
-        ({"backend": "nvdec"}, "backend='nvdec' is not known; backends: ffmpeg, dali"),
+        ({"backend": "vaapi"}, "backend='vaapi' is not known; backends: ffmpeg, dali, nvdec"),
+        ({"backend": "nvdec"}, "not on device='cpu'; pass device='cuda' or 'auto'"),
         ({"device": "gpu"}, "device='gpu' is not known; pass 'cpu', 'cuda' or 'auto'"),
         ({"backend": "ffmpeg", "device": "cuda"}, "decodes on the CPU"),
     ],
@@ -94,14 +109,16 @@ def test_names_that_do_not_exist_are_refused(films, tmp_path, how, says):
 
 
 def test_a_backend_on_a_device_it_does_not_know_is_refused():
-    with pytest.raises(ValueError, match="pass 'cpu', or backend='dali'"):
+    with pytest.raises(ValueError, match="pass 'cpu', or backend='dali' or 'nvdec'"):
         decoder("ffmpeg", "cuda")
+    with pytest.raises(ValueError, match="pass 'cuda', or backend="):
+        decoder("nvdec")
 
 
 def test_auto_says_who_decoded_and_why(films, monkeypatch):
     from fewframes.bindings import dali_machine
 
-    monkeypatch.setattr(dali_machine, "_gpu", lambda: ((0, 0), "there is no NVIDIA GPU"))
+    monkeypatch.setattr(dali_machine, "gpu_facts", lambda: ((0, 0), "there is no NVIDIA GPU"))
     monkeypatch.setattr(dali_machine, "machine_facts", lambda: 1 / 0)  # DALI is not looked for
     batch = fewframes.read(films("x264_pyramid"), frames=[3], device="auto")
     assert batch.report["decoder"] == "ffmpeg on cpu"
@@ -117,6 +134,26 @@ def test_what_is_not_there_is_an_error_that_says_what_to_do(films, monkeypatch):
     monkeypatch.setattr(dali_machine, "machine_facts", lambda: NO_GPU)
     with pytest.raises(fewframes.errors.MissingBackendError, match="no NVIDIA GPU; use device="):
         fewframes.read(films("vp9"), frames=[3], device="cuda")
+
+
+def test_what_each_library_would_take_is_in_the_reason():
+    choice = choose(Asked(None, "auto"), H264, BOTH, Job(100_000, 2.0, 400))
+    assert choice.reason == (
+        "predicted 800.00 s on the CPU, on the GPU 29.57 s by nvdec and 59.14 s by dali"
+    )
+
+
+def test_a_library_that_is_named_is_the_only_one_looked_for(films, monkeypatch):
+    from fewframes.bindings import dali_machine, nvdec_machine
+
+    monkeypatch.setattr(nvdec_machine, "facts", lambda: ("", "it is not there"))
+    monkeypatch.setattr(dali_machine, "machine_facts", lambda: 1 / 0)
+    batch = fewframes.read(films("x264_pyramid"), frames=[3], backend="nvdec", device="auto")
+    assert batch.report["chosen_because"] == "ffmpeg on cpu: it is not there"
+    monkeypatch.setattr(nvdec_machine, "facts", lambda: 1 / 0)
+    monkeypatch.setattr(dali_machine, "machine_facts", lambda: BARE)
+    batch = fewframes.read(films("x264_pyramid"), frames=[3], backend="dali", device="auto")
+    assert batch.report["chosen_because"] == "ffmpeg on cpu: DALI is not installed"
 
 
 def test_costs_are_remembered_by_machine(tmp_path, monkeypatch):

@@ -10,8 +10,9 @@ from imageio_ffmpeg import get_ffmpeg_exe
 
 import fewframes
 from fewframes.bench.films import Film, write_film
-from fewframes.bindings.dali_slices import SliceWriter, UnfitError
+from fewframes.bindings.dali_slices import SliceWriter
 from fewframes.bindings.ffmpeg_cursor import Cursor
+from fewframes.bindings.slice_packets import UnfitError
 from fewframes.decode.decoding import DecodeReport
 from fewframes.decode.plan import plan_frames
 from fewframes.decode.slices import slice_runs

@@ -65,7 +65,7 @@ def test_what_does_not_go_together_is_an_error(asked, says):
 
 @pytest.mark.parametrize("codec", ["jpeg", "raw"])
 def test_without_a_gpu_the_error_says_so(films, tmp_path, codec):
-    if not dali_machine._gpu()[1]:
+    if not dali_machine.gpu_facts()[1]:
         pytest.skip("there is a GPU here")
     video = indexed(films("vp9"), tmp_path, size="16", codec=codec)
     with pytest.raises(MissingBackendError, match=r"cannot be used: .*(GPU|driver|DALI)"):

@@ -10,9 +10,10 @@ from dali_checks import ON_GPU, by_pyav
 import fewframes
 from fewframes.bench.films import RECIPES, read_number
 from fewframes.bindings import dali
-from fewframes.bindings.dali_slices import SliceWriter, UnfitError
+from fewframes.bindings.dali_slices import SliceWriter
 from fewframes.bindings.dali_video import Video
 from fewframes.bindings.ffmpeg_cursor import Cursor
+from fewframes.bindings.slice_packets import UnfitError
 from fewframes.decode.decoding import DecodeReport
 from fewframes.decode.plan import plan_frames
 from fewframes.decode.slices import slice_runs

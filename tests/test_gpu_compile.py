@@ -42,6 +42,7 @@ GPU_ARGUMENTS = {
     "ycc_matrix": (U8, HALF, HALF, kernels.matrix_between("bt709", "bt601")),
     "planes_to_rgb": (*[np.zeros((8, 8), np.uint16)] * 3, kernels.rgb_plan((8, 8), bits=10)),
     "resize_rgb": (np.zeros((8, 8, 3), np.uint8), kernels.resize_plan((8, 8), (5, 3))),
+    "surface_planes": (np.zeros((9, 8), np.uint16), 6, 10),
     "rgb_to_ycc": (np.zeros((9, 7, 3), np.uint8),),
 }
 

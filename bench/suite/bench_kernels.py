@@ -55,6 +55,7 @@ SIZES = {
     "resize_rgb": (RGB, resize_plan((252, 448), (126, 224))),
     "rgb_to_ycc": (RGB,),
     "smallest": (DISTANCES, np.zeros((len(DISTANCES), 2), np.int64), 40),
+    "surface_planes": (RNG.integers(0, 256, (378, 448), np.uint8), 252, 8),
     "unexplained": (CELLS, CELLS - 1, CELLS + 1, NEAREST),
     "ycc_matrix": (LUMA, BLUE, RED, matrix_between("bt709", "bt601")),
 }

@@ -20,7 +20,9 @@ from fewframes.commands.wording import (
     the_video,
 )
 
-BACKEND = click.option("--backend", type=click.Choice(["ffmpeg", "dali"]), help="Who decodes.")
+BACKEND = click.option(
+    "--backend", type=click.Choice(["ffmpeg", "dali", "nvdec"]), help="Who decodes."
+)
 DEVICE = click.option(
     "--device", type=click.Choice(["cpu", "cuda", "auto"]), default="cpu", show_default=True
 )

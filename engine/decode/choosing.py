@@ -1,7 +1,9 @@
 """Which decoder decodes a film, and where? Asked for by name, or chosen by what it would cost.
 
 1. A backend and a device that are named are taken, or are an error that says what to do.
-2. ``device="auto"`` takes a GPU where there is one that can decode the stream, and where that is
+2. ``device="cuda"`` without a backend takes PyNvVideoCodec where it is there and takes the stream,
+   since its planes are FFmpeg's, and DALI elsewhere.
+3. ``device="auto"`` takes a GPU where there is one that can decode the stream, and where that is
    predicted to take less time: pictures to decode, their size, how many slices can be decoded side
    by side, and what starting costs. Otherwise it takes the CPU, and says why.
 
@@ -30,6 +32,16 @@ GPU_FORMATS = {
 reads; 10 bits where NVDEC of Ampere and later knows them (NVDEC application note)."""
 
 
+NVDEC_FORMATS = {
+    "h264": ("yuv420p", "yuvj420p"),
+    "hevc": ("yuv420p", "yuvj420p", "yuv420p10le"),
+    "vp8": ("yuv420p",),
+    "vp9": ("yuv420p", "yuv420p10le"),
+}
+"""The same of PyNvVideoCodec: codecs whose standards leave no level open, so that every decoder
+gives the same planes. Which of them a GPU knows, it is asked; AV1 was on none at hand."""
+
+
 @dataclass(frozen=True, slots=True)
 class Machine:
     """What there is to decode with."""
@@ -43,7 +55,13 @@ class Machine:
     no_gpu: str = ""
     """Why no GPU can be used."""
     costs: Costs | None = None
-    """What decoding takes here; None where it was not measured."""
+    """What decoding by DALI takes here; None where it was not measured."""
+    nvdec: str = ""
+    """PyNvVideoCodec's version; empty where it is not there."""
+    no_nvdec: str = "PyNvVideoCodec is not installed"
+    """Why it cannot decode the stream here; empty where it can."""
+    nvdec_costs: Costs | None = None
+    """What decoding by it takes here."""
 
     def missing(self, device: Device) -> str:
         """Why DALI cannot decode on a device here, as a sentence; empty where it can.
@@ -84,13 +102,19 @@ class Asked:
         if (self.backend, self.device) == ("ffmpeg", "cuda"):
             raise ValueError(
                 "backend='ffmpeg' decodes on the CPU, not on device='cuda'; "
-                "pass device='cpu', or backend='dali'"
+                "pass device='cpu', or backend='nvdec' or 'dali'"
+            )
+        if (self.backend, self.device) == ("nvdec", "cpu"):
+            raise ValueError(
+                "backend='nvdec' decodes on a GPU's video engines, not on device='cpu'; "
+                "pass device='cuda' or 'auto', or backend='ffmpeg'"
             )
 
     @property
     def is_settled(self) -> bool:
         """Whether nothing has to be known of the machine."""
-        return self.device == "cpu" or self.backend == "ffmpeg"
+        is_named = self.device == "cuda" and self.backend is not None
+        return self.device == "cpu" or self.backend == "ffmpeg" or is_named
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,32 +132,57 @@ def choose(asked: Asked, stream: StreamInfo, machine: Machine, job: Job) -> Choi
 
     >>> from fewframes.media.timeline import example_timeline
     >>> here, job = Machine(no_dali="DALI is not installed"), Job(900, 0.2, 10)
-    >>> choose(Asked(device="auto"), example_timeline().stream, here, job)
-    Choice(backend='ffmpeg', device='cpu', reason='DALI is not installed')
+    >>> choose(Asked(device="auto"), example_timeline().stream, here, job).reason
+    'PyNvVideoCodec is not installed; DALI is not installed'
     """
     if asked.is_settled:
-        backend = asked.backend or "ffmpeg"
-        return Choice(backend, "cpu")
+        return Choice(asked.backend or "ffmpeg", "cuda" if asked.device == "cuda" else "cpu")
     if asked.device == "cuda":
-        return Choice("dali", "cuda")
-    unusable = machine.no_dali or machine.no_gpu or refusal(stream, "cuda", machine.capability)
-    if asked.backend == "dali":
-        if not unusable:
-            return Choice("dali", "cuda", "a GPU can decode it")
-        refused = machine.no_dali or refusal(stream, "cpu", machine.capability)
-        reason = f"{unusable}; {refused}" if refused and refused != unusable else unusable
-        return Choice("ffmpeg" if refused else "dali", "cpu", reason)
-    if unusable:
+        return Choice("dali" if machine.no_nvdec else "nvdec", "cuda")
+    no_dali = machine.no_dali or machine.no_gpu or refusal(stream, "cuda", machine.capability)
+    if asked.backend is None:
+        return _cheapest(machine, no_dali, job)
+    unusable = no_dali if asked.backend == "dali" else machine.no_nvdec
+    if not unusable:
+        return Choice(asked.backend, "cuda", "a GPU can decode it")
+    if asked.backend == "nvdec":
         return Choice("ffmpeg", "cpu", unusable)
-    return _cheaper(machine.costs, job)
+    refused = machine.no_dali or refusal(stream, "cpu", machine.capability)
+    reason = f"{unusable}; {refused}" if refused and refused != unusable else unusable
+    return Choice("ffmpeg" if refused else "dali", "cpu", reason)
 
 
-def _cheaper(costs: Costs | None, job: Job) -> Choice:
-    if costs is None:
+def _cheapest(machine: Machine, no_dali: str, job: Job) -> Choice:
+    """The CPU, or whoever can decode on the GPU, by what is predicted."""
+    reasons = {"nvdec": machine.no_nvdec, "dali": no_dali}
+    if all(reasons.values()):
+        return Choice("ffmpeg", "cpu", "; ".join(dict.fromkeys(reasons.values())))
+    known = {"nvdec": machine.nvdec_costs, "dali": machine.costs}
+    costs = {who: one for who, one in known.items() if one is not None and not reasons[who]}
+    if not costs:
         return Choice("ffmpeg", "cpu", "what a GPU would take is not measured yet")
-    cpu, gpu = costs.cpu_seconds(job), costs.gpu_seconds(job)
-    words = f"predicted {cpu:.2f} s on the CPU, {gpu:.2f} s on the GPU"
-    return Choice("dali", "cuda", words) if gpu < cpu else Choice("ffmpeg", "cpu", words)
+    cpu = min(one.cpu_seconds(job) for one in costs.values())
+    gpu = {who: one.gpu_seconds(job) for who, one in costs.items()}
+    best = min(gpu, key=lambda who: gpu[who])
+    times = " and ".join(f"{seconds:.2f} s by {who}" for who, seconds in gpu.items())
+    words = f"predicted {cpu:.2f} s on the CPU, on the GPU {times}"
+    return Choice(best, "cuda", words) if gpu[best] < cpu else Choice("ffmpeg", "cpu", words)
+
+
+def nvdec_refusal(stream: StreamInfo) -> str:
+    """Why a stream is not given to video engines by packets, whatever they know; else empty.
+
+    >>> from fewframes.media.timeline import example_timeline
+    >>> nvdec_refusal(example_timeline().stream)
+    ''
+    """
+    codec, form = stream.codec, stream.pixel_format
+    if codec not in NVDEC_FORMATS:
+        return f"this package gives them {', '.join(NVDEC_FORMATS)}, not {codec}"
+    if form not in NVDEC_FORMATS[codec]:
+        known = ", ".join(NVDEC_FORMATS[codec])
+        return f"{codec} of {form} is not given to them, only {known}"
+    return "an odd width or height" if stream.width % 2 or stream.height % 2 else ""
 
 
 def refusal(stream: StreamInfo, device: Device, capability: tuple[int, int]) -> str:

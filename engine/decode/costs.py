@@ -1,6 +1,6 @@
 """Costs: what does decoding take on this machine, on the CPU and on the GPU?
 
-A linear model with few constants, measured once (`bindings/dali_costs.py`) and kept in the user's
+A linear model with few constants, measured once (`bindings/gpu_costs.py`) and kept in the user's
 cache folder. It only has to tell a hundred frames from a hundred thousand: one film in a worker
 process of its own, as an index run decodes it.
 """
@@ -41,7 +41,7 @@ class Costs:
     gpu: float
     """The same on one video engine."""
     start: float
-    """To load DALI and to start the GPU, once a process."""
+    """To load the library and to start the GPU, once a process."""
     engines: int
     """Video engines that work side by side."""
 

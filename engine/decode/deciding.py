@@ -1,10 +1,12 @@
 """The decoder of a film, as asked for: what the choice needs to know is looked up only here."""
 
-from fewframes.decode.choosing import Asked, choose
+from dataclasses import replace
+
+from fewframes.decode.choosing import Asked, Machine, choose
 from fewframes.decode.costs import Job
 from fewframes.decode.decoding import Decoder, DecodeReport, decoder
 from fewframes.decode.plan import DecodePlan
-from fewframes.media.timeline import Timeline
+from fewframes.media.timeline import StreamInfo, Timeline
 
 
 def decoder_for(
@@ -16,15 +18,30 @@ def decoder_for(
     asked for is not there or cannot take the stream.
     """
     if asked.is_settled:
-        return decoder(asked.backend or "ffmpeg")
-    from fewframes.bindings.dali_machine import machine_facts, machine_with_costs
-
-    is_open = asked.device == "auto" and asked.backend is None
-    machine = machine_with_costs() if is_open else machine_facts()
+        choice = choose(asked, timeline.stream, Machine(), Job(plan.pictures, 1.0, 1))
+        return decoder(choice.backend, choice.device)
     stream = timeline.stream
+    machine = _machine(stream, asked)
     slices = int(timeline.packets.can_start.sum())
     job = Job(plan.pictures, stream.width * stream.height / 1e6, slices, threads)
     choice = choose(asked, stream, machine, job)
     if choice.reason:
         report.chosen.add(f"{choice.backend} on {choice.device}: {choice.reason}")
     return decoder(choice.backend, choice.device)
+
+
+def _machine(stream: StreamInfo, asked: Asked) -> Machine:
+    """What there is for a stream; what it takes, too, where that will be asked."""
+    from fewframes.bindings import nvdec_machine
+    from fewframes.bindings.dali_machine import machine_facts, machine_with_costs
+
+    is_open = asked.device == "auto" and asked.backend is None
+    machine = Machine()
+    if asked.backend != "dali":
+        machine = nvdec_machine.added_to(machine, stream, measures=is_open)
+    if asked.backend == "nvdec" or (asked.device == "cuda" and not machine.no_nvdec):
+        return machine
+    dali = machine_with_costs() if is_open else machine_facts()
+    return replace(
+        dali, nvdec=machine.nvdec, no_nvdec=machine.no_nvdec, nvdec_costs=machine.nvdec_costs
+    )

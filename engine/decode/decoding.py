@@ -18,9 +18,17 @@ from fewframes.media.timeline import Timeline
 Rung: TypeAlias = Literal["planned", "whole", "earlier", "linear"]
 """Steps of the ladder that a decoder climbs until every wanted frame has come out."""
 Device: TypeAlias = Literal["cpu", "cuda"]
-DECODERS = {"ffmpeg": "fewframes.bindings.ffmpeg_decode", "dali": "fewframes.bindings.dali"}
+DECODERS = {
+    "ffmpeg": "fewframes.bindings.ffmpeg_decode",
+    "dali": "fewframes.bindings.dali",
+    "nvdec": "fewframes.bindings.nvdec",
+}
 """Name of a backend and the module whose ``decode`` function it is."""
-DEVICES: dict[str, tuple[Device, ...]] = {"ffmpeg": ("cpu",), "dali": ("cpu", "cuda")}
+DEVICES: dict[str, tuple[Device, ...]] = {
+    "ffmpeg": ("cpu",),
+    "dali": ("cpu", "cuda"),
+    "nvdec": ("cuda",),
+}
 """Where each backend decodes; ``decode`` of one that knows several takes ``device=``."""
 
 
@@ -141,9 +149,9 @@ class Decoder(Protocol):
 def decoder(name: str = "ffmpeg", device: Device = "cpu") -> Decoder:
     """Looks a backend up.
 
-    >>> decoder("nvdec")
+    >>> decoder("vaapi")
     Traceback (most recent call last):
-    ValueError: backend='nvdec' is not known; backends: ffmpeg, dali
+    ValueError: backend='vaapi' is not known; backends: ffmpeg, dali, nvdec
     """
     if name not in DECODERS:
         raise ValueError(f"backend={name!r} is not known; backends: {', '.join(DECODERS)}")

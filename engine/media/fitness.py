@@ -10,13 +10,17 @@ slice must show one picture of the stream's size:
 2. Motion JPEG (Rec. ITU-T T.81, B.2.2): every picture says its size; a field is half as high.
 3. H.264 and HEVC, on a GPU: the first packet is a keyframe by DALI's reading of NAL units, which
    are marked or have lengths of 4 bytes; no fields; parameter sets are those of the header.
+
+A video engine that is fed packet by packet need not begin with an IDR picture, and may be given
+other parameter sets: `engine_fitness` asks that H.264 and HEVC are whole frames of one size, shown
+from their first row and column on, and the same as above of VP8 and VP9.
 """
 
 from collections.abc import Callable
 from typing import TypeAlias
 
 from fewframes.media.bitstream import Buffer, packet_parser, unit_reader, vp9_frames
-from fewframes.media.parameter_sets import h264_parameters
+from fewframes.media.parameter_sets import h264_parameters, h264_window, hevc_window
 from fewframes.media.start_headers import jpeg_size
 
 Fitness: TypeAlias = Callable[[Buffer, int], str]
@@ -30,6 +34,9 @@ FIELDS = "pictures coded as fields"
 LENGTHS = "NAL units with lengths of other than 4 bytes"
 CHANGED = "parameter sets that change"
 UNKNOWN = "parameter sets that are not understood"
+SHIFTED = "pictures that are shown from an inner row or column on"
+SET_BYTES = 1024
+"""A sequence parameter set is read from so many bytes; what is needed stands near its beginning."""
 SETS = {"h264": (7, 8), "hevc": (32, 33, 34)}
 """NAL unit types of parameter sets."""
 
@@ -53,6 +60,43 @@ def fitness(codec: str, extradata: bytes, size: tuple[int, int], *, on_gpu: bool
         return shows(data, size)
 
     return reason
+
+
+def engine_fitness(codec: str, extradata: bytes, size: tuple[int, int]) -> Fitness:
+    """Chooses the test of packets that a video engine is fed one by one.
+
+    ``size`` is that of the pictures that are shown. Raises KeyError for a codec that is none of
+    VP8, VP9, H.264 and HEVC.
+
+    >>> engine_fitness("vp8", b"", (48, 64))(memoryview(bytes([0x01])), 1)
+    'packets that show nothing'
+    """
+    if codec not in SETS:
+        return fitness(codec, extradata, size, on_gpu=True)
+    units = unit_reader(extradata, length_at=4 if codec == "h264" else 21)
+
+    def reason(data: Buffer, place: int) -> str:
+        faults = (_fault_of_set(codec, data, start, size) for start in units(data))
+        return next(filter(None, faults), "")
+
+    return reason
+
+
+def _fault_of_set(codec: str, data: Buffer, start: int, size: tuple[int, int]) -> str:
+    """What is wrong with a NAL unit for a video engine, if it is a sequence parameter set."""
+    is_set = data[start] & 31 == 7 if codec == "h264" else data[start] >> 1 & 63 == 33
+    if not is_set:
+        return ""
+    unit = bytes(data[start : start + SET_BYTES])
+    try:
+        window = h264_window(unit) if codec == "h264" else hevc_window(unit)
+        if codec == "h264" and h264_parameters(b"\0\0\1" + unit)[1]:
+            return FIELDS
+    except (ValueError, LookupError):
+        return UNKNOWN
+    if window[2:] != (0, 0):
+        return SHIFTED
+    return "" if window[:2] == size else RESIZED
 
 
 def _vp8(data: Buffer, size: tuple[int, int]) -> str:

@@ -5,6 +5,7 @@ hvcC.
 """
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from fewframes.media.bitstream import unit_reader
 
@@ -35,6 +36,15 @@ class Bits:
         return self.u(2 * zeros + 1) - 1
 
 
+class Window(NamedTuple):
+    """The part of a coded picture that a sequence parameter set wants shown, in luma samples."""
+
+    height: int
+    width: int
+    top: int
+    left: int
+
+
 def h264_parameters(extradata: bytes) -> tuple[int, bool]:
     """Gives the bits of frame_num, and whether pictures may be coded as fields.
 
@@ -42,18 +52,65 @@ def h264_parameters(extradata: bytes) -> tuple[int, bool]:
     """
     units = units_of(extradata, is_hevc=False)
     bits = {unit[0] & 31: Bits(unit[1:]) for unit in units if unit}[7]
+    number_bits, _ = _h264_sequence(bits)
+    bits.ue(), bits.ue()  # width and height
+    return number_bits, not bits.u(1)
+
+
+def _h264_sequence(bits: Bits) -> tuple[int, int]:
+    """Reads up to the size of pictures; gives the bits of frame_num, and chroma_format_idc."""
     profile = bits.u(24) >> 16
     bits.ue()
-    if profile in HIGH_PROFILES:
-        _skip_high_profile(bits)
+    chroma = _skip_high_profile(bits) if profile in HIGH_PROFILES else 1
     number_bits = bits.ue() + 4
     kind = bits.ue()
     if kind == 1:
         raise ValueError("pic_order_cnt_type 1 is not read")
     if kind == 0:
         bits.ue()
-    bits.ue(), bits.u(1), bits.ue(), bits.ue()  # max_num_ref_frames, gaps, width, height
-    return number_bits, not bits.u(1)
+    bits.ue(), bits.u(1)  # max_num_ref_frames, gaps
+    return number_bits, chroma
+
+
+def h264_window(unit: bytes) -> Window:
+    """Gives the window of a sequence parameter set, which is a whole NAL unit (H.264, 7.4.2.1.1).
+
+    Raises ValueError where it is cut off, or not read.
+    """
+    bits = Bits(unit[1:])
+    _, chroma = _h264_sequence(bits)
+    width, rows, is_whole = 16 * (bits.ue() + 1), 16 * (bits.ue() + 1), bits.u(1)
+    bits.u(1 if is_whole else 2)
+    height = rows * (2 - is_whole)
+    steps = _SUBSAMPLING[chroma]
+    return _window(bits, (height, width), (steps[0] * (2 - is_whole), steps[1]))
+
+
+def hevc_window(unit: bytes) -> Window:
+    """The same of HEVC (H.265, 7.4.3.2.1)."""
+    bits = Bits(unit[2:])
+    bits.u(4)
+    sub_layers = bits.u(3)
+    bits.u(1)
+    skip_profile(bits, sub_layers=sub_layers)
+    bits.ue()
+    chroma = bits.ue()
+    if chroma == 3 and bits.u(1):
+        raise ValueError("separate colour planes are not read")
+    width, height = bits.ue(), bits.ue()
+    return _window(bits, (height, width), _SUBSAMPLING[min(chroma, 3)])
+
+
+_SUBSAMPLING = ((1, 1), (2, 2), (1, 2), (1, 1))
+"""Luma samples for each chroma sample, down and across, by chroma_format_idc."""
+
+
+def _window(bits: Bits, size: tuple[int, int], steps: tuple[int, int]) -> Window:
+    """Reads whether there is a window, and its four sides in chroma samples."""
+    left, right, top, bottom = [bits.ue() for _ in range(4)] if bits.u(1) else (0, 0, 0, 0)
+    (height, width), (down, across) = size, steps
+    shown = height - down * (top + bottom), width - across * (left + right)
+    return Window(*shown, down * top, across * left)
 
 
 def hevc_parameters(extradata: bytes) -> tuple[int, int, int]:
@@ -84,16 +141,19 @@ def hevc_parameters(extradata: bytes) -> tuple[int, int, int]:
 HIGH_PROFILES = frozenset((100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135))
 
 
-def _skip_high_profile(bits: Bits) -> None:
+def _skip_high_profile(bits: Bits) -> int:
+    """Gives chroma_format_idc."""
     chroma = bits.ue()
+    if chroma > 3:
+        raise ValueError(f"chroma_format_idc {chroma} does not exist")
     if chroma == 3 and bits.u(1):
         raise ValueError("separate colour planes are not read")
     bits.ue(), bits.ue(), bits.u(1)
-    if not bits.u(1):
-        return
-    for number in range(8 if chroma != 3 else 12):
+    lists = (8 if chroma != 3 else 12) if bits.u(1) else 0
+    for number in range(lists):
         if bits.u(1):
             _skip_scaling_list(bits, 16 if number < 6 else 64)
+    return chroma
 
 
 def _skip_scaling_list(bits: Bits, size: int) -> None:

@@ -33,10 +33,10 @@ def check_asked(backend: str | None, device: str, codec: str, out: U8 | None) ->
         raise ValueError(
             "device='auto' does not say where the frames will lie; pass 'cpu' or 'cuda'"
         )
-    if backend == "ffmpeg":
+    if backend in ("ffmpeg", "nvdec"):
         raise ValueError(
-            "backend='ffmpeg' decodes films, and these are stored pictures; leave it out, or pass "
-            "'dali'"
+            f"backend={backend!r} decodes films, and these are stored pictures; leave it out, or "
+            "pass 'dali'"
         )
     asked = Asked(backend, device)
     if backend == "dali" and codec != "jpeg":

@@ -1,24 +1,22 @@
-"""DALI beside FFmpeg: what does decoding take here? A generated film, decoded by both, once.
+"""A GPU beside FFmpeg: what does decoding take here? A generated film, decoded by both, once.
 
 Runs only where there is a GPU that can be used. It takes some seconds, most of which starting the
-GPU takes, and is remembered for DALI's version, FFmpeg's and the GPU's capability.
+GPU takes, and is remembered for the library's version, FFmpeg's and the GPU's capability.
 """
 
 import tempfile
 import time
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import av
 import numpy as np
 
-from fewframes.bindings import dali, ffmpeg_decode
+from fewframes.bindings import ffmpeg_decode
 from fewframes.bindings.ffmpeg import VERSIONS
 from fewframes.decode import costs
-from fewframes.decode.choosing import Machine
 from fewframes.decode.costs import Costs
 from fewframes.decode.decoding import Decoder, DecodeReport
-from fewframes.decode.frames import FrameBatch
 from fewframes.decode.plan import plan_frames
 from fewframes.media.probing import probe
 from fewframes.media.timeline import Timeline
@@ -29,35 +27,48 @@ ENGINES = {(8, 0): 5, (9, 0): 7}
 MEGAPIXELS = HEIGHT * WIDTH / 1e6
 
 
-def measured(machine: Machine) -> Costs:
-    """Gives what is remembered for this machine, or measures it."""
-    name = f"dali {machine.dali}, sm_{machine.capability[0]}{machine.capability[1]}, {VERSIONS}"
+def of_dali(version: str, capability: tuple[int, int]) -> Costs:
+    """What DALI takes, remembered or measured."""
+    from fewframes.bindings import dali
+
+    decode = partial(dali.decode, device="cuda", slices=1)
+    return measured(f"dali {version}", decode, capability, ENGINES.get(capability, 1))
+
+
+def of_nvdec(version: str, capability: tuple[int, int], engines: int) -> Costs:
+    """What PyNvVideoCodec takes, remembered or measured."""
+    from fewframes.bindings import nvdec
+
+    return measured(f"nvdec {version}", partial(nvdec.decode, decoders=1), capability, engines)
+
+
+def measured(who: str, decode: Decoder, capability: tuple[int, int], engines: int) -> Costs:
+    """Gives what is remembered for this machine, or measures it; ``decode`` uses one engine."""
+    name = f"{who}, sm_{capability[0]}{capability[1]}, {VERSIONS}"
     known = costs.load(name)
     if known is None:
-        known = _measure(ENGINES.get(machine.capability, 1))
+        known = _measure(decode, engines)
         costs.save(name, known)
     return known
 
 
-def _measure(engines: int) -> Costs:
+def _measure(decode: Decoder, engines: int) -> Costs:
+    """What a film takes but for its first slice is decoding; what that takes more is a start."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "film.mp4"
         _write(path)
         timeline = probe(path, cache=False)
-        first = _seconds(timeline, _on_gpu, GOP)
-        one = _seconds(timeline, _on_gpu, GOP)
+        first = _seconds(timeline, decode, GOP)
+        one = _seconds(timeline, decode, GOP)
+        whole = _seconds(timeline, decode, FRAMES)
         cpu = _seconds(timeline, ffmpeg_decode.decode, FRAMES)
-    samples = GOP * MEGAPIXELS
+    gpu = max(0.0, whole - one) / ((FRAMES - GOP) * MEGAPIXELS)
     return Costs(
         cpu=cpu / (FRAMES * MEGAPIXELS),
-        gpu=one / samples,
-        start=max(0.0, first - one),
+        gpu=gpu,
+        start=max(0.0, first - gpu * GOP * MEGAPIXELS),
         engines=engines,
     )
-
-
-def _on_gpu(timeline: Timeline, runs: object, **how: object) -> Iterator[FrameBatch]:
-    return dali.decode(timeline, runs, device="cuda", **how)  # type: ignore[arg-type]  # as given
 
 
 def _seconds(timeline: Timeline, decode: Decoder, frames: int) -> float:
