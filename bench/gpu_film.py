@@ -81,11 +81,12 @@ def packets_of(path: Path, most: int) -> list[list[bytes]]:
         marks = av.BitStreamFilterContext("h264_mp4toannexb", stream)
         count = 0
         for packet in container.demux(stream):
-            if packet.is_keyframe and count >= most:
+            is_key = packet.is_keyframe  # the filter takes the packet's contents with it
+            if is_key and count >= most:
                 break
+            if is_key:
+                groups.append([])
             for one in marks.filter(packet) if packet.size else ():
-                if packet.is_keyframe:
-                    groups.append([])
                 groups[-1].append(bytes(one))
                 count += 1
     return groups
