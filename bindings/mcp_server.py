@@ -1,32 +1,71 @@
 """MCP: the looks of a session as tools of a server, for agents with Model Context Protocol.
 
-``fewframes mcp STORE`` serves one store over standard input and output. A client names videos by
-their ids; it can name no file. Each video has one session, so nothing is decoded twice; what is
-looked at can be logged, and replayed. Zooming needs the films, which the server's owner names.
+``fewframes mcp STORE`` serves one store over standard input and output.
+
+1. A client names videos by their ids, which `list_videos` gives by the page; it can name no file.
+2. Each video has one session (`fewframes.serve.open_sessions`), so nothing is decoded twice while
+   it is remembered; what is looked at can be logged, and replayed.
+3. Zooming needs the films, which the server's owner names.
+4. Whatever a client sends, it gets an answer of bounded size, in which no path of this machine is.
 """
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+import re
+import sys
+import traceback
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from itertools import islice
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 from fewframes.decode.frames import FrameBatch
 from fewframes.errors import FewframesError, MissingBackendError
 from fewframes.runs.finding import find_films
-from fewframes.serve.session import Session
-from fewframes.serve.tools import TOOLS, Schema, call
+from fewframes.serve.open_sessions import OpenSessions
+from fewframes.serve.tools import TOOLS, Schema, Tool, as_shown, call, checked_arguments
+from fewframes.storage.catalogue_rows import id_bytes
+from fewframes.storage.layout import quoted, unquoted
 from fewframes.storage.store import Store, open_store
 
 QUALITY = 85
-VIDEO: Schema = {"type": "string", "description": "id of a video, as list_videos gives it"}
+MOST_LISTED = 200
+"""Videos of one page of a list."""
+LONGEST_ID = 4096
+"""Letters of an id; no system has longer paths."""
+MOST_BYTES = 16 << 20
+"""Bytes of the JPEGs of one answer."""
+MOST_WORDS = 2000
+"""Letters of a sentence about a mistake."""
+QUOTED = "quoted:"
+"""Stands before an id in percent signs, where letters of it cannot be sent as they are."""
+NOT_SENT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+"""Letters that end a line, or are not text."""
+VIDEO: Schema = {
+    "type": "string",
+    "maxLength": LONGEST_ID,
+    "description": "id of a video, as list_videos gives it",
+}
+LIST = Tool(
+    "The videos there are, and how long they are, a page at a time: the last line of a page says "
+    "how to ask for the next one.",
+    {
+        "limit": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": MOST_LISTED,
+            "description": "how many videos; 100 if left out",
+        },
+        "cursor": {**VIDEO, "description": "the id that the page before ended with"},
+    },
+)
+Line = tuple[str, bytes | None]
+"""A line of text, and the JPEG behind it if there is one."""
 
 
 class Looks:
-    """The sessions of a store's videos, and what their tools give."""
+    """The looks at a store's videos, as calls of tools; many threads may share it."""
 
     def __init__(
         self,
@@ -35,71 +74,113 @@ class Looks:
         max_frames: int | None = None,
         films: Mapping[str, Path] | None = None,
         log: Path | None = None,
+        hidden: Iterable[Path] = (),
+        **limits: Any,  # noqa: ANN401 (those of `OpenSessions`)
     ) -> None:
-        self.store, self.max_frames, self.films, self.log = store, max_frames, films or {}, log
-        self._sessions: dict[str, Session] = {}
-        self._lock = Lock()
-
-    def session(self, video: str) -> Session:
-        """Gives the session of a video; KeyError where there is no such video."""
-        with self._lock:
-            if video not in self._sessions:
-                film = self.films.get(video)
-                self._sessions[video] = Session(
-                    self.store[video], max_frames=self.max_frames, film=film
-                )
-            return self._sessions[video]
-
-    def schemas(self) -> dict[str, tuple[str, Schema]]:
-        """Describes each tool: words, and the JSON schema of its arguments."""
-        listed: dict[str, tuple[str, Schema]] = {
-            "list_videos": ("The videos there are, and how long they are.", _closed({}, []))
+        """Begins; ``hidden`` are paths of which no more than the name may reach a client."""
+        self.store = store
+        self.sessions = OpenSessions(store, max_frames=max_frames, films=films, log=log, **limits)
+        self.tools = {"list_videos": LIST} | {
+            name: Tool(
+                tool.description, {"video": VIDEO, **tool.properties}, ("video", *tool.required)
+            )
+            for name, tool in TOOLS.items()
+            if name != "zoom" or films
         }
-        for name, tool in TOOLS.items():
-            if name != "zoom" or self.films:
-                properties = {"video": VIDEO, **tool.properties}
-                listed[name] = (tool.description, _closed(properties, ["video", *tool.required]))
-        return listed
+        known = [*hidden, *(films or {}).values(), *([log] if log else [])]
+        self._folders = sorted(
+            {f"{folder}/" for path in known for folder in _parents(path)}, key=len
+        )
 
-    def call(self, name: str, arguments: dict[str, Any]) -> list[tuple[str, bytes | None]]:
-        """Gives lines of text, each with the JPEG behind it if there is one.
+    def answer(self, name: str, arguments: Mapping[str, Any]) -> tuple[list[Line], bool]:
+        """Gives the lines of an answer, and whether they say that the call was wrong."""
+        try:
+            return self.call(name, arguments), False
+        except (FewframesError, ValueError, KeyError, IndexError) as error:
+            words = str(error.args[0] if isinstance(error, KeyError) else error)
+        except Exception as error:  # of which a client is to know no more than that it was
+            traceback.print_exc(file=sys.stderr)
+            words = (
+                f"the server failed at this call ({type(error).__name__}); its owner can see why"
+            )
+        return [(self._without_paths(words), None)], True
 
-        Raises ValueError or KeyError, in words that a model can be given.
+    def call(self, name: str, arguments: Mapping[str, Any]) -> list[Line]:
+        """Gives the lines of an answer.
+
+        Raises FewframesError, ValueError, KeyError or IndexError, in words that a model can be
+        given but for the paths in them.
         """
+        if name not in self.tools:
+            tools = ", ".join(self.tools)
+            raise ValueError(f"there is no tool {as_shown(name)}; tools: {tools}")
+        values = checked_arguments(name, self.tools[name], arguments)
         if name == "list_videos":
-            lines = (f"{v.id}: {v.duration_seconds:.3f} s" for v in self.store.values())
-            return [(line, None) for line in lines]
-        if name not in self.schemas():
-            raise ValueError(f"there is no tool {name!r}; tools: {', '.join(self.schemas())}")
-        rest = dict(arguments)
-        video = rest.pop("video", None)
-        if not isinstance(video, str):
-            raise ValueError(f"{name} needs 'video', the id of a video")
-        session = self.session(video)
-        batch = call(session, name, rest)
-        self._note(video, session)
-        return _told(batch)
+            return [(line, None) for line in self._page(**values)]
+        with self.sessions.use(self._id_of(values.pop("video"))) as opened:
+            lines = _told(call(opened.session, name, values))
+            notice = opened.take_notice()
+        return [(notice, None), *lines] if notice else lines
 
-    def _note(self, video: str, session: Session) -> None:
-        """Writes a session's last step, and what it has decoded so far, as a line of the log."""
-        if self.log is None:
-            return
-        with self._lock, self.log.open("a") as file:
-            step = asdict(session.history[-1])
-            print(json.dumps({"video": video, **step, "decoded": session.decoded}), file=file)
+    def _page(self, limit: int = 100, cursor: str | None = None) -> list[str]:
+        """The lines of a page of the list, by the catalogue: no video is opened for it."""
+        after = b"" if cursor is None else id_bytes(self._id_of(cursor))
+        rows = self.store.lines(["id", "duration_seconds"])
+        found = list(islice((row for row in rows if id_bytes(row["id"]) > after), limit + 1))
+        lines = [f"{sendable(row['id'])}: {_length(row['duration_seconds'])}" for row in found]
+        if not lines:
+            return ["there are no videos" if cursor is None else "there are no more videos"]
+        if len(found) > limit:
+            next_page = json.dumps({"limit": limit, "cursor": sendable(found[limit - 1]["id"])})
+            lines[limit:] = [f"there are more videos; call list_videos with {next_page}"]
+        return lines
+
+    def _id_of(self, sent: str) -> str:
+        """The id that a client has sent; one that was sent `quoted` is read, if it is that."""
+        try:
+            sent.encode()
+        except UnicodeEncodeError as error:
+            raise ValueError(f"{as_shown(sent)} is no id; list_videos gives the ids") from error
+        is_quoted = sent.startswith(QUOTED) and sent not in self.store
+        return unquoted(sent.removeprefix(QUOTED)) if is_quoted else sent
+
+    def _without_paths(self, words: str) -> str:
+        """Words without the folders of absolute paths, in letters that can be sent, bounded."""
+        for folder in reversed(self._folders):
+            words = words.replace(folder, "")
+        words = re.sub(r"(?<![\w.~%-])/+(?:[^\s'\"/]+/+)+", "", words[: 4 * MOST_WORDS])
+        words = words.encode("utf-8", "backslashreplace").decode("utf-8")
+        return words if len(words) <= MOST_WORDS else f"{words[:MOST_WORDS]}…"
 
 
-def _closed(properties: Schema, required: list[str]) -> Schema:
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": required,
-        "additionalProperties": False,
-    }
+def sendable(video_id: str) -> str:
+    r"""Gives an id as a client is told it: as it is, or quoted where letters cannot be sent.
+
+    >>> sendable("day 1/case_07"), sendable("caf\udce9"), sendable("two\nlines")
+    ('day 1/case_07', 'quoted:caf%E9', 'quoted:two%0Alines')
+    """
+    return QUOTED + quoted(video_id) if NOT_SENT.search(video_id) else video_id
 
 
-def _told(batch: FrameBatch) -> list[tuple[str, bytes | None]]:
+def _parents(path: Path) -> Iterable[Path]:
+    """The folders that a path lies in, as it was given and as it is, but for the root."""
+    for one in (path.absolute(), path.resolve()):
+        yield from (folder for folder in one.parents if folder != folder.parent)
+
+
+def _length(seconds: float | None) -> str:
+    return "its record is damaged" if seconds is None else f"{seconds:.3f} s"
+
+
+def _told(batch: FrameBatch) -> list[Line]:
+    """The frames of a batch as lines; ValueError where they are more than an answer may hold."""
     files, numbers = batch.jpeg(quality=QUALITY), batch.frame_numbers.tolist()
+    size = sum(map(len, files))
+    if size > MOST_BYTES:
+        raise ValueError(
+            f"{len(files)} pictures are {size} bytes, more than the {MOST_BYTES} of an answer; "
+            f"ask for fewer with k={max(1, len(files) * MOST_BYTES // size)}"
+        )
     rows = zip(batch.seconds.tolist(), numbers, files, strict=True)
     return [(f"Frame {number} at {at:.3f} s:", file) for at, number, file in rows]
 
@@ -123,7 +204,9 @@ def serve(
         raise MissingBackendError(
             "an MCP server needs the MCP SDK, which is not installed; pip install 'fewframes[mcp]'"
         ) from error
-    looks = Looks(open_store(store), max_frames=max_frames, films=find_films(films), log=log)
+    looks = Looks(
+        open_store(store), max_frames=max_frames, films=find_films(films), log=log, hidden=[store]
+    )
     server = _server(looks)
 
     async def run() -> None:
@@ -139,27 +222,22 @@ def _server(looks: Looks) -> Any:  # noqa: ANN401 (the SDK's)
     from mcp.server.lowlevel.server import Server
 
     async def list_tools(_context: Any, _request: Any) -> Any:  # noqa: ANN401
-        listed = looks.schemas().items()
         return types.ListToolsResult(
             tools=[
-                types.Tool(name=name, description=words, input_schema=schema)
-                for name, (words, schema) in listed
+                types.Tool(name=name, description=tool.description, input_schema=tool.schema)
+                for name, tool in looks.tools.items()
             ]
         )
 
     async def call_tool(_context: Any, request: Any) -> Any:  # noqa: ANN401
-        work = partial(looks.call, request.name, dict(request.arguments or {}))
-        try:
-            rows = await anyio.to_thread.run_sync(work)
-        except (FewframesError, ValueError, KeyError, IndexError) as error:
-            words = str(error.args[0] if isinstance(error, KeyError) else error)
-            return types.CallToolResult(content=_parts([(words, None)]), is_error=True)
-        return types.CallToolResult(content=_parts(rows))
+        work = partial(looks.answer, request.name, dict(request.arguments or {}))
+        lines, is_error = await anyio.to_thread.run_sync(work)
+        return types.CallToolResult(content=_parts(lines), is_error=is_error)
 
     return Server("fewframes", on_list_tools=list_tools, on_call_tool=call_tool)
 
 
-def _parts(rows: list[tuple[str, bytes | None]]) -> list[Any]:
+def _parts(rows: list[Line]) -> list[Any]:
     """Lines of text and pictures as the SDK has them."""
     import mcp_types as types
 

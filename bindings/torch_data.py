@@ -12,6 +12,7 @@ import torch
 from torch.utils.data import Dataset, IterableDataset, Sampler, get_worker_info
 
 from fewframes.arrays import F64, I64
+from fewframes.serve.clip_sizes import check_sizes
 from fewframes.serve.clips import Clip, ClipPlan, epoch_order
 
 Sample = dict[str, Any]
@@ -31,9 +32,15 @@ def sample_of(clip: Clip, number: int) -> Sample:
 
 
 class ClipDataset(Dataset[Sample]):  # type: ignore[misc]
-    """The clips of a plan by number."""
+    """The clips of a plan by number.
 
-    def __init__(self, plan: ClipPlan) -> None:
+    Raises ValueError where the plan has no clip, or pictures of several sizes, which PyTorch cannot
+    put into one batch: ``mixed_sizes=True`` allows them, for loaders that make batches by size.
+    """
+
+    def __init__(self, plan: ClipPlan, *, mixed_sizes: bool = False) -> None:
+        if not mixed_sizes:
+            check_sizes(plan)
         self.plan = plan
 
     def __len__(self) -> int:
@@ -100,10 +107,20 @@ class ClipStream(IterableDataset[Sample]):  # type: ignore[misc]
     """The clips of one epoch, shared out over the loader's workers; ``start`` skips used ones.
 
     With one sample a batch and w workers, sample j comes from worker j mod w, so the order is the
-    same for any number of workers.
+    same for any number of workers. Sizes are as with `ClipDataset`.
     """
 
-    def __init__(self, plan: ClipPlan, *, seed: int = 0, epoch: int = 0, start: int = 0) -> None:
+    def __init__(
+        self,
+        plan: ClipPlan,
+        *,
+        seed: int = 0,
+        epoch: int = 0,
+        start: int = 0,
+        mixed_sizes: bool = False,
+    ) -> None:
+        if not mixed_sizes:
+            check_sizes(plan)
         self.plan, self.seed, self.epoch, self.start = plan, seed, epoch, start
 
     def __iter__(self) -> Iterator[Sample]:

@@ -10,7 +10,7 @@ Importing this module needs PyTorch.
 """
 
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +18,8 @@ import torch
 from torch.utils.data import BatchSampler, DataLoader, Dataset
 
 from fewframes.arrays import F64
+from fewframes.bindings.torch_data import ClipSampler
+from fewframes.serve.clip_sizes import batches_by_shape, check_sizes, count_by_shape
 from fewframes.serve.clips import ClipPlan
 
 NEW = -1
@@ -53,7 +55,7 @@ class _Reader(Dataset[_Read]):  # type: ignore[misc]
 
     def __getitems__(self, request: _Request) -> _Read:
         plan, numbers = self.plan, request.numbers
-        size = self._size_of(numbers)
+        size = plan.size_of(plan.anchor(numbers[0])[0])
         memory = None
         if request.buffer == NEW:
             memory = torch.empty(len(numbers) * _clip_bytes(plan, size), dtype=torch.uint8)
@@ -71,15 +73,6 @@ class _Reader(Dataset[_Read]):  # type: ignore[misc]
             size,
         )
 
-    def _size_of(self, numbers: list[int]) -> tuple[int, int]:
-        sizes = {self.plan.size_of(self.plan.anchor(number)[0]) for number in numbers}
-        if len(sizes) > 1:
-            raise ValueError(
-                f"clips of one batch have pictures of {sorted(sizes)}; make the plan with "
-                "size=(height, width), which all videos are brought to"
-            )
-        return sizes.pop()
-
 
 class ClipLoader:
     """Goes over the clips of a plan in batches, as often as it is asked.
@@ -89,9 +82,12 @@ class ClipLoader:
     ``[b, k, h, w, 3]``, ``past_seconds`` and ``future_seconds`` f64 ``[b, k]``. Two workers give
     the frames of two processes that do nothing but read (`fewframes.bench.loaders`).
 
+    Pictures of a batch have one size. That of all clips is checked before anything is read, or
+    with ``by_shape`` each batch is of clips of one size.
+
     Raises:
-        ValueError: ``batch_size`` or ``workers`` is too small; when read, clips of one batch have
-            pictures of several sizes, or one has no frame behind its anchor.
+        ValueError: ``batch_size`` or ``workers`` is too small, the plan has no clip, or its
+            pictures have several sizes and batches are not made by shape.
     """
 
     def __init__(
@@ -104,6 +100,7 @@ class ClipLoader:
         drop_last: bool = False,
         prefetch: int = 2,
         context: str = "spawn",
+        by_shape: bool = False,
     ) -> None:
         """Takes what PyTorch's loader takes.
 
@@ -115,14 +112,24 @@ class ClipLoader:
             drop_last: Whether a last batch that is not full is left out.
             prefetch: Batches that each worker reads ahead.
             context: How processes are started: "spawn", "forkserver" or "fork".
+            by_shape: Whether each batch is of clips whose pictures have one size, for plans with
+                several; the order is the sampler's within a size.
         """
         if batch_size < 1 or workers < 0 or prefetch < 1:
             raise ValueError(
                 f"batch_size={batch_size}, workers={workers} and prefetch={prefetch} must be at "
                 "least 1, 0 and 1"
             )
+        if not by_shape and batch_size > 1:
+            check_sizes(plan, _numbers_of(sampler))
+        elif not len(plan):
+            check_sizes(plan)
         self.plan, self.workers = plan, workers
-        self.batches = BatchSampler(sampler, batch_size, drop_last)
+        self.batches: BatchSampler | _ShapeBatches = (
+            _ShapeBatches(plan, sampler, batch_size, drop_last)
+            if by_shape
+            else BatchSampler(sampler, batch_size, drop_last)
+        )
         self.new_memory = 0
         """Batches of the last pass that no buffer was free for."""
         self._options: dict[str, Any] = {"num_workers": workers}
@@ -167,6 +174,27 @@ class ClipLoader:
             "future": future,
             "future_seconds": torch.from_numpy(read.future_seconds),
         }
+
+
+def _numbers_of(sampler: Iterable[int]) -> Iterable[int] | None:
+    """The clips that a sampler may give, where it says so; None for all of the plan."""
+    if isinstance(sampler, ClipSampler) and sampler.weights is not None:
+        drawn: list[int] = np.flatnonzero(sampler.weights).tolist()
+        return drawn
+    return sampler if isinstance(sampler, Sequence) else None
+
+
+class _ShapeBatches:
+    """Batches of clips whose pictures have one size; as PyTorch's `BatchSampler` otherwise."""
+
+    def __init__(self, plan: ClipPlan, sampler: Iterable[int], size: int, drop_last: bool) -> None:
+        self.plan, self.sampler, self.size, self.drop_last = plan, sampler, size, drop_last
+
+    def __len__(self) -> int:
+        return count_by_shape(self.plan, self.sampler, self.size, drop_last=self.drop_last)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        return batches_by_shape(self.plan, self.sampler, self.size, drop_last=self.drop_last)
 
 
 class _Requests:

@@ -2,7 +2,11 @@
 
 import asyncio
 import base64
+import shutil
+import sys
+from contextlib import contextmanager
 from importlib.metadata import entry_points
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +14,28 @@ import pytest
 import fewframes as ff
 from fewframes.bench.films import Film, write_film
 from fewframes.bindings.vllm_plugin import MODEL, ROOT, Address, load, register
+
+WATCHED = []
+
+
+def _watch(event, args):
+    if event == "open" and isinstance(args[0], str | bytes):
+        for opened in WATCHED:
+            opened.append(args[0] if isinstance(args[0], str) else args[0].decode())
+
+
+sys.addaudithook(_watch)
+
+
+@contextmanager
+def opens(into):
+    """Notes the path of every file that is opened."""
+    WATCHED.append(into)
+    try:
+        yield
+    finally:
+        WATCHED.remove(into)
+
 
 CASE = "fewframes://corpus.zarr/day%201/case"
 
@@ -63,6 +89,16 @@ def test_an_address_gives_the_frames_of_the_store_with_their_times(root):
         (f"{CASE}?k=many", "k='many' is no number"),
         (f"{CASE}?model=gpt", "model='gpt' is not known"),
         (f"{CASE}?group=0", "indexed anew"),
+        (f"{CASE}?size=0", "size=0 must be a number from 1 to 16384"),
+        (f"{CASE}?size=-1", "size=-1 must be"),
+        (f"{CASE}?start=nan", "start=nan must be a number of 0 or more"),
+        (f"{CASE}?end=-1", "end=-1 must be"),
+        (f"{CASE}?start=50", r"no frame of 'day 1/case' is indexed from 50 to inf s; it is 12"),
+        (f"{CASE}?start=5&end=2", "starts after it ends"),
+        (f"fewframes://{'手' * 200}/x", "is no address"),
+        (f"fewframes://corpus.zarr/{'x' * 20000}", "is too long"),
+        ("fewframes://corpus.zarr/\ud800", "is no address"),
+        ("fewframes://[/x", "Invalid IPv6 URL"),
     ],
 )
 def test_what_is_no_address_or_not_allowed_is_refused(address, words, root):
@@ -131,3 +167,80 @@ def test_a_video_indexed_anew_has_another_name_for_caches(root, tmp_path, monkey
         ff.index([film], tmp_path / "s.zarr", fps=fps)
         names.add(Address.read("fewframes://s.zarr/case?k=3").pinned())
     assert len(names) == 2
+
+
+def test_zero_is_a_value(root):
+    frames, facts = load(f"{CASE}?k=6&policy=uniform&end=0")
+    given, same = load(f"{CASE}?k=6&policy=uniform&start=0&end=0")
+    assert facts == same
+    assert set(facts["frames_indices"]) == {0}
+    assert np.array_equal(frames, given)
+    assert Address.read(f"{CASE}?end=0").span == (0.0, 0.0)
+    assert Address.read(f"{CASE}?start=0").span == (0.0, float("inf"))
+
+
+def test_pictures_are_decoded_at_the_size_asked_for_alone(root, monkeypatch):
+    from fewframes.storage.shards import ShardReader
+
+    sizes, read = [], ShardReader.read
+
+    def noted(self, slots, **options):
+        sizes.append((len(slots), options.get("size")))
+        return read(self, slots, **options)
+
+    monkeypatch.setattr(ShardReader, "read", noted)
+    load(f"{CASE}?k=4&size=64")
+    assert sizes == [(4, (48, 64))]
+
+
+def test_an_address_gives_a_bounded_number_of_bytes(root, monkeypatch):
+    from fewframes.bindings import vllm_plugin
+    from fewframes.storage.shards import ShardReader
+
+    monkeypatch.setattr(vllm_plugin, "MOST_BYTES", 2 * 8 * 96 * 128 * 3)
+    assert len(load(f"{CASE}?k=8")[0]) == 16  # each twice, as this model fuses two
+    monkeypatch.setattr(ShardReader, "read", None)  # what is refused is not read
+    words = r"9 frames of 96x128 are \d+ bytes for this model, more than .*size=, or k=8"
+    with pytest.raises(ValueError, match=words):
+        load(f"{CASE}?k=9")
+    monkeypatch.setattr(vllm_plugin, "fitted_size", lambda *_: (9000, 9000))
+    with pytest.raises(ValueError, match=r"1 frames of 9000x9000.*smaller size=$"):
+        load(f"{CASE}?k=1&size=9000")
+
+
+@pytest.mark.parametrize(
+    "link", ["videos", "video", "group", "commit.json", "frames.parquet", "mark"]
+)
+def test_a_link_that_leads_out_of_a_store_is_refused(root, tmp_path, monkeypatch, link):
+    (tmp_path / "root").mkdir()
+    outside, store = tmp_path / "outside.zarr", tmp_path / "root/corpus.zarr"
+    shutil.copytree(root / "corpus.zarr", outside)
+    shutil.copytree(outside, store)
+    video = next((store / "videos").iterdir())
+    group = next(path for path in video.iterdir() if path.is_dir())
+    places = {"videos": store / "videos", "video": video, "group": group}
+    places |= {name: group / name for name in ("commit.json", "frames.parquet")}
+    places["mark"] = store / "fewframes-store.json"
+    monkeypatch.setenv(ROOT, str(tmp_path / "root"))
+    assert len(load(f"{CASE}?k=2")[0])
+    linked = places[link]
+    shutil.rmtree(linked) if linked.is_dir() else linked.unlink()
+    linked.symlink_to(outside / linked.relative_to(store))
+    opened = []
+    with opens(opened), pytest.raises(ValueError, match="is a link that leads out") as told:
+        load(f"{CASE}?k=2")
+    assert str(tmp_path) not in str(told.value)
+    assert not [path for path in opened if Path(path).resolve().is_relative_to(outside)]
+    linked.unlink()
+    linked.symlink_to("../" * 9 + "nowhere")
+    with pytest.raises(ValueError, match="leads out"):
+        load(f"{CASE}?k=2")
+
+
+def test_a_link_inside_a_store_is_read(root, tmp_path, monkeypatch):
+    store = tmp_path / "corpus.zarr"
+    shutil.copytree(root / "corpus.zarr", store)
+    (store / "videos").rename(store / "large")
+    (store / "videos").symlink_to("large")
+    monkeypatch.setenv(ROOT, str(tmp_path))
+    assert len(load(f"{CASE}?k=2")[0])

@@ -3,8 +3,10 @@
 1. A video has an anchor every ``stride_seconds``, wherever its window before fits in; the numbers
    of all anchors follow each other, so that a number always means the same clip. In a hole of years
    in a film there are none, since their windows would be empty.
-2. Of a window, evenly spaced indexed frames are taken: the same ones at every reading.
-3. The order of an epoch is a permutation, or with spans a draw by weight, that follows from the
+2. Only what can be read is counted: not an anchor in a stretch that could not be decoded, and not
+   one with no indexed frame behind it where one is due.
+3. Of a window, evenly spaced indexed frames are taken: the same ones at every reading.
+4. The order of an epoch is a permutation, or with spans a draw by weight, that follows from the
    seed and the epoch alone: any position of it can be begun at, on any number of workers.
 
 Windows before and behind an anchor are what anticipation models train on (as SurgFUTR's past and
@@ -12,7 +14,7 @@ future clips); spans with weights draw more where something was annotated.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,11 +23,10 @@ import numpy as np
 from fewframes.arrays import F64, I64, U8
 from fewframes.media.seconds import SAME_SECONDS
 from fewframes.media.sizes import Size, fitted_size
-from fewframes.storage.store import open_store
+from fewframes.serve.clip_places import Windows, readable_places
+from fewframes.serve.clip_videos import Videos, chosen_videos
 from fewframes.storage.video import Video
 
-ANCHORS_A_ROW = 1000
-"""A video with more anchors than so many a row has a hole."""
 Spans = Mapping[str, Sequence[tuple[float, float, float]]]
 """For a video, ``(start, end, weight)`` in seconds; where spans overlap, weights add up."""
 
@@ -51,44 +52,81 @@ class Clip(NamedTuple):
     """Behind the anchor; empty where none was asked for."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False, eq=False)
 class ClipPlan:
-    """Which clips a corpus has; it can be sent to other processes, and opens the store in each.
+    """Which clips a corpus has; it can be sent to other processes, with the records of its videos.
 
-    >>> plan = ClipPlan(Path("corpus.zarr"), past_seconds=2, stride_seconds=4, past_frames=3)
+    >>> plan = ClipPlan("corpus.zarr", past_seconds=2, stride_seconds=4, past_frames=3)
     >>> len(plan), plan.clip(1).seconds, plan.clip(1).past.seconds.tolist()
     (2, 6.0, [4.0, 5.0, 6.0])
     """
 
-    store: Path
+    store: str | Path | None
+    """Where the store is; None where it was given opened."""
     past_seconds: float
     stride_seconds: float
-    past_frames: int = 8
-    future_seconds: float = 0.0
-    future_frames: int = 0
-    size: Size = None
+    past_frames: int
+    future_seconds: float
+    future_frames: int
+    size: Size
     """Longest side of the frames, or their exact height and width; None as stored."""
-    videos: tuple[Video, ...] = field(init=False, repr=False)
-    ends: I64 = field(init=False, repr=False)
+    videos: tuple[Video, ...]
+    """The videos that were chosen, by id, also those without a clip."""
+    ends: I64
     """Number of clips up to and with each video, ``[v] i64``."""
-    places: tuple[I64 | range, ...] = field(init=False, repr=False)
+    places: tuple[I64 | range, ...]
     """Which anchors of each video its clips are about."""
+    left_out: tuple[int, ...]
+    """How many anchors of each video are not counted, since they cannot be read."""
 
-    def __post_init__(self) -> None:
-        """Counts the clips of every video, from its facts alone."""
-        for name in ("past_seconds", "stride_seconds"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name}={getattr(self, name)} must be more than 0 seconds")
-        if self.past_frames < 1 or self.future_frames < 0 or self.future_seconds < 0:
+    def __init__(
+        self,
+        store: str | Path | Mapping[str, Video],
+        *,
+        past_seconds: float,
+        stride_seconds: float,
+        past_frames: int = 8,
+        future_seconds: float = 0.0,
+        future_frames: int = 0,
+        size: Size = None,
+        videos: Videos = None,
+    ) -> None:
+        """Counts the clips of every video.
+
+        From its facts alone, where it is whole and only its past is asked for; else by its table.
+
+        Args:
+            store: A store, opened or by its path or URL.
+            past_seconds: How long the window before an anchor is.
+            stride_seconds: Time from an anchor to the next.
+            past_frames: Frames of the window before.
+            future_seconds: How long the window behind is.
+            future_frames: Frames of the window behind.
+            size: Longest side of the frames, or their exact height and width; None as stored.
+            videos: Which videos: ids, a file of ids, or a share by a hash of the id.
+
+        Raises:
+            ValueError: A number is too small, or no video is chosen.
+            KeyError: A video that is named is not in the store.
+        """
+        for name, value in (("past_seconds", past_seconds), ("stride_seconds", stride_seconds)):
+            if not value > 0:
+                raise ValueError(f"{name}={value} must be more than 0 seconds")
+        if past_frames < 1 or future_frames < 0 or future_seconds < 0:
             raise ValueError(
                 "pass past_frames >= 1, and future_frames and future_seconds >= 0; got "
-                f"{self.past_frames}, {self.future_frames}, {self.future_seconds}"
+                f"{past_frames}, {future_frames}, {future_seconds}"
             )
-        videos = tuple(open_store(self.store).values())
-        object.__setattr__(self, "videos", videos)
-        object.__setattr__(self, "places", tuple(map(self._places, videos)))
-        ends = np.cumsum([len(places) for places in self.places], dtype=np.int64)
-        object.__setattr__(self, "ends", ends)
+        chosen = tuple(chosen_videos(store, videos))
+        where = None if isinstance(store, Mapping) else store
+        asked = (past_seconds, stride_seconds, past_frames, future_seconds, future_frames, size)
+        windows = Windows(past_seconds, stride_seconds, future_seconds, future_frames > 0)
+        counted = [readable_places(video, windows) for video in chosen]
+        places, left_out = zip(*counted, strict=True) if counted else ((), ())
+        ends = np.cumsum([len(some) for some in places], dtype=np.int64)
+        fields = (where, *asked, chosen, ends, places, left_out)
+        for slot, given in zip(self.__slots__, fields, strict=True):
+            object.__setattr__(self, slot, given)
 
     def __len__(self) -> int:
         return int(self.ends[-1]) if len(self.ends) else 0
@@ -143,20 +181,6 @@ class ClipPlan:
             added = sum(w * ((times >= s) & (times <= e)) for s, e, w in marked)
             weights[first : int(self.ends[at])] += added
         return weights
-
-    def _places(self, video: Video) -> I64 | range:
-        """All anchors; of a video with far more of them than rows, those that see a row begin."""
-        both = self.past_seconds + self.future_seconds
-        room = video.duration_seconds - both
-        count = 0 if room <= 0 else int(np.ceil(room / self.stride_seconds - 1e-9))
-        if count <= ANCHORS_A_ROW * video.facts["counts"]["rows"]:
-            return range(count)
-        begins = video.table.seconds[:, None]
-        steps = np.arange(int(np.ceil(both / self.stride_seconds)) + 1)
-        seen = np.floor(begins / self.stride_seconds) - steps
-        is_seen = (seen >= 0) & (seen < count)
-        is_seen &= seen * self.stride_seconds + both >= begins - SAME_SECONDS
-        return np.unique(seen[is_seen].astype(np.int64))
 
     def _window(self, video: Video, rows: I64, count: int, out: U8 | None) -> Window:
         if count == 0 or not rows.size:

@@ -8,29 +8,27 @@ FrameThinker's three actions (Qian et al., "FrameThinker", 2025) are here under 
 """
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
 
 from fewframes.arrays import I64, U8
 from fewframes.choose.selection import select
 from fewframes.decode.frames import FrameBatch, marks_or_none
-from fewframes.errors import FewframesError
+from fewframes.serve.allowance import Allowance, BudgetSpentError
 from fewframes.serve.asking import scores_for, scores_in, scores_like
 from fewframes.serve.models import RUNTIMES, tokens
 from fewframes.serve.seen import CACHE_BYTES, SeenPictures
-from fewframes.serve.source_film import SourceFilm
+from fewframes.serve.source_film import FILM_BYTES, SourceFilm
 from fewframes.storage.video import Video
 
 if TYPE_CHECKING:
     from fewframes.storage.embedding import Embedder
 
-
-class BudgetSpentError(FewframesError, ValueError):
-    """A session has given all the frames or tokens that it may give."""
+__all__ = ["BudgetSpentError", "Session", "Step"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +41,10 @@ class Step:
     seconds: tuple[float, ...]
     new_frames: int
     """How many of them no step before had given."""
+
+
+OnStep: TypeAlias = Callable[[int, Step, int], None]
+"""Is told the number of a step, from 0, the step, and how many pictures were decoded so far."""
 
 
 class Session:
@@ -66,6 +68,9 @@ class Session:
         runtime: str | None = None,
         embedder: "Embedder | None" = None,
         cache_bytes: int = CACHE_BYTES,
+        film_bytes: int = FILM_BYTES,
+        given: Iterable[int] = (),
+        on_step: OnStep | None = None,
     ) -> None:
         """Begins a session.
 
@@ -77,24 +82,24 @@ class Session:
             runtime: A row of `fewframes.serve.models.RUNTIMES` whose tokens are counted.
             embedder: What turns the words of `find` into a vector.
             cache_bytes: Bytes of pictures to remember.
+            film_bytes: Bytes of the film's full pictures to remember, one at least.
+            given: The `given` of an earlier session of this video: those frames count here, too.
+            on_step: Called for each step, in their order, before its frames are given; may raise.
 
         Raises:
             ValueError: A budget is below 1, or tokens are limited and not counted.
         """
-        for name, most in (("max_frames", max_frames), ("max_tokens", max_tokens)):
-            if most is not None and most < 1:
-                raise ValueError(f"{name}={most} allows nothing; pass {name} >= 1, or leave it out")
         if max_tokens is not None and (runtime is None or not RUNTIMES[runtime].factor):
             counted = [name for name, row in RUNTIMES.items() if row.factor]
             raise ValueError(f"max_tokens needs runtime=, one of {', '.join(counted)}")
         self.video, self.embedder = video, embedder
-        self._film = None if film is None else SourceFilm(Path(film), video)
-        self._limits = {"frames": max_frames, "tokens": max_tokens}
         self._runtime = runtime
-        self._lock = threading.RLock()
+        limits = {"max_frames": max_frames, "max_tokens": max_tokens}
+        costs = self._tokens_of(video.frame_size)
+        self._budget = Allowance(**limits, frame_tokens=costs, given=given)
+        self._film = None if film is None else SourceFilm(Path(film), video, film_bytes)
+        self._lock, self._on_step = threading.RLock(), on_step
         self._pictures = SeenPictures(video, cache_bytes)
-        self._given: set[int] = set()
-        self._tokens = 0
         self.history: list[Step] = []
 
     @property
@@ -105,11 +110,18 @@ class Session:
     @property
     def frames_left(self) -> int | None:
         """Frames that may still be given; None without a limit."""
-        most, costs = self._limits["frames"], self._frame_tokens
-        left = [] if most is None else [most - len(self._given)]
-        if self._limits["tokens"] is not None:
-            left.append((self._limits["tokens"] - self._tokens) // costs)
-        return max(0, min(left)) if left else None
+        return self._budget.left
+
+    @property
+    def tokens_given(self) -> int:
+        """Visual tokens of all that was given; 0 without ``runtime``."""
+        return self._budget.tokens if self._runtime else 0
+
+    @property
+    def given(self) -> frozenset[int]:
+        """Marks of the frames that were given, for the ``given`` of a session that goes on."""
+        with self._lock:
+            return frozenset(self._budget.given)
 
     def glance(self, k: int = 8, *, policy: str = "adaptive") -> FrameBatch:
         """Gives ``k`` frames of the whole film."""
@@ -144,7 +156,7 @@ class Session:
         """Gives the indexed frame that is on screen at a time."""
         rows = self.video.rows_of(seconds=[seconds])
         with self._lock:
-            self._check_budget(int(rows[0]))
+            self._budget.check(int(rows[0]))
             return self._give("frame_at", {"seconds": seconds}, rows)
 
     def rescore(self, intervals: Sequence[tuple[float, float, float]], k: int = 8) -> FrameBatch:
@@ -156,12 +168,11 @@ class Session:
         table, scores = self.video.table, scores_in(self.video, intervals)
         asked = {"intervals": [list(one) for one in intervals], "k": k}
         with self._lock:
-            fresh = np.array(sorted(set(range(len(table))) - self._given), np.int64)
+            fresh = np.array(sorted(set(range(len(table))) - self._budget.given), np.int64)
             if not fresh.size:
                 raise BudgetSpentError("every indexed frame has been given; index at a higher rate")
-            chosen = select(
-                table.take(fresh), budget=self._allowed(k), policy="query", relevance=scores[fresh]
-            )
+            most, wanted = self._budget.take(k), scores[fresh]
+            chosen = select(table.take(fresh), budget=most, policy="query", relevance=wanted)
             return self._give("rescore", asked, fresh[chosen.rows])
 
     def zoom(
@@ -181,9 +192,11 @@ class Session:
         asked = {"seconds": seconds, "box": list(box), "size": size}
         mark = -1 - int(self._film.timeline.frame_at(seconds)[0])  # no row of the table
         with self._lock:
-            self._check_budget(mark)
+            self._budget.check_film(mark)
             batch = self._film.crop(seconds, box, size)
-            self._note("zoom", asked, batch, self._count([mark]))
+            cost = self._tokens_of(batch.frames.shape[1:3])
+            new = self._budget.count_crop(mark, (mark, tuple(box), size), cost)
+            self._note("zoom", asked, batch, new)
             return batch
 
     def choose_frames_between(self, start_frame: int, end_frame: int, k: int = 8) -> FrameBatch:
@@ -212,7 +225,7 @@ class Session:
     def output_answer(self, answer: str) -> str:
         """FrameThinker's "output answer": notes it in the history."""
         with self._lock:
-            self.history.append(Step("output_answer", {"answer": answer}, (), (), 0))
+            self._append(Step("output_answer", {"answer": answer}, (), (), 0))
         return answer
 
     def log(self) -> list[dict[str, Any]]:
@@ -236,14 +249,14 @@ class Session:
                 )
         return session
 
-    @property
-    def _frame_tokens(self) -> int:
-        size = self.video.frame_size
-        return 1 if self._runtime is None else tokens(RUNTIMES[self._runtime], 2, *size)
+    def _tokens_of(self, size: tuple[int, ...]) -> int:
+        """Tokens of one picture of a height and width; 1 where none are counted."""
+        row = RUNTIMES[self._runtime] if self._runtime else None
+        return tokens(row, 2, *size) if row and row.factor else 1
 
     def _choose(self, action: str, asked: dict[str, Any], k: int, **wishes: Any) -> FrameBatch:  # noqa: ANN401
         with self._lock:
-            chosen = select(self.video.table, budget=self._allowed(k), **wishes)
+            chosen = select(self.video.table, budget=self._budget.take(k), **wishes)
             if not len(chosen):
                 raise IndexError(
                     f"no frame of {self.video.id!r} is indexed there; its frames are from 0 to "
@@ -253,33 +266,13 @@ class Session:
         report = {**batch.report, "policy": chosen.policy, "reasons": chosen.reasons}
         return replace(batch, scores=chosen.scores, report=report)
 
-    def _allowed(self, k: int) -> int:
-        left = self.frames_left
-        if left == 0:
-            raise BudgetSpentError(
-                f"all {len(self._given)} frames of the session's budget have been given; answer, "
-                "or begin a session with a larger max_frames"
-            )
-        return k if left is None else min(k, left)
-
-    def _check_budget(self, mark: int) -> None:
-        """Refuses one frame that is new where none may be given; raises as `_allowed`."""
-        if mark not in self._given:
-            self._allowed(1)
-
     def _give(self, action: str, asked: dict[str, Any], rows: I64) -> FrameBatch:
         with self._lock:
             pixels = self._pictures.of_rows(rows)
-            new = self._count(rows.tolist())
+            new = self._budget.count(rows.tolist())
             batch = self._batch(rows, pixels)
             self._note(action, asked, batch, new)
             return batch
-
-    def _count(self, marks: list[int]) -> int:
-        new = set(marks) - self._given
-        self._given |= new
-        self._tokens += len(new) * self._frame_tokens
-        return len(new)
 
     def _batch(self, rows: I64, pixels: U8) -> FrameBatch:
         table = self.video.table
@@ -297,4 +290,10 @@ class Session:
 
     def _note(self, action: str, asked: dict[str, Any], batch: FrameBatch, new: int) -> None:
         numbers, seconds = tuple(batch.frame_numbers.tolist()), tuple(batch.seconds.tolist())
-        self.history.append(Step(action, asked, numbers, seconds, new))
+        self._append(Step(action, asked, numbers, seconds, new))
+
+    def _append(self, step: Step) -> None:
+        """Notes a step; the lock is held, so that its number is its place in the history."""
+        if self._on_step is not None:
+            self._on_step(len(self.history), step, self.decoded)
+        self.history.append(step)

@@ -15,8 +15,8 @@ from fewframes.serve.resolutions import at_most
 if TYPE_CHECKING:
     from fewframes.storage.video import Video
 
-PICTURES = 8
-"""How many full pictures are remembered."""
+FILM_BYTES = 256 << 20
+"""Bytes of full pictures that are remembered, the least recently used go first; one at least."""
 
 
 class SourceFilm:
@@ -27,7 +27,7 @@ class SourceFilm:
         UnreadableMediaError: There is no such file, or it is no video.
     """
 
-    def __init__(self, path: Path, video: "Video") -> None:
+    def __init__(self, path: Path, video: "Video", most_bytes: int = FILM_BYTES) -> None:
         known = video.facts["source"]
         self.timeline = probe(path, stream=video.facts["stream"]["index"])
         source = self.timeline.source
@@ -35,6 +35,7 @@ class SourceFilm:
             raise StaleIndexError(
                 f"{source.name!r} is not the file that video {video.id!r} was made of; pass that"
             )
+        self.most_bytes = most_bytes
         self._pictures: OrderedDict[int, FrameBatch] = OrderedDict()
         self.decoded = 0
         """Frames that were decoded."""
@@ -74,6 +75,7 @@ class SourceFilm:
             self._pictures[number] = read(self.timeline, frames=[number])
             self.decoded += 1
         self._pictures.move_to_end(number)
-        while len(self._pictures) > PICTURES:
+        picture = self._pictures[number]
+        while len(self._pictures) > max(1, self.most_bytes // picture.frames.nbytes):
             self._pictures.popitem(last=False)
-        return self._pictures[number]
+        return picture
