@@ -236,7 +236,7 @@ def hostile_address(rng: np.random.Generator, world: World) -> str | bytes:
     address, _ = valid_address(rng)
     stores = ("link.zarr", "videos.zarr", "group.zarr", "outside", "notes.txt", "..", ".", "%2e%2e")
     wrong = hostile(rng, world)
-    words = str(wrong) if not isinstance(wrong, int) or abs(wrong) < 10**400 else "9" * 5000
+    words = wrong if isinstance(wrong, str) else repr_of(wrong) or "9" * 5000
     kind = int(rng.integers(8))
     if kind == 0:
         store = (*stores, words)[int(rng.integers(9))]

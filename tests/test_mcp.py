@@ -89,8 +89,9 @@ def test_with_the_films_a_client_may_zoom_and_each_look_is_logged(store, tmp_pat
 @pytest.fixture(scope="module")
 def many(tmp_path_factory):
     path = tmp_path_factory.mktemp("many") / "s.zarr"
-    for name in [f"day {n % 3}/case_{n:02}" for n in range(23)] + ["caf\udce9", "two\nlines"]:
-        put(path, name, digest=name)
+    names = [f"day {n % 3}/case_{n:02}" for n in range(23)] + ["caf\udce9", "two\nlines"]
+    for number, name in enumerate(names):
+        put(path, name, digest=str(number))
     compact(path)
     return path
 

@@ -65,6 +65,10 @@ def test_there_is_no_look_without_its_line(store, tmp_path):
     assert "the log of looks cannot be written (Is a directory)" in line[0]
 
 
+def seconds_in(lines):
+    return [float(words.split()[3]) for words, file in lines if file is not None]
+
+
 class Clock:
     now = 0.0
 
@@ -86,15 +90,15 @@ def test_the_least_recently_used_session_goes_and_the_client_is_told_once(store)
     assert "The earlier session of 'case_1' is gone: 2 other videos" in notice
     assert "The 2 frames that it gave count on" in notice
     assert len(lines) == 4  # of six
-    again = looks.call("look", {"video": "case_1", "start": 0, "end": 9, "k": 4})
-    assert all(file is not None for _, file in again)
+    again = looks.call("frame_at", {"video": "case_1", "seconds": seconds_in(lines)[0]})
+    assert [file is None for _, file in again] == [False]  # no notice any more
     assert len(looks.sessions) == 2
 
 
 def test_an_idle_session_goes_and_its_budget_stays(store, tmp_path):
     clock, log = Clock(), tmp_path / "looks.jsonl"
     looks = Looks(ff.open(store), max_frames=3, idle_seconds=60, clock=clock, log=log)
-    looks.call("glance", {"video": "case_0", "k": 3})
+    given = seconds_in(looks.call("glance", {"video": "case_0", "k": 3}))
     clock.now = 59
     looks.call("glance", {"video": "case_1", "k": 1})
     assert len(looks.sessions) == 2
@@ -104,9 +108,9 @@ def test_an_idle_session_goes_and_its_budget_stays(store, tmp_path):
     (line,), is_error = looks.answer("look", {"video": "case_0", "start": 0, "end": 2, "k": 3})
     assert is_error
     assert "all 3 frames" in line[0]
-    first = looks.call("glance", {"video": "case_0", "k": 3})  # those it was given
+    first = looks.call("frame_at", {"video": "case_0", "seconds": given[1]})
     assert "nobody used it for 60 s" in first[0][0]
-    assert len(frames_in(first)) == 3
+    assert seconds_in(first) == [given[1]]
     assert [(s["video"], s["session"], s["step"]) for s in lines_of(log)] == [
         ("case_0", 1, 0),
         ("case_1", 1, 0),

@@ -198,7 +198,7 @@ def test_an_address_gives_a_bounded_number_of_bytes(root, monkeypatch):
     from fewframes.storage.shards import ShardReader
 
     monkeypatch.setattr(vllm_plugin, "MOST_BYTES", 2 * 8 * 96 * 128 * 3)
-    assert len(load(f"{CASE}?k=8")[0]) == 16  # each twice, as this model fuses two
+    assert 8 <= len(load(f"{CASE}?k=8")[0]) <= 16  # some twice, as this model fuses two
     monkeypatch.setattr(ShardReader, "read", None)  # what is refused is not read
     words = r"9 frames of 96x128 are \d+ bytes for this model, more than .*size=, or k=8"
     with pytest.raises(ValueError, match=words):

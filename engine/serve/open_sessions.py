@@ -177,7 +177,7 @@ class OpenSessions:
         given = array("q", sorted(opened.session.given) if limited else ())
         words = f"The earlier session of {video!r} is gone: {why}."
         if limited:
-            words += f" The {len(given)} frames that it gave count on; they may be asked for again."
+            words += f" The {len(given)} frames that it gave count on."
         self._gone[video] = _Gone(opened.number, words, given)
 
     def _begun(self, video: str, number: int) -> Session:
