@@ -51,8 +51,9 @@ N ?= 10000
 fuzz: setup ## N=10000 broken films, each frame of which must be true, marked or refused
 	$(PY) tests/media_fuzzer.py -n $(N)
 
-soak: setup ## the long runs: broken films, disturbed stores and clusters; results in bench/results
+soak: setup ## the long runs: broken films, hostile requests, disturbed stores; results in bench/results
 	$(PY) tests/media_fuzzer.py -n 10000 --seed 900000 -o bench/results/fuzz.json
+	$(PY) tests/door_fuzzer.py -n 10000 --seed 20261128 -o bench/results/doors.json
 	$(PY) tests/durability.py -o bench/results/durability.json
 	$(PY) tests/corpus_soak.py --films 1000 -o bench/results/corpus_soak.json
 	$(PY) -m pip install --quiet "ray>=2.40"

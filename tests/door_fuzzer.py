@@ -143,10 +143,10 @@ class Opened:
     def strange(self, world: World) -> list[str]:
         """Those that neither the owner nor Python itself allows."""
         here = Path(ff.__file__).resolve().parents[1]
-        allowed = [world.root, world.log.parent / world.log.name, world.film.parent, here]
+        allowed = [world.root, world.log, world.film.parent, here]
         allowed += [Path(sys.prefix), Path(sys.base_prefix), Path("/proc"), Path("/sys")]
         allowed += [Path("/dev/null"), Path("/dev/urandom"), Path("/usr")]
-        allowed += [Path(os.environ[name]) for name in ("FEWFRAMES_CACHE",) if name in os.environ]
+        allowed += [Path(os.environ["FEWFRAMES_CACHE"])]
         real = [os.path.realpath(path) for path in allowed]
         found = []
         for path in self.paths:
@@ -544,6 +544,7 @@ def fuzz(count: int, *, seed: int = 0) -> dict:
 @contextmanager
 def environment(folder: Path):
     names = {vllm_plugin.ROOT: str(folder / "root"), vllm_plugin.MODEL: "qwen3-vl"}
+    names["FEWFRAMES_CACHE"] = str(folder / "cache")
     before = {name: os.environ.get(name) for name in names}
     os.environ.update(names)
     OPENED.paths.clear()
