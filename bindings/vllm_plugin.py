@@ -45,6 +45,8 @@ MOST_BYTES = 1 << 30
 model that fuses two frames may get each twice, and is counted so. Reading takes as much again."""
 LONGEST = 16384
 """Letters of an address."""
+LONGEST_VALUE = 100
+"""Letters of one value behind its question mark."""
 KINDS: Mapping[str, type[int] | type[float] | type[str]] = {
     "k": int,
     "policy": str,
@@ -144,6 +146,8 @@ def load(text: str) -> tuple[U8, dict[str, Any]]:
 
 def _value(key: str, text: str) -> Any:  # noqa: ANN401 (as `KINDS` says)
     """A value of an address, within its limits."""
+    if len(text) > LONGEST_VALUE:
+        raise ValueError(f"{key}={text[:40]!r}… has {len(text)} letters; {LONGEST_VALUE} may be")
     try:
         value: Any = KINDS[key](text)
     except ValueError as error:

@@ -91,6 +91,7 @@ def test_an_address_gives_the_frames_of_the_store_with_their_times(root):
         (f"{CASE}?group=0", "indexed anew"),
         (f"{CASE}?size=0", "size=0 must be a number from 1 to 16384"),
         (f"{CASE}?size=-1", "size=-1 must be"),
+        (f"{CASE}?policy={'x' * 5000}", "has 5000 letters; 100 may be"),
         (f"{CASE}?start=nan", "start=nan must be a number of 0 or more"),
         (f"{CASE}?end=-1", "end=-1 must be"),
         (f"{CASE}?start=50", r"no frame of 'day 1/case' is indexed from 50 to inf s; it is 12"),
