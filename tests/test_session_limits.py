@@ -29,6 +29,7 @@ def test_no_tool_gives_a_side_longer_than_1024(video, film):
     assert session.zoom(1).frames.shape == (1, 96, 1600, 3)  # its owner may
     zoomed = call(session, "zoom", {"seconds": 1, "box": [0, 0, 1, 1]})
     assert max(zoomed.frames.shape) == LONGEST_SIDE == 1024
+    assert session.history[-1].arguments["size"] == LONGEST_SIDE
     for name, asked in (
         ("glance", {"k": 3}),
         ("look", {"start": 0, "end": 1, "k": 3}),
