@@ -20,9 +20,9 @@ from av.video.stream import VideoStream
 from fewframes.arrays import I64
 from fewframes.bindings.ffmpeg_crop import crop_of_stream
 from fewframes.bindings.ffmpeg_log import complaints, is_harmless
+from fewframes.bindings.ffmpeg_opening import check_is_inside, open_container
 from fewframes.bindings.ffmpeg_packets import PacketReader
 from fewframes.errors import UnreadableMediaError
-from fewframes.media.film_file import check_film_file
 from fewframes.media.headers import Headers
 from fewframes.media.source import Source
 from fewframes.media.structure import ending_of, unread_pictures
@@ -31,9 +31,6 @@ from fewframes.media.timeline import Packets, StreamInfo
 if TYPE_CHECKING:
     from av.packet import Packet
 
-IS_BEFORE_19 = int(av.__version__.split(".")[0]) < 19
-OPENING: dict[str, Any] = {"metadata_errors": "replace"} if IS_BEFORE_19 else {}
-"""Options of `av.open`: names and titles may be in any encoding, which PyAV 19 takes as it is."""
 READING_ERRORS = (av.error.FFmpegError, IndexError)
 """What demuxing raises; PyAV cannot find a stream that a broken MPEG-TS adds while it is read."""
 MOST_LATE_STREAMS = 64
@@ -77,21 +74,6 @@ TRANSFERS = {
 }
 """Names of the transfer characteristics of Rec. ITU-T H.273, table 3."""
 COLOUR_RANGES = {1: "limited", 2: "full"}
-
-
-def open_container(path: Path) -> InputContainer:
-    """Opens a media file, or raises `UnreadableMediaError` in one sentence."""
-    check_film_file(path)
-    if path.stat().st_size == 0:
-        raise UnreadableMediaError(f"{path.name!r} is empty (0 bytes)")
-    try:
-        container: InputContainer = av.open(f"file:{path}", **OPENING)
-    except (av.error.FFmpegError, OSError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise UnreadableMediaError(
-            f"{path.name!r} is not a video that FFmpeg can read: {reason}"
-        ) from error
-    return container
 
 
 def choose_stream(container: InputContainer, path: Path, index: int | None = None) -> VideoStream:
@@ -161,6 +143,7 @@ def read_packets(source: Source, index: int | None) -> Demuxed:
         picture = first.after(None)
         depth = max(depth or 0, context.reorder_depth) if context.codec.reorder else None
         if picture is None:
+            check_is_inside(source.name, stream.index)
             raise _nothing_decodes(source.name, stream, len(packets), log)
         info = describe(container, stream, picture)
         damage, notes = _faults(source, container, stream, packets)

@@ -16,8 +16,9 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from fewframes.arrays import I64
-from fewframes.bindings.ffmpeg import READING_ERRORS, choose_stream, open_container
+from fewframes.bindings.ffmpeg import READING_ERRORS, choose_stream
 from fewframes.bindings.ffmpeg_log import complaints
+from fewframes.bindings.ffmpeg_opening import open_container
 from fewframes.bindings.ffmpeg_priming import (
     VideoPacket,
     pictures_of,

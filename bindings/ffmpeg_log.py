@@ -22,12 +22,18 @@ class _Complaints(logging.Handler):
         if record.levelno >= logging.ERROR or "concealing" in message:
             self.mine().append(message)
             logger.info(message)
+        elif EXTERNAL in message:
+            self.mine("external").append(message)
 
-    def mine(self) -> list[str]:
+    def mine(self, kind: str = "damage") -> list[str]:
         """The messages of this thread since they were last cleared."""
-        if not hasattr(self.local, "messages"):
-            self.local.messages = []
-        return self.local.messages  # type: ignore[no-any-return]
+        if not hasattr(self.local, kind):
+            setattr(self.local, kind, [])
+        return getattr(self.local, kind)  # type: ignore[no-any-return]
+
+
+EXTERNAL = "Skipped opening external track: stream "
+"""What FFmpeg notes of a track of MP4 whose samples are in another file."""
 
 
 logger = logging.getLogger("fewframes.ffmpeg")
@@ -44,6 +50,12 @@ def complaints() -> list[str]:
         av.logging.set_level(av.logging.INFO)
         av.logging.set_skip_repeated(False)
     return _complaints.mine()
+
+
+def external_tracks() -> list[str]:
+    """Gives the list that notes of tracks in other files are appended to, as `complaints` does."""
+    complaints()
+    return _complaints.mine("external")
 
 
 def is_harmless(message: str) -> bool:

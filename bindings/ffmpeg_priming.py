@@ -11,8 +11,9 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from fewframes.bindings.ffmpeg import choose_stream, open_container
+from fewframes.bindings.ffmpeg import choose_stream
 from fewframes.bindings.ffmpeg_log import complaints
+from fewframes.bindings.ffmpeg_opening import open_container
 from fewframes.media.headers import Headers
 from fewframes.media.timeline import Timeline
 

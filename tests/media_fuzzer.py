@@ -32,7 +32,7 @@ from media_mutations import MUTATIONS
 import fewframes as ff
 from fewframes.bench.films import RECIPES, Film, write_film
 from fewframes.bench.measure import keep_result, machine
-from fewframes.bindings.ffmpeg import OPENING
+from fewframes.bindings.ffmpeg_opening import OPENING
 from fewframes.errors import (
     CrashedError,
     DamagedFrameError,

@@ -37,7 +37,7 @@ COMMANDS = {
 
 def read_what_was_replaced(path):
     """Reads a timeline whose film has become something else."""
-    from fewframes.bindings.ffmpeg import open_container
+    from fewframes.bindings.ffmpeg_opening import open_container
 
     with open_container(path):
         pass
