@@ -20,6 +20,7 @@ from fewframes.errors import (
     StoreAwayError,
     UnreachableStoreError,
 )
+from fewframes.naming import plain, shown
 from fewframes.storage.objects import Listed
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class Bucket:
         """Refuses what obstore does not know, before anything is asked of a server."""
         scheme = self.url.split(":")[0]
         if scheme in LOCAL:
-            raise ValueError(f"{self.url!r} is no object store; pass the path of a folder")
+            raise ValueError(f"{shown(self.url)!r} is no object store; pass the path of a folder")
         _client(self.url)
 
     def get(self, key: str) -> bytes:
@@ -93,7 +94,7 @@ class Bucket:
                 for block in got.stream(min_chunk_size=BLOCK_BYTES):
                     yield bytes(block)
         except PreconditionError as error:
-            words = f"{self.url}/{key!r} was changed while it was fetched; index it again"
+            words = f"{shown(self.url)}/{key!r} was changed while it was fetched; index it again"
             raise StaleIndexError(words) from error
 
     def tail(self, key: str, count: int) -> tuple[bytes, int]:
@@ -177,8 +178,8 @@ def _client(url: str) -> "ObjectStore":
     """
     if _owner() != os.getpid():
         raise UnreachableStoreError(
-            f"{url!r} cannot be reached from a fork of a process that has used obstore; start "
-            "processes by 'spawn' (in PyTorch, multiprocessing_context='spawn')"
+            f"{shown(url)!r} cannot be reached from a fork of a process that has used obstore; "
+            "start processes by 'spawn' (in PyTorch, multiprocessing_context='spawn')"
         )
     return _connected(url)
 
@@ -196,14 +197,14 @@ def _connected(url: str) -> "ObjectStore":
         from obstore.store import from_url
     except ImportError as error:
         raise MissingBackendError(
-            f"{url!r} needs obstore, which is not installed; pip install 'fewframes[s3]'"
+            f"{shown(url)!r} needs obstore, which is not installed; pip install 'fewframes[s3]'"
         ) from error
     retry: Any = {"max_retries": RETRIES, "retry_timeout": timedelta(seconds=RETRY_SECONDS)}
     plain: Any = {"client_options": {"allow_http": True}} if url.startswith("http:") else {}
     try:
         return from_url(url, retry_config=retry, **plain)
     except BaseError as error:
-        raise ValueError(f"{url!r} is no URL of an object store: {_line(error)}") from error
+        raise ValueError(f"{shown(url)!r} is no URL of an object store: {_line(error)}") from error
 
 
 @contextmanager
@@ -217,14 +218,14 @@ def _told(url: str, *, writes: bool = False) -> Iterator[None]:
         raise
     except (FileNotFoundError, BaseError) as error:
         if "NoSuchBucket" in str(error):
-            words = f"{url!r} names a bucket that does not exist; make it first"
+            words = f"{shown(url)!r} names a bucket that does not exist; make it first"
             raise UnreachableStoreError(words) from error
         if isinstance(error, FileNotFoundError) and not writes:
             raise FileNotFoundError(_line(error)) from error
         if " 416 " in _line(error):
             raise OSError(errno.EIO, "it ends too early") from error
         kind = UnreachableStoreError if _is_refusal(error) else StoreAwayError
-        raise kind(f"{url!r} cannot be reached: {_line(error)}") from error
+        raise kind(f"{shown(url)!r} cannot be reached: {_line(error)}") from error
 
 
 def _is_refusal(error: Exception) -> bool:
@@ -237,4 +238,4 @@ def _is_refusal(error: Exception) -> bool:
 
 def _line(error: Exception) -> str:
     """The first line of what obstore says; the others are for its own makers."""
-    return str(error).strip().split("\n")[0].strip()
+    return plain(str(error).strip().split("\n")[0].strip())

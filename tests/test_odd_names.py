@@ -115,7 +115,7 @@ def test_progress_and_errors_are_a_line_each(here, tmp_path):
     said = run("index", tmp_path, "two\nlines.mp4", "-o", tmp_path / "s", "--size", 64)
     lines = said.output.splitlines()
     assert (said.exit_code, len(lines)) == (3, 4)
-    assert lines[2].startswith("failed: no\\x0afilm: 'no\\nfilm.mp4' is not a video")
+    assert lines[2].startswith("failed: $'no\\nfilm': 'no\\nfilm.mp4' is not a video")
 
 
 @pytest.mark.parametrize("form", ["jpeg", "webdataset", "mp4", "lerobot"])

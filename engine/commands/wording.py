@@ -14,6 +14,7 @@ import click
 
 from fewframes.errors import FewframesError
 from fewframes.media.sizes import parse_size
+from fewframes.naming import one_line, plain, shown
 from fewframes.storage.objects import is_url
 
 R = TypeVar("R")
@@ -51,7 +52,7 @@ def on_disk(store: str | Path) -> Path:
     if isinstance(store, Path):
         return store
     raise click.UsageError(
-        f"{click.get_current_context().info_name} works on a store on disk, not on {store!r}"
+        f"{click.get_current_context().info_name} works on a store on disk, not on {shown(store)!r}"
     )
 
 
@@ -65,11 +66,20 @@ def plainly(command: Callable[..., None]) -> Callable[..., None]:
         except BrokenPipeError as error:
             end_unread(error)
         except KeyError as error:
-            raise click.ClickException(str(error.args[0])) from error
+            raise click.ClickException(clean(error.args[0])) from error
         except (FewframesError, ValueError, IndexError, OSError) as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(clean(error)) from error
 
     return run
+
+
+def clean(words: object) -> str:
+    r"""Gives what a terminal is shown: no sign of control, no password, no signature.
+
+    >>> print(clean("film \x1b[31m is at https://me:secret@host/a.mp4?sig=x"))
+    film \x1b[31m is at https://host/a.mp4
+    """
+    return one_line(plain(str(words)))
 
 
 def end_unread(error: BrokenPipeError) -> NoReturn:
@@ -98,11 +108,9 @@ def say(line: str) -> None:
 
     The bytes of such a name come out as they are in the file system.
     """
-    from fewframes.runs.progress import one_line
-
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="surrogateescape")
-    click.echo(one_line(line))
+    click.echo(clean(line))
 
 
 def apart(function: Callable[..., R], film: Path, *args: Any, **options: Any) -> R:  # noqa: ANN401

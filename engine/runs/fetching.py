@@ -6,7 +6,8 @@ recorded; over a network each of these would be requests of their own. So:
 1. What identifies the film (size, time of change, edges) is asked for first, in three small
    requests: one that is in the store already is not fetched.
 2. It is fetched once, in one request, into a folder of its own below the cache folder, if the disk
-   has the space. Its size, and where the server gives one its ETag, must be those of step 1.
+   has the space. Its size, and where the server gives one its ETag, must be those of step 1; a
+   server that sends more than it has announced is not read on.
 3. The folder goes when the work is done; what a killed process leaves goes at the next fetch. A
    worker has one film at a time, which bounds what is there.
 """
@@ -16,11 +17,12 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fewframes.errors import NoSpaceError, StaleIndexError, UnreadableMediaError
 from fewframes.media.source import Source
 from fewframes.media.timeline_cache import cache_home
+from fewframes.naming import path_of, shown
 from fewframes.runs.finding import Film
 from fewframes.storage.attempts import Attempt, sweep
 from fewframes.storage.layout import LONGEST_NAME
@@ -28,7 +30,11 @@ from fewframes.storage.objects import Objects
 from fewframes.storage.recipes import Recipe
 
 if TYPE_CHECKING:
-    from fewframes.bindings.obstore import Bucket, Facts
+    from fewframes.bindings.obstore import Facts
+    from fewframes.runs.web import WebFacts
+
+WEB = ("http", "https")
+"""What is fetched by plain requests; an object of a store is asked for by the store's protocol."""
 
 
 @contextmanager
@@ -96,55 +102,67 @@ def source_of(url: str) -> Source:
 
     from fewframes.media.probing import EDGE_BYTES
 
-    bucket, key, facts = _look(url)
+    place, key, facts = _look(url)
     spans = [(0, min(EDGE_BYTES, facts.size))]
     if facts.size > EDGE_BYTES:
         start = max(EDGE_BYTES, facts.size - EDGE_BYTES)
         spans.append((start, facts.size - start))
-    edges = bucket.ranges(key, spans) if facts.size else []
+    edges = place.ranges(key, spans) if facts.size else []
     digest = xxhash.xxh3_128_hexdigest(b"".join(edges))
-    return Source(Path(url), facts.size, facts.changed_ns, digest)
+    return Source(Path(path_of(url)), facts.size, facts.changed_ns, digest)
 
 
 def _fetched(url: str, folder: Path, tell: Callable[[], None]) -> Path:
-    bucket, key, facts = _look(url)
+    place, key, facts = _look(url)
     free = shutil.disk_usage(folder).free
     if facts.size > free:
         raise NoSpaceError(
-            f"{url!r} has {facts.size / 1e6:.0f} MB, but {free / 1e6:.0f} MB are free in the cache "
-            "folder; free some, or name another folder by FEWFRAMES_CACHE"
+            f"{shown(url)!r} has {facts.size / 1e6:.0f} MB, but {free / 1e6:.0f} MB are free in "
+            "the cache folder; free some, or name another folder by FEWFRAMES_CACHE"
         )
-    target = folder / _name_of(key)
+    target, left = folder / _name_of(path_of(url)), facts.size
     with target.open("wb") as file:
-        for block in bucket.blocks(key, facts):
+        for block in place.blocks(key, facts):
+            left -= len(block)
+            if left < 0:
+                raise StaleIndexError(
+                    f"{shown(url)!r} gave more than the {facts.size} bytes announced; index it "
+                    "again, and do not trust that server"
+                )
             file.write(block)
             tell()
-    if target.stat().st_size != facts.size:
+    if left:
         raise StaleIndexError(
-            f"{url!r} gave {target.stat().st_size} of {facts.size} bytes; index it again"
+            f"{shown(url)!r} gave {facts.size - left} of {facts.size} bytes; index it again"
         )
     os.utime(target, ns=(facts.changed_ns, facts.changed_ns))
     return target
 
 
-def _look(url: str) -> "tuple[Bucket, str, Facts]":
+def _look(url: str) -> "tuple[Any, str, Facts | WebFacts]":
     """Gives where a film is, its key there, and what the server says of it."""
-    from fewframes.bindings.obstore import Bucket
-
     scheme, _, rest = url.partition("://")
     host, _, key = rest.partition("/")
-    if not key or key.endswith("/"):
-        raise UnreadableMediaError(f"{url!r} is no film; the path of one ends in its name")
-    bucket = Bucket(f"{scheme}://{host}")
+    path = path_of(url).partition("://")[2].partition("/")[2]
+    if not path or path.endswith("/"):
+        raise UnreadableMediaError(f"{shown(url)!r} is no film; the path of one ends in its name")
     try:
+        if scheme in WEB:
+            from fewframes.runs.web import WebServer
+
+            server = WebServer(f"{scheme}://{host}")
+            return server, key, server.facts(key)
+        from fewframes.bindings.obstore import Bucket
+
+        bucket = Bucket(f"{scheme}://{host}")
         return bucket, key, bucket.facts(key)
     except FileNotFoundError as error:
         raise UnreadableMediaError(
-            f"{url!r} does not exist; check the URL, and end a prefix with '/'"
+            f"{shown(url)!r} does not exist; check the URL, and end a prefix with '/'"
         ) from error
 
 
-def _name_of(key: str) -> str:
+def _name_of(path: str) -> str:
     """The film's own name, or its end where that is longer than a file system takes."""
-    name = key.rsplit("/", 1)[-1]
+    name = path.rsplit("/", 1)[-1]
     return name.encode()[-LONGEST_NAME:].decode(errors="ignore")

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from fewframes.errors import UnreadableMediaError
 from fewframes.media.film_file import check_film_file
+from fewframes.naming import shown
 from fewframes.storage.objects import is_url
 
 log = logging.getLogger("fewframes")
@@ -143,7 +144,7 @@ def _check_line(
     if wanted in films:
         other = lines.get(wanted, "another film")
         raise ValueError(
-            f"{entry.line}: {str(entry.film)!r} has the id {wanted!r} of {other}; "
+            f"{entry.line}: {shown(str(entry.film))!r} has the id {wanted!r} of {other}; "
             "give each an id of its own in a column 'id' of a CSV or Parquet file"
         )
     lines[wanted] = entry.line

@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from fewframes.errors import FewframesError, UnreadableMediaError
+from fewframes.naming import path_of, shown
 from fewframes.runs.finding import (
     SEARCHED,
     Film,
@@ -62,7 +63,8 @@ def _named(word: str | Path) -> list[Found]:
     if isinstance(word, Path):
         return found_at(word)
     if is_url(word):
-        return _below(word) if word.endswith("/") else [Found(word, _key_of(word, 1))]
+        is_prefix = path_of(word).endswith("/")
+        return _below(word) if is_prefix else [Found(word, _key_of(word, 1))]
     if any(sign in word for sign in MAGIC) and not Path(word).exists():
         return _matching(word)
     return found_at(Path(word))
@@ -108,14 +110,14 @@ def _below(url: str) -> list[Found]:
     keys = sorted(entry.key for entry in Bucket(url.rstrip("/")).listed(""))
     films = [key for key in keys if looks_like_film(PurePosixPath(key))]
     if not films:
-        raise UnreadableMediaError(f"no film is below {url!r}: {SEARCHED}; check the URL")
+        raise UnreadableMediaError(f"no film is below {shown(url)!r}: {SEARCHED}; check the URL")
     return [Found(url + key, PurePosixPath(key)) for key in films]
 
 
 def _key_of(url: str, parts: int = 0) -> PurePosixPath:
-    """The last so many parts of a URL's path, all of it for 0."""
-    path = url.split("://", 1)[1].partition("/")[2]
-    return PurePosixPath(*PurePosixPath(path or url).parts[-parts:])
+    """The last so many parts of a URL's path, all of it for 0; what is behind a "?" is none."""
+    path = path_of(url).split("://", 1)[1].partition("/")[2]
+    return PurePosixPath(*PurePosixPath(path or shown(url)).parts[-parts:])
 
 
 def _listed(file: Path) -> Iterator[Found]:
@@ -139,9 +141,11 @@ def _of_line(file: Path, line: str, word: str, given_id: str) -> Iterator[Found]
         found = _named(str(file.parent / word) if is_relative else word)
     except FewframesError as error:
         raise type(error)(f"{line}: {error}") from error
-    is_film = len(found) == 1 and found[0].relative.name == PurePosixPath(word).name
+    is_film = len(found) == 1 and found[0].relative.name == PurePosixPath(path_of(word)).name
     if given_id and not is_film:
-        raise ValueError(f"{line}: {word!r} is not one film and cannot have the id {given_id!r}")
+        raise ValueError(
+            f"{line}: {shown(word)!r} is not one film and cannot have the id {given_id!r}"
+        )
     for entry in found:
         relative = _as_written(word, is_relative=is_relative) if is_film else entry.relative
         yield Found(entry.film, relative, line, given_id)

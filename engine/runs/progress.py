@@ -7,6 +7,7 @@ from dataclasses import asdict
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from fewframes.naming import one_line, plain, quoted
 from fewframes.runs.forecast import clock
 from fewframes.storage.outcomes import IndexReport, Progress
 
@@ -61,16 +62,18 @@ class Reporter:
         """Lists what went wrong and what to know, and sums up."""
         for outcome in report.outcomes:
             if outcome.notes:
-                self._say(f"note: {outcome.video_id}: {outcome.notes}")
+                self._say(f"note: {quoted(outcome.video_id)}: {outcome.notes}")
         for outcome in report.with_status("damaged", "failed"):
-            self._say(f"{outcome.status}: {outcome.video_id}: {outcome.reason}", always=True)
+            self._say(
+                f"{outcome.status}: {quoted(outcome.video_id)}: {outcome.reason}", always=True
+            )
         self._say(repr(report))
 
     def _line(self, now: Progress) -> str:
         outcome = now.outcome
         assert outcome is not None
         return (
-            f"[{now.films_done}/{now.films_total}] {outcome.video_id}: {outcome.status}, "
+            f"[{now.films_done}/{now.films_total}] {quoted(outcome.video_id)}: {outcome.status}, "
             f"{outcome.rows} frames, {outcome.stored} stored; {_so_far(now)}"
         )
 
@@ -86,7 +89,7 @@ class Reporter:
         if self.quiet and not always:
             return
         if self.bar:
-            self.bar.console.print(one_line(line), highlight=False, markup=False)
+            self.bar.console.print(one_line(plain(line)), highlight=False, markup=False)
         else:
             _to_stderr(line)
 
@@ -156,21 +159,8 @@ def _so_far(now: Progress) -> str:
     ).replace("%", " %")
 
 
-CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
-"""Signs of names that would break a line, or tell a terminal to do something."""
-
-
-def one_line(words: str) -> str:
-    r"""Writes signs of control in words, as names of films may have them, as escapes.
-
-    >>> print(one_line("two\nlines"))
-    two\x0alines
-    """
-    return words.translate(CONTROL)
-
-
 def _to_stderr(line: str) -> None:
-    print(one_line(line), file=sys.stderr, flush=True)  # noqa: T201 (the one place that talks)
+    print(one_line(plain(line)), file=sys.stderr, flush=True)  # noqa: T201 (the one place that talks)
 
 
 def _bar() -> Any:  # noqa: ANN401 (rich is loaded only where there is a terminal)
