@@ -45,11 +45,11 @@ def index(film: str, store: str, fps: float) -> dict[str, Any]:
     return {}
 
 
-def plan_alone(film: str, fps: float) -> dict[str, Any]:
+def plan_alone(film: str, plan: str) -> dict[str, Any]:
     """Plain PyAV: demuxes once, decodes the pictures of the same plan, throws them away."""
     import av
 
-    fed = np.load(_plan_file(film, fps))
+    fed = np.load(plan)
     with av.open(film) as container:
         stream = container.streams.video[0]
         stream.codec_context.thread_count = 1
@@ -62,8 +62,8 @@ def plan_alone(film: str, fps: float) -> dict[str, Any]:
     return {"pictures": pictures, "shown": shown}
 
 
-def write_plan(film: str, fps: float) -> int:
-    """Leaves the plan of a scan where `plan_alone` finds it; gives its pictures."""
+def write_plan(film: str, fps: float, file: Path) -> int:
+    """Writes the plan of a scan for `plan_alone`; gives its pictures."""
     import fewframes as ff
     from fewframes.decode.plan import plan_frames
     from fewframes.measure.scanning import frames_at_rate
@@ -73,14 +73,8 @@ def write_plan(film: str, fps: float) -> int:
     fed = np.zeros(len(timeline.packets), bool)
     for run in plan.runs:
         fed[run.feed] = True
-    np.save(_plan_file(film, fps), fed)
+    np.save(file, fed)
     return plan.pictures
-
-
-def _plan_file(film: str, fps: float) -> Path:
-    import tempfile
-
-    return Path(tempfile.gettempdir()) / f"fewframes-plan-{Path(film).stem}-{fps:g}.npy"
 
 
 def choose(store: str, budget: int) -> dict[str, Any]:

@@ -5,10 +5,16 @@ r"""Naming: how are names and addresses shown, which other people have chosen?
 2. An address may hold a password, or a signature in its query. They are used and never shown.
 """
 
+import difflib
 import re
 import unicodedata
+from bisect import bisect
+from collections.abc import Sequence
+from itertools import islice
 
 ESCAPES = {"\n": "\\n", "\t": "\\t", "\r": "\\r", "\\": "\\\\", "'": "\\'"}
+NEIGHBOURS = 500
+"""Names next to an unknown one that are searched for what may have been meant."""
 USER = re.compile(r"(\b[a-z][a-z0-9+.-]*:/{1,2})[^/\s'\"]*@")
 """The user and password of an address in a text; one slash where it was made a Path."""
 QUERY = re.compile(r"""(['"])(https?:/[^'"?#]*)[?#][^'"]*\1|(\bhttps?:/[^\s'"?#]*)[?#][^\s'"]*""")
@@ -36,6 +42,20 @@ def quoted(name: str) -> str:
         return name
     shown = (ESCAPES.get(sign) or (_escape(sign) if _is_control(sign) else sign) for sign in name)
     return f"$'{''.join(shown)}'"
+
+
+def nearest(name: str, names: Sequence[str], count: int = 3) -> list[str]:
+    """Gives the names that are most like one, of those sorted about it or that have it in them.
+
+    >>> nearest("case_7/right", ["aa", "ab", "ac", "case_07/left", "case_07/right"], 2)
+    ['case_07/right', 'case_07/left']
+    """
+    at, low = bisect(names, name), name.lower()
+    about = set(names[max(0, at - NEIGHBOURS) : at + NEIGHBOURS])
+    last = low.rpartition("/")[2]
+    within = (other for other in names if last and last in other.lower())
+    about.update(islice(within, NEIGHBOURS))
+    return difflib.get_close_matches(name, sorted(about), n=count, cutoff=0.0)
 
 
 def plain(words: str) -> str:

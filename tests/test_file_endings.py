@@ -127,3 +127,17 @@ def test_bytes_at_random_are_judged_without_an_error(film, tmp_path):
 
 def test_sound_footage_is_not_cut(footage, footage_file):
     assert not is_said(ff.probe(footage / footage_file))
+
+
+@pytest.mark.parametrize("kind", ["flv", "listed", "fragments", "vp9 in mp4"])
+def test_a_film_behind_another_is_said(tmp_path, kind):
+    """``cat a.mp4 b.mp4``: FFmpeg reads the first, and says nothing of the second."""
+    one, two = (tmp_path / f"{name}{FILMS[kind].suffix}" for name in ("one", "two"))
+    write_film(one, FILMS[kind])
+    two.write_bytes(one.read_bytes() * 2)
+    timeline = ff.probe(two)
+    assert len(timeline) == len(ff.probe(one))
+    assert timeline.damage == ()
+    words = f"a second film begins at byte {one.stat().st_size} and is not read"
+    assert any(words in note for note in timeline.notes)
+    assert not any("second film" in note for note in ff.probe(one).notes)

@@ -93,6 +93,43 @@ def test_a_pipe_in_a_folder_is_passed_over(odd):
     assert list(find_inputs([odd])) == ["a"]
 
 
+def test_what_a_search_passes_over_is_said_and_counted(odd, caplog):
+    (odd / "a.mp4").touch()
+    for name in ("one.mkv", "two.mkv"):
+        (odd / name).symlink_to("/nowhere")
+    Path("notes.txt").symlink_to("/nowhere")
+    assert list(find_inputs([odd])) == ["a"]
+    (line,) = caplog.messages
+    assert line.startswith(f"passed over below {str(odd)!r}: 1 device ('")
+    assert f"2 links that lead nowhere ('{odd}/one.mkv' …)" in line
+    assert f"1 pipe ('{odd}/pipe.mp4')" in line
+    assert f"1 socket ('{odd}/socket.mp4')" in line
+
+
+def test_a_folder_that_may_not_be_read_is_said(tmp_path, caplog, monkeypatch):
+    real = os.scandir
+
+    def scandir(folder):
+        if Path(folder).name == "locked":
+            raise PermissionError(13, "Permission denied")
+        return real(folder)
+
+    (tmp_path / "locked").mkdir()
+    (tmp_path / "a.mp4").touch()
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert list(find_inputs([tmp_path])) == ["a"]
+    assert f"1 folder that may not be read ('{tmp_path}/locked')" in caplog.messages[0]
+
+
+@pytest.mark.parametrize("log", ["plain", "json"])
+def test_a_run_says_what_its_search_has_passed_over(odd, films, log):
+    (odd / "a.mp4").symlink_to(films("x264_uneven"))
+    said = CliRunner().invoke(main, ["index", ".", "-o", "new store", "--size", "64", "--log", log])
+    assert said.exit_code == 0
+    (line,) = [line for line in said.output.splitlines() if "passed over below" in line]
+    assert line.startswith("note: " if log == "plain" else '{"event": "note", "words": "passed')
+
+
 def test_a_regular_file_may_be_called_like_standard_input(odd, films):
     Path("-").symlink_to(films("x264_uneven"))
     assert len(ff.read("-", frames=[0])) == 1

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from click.testing import CliRunner
 import fewframes as ff
 from fewframes.commands.cli import main
 from fewframes.errors import UnreadableMediaError
+from fewframes.naming import quoted
 from fewframes.runs.inputs import find_inputs
 from fewframes.runs.verifying import verify_film
 
@@ -106,8 +108,42 @@ def test_a_list_has_a_line_a_video_and_its_bytes(store, encoding):
     lines = done.stdout.splitlines()
     assert len(lines) == len(NAMES)
     ids = {line.rsplit(b"  ", 5)[0] for line in lines}
-    assert {b"caf\xe9", b"two\\x0alines", b"\\x1b[31mred", "🎬 film".encode()} <= ids
+    quoted = {b"$'two\\nlines'", b"$'\\x1b[31mred'", b"$'tab\\there'"}
+    assert quoted | {b"caf\xe9", "🎬 film".encode(), b"back\\slash"} <= ids
     assert os.fsencode("2024-01-01T10:20:30") in ids
+
+
+def test_ids_that_are_shown_can_be_pasted(store):
+    """What a list shows goes through a shell, and names the video that was meant."""
+    shell = shutil.which("bash")
+    if shell is None:
+        pytest.skip("bash is not installed")
+    for name in ("two\nlines", "\x1b[31mred", "tab\there", "it's\x07", "-dash"):
+        script = f"printf %s {quoted(name)}" if name != "-dash" else f"printf %s -- {name}"
+        done = subprocess.run([shell, "-c", script], capture_output=True, check=True)
+        assert done.stdout.removeprefix(b"--") == name.encode()
+    assert json.loads(run("info", store, "--json", "--", "two\nlines").stdout)["id"] == "two\nlines"
+
+
+def test_a_name_that_looks_like_an_option_is_explained(store):
+    said = run("info", store, "-dash")
+    assert said.exit_code == 2
+    assert "An id or a file whose name begins with '-' goes behind '--'." in said.output
+    assert json.loads(run("info", store, "--json", "--", "-dash").stdout)["id"] == "-dash"
+
+
+@pytest.mark.parametrize("command", [["probe"], ["sample"], ["verify"], ["index", "-o", "s"]])
+@pytest.mark.parametrize("name", ["\x1b[2Jgone", "a\nError: b", "turn\u202e4pm", "c1\x9b31m"])
+def test_no_command_gives_a_terminal_what_a_name_holds(tmp_path, monkeypatch, command, name):
+    monkeypatch.chdir(tmp_path)
+    Path(f"{name}.mp4").write_text("this is no film\n" * 9)
+    (tmp_path / "list\x1b[2J.csv").write_text("path\nnone.mp4\n")
+    words = [[*command, f"{name}.mp4"], [*command, "-o", "s", "@list\x1b[2J.csv"]]
+    for arguments in words[: 1 + (command[0] == "index")]:
+        said = run(*arguments)
+        assert said.exit_code == 1
+        assert not set("\x1b\x9b\u202e") & set(said.output)
+        assert all(not line.startswith("Error: b") for line in said.output.splitlines())
 
 
 def test_progress_and_errors_are_a_line_each(here, tmp_path):

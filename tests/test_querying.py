@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from stored import RECIPE, put
 
 import fewframes as ff
+from fewframes.bindings import duckdb_where
 from fewframes.commands.cli import main
 from fewframes.errors import MissingBackendError
 from fewframes.storage.catalogue_rows import COLUMNS
@@ -65,7 +66,6 @@ def test_a_condition_picks_videos(store, where, ids):
     [
         ("rowz > 1", 'Referenced column "rowz" not found'),
         ("rows >", "syntax error"),
-        ("id in (select * from read_csv('/etc/passwd'))", "file system operations are disabled"),
     ],
 )
 def test_what_is_no_condition_is_one_sentence(store, where, words):
@@ -75,6 +75,71 @@ def test_what_is_no_condition_is_one_sentence(store, where, words):
     assert f"where={where!r} is no condition in SQL on the columns id, keys" in done.output
     assert words in done.output
     assert "Traceback" not in done.output
+
+
+READS = [
+    "id in (select * from read_csv('{0}'))",
+    "id in (select content from read_text('{0}'))",
+    "id in (select content::varchar from read_blob('{0}'))",
+    "id in (select file from glob('/*'))",
+    "id in (select column0 from '{0}')",
+    "id in (select * from read_csv('http://127.0.0.1:9/a.csv'))",
+]
+"""Conditions that ask for what is not in the table."""
+ACTS = [
+    "1=1; attach '{0}.db'",
+    "1=1; copy (select 1) to '{0}.out'",
+    "1=1) ; copy (select 1) to '{0}.out'; select (1",
+    "1=1; set enable_external_access=true",
+    "1=1; load httpfs",
+    "id in (select id from private)",
+]
+"""Conditions that are to do something, or to read a variable of the program."""
+
+
+@pytest.mark.parametrize("where", READS)
+def test_a_condition_reads_no_file(store, tmp_path, where):
+    pytest.importorskip("duckdb", reason="DuckDB is not installed; pip install 'fewframes[sql]'")
+    (tmp_path / "private.csv").write_text("a\nb\n")
+    done = CliRunner().invoke(main, ["ls", str(store), "--where", where.format("private.csv")])
+    assert done.exit_code == 1
+    assert "asks for more than the table; a condition reads its columns alone" in done.output
+
+
+@pytest.mark.parametrize("where", ACTS)
+def test_a_condition_does_nothing(store, tmp_path, where):
+    pytest.importorskip("duckdb", reason="DuckDB is not installed; pip install 'fewframes[sql]'")
+    private = ff.open(store).to_table()
+    assert len(private) == 4
+    with pytest.raises(ValueError, match="is no condition in SQL"):
+        ff.open(store).to_table(where.format(tmp_path / "new"))
+    assert not list(tmp_path.glob("new*"))
+
+
+def test_the_settings_of_a_condition_are_locked():
+    duckdb = pytest.importorskip("duckdb", reason="DuckDB is not installed")
+    with duckdb.connect(config=duckdb_where.SHUT) as connection:
+        for change in ("enable_external_access=true", "memory_limit='9TB'", "threads=9"):
+            with pytest.raises(duckdb.Error, match=r"locked|while database is running"):
+                connection.execute(f"set {change}")
+
+
+def test_a_condition_has_so_much_time(store, monkeypatch):
+    pytest.importorskip("duckdb", reason="DuckDB is not installed; pip install 'fewframes[sql]'")
+    monkeypatch.setattr(duckdb_where, "LIMIT_SECONDS", 0.3)
+    where = "(select sum(a.range * b.range) from range(9000000) a, range(9000000) b) > rows"
+    done = CliRunner().invoke(main, ["ls", str(store), "--where", where])
+    assert done.exit_code == 1
+    assert "takes more than 0.3 s; ask for less" in done.output
+
+
+def test_a_parquet_file_is_written_over_no_link_of_another(store, tmp_path):
+    """What lies in the folder under a name that could be guessed is left alone."""
+    (tmp_path / "kept").write_text("mine")
+    (tmp_path / ".videos.parquet.partial").symlink_to(tmp_path / "kept")
+    run("ls", store, "--parquet", tmp_path / "videos.parquet")
+    assert (tmp_path / "kept").read_text() == "mine"
+    assert (tmp_path / ".videos.parquet.partial").is_symlink()
 
 
 def test_without_duckdb_a_condition_says_what_to_install(store, monkeypatch):

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from stored import film, picture_of_row, put, table_of
 
 from fewframes.errors import CorruptStoreError
+from fewframes.naming import nearest
 from fewframes.storage.recipes import FORMAT_VERSION
 from fewframes.storage.store import create_store, open_store
 
@@ -46,7 +47,7 @@ def test_a_store_lists_its_videos(store):
 def test_an_unknown_video_names_its_neighbours(store):
     with pytest.raises(KeyError, match=r"no video 'case_7' in 'corpus.zarr'; near: 'case_07'"):
         open_store(store)["case_7"]
-    with pytest.raises(KeyError, match="near: 'case_07', 'day 1/case_08'"):
+    with pytest.raises(KeyError, match="near: 'day 1/case_08', 'case_07'"):
         open_store(store)["zzzzzz"]
     for strange in ("..", "", "a" * 300):
         with pytest.raises(KeyError):
@@ -182,3 +183,15 @@ def test_what_is_no_store_is_refused(tmp_path):
     (tmp_path / "holiday.mp4").touch()
     with pytest.raises(ValueError, match=r"holds other files \('holiday.mp4'\)"):
         create_store(tmp_path)
+
+
+def test_an_unknown_id_is_answered_by_the_nearest(tmp_path):
+    names = ["0a", "0b", "0c", "day 1/left", "day 1/right", "zz"]
+    assert nearest("day_1/right", names, 2) == ["day 1/right", "day 1/left"]
+    assert nearest("right", names, 1) == ["day 1/right"]
+    many = [f"{number:05d}" for number in range(40_000)] + ["ward 9/camera"]
+    assert nearest("camera", many, 1) == ["ward 9/camera"]
+    for name in ("0a", "0b", "0c", "x-ray"):
+        put(tmp_path / "s", name)
+    with pytest.raises(KeyError, match="near: 'x-ray'"):
+        open_store(tmp_path / "s")["ray"]

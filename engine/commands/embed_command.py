@@ -9,6 +9,7 @@ import click
 
 import fewframes
 from fewframes.commands.wording import WHERE, on_disk, plainly, say
+from fewframes.naming import one_line, quoted
 
 MODEL_HELP = "Folder of a CLIP- or SigLIP-like model, or its name of the hub."
 
@@ -33,7 +34,7 @@ def embed(
     outcomes = videos.embed(embedder, batch=batch, progress=tell)
     for outcome in outcomes:
         words = outcome.reason or f"{outcome.stored} pictures"
-        line = f"{outcome.video_id}: {outcome.status}, {words}"
+        line = f"{quoted(outcome.video_id)}: {outcome.status}, {words}"
         facts = {"video": outcome.video_id, "embedder": embedder.name, **asdict(outcome)}
         say(json.dumps(facts) if as_json else line)
     sys.exit(3 if any(outcome.status == "failed" for outcome in outcomes) else 0)
@@ -41,4 +42,4 @@ def embed(
 
 def show_progress(video_id: str, done: int, total: int) -> None:
     """Says on one line of a terminal how far a video is."""
-    click.echo(f"\r{video_id[-60:]}: {done} of {total}", nl=done == total, err=True)
+    click.echo(f"\r{one_line(video_id[-60:])}: {done} of {total}", nl=done == total, err=True)

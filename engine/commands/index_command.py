@@ -10,6 +10,7 @@ import click
 import fewframes
 from fewframes.commands.film_commands import BACKEND, DEVICE
 from fewframes.commands.wording import WHERE, plainly, read_rate, read_size, say
+from fewframes.naming import quoted
 from fewframes.runs.isolation import LIMIT_SECONDS
 from fewframes.runs.ranges import RANGE_SECONDS
 from fewframes.storage.pictures import CODECS
@@ -146,12 +147,13 @@ def echo_forecast(found: "Forecast") -> None:
 
     for look in found.looks:
         say(
-            f"{look.video_id}: {clock(look.film_seconds)} of film, {look.effort.rows} frames, "
+            f"{quoted(look.video_id)}: {clock(look.film_seconds)} of film, "
+            f"{look.effort.rows} frames, "
             f"{look.effort.pictures} pictures to decode, "
             f"{look.effort.cpu_seconds:.1f} CPU seconds, "
             f"likely at most {look.most_bytes / 1e6:.1f} MB, "
             f"{look.ranges} range{'s' * (look.ranges != 1)}"
         )
     for other in found.others:
-        say(f"{other.video_id}: {other.status}{': ' * bool(other.reason)}{other.reason}")
+        say(f"{quoted(other.video_id)}: {other.status}{': ' * bool(other.reason)}{other.reason}")
     click.echo(repr(found))

@@ -19,6 +19,7 @@ from fewframes.commands.wording import (
     show,
     the_video,
 )
+from fewframes.naming import quoted
 from fewframes.storage.objects import store_at
 
 FORMS = ("jpeg", "webdataset", "mp4", "lerobot")
@@ -46,7 +47,8 @@ def ls(store: str | Path, where: str | None, parquet: Path | None, as_json: bool
         rows = iter(opened.to_table(where).to_pylist())
     for row in rows:
         line = listed_line(row)
-        say(json.dumps(line | row) if as_json else "  ".join(map(str, line.values())))
+        plain = {**line, "id": quoted(row["id"])}
+        say(json.dumps(line | row) if as_json else "  ".join(map(str, plain.values())))
 
 
 @click.command()
@@ -92,13 +94,13 @@ def verify(
     for verdict in verdicts:
         words = verdict.differences[0] if verdict.differences else "as it should be"
         notes = "".join(f"; {note}" for note in verdict.notes)
-        line = f"{verdict.video}: {words} ({verdict.compared} compared{notes})"
+        line = f"{quoted(verdict.video)}: {words} ({verdict.compared} compared{notes})"
         say(json.dumps(asdict(verdict)) if as_json else line)
     is_well = not any(verdict.differences for verdict in verdicts)
     if repair and not is_well:
         repairs = list(repair_store(on_disk(source), verdicts, films, drop=drop))
         for done in repairs:
-            line = f"{done.video}: {done.words}"
+            line = f"{quoted(done.video)}: {done.words}"
             say(json.dumps(asdict(done)) if as_json else line)
         is_well = all(done.is_mended for done in repairs)
     sys.exit(0 if is_well else 3)

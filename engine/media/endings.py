@@ -30,6 +30,11 @@ def cut(part: str, end: int, size_bytes: int) -> Ending:
     return Ending(f"truncated: {part} ends at byte {end}, the file at {size_bytes}")
 
 
+def second_film(at: int) -> Ending:
+    """Says that a file holds one film behind another, of which the first is read."""
+    return Ending(note=f"a second film begins at byte {at} and is not read; cut the file in two")
+
+
 def last_position(packets: Packets) -> int:
     """Where the last packet of the video begins in the file; -1 where no demuxer says it."""
     return int(packets.position.max(initial=-1))

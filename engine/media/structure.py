@@ -11,8 +11,9 @@ every read is bounded, every step goes forward, and what does not parse proves n
 4. MP4: the last sample is whole. In fragments no ``moof`` and no ``mdat`` reaches beyond the end,
    nor does the segment index; samples of other files are listed, and counted elsewhere.
 5. MPEG-TS is cut by its recorders anywhere, Ogg streams by theirs at a page, and both play on. So
-   half a packet, or no last page, is a note. So is a cut that takes only an index, which no frame
-   needs, and a length that only the metadata of an FLV file tell.
+   half a packet, or no last page, is a note. So is a second film behind the first, as ``cat`` joins
+   MP4 and FLV files, which FFmpeg does not read; a cut that takes only an index, which no frame
+   needs; and a length that only the metadata of an FLV file tell.
 """
 
 import struct
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from fewframes.media.ebml import matroska_ending
-from fewframes.media.endings import INDEX_CUT, WHOLE, Bytes, Ending, cut, last_position
+from fewframes.media.endings import INDEX_CUT, WHOLE, Bytes, Ending, cut, last_position, second_film
 from fewframes.media.timeline import Packets
 from fewframes.media.transport import packet_layout, pictures_elsewhere
 
@@ -113,15 +114,19 @@ def _ogg_pages(tail: bytes) -> Iterator[tuple[int, int, bytes]]:
 
 def _flv_ending(data: Bytes, packets: Packets) -> Ending:
     """Goes over the tags from the last video tag on: 11 bytes, the data, the tag's size again."""
+    others = []
 
     def tag(at: int) -> tuple[str, int]:
         head = data.at(at, 11)
         is_tag = len(head) > 0 and head[0] & 0x1F in (8, 9, 18)
         if not is_tag:
+            others.extend([at] if head[:3] == b"FLV" else [])
             return ("", -1)
         return ("the last tag", at + 15 + int.from_bytes(head[1:4], "big"))
 
     walked = _walk(data, max(last_position(packets), 13), tag, optional=4)
+    if walked is WHOLE and others:
+        return second_film(others[0])
     said = _flv_told_bytes(data)
     if walked is WHOLE and said > data.size:
         return Ending(note=f"the metadata say {said} bytes, the file has {data.size}")
@@ -175,27 +180,32 @@ def _mp4_ending(data: Bytes, packets: Packets) -> Ending:
         end = int(packets.position[row] + packets.size_bytes[row])
         if end == data.size:
             return Ending(f"truncated: the last sample is not whole, the file ends at byte {end}")
-    return _fragments_ending(data)
+    ending, second = _boxes_ending(data)
+    is_unread = second > last_position(packets) > 0
+    return second_film(second) if ending is WHOLE and is_unread else ending
 
 
-def _fragments_ending(data: Bytes) -> Ending:
-    at, is_fragmented = 0, False
+def _boxes_ending(data: Bytes) -> tuple[Ending, int]:
+    """How the boxes of a file end, and where a second film begins; 0 for none."""
+    at, is_fragmented, heads, begin = 0, False, 0, 0
     for _ in range(STEPS):
         size, kind = data.big(at, 4), data.at(at + 4, 4)
         if size == 1:
             size = data.big(at + 8, 8)
         is_fragmented |= kind == b"moof"
+        heads += kind == b"moov"
+        begin = begin or (at if (at and kind == b"ftyp") or heads == 2 else 0)
         if kind == b"sidx" and (end := at + size + _indexed_bytes(data, at)) > data.size:
-            return cut("the segment index", end, data.size)
+            return cut("the segment index", end, data.size), 0
         if size < 8 or at + size >= data.size:
             break
         at += size
     is_head_cut = 0 < data.size - at < 8
     if not is_fragmented or (at + size <= data.size and not is_head_cut):
-        return WHOLE
+        return WHOLE, begin if heads > 1 else 0
     if kind in (b"moof", b"mdat") or is_head_cut:
-        return cut("the last box", at + max(size, 8), data.size)
-    return INDEX_CUT
+        return cut("the last box", at + max(size, 8), data.size), 0
+    return INDEX_CUT, 0
 
 
 def _indexed_bytes(data: Bytes, at: int) -> int:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from heapq import heappop, heappush
@@ -9,11 +10,13 @@ from pathlib import Path, PurePath, PurePosixPath
 from typing import Any, NamedTuple
 
 from fewframes.errors import UnreadableMediaError
-from fewframes.media.film_file import check_film_file
+from fewframes.media.film_file import KINDS, check_film_file
 from fewframes.naming import shown
 from fewframes.storage.objects import is_url
 
 log = logging.getLogger("fewframes")
+UNREADABLE, DEAD_LINK = "folder that may not be read", "link that leads nowhere"
+PLURALS = {UNREADABLE: "folders that may not be read", DEAD_LINK: "links that lead nowhere"}
 
 SUFFIXES = frozenset(
     f".{name}"
@@ -65,7 +68,10 @@ def found_at(path: Path) -> list[Found]:
     if not path.is_dir():
         check_film_file(path)
         return [Found(path, PurePosixPath(path.name))]
-    films = sorted(film for folder in folders_below(path) for film in _films_in(folder))
+    passed: list[tuple[str, str]] = []
+    folders = folders_below(path, passed)
+    films = sorted(film for folder in folders for film in _films_in(folder, passed))
+    _say_passed_over(path, passed)
     if not films:
         raise UnreadableMediaError(
             f"{str(path)!r} holds no film: {SEARCHED}; "
@@ -74,12 +80,14 @@ def found_at(path: Path) -> list[Found]:
     return [Found(film, PurePosixPath(film.relative_to(path))) for film in films]
 
 
-def folders_below(root: Path) -> list[Path]:
+def folders_below(root: Path, passed: list[tuple[str, str]] | None = None) -> list[Path]:
     """Lists a folder and all below it that are not hidden, each real folder once.
 
     What lies there comes first, then what links lead to, in order of paths: so a link changes no
-    path that is there without it, and one that leads back ends.
+    path that is there without it, and one that leads back ends. A folder that may not be read is
+    noted in ``passed``.
     """
+    passed = [] if passed is None else passed
     found, real, links = [], [root], list[Path]()
     seen = set[tuple[int, int]]()
     while real or links:
@@ -89,27 +97,54 @@ def folders_below(root: Path) -> list[Path]:
             continue
         seen.add((facts.st_dev, facts.st_ino))
         found.append(folder)
-        for entry in _entries(folder):
+        for entry in _entries(folder, passed):
             if os.path.isdir(entry.path):  # noqa: PTH112 (False for a link that leads nowhere)
                 below = folder / entry.name
                 heappush(links, below) if entry.is_symlink() else real.append(below)
     return found
 
 
-def _films_in(folder: Path) -> Iterator[Path]:
-    """The films that lie in a folder itself."""
-    for entry in _entries(folder):
-        if looks_like_film(PurePath(entry.name)) and os.path.isfile(entry.path):  # noqa: PTH113
+def _films_in(folder: Path, passed: list[tuple[str, str]]) -> Iterator[Path]:
+    """The films that lie in a folder itself; what is called like one and is none is noted."""
+    for entry in _entries(folder, passed):
+        if not looks_like_film(PurePath(entry.name)) or os.path.isdir(entry.path):  # noqa: PTH112
+            continue
+        if os.path.isfile(entry.path):  # noqa: PTH113 (False for a link that leads nowhere)
             yield folder / entry.name
+        else:
+            passed.append((_kind_of(Path(entry.path)), entry.path))
 
 
-def _entries(folder: Path) -> list["os.DirEntry[str]"]:
-    """What is in a folder and is not hidden, by name; one that may not be read is passed over."""
+def _kind_of(path: Path) -> str:
+    """What is called like a film and is no file."""
+    try:
+        return KINDS.get(stat.S_IFMT(path.stat().st_mode), "no regular file").split(" ", 1)[1]
+    except OSError:
+        return DEAD_LINK
+
+
+def _say_passed_over(root: Path, passed: Sequence[tuple[str, str]]) -> None:
+    """Says once a search what it has passed over, how often, and one of each by name."""
+    if not passed:
+        return
+    first = dict(reversed(passed))
+    counts = Counter(kind for kind, _ in passed)
+    words = ", ".join(
+        f"{count} {kind if count == 1 else PLURALS.get(kind, f'{kind}s')} "
+        f"({first[kind]!r}{' …' * (count > 1)})"
+        for kind, count in sorted(counts.items())
+    )
+    log.warning("passed over below %r: %s", str(root), words)
+
+
+def _entries(folder: Path, passed: list[tuple[str, str]]) -> list["os.DirEntry[str]"]:
+    """What is in a folder and is not hidden, by name; one that may not be read is noted once."""
     try:
         with os.scandir(folder) as entries:
             shown = [entry for entry in entries if not entry.name.startswith(".")]
     except PermissionError:
-        log.warning("folder %r may not be read and is passed over", str(folder))
+        found = (UNREADABLE, str(folder))
+        passed.extend([] if found in passed else [found])
         return []
     return sorted(shown, key=lambda entry: entry.name)
 

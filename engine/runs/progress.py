@@ -1,8 +1,10 @@
 """What an indexing run says while it works: a bar on a terminal, lines elsewhere, or JSON."""
 
 import json
+import logging
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
 
+log = logging.getLogger("fewframes")
 STILL_SECONDS = 60.0
 """A run that has nothing to say of a film says so often how far it is."""
 JSON_SECONDS = 5.0
@@ -22,16 +25,30 @@ JSON_SECONDS = 5.0
 GO_ON = "interrupted; run the same command again to go on"
 
 
+class _Warnings(logging.Handler):
+    """Passes on what the package warns of while a run is under way."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        super().__init__(logging.WARNING)
+        self.say = say
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Says a warning in the form of the run."""
+        self.say(record.getMessage())
+
+
 class Reporter:
     """A progress callback for `index` that talks to stderr."""
 
     def __init__(self, *, quiet: bool = False) -> None:
         self.quiet = quiet
+        self.warnings = _Warnings(lambda words: self._say(f"note: {words}"))
         self.bar: Bar | None = None
         self.task: TaskID | None = None
         self.said = time.monotonic()
 
     def __enter__(self) -> "Reporter":
+        log.addHandler(self.warnings)
         if not self.quiet and sys.stderr.isatty():
             self.bar = _bar()
             self.bar.start()
@@ -43,6 +60,7 @@ class Reporter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        log.removeHandler(self.warnings)
         if self.bar:
             self.bar.stop()
         if kind is KeyboardInterrupt:
@@ -97,14 +115,16 @@ class Reporter:
 class JsonReporter:
     """A progress callback for `index` that writes one JSON object a line to stderr.
 
-    ``event`` is "film" (its outcome), "progress" (every `JSON_SECONDS` at most), "end" or
-    "interrupted"; the names are those of `Outcome` and `Progress`.
+    ``event`` is "note" (with ``words``), "film" (its outcome), "progress" (every `JSON_SECONDS` at
+    most), "end" or "interrupted"; the names are those of `Outcome` and `Progress`.
     """
 
     def __init__(self, *, quiet: bool = False) -> None:
         self.quiet, self.said = quiet, 0.0
+        self.warnings = _Warnings(lambda words: self._say("note", {"words": words}))
 
     def __enter__(self) -> "JsonReporter":
+        log.addHandler(self.warnings)
         return self
 
     def __exit__(
@@ -113,6 +133,7 @@ class JsonReporter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        log.removeHandler(self.warnings)
         if kind is not None:
             words = GO_ON if kind is KeyboardInterrupt else str(error)
             is_stopped = kind is KeyboardInterrupt

@@ -4,6 +4,7 @@ The rows of the catalogue as one Arrow table, which DuckDB, pandas and polars ta
 conditions in SQL on its columns, which DuckDB understands (https://duckdb.org/docs/sql).
 """
 
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +40,9 @@ def write_parquet(table: Any, file: Path) -> None:  # noqa: ANN401 (a pyarrow.Ta
     """Writes a table as a Parquet file, whole or not at all."""
     import pyarrow.parquet as pq
 
-    draft = file.with_name(f".{file.name}.partial")
+    draft = file.with_name(f".{uuid.uuid4().hex}.partial")
     try:
-        with draft.open("wb") as opened:  # by its name, Arrow would take "a:b" for a URL
+        with draft.open("xb") as opened:  # by its name, Arrow would take "a:b" for a URL
             pq.write_table(table, opened)
         draft.replace(file)
     finally:

@@ -4,14 +4,13 @@ Opening a store reads one small file. A video's record is read when the video is
 and counts come from the catalogue.
 """
 
-import difflib
-from bisect import bisect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from fewframes.errors import CorruptStoreError, FewframesError
+from fewframes.naming import nearest
 from fewframes.storage.catalogue import Catalogue
 from fewframes.storage.commits import Commit, read_commit_of
 from fewframes.storage.embedding import Embedder
@@ -20,9 +19,6 @@ from fewframes.storage.objects import Objects, shown, store_at
 from fewframes.storage.outcomes import Outcome
 from fewframes.storage.remote import RemoteList, check_remote, remote_commits, remote_keys
 from fewframes.storage.video import Video
-
-NEIGHBOURS = 500
-"""Ids next to an unknown one that are searched for what may have been meant."""
 
 __all__ = ["Store", "Video", "create_store", "open_store"]
 
@@ -163,9 +159,7 @@ class Store(Mapping[str, Video]):
                 f"the catalogue of {shown(self._path)!r} lists video {video_id!r}, but it is not "
                 "there; run 'fewframes compact'"
             )
-        at = bisect(ids, video_id)
-        ids = ids[max(0, at - NEIGHBOURS) : at + NEIGHBOURS]
-        near = difflib.get_close_matches(video_id, ids, n=3) or ids[:3]
+        near = nearest(video_id, ids)
         hint = f"; near: {', '.join(map(repr, near))}" if near else "; it is empty"
         return f"no video {video_id!r} in {shown(self._path)!r}{hint}"
 
