@@ -31,8 +31,9 @@ def cut(part: str, end: int, size_bytes: int) -> Ending:
 
 
 def second_film(at: int) -> Ending:
-    """Says that a file holds one film behind another, of which the first is read."""
-    return Ending(note=f"a second film begins at byte {at} and is not read; cut the file in two")
+    """Says that a file holds one film behind another; of fragments FFmpeg may read some."""
+    words = "and is not read, or only in part; cut the file in two"
+    return Ending(note=f"a second film begins at byte {at} {words}")
 
 
 def last_position(packets: Packets) -> int:
