@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from queue import SimpleQueue
@@ -167,7 +168,7 @@ def index_jobs(path: Path) -> None:
     """Every measurement of ``index``."""
     timeline = fewframes.probe(path)
     for backend, device in (("nvdec", "cuda"), ("dali", "cuda"), ("ffmpeg", "cpu")):
-        attempt(f"index, {backend} on {device}", lambda b=backend, d=device: index(timeline, b, d))
+        attempt(f"index, {backend} on {device}", partial(index, timeline, backend, device))
 
 
 def index(timeline: Timeline, backend: str, device: str) -> dict[str, Any]:

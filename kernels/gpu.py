@@ -119,7 +119,7 @@ def numba_cuda() -> Any:  # noqa: ANN401 (a module)
     same function. Its import makes NumPy warn of time units that this package does not use.
     """
     if not hasattr(np, "row_stack"):
-        np.row_stack = np.vstack  # type: ignore[attr-defined]  # noqa: NPY201 (what is missing)
+        setattr(np, "row_stack", np.vstack)  # noqa: B010 (NumPy's stubs may or may not have it)
     with _one_at_a_time, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The 'generic' unit", category=DeprecationWarning)
         from numba import cuda as module
