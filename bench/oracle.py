@@ -10,7 +10,6 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from imageio_ffmpeg import get_ffmpeg_exe
 
 from fewframes.arrays import U8
 from fewframes.decode.frames import FrameBatch
@@ -22,10 +21,17 @@ FRAMEHASH = (
 )
 
 
+def _ffmpeg() -> str:
+    from imageio_ffmpeg import get_ffmpeg_exe
+
+    path: str = get_ffmpeg_exe()
+    return path
+
+
 @cache
 def sequential(path: Path, stream_index: int = 0) -> list[tuple[int, str]]:
     """Gives the pts and the MD5 of the luma of every frame, in the order they are shown."""
-    command = [get_ffmpeg_exe(), *OPTIONS, "-i", str(path), "-map", f"0:{stream_index}", *FRAMEHASH]
+    command = [_ffmpeg(), *OPTIONS, "-i", str(path), "-map", f"0:{stream_index}", *FRAMEHASH]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     rows = [line.split(",") for line in done.stdout.splitlines() if line[:1] not in ("#", "")]
     return [(int(row[2]), row[5].strip()) for row in rows]
@@ -40,7 +46,7 @@ def luma_md5(batch: FrameBatch) -> list[str]:
 
 def first_grey(path: Path, height: int, width: int) -> U8:
     """Gives the first picture as a player shows it, turned, ``[height, width] u8`` luma."""
-    command = [get_ffmpeg_exe(), "-nostdin", "-v", "error", "-i", str(path), "-frames:v", "1"]
+    command = [_ffmpeg(), "-nostdin", "-v", "error", "-i", str(path), "-frames:v", "1"]
     shown = [*command, "-vf", "extractplanes=y", "-f", "rawvideo", "-"]
     done = subprocess.run(shown, capture_output=True, check=True)
     return np.frombuffer(done.stdout, np.uint8).reshape(height, width)

@@ -62,10 +62,12 @@ def decode(
     report: DecodeReport,
     device: Device = "cuda",
     decoders: int | None = None,
+    is_compared: bool = True,
 ) -> Iterator[FrameBatch]:
     """Decodes runs slice by slice; the contract is `fewframes.decode.decoding.Decoder`'s.
 
-    ``decoders`` is how many work side by side (default: `DECODERS_AN_ENGINE`). Raises
+    ``decoders`` is how many work side by side (default: `DECODERS_AN_ENGINE`); ``is_compared`` is
+    whether a picture is compared with FFmpeg's. Raises
     `MissingBackendError` where PyNvVideoCodec, a GPU or the driver's video libraries are not there,
     `UnsupportedStreamError` for a stream that the engines cannot take, and ValueError for another
     ``device`` than "cuda".
@@ -74,7 +76,9 @@ def decode(
         raise ValueError(f"backend='nvdec' decodes on device='cuda', not {device!r}")
     name = f"nvdec {require(timeline.stream)} on {device}"
     most = decoders or DECODERS_AN_ENGINE * engines_of(timeline.stream)
-    return _Work(timeline, format, size, report, most).batches(runs, name)
+    work = _Work(timeline, format, size, report, most)
+    work.compares = is_compared
+    return work.batches(runs, name)
 
 
 class _Work:
@@ -91,7 +95,7 @@ class _Work:
         self.timeline, self.report, self.format, self.size = timeline, report, format, size
         self.surface = surface_of(timeline.stream)
         self.finish = Finish(timeline.stream, format, size, self.surface, report)
-        self.most, self.audited = most, set[int]()
+        self.most, self.compares, self.audited = most, True, set[int]()
         count = DECODED_BYTES // (2 * most * self.surface.size_bytes)
         self.room_pictures = max(1, min(AT_ONCE, count))
         self.rooms: list[DeviceArray] = []
@@ -198,7 +202,7 @@ class _Work:
 
     def _is_alike(self, fed: Fed, rows: I64, planes: tuple[DeviceArray, ...]) -> bool:
         """Whether a picture is FFmpeg's in every sample; asked once for each kind of start."""
-        if fed.start in self.audited:
+        if fed.start in self.audited or not self.compares:
             return True
         part = fed.part
         behind = np.flatnonzero(rows >= part.feed[0] + AUDITED_AFTER)

@@ -59,14 +59,16 @@ class Decoder:
 
     def _begin(self):
         self.context = av.CodecContext.create(NAMES[self.codec], "r")
-        self.context.thread_type, self.held, self.stamps = "NONE", [], []
+        self.context.thread_type, self.held, self.stamps, self.begun_with = "NONE", [], [], b""
 
     def Decode(self, packet):  # noqa: N802 (the library's name)
         for old in self.given:
             old.surface[:] = POISON
         self.nvc.packets.append(packet.pts if packet.bsl else None)
         if packet.bsl:
-            one = av.Packet(ctypes.string_at(packet.bsl_data, packet.bsl))
+            data = ctypes.string_at(packet.bsl_data, packet.bsl)
+            self.begun_with = self.begun_with or data
+            one = av.Packet(data)
             one.pts = one.dts = packet.pts
             self.stamps = sorted([*self.stamps, packet.pts])
             made = self.held + self.context.decode(one)

@@ -48,10 +48,11 @@ def read(
     what the container hides (cropping) is cut off. ``workers`` decodes runs of the plan on so many
     threads (default: one a core; one for a GPU). ``path`` may be a `Timeline`.
 
-    ``backend`` is ``"ffmpeg"`` or ``"dali"``, ``device`` ``"cpu"``, ``"cuda"`` or ``"auto"``: the
-    default is FFmpeg on the CPU, ``"cuda"`` DALI on a GPU, and ``"auto"`` whichever is predicted
-    to take less time. The batch's report says which it was, why, and what went to FFmpeg after all.
-    RGB of DALI differs from FFmpeg's by rounding and by how chroma is interpolated. Wherever they
+    ``backend`` is ``"ffmpeg"``, ``"dali"`` or ``"nvdec"``, ``device`` ``"cpu"``, ``"cuda"`` or
+    ``"auto"``: the default is FFmpeg on the CPU, ``"cuda"`` alone PyNvVideoCodec where it can, else
+    DALI, and ``"auto"`` whichever is predicted to take least time. The batch's report says which it
+    was, why, and what went to FFmpeg after all. PyNvVideoCodec gives what FFmpeg gives; RGB of DALI
+    differs from that by rounding and by how chroma is interpolated. Wherever they
     were decoded, the frames come to memory; `fewframes.Video.read` can leave those of a store.
 
     Raises IndexError for a frame or time outside the video, `DamagedFrameError` for a frame that
