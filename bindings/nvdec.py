@@ -16,7 +16,7 @@
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from fewframes.bindings import ffmpeg_decode
 from fewframes.bindings.ffmpeg_cursor import Cursor
 from fewframes.bindings.nvdec_core import Core, surface_of
 from fewframes.bindings.nvdec_finish import Finish
+from fewframes.bindings.nvdec_hashes import Hasher
 from fewframes.bindings.nvdec_machine import engines_of, require
 from fewframes.bindings.nvdec_packets import EnginePackets, Fed
 from fewframes.bindings.nvdec_pool import Decoding, Pool
@@ -98,6 +99,7 @@ class _Work:
         self.most, self.compares, self.audited = most, True, set[int]()
         count = DECODED_BYTES // (2 * most * self.surface.size_bytes)
         self.room_pictures = max(1, min(AT_ONCE, count))
+        self.hasher = Hasher(self.room_pictures) if format.startswith("jpeg") else None
         self.rooms: list[DeviceArray] = []
         self.rooms_left = 2 * most
         self.number_of = np.full(len(timeline.packets), -1)
@@ -122,6 +124,8 @@ class _Work:
                 for one in begun:
                     if isinstance(one, Decoding):
                         one.stop()
+                if self.hasher:
+                    self.hasher.close()
 
     def _fed(self, packets: EnginePackets, part: Slice) -> Fed | tuple[Slice, str]:
         """What a decoder is fed for a slice, or the reason why it is none's."""
@@ -186,7 +190,8 @@ class _Work:
 
     def _batch(self, rows: I64, planes: tuple[DeviceArray, ...]) -> FrameBatch:
         timeline, numbers = self.timeline, self.number_of[rows]
-        made, hashes = self.finish.made(planes), self.finish.hashes(planes)
+        made = self.finish.made(planes)
+        hashes: dict[str, Any] = self.hasher.columns(planes) if self.hasher else {}
         gpu.finish()
         return FrameBatch(
             made,

@@ -2,20 +2,14 @@
 
 Planes are the decoder's own, so colour is made of them once, by the stream's own matrix, range and
 siting, with the kernel that makes it in memory: levels are the same. Planes for JPEG files are
-made of that RGB. Hashes are of the planes, in memory: of each picture, they cross once.
+made of that RGB.
 """
-
-from typing import Any
-
-import numpy as np
-import xxhash
 
 from fewframes.arrays import Samples
 from fewframes.bindings.nvdec_core import Surface
 from fewframes.decode.decoding import DecodeReport
 from fewframes.decode.frames import Format
 from fewframes.kernels import (
-    on_host,
     planes_to_rgb,
     resize_plan,
     resize_rgb,
@@ -78,17 +72,3 @@ class Finish:
             return (rgb,)
         ycc: tuple[Samples, ...] = rgb_to_ycc.each(rgb)
         return (*ycc, rgb) if "rgb" in self.format else ycc
-
-    def hashes(self, planes: tuple[DeviceArray, ...]) -> dict[str, Any]:
-        """The hash columns of some pictures, ``[m] u64``, for a scan."""
-        if not self.format.startswith("jpeg"):
-            return {}
-        columns: list[tuple[int, int]] = []
-        for picture in zip(*map(on_host, planes), strict=True):
-            digest, luma = xxhash.xxh64(), 0
-            for at, plane in enumerate(picture):
-                digest.update(np.ascontiguousarray(plane).data)
-                luma = digest.intdigest() if at == 0 else luma
-            columns.append((luma, digest.intdigest()))
-        luma_column, whole = np.array(columns, np.uint64).T.copy()
-        return {"luma_xxh64": luma_column, "picture_xxh64": whole}

@@ -74,7 +74,7 @@ class DecoderTests:
         runs = plan_frames(timeline, range(60)).runs
         how = {"format": "rgb", "size": None, "report": report}
         frames = decoder(self.decoder, self.device)(timeline, runs, **how)
-        assert next(frames).frame_numbers.tolist() == [0]
+        assert next(frames).frame_numbers[0] == 0
         frames.close()
         assert report.pictures < 60
 
