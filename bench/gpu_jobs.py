@@ -27,7 +27,7 @@ from fewframes.storage.pictures import CodecName
 
 Row: TypeAlias = tuple[str, Callable[[], int]]
 """A job's name, and what runs it and gives how many frames it made."""
-IN_FLIGHT = (1, 4, 7, 14)
+IN_FLIGHT = (1, 7, 14, 28, 56)
 SIZE = 448
 MOST_FRAMES = 2000
 INDEX, INDEX_FFMPEG, INDEX_AUTO = (

@@ -1,20 +1,21 @@
 """DALI: exactly the frames of a plan, decoded on a GPU's video engines, or on the CPU.
 
 1. The plan's runs become GOP slices, each a small stream in memory (`slices.py`, `dali_slices.py`),
-   and DALI is asked for the wanted frames of several slices at once. What cannot be such a stream,
-   or is refused, goes to FFmpeg, slice by slice, and is counted in the report.
+   and DALI is asked for the wanted frames of several slices at once (`dali_groups.py`,
+   `dali_video.py`). On a GPU a thread writes slices ahead. What cannot be such a stream, or is
+   refused, goes to FFmpeg, slice by slice, and is counted in the report.
 2. DALI gives RGB of the coded size, always by the matrix of BT.601 and with the range that the
    bitstream states. A kernel brings it to the size asked for and to the stream's own matrix
    (`dali_finish.py`). On a GPU that is done there, for up to 64 pictures at a time, and they stay
    there: batches then hold arrays of Numba's on the GPU.
 3. DALI pads a frame that is not there with black, unless told ``pad_mode="none"``; it is, so such
    a frame is an error. It counts pictures, so one that it cannot make shifts all later ones: a
-   witness at the end of each slice tells. Number and size are checked, too. On a GPU, where none
-   of this has ever run, the last frame of the first slice is also compared with FFmpeg's. Damage
-   that only a decoder can see, and conceals, is not noticed: DALI does not speak of it.
+   witness at the end of each slice tells. Number and size are checked, too. On a GPU one
+   frame of the first slice is also compared with FFmpeg's. Damage that only a decoder can see, and
+   conceals, is not noticed: DALI does not speak of it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from typing import Any
 
@@ -23,9 +24,10 @@ import numpy as np
 from fewframes.arrays import I64, Samples
 from fewframes.bindings import ffmpeg_decode
 from fewframes.bindings.dali_finish import Finish
+from fewframes.bindings.dali_groups import AHEAD, BUFFERED, ahead, frames_at_once, groups
 from fewframes.bindings.dali_machine import require
-from fewframes.bindings.dali_slices import SliceWriter, Stream
-from fewframes.bindings.dali_video import Video
+from fewframes.bindings.dali_slices import SliceWriter, Stream, Written
+from fewframes.bindings.dali_video import GIVEN_UP, Video
 from fewframes.bindings.ffmpeg_cursor import Cursor
 from fewframes.bindings.slice_packets import UnfitError
 from fewframes.decode.decoding import DecodeReport, Device
@@ -35,14 +37,12 @@ from fewframes.decode.slices import Slice, slice_runs
 from fewframes.kernels import count_unlike, on_host
 from fewframes.media.timeline import Timeline
 
-SLICES = {"cpu": 16, "cuda": 14}
-"""Slices in flight; 14 is two for each of the seven video engines of an H100."""
-DECODED_BYTES = {"cpu": 256 << 20, "cuda": 2 << 30}
-"""Most bytes of decoded pictures at a time."""
-ENCODED_BYTES = 64 << 20
+SLICES = {"cpu": 16, "cuda": 28}
+"""Slices in flight; 28 is four for each of the seven video engines of an H100."""
+AUDITED = 8
+"""Rank in its slice of the picture that is compared with FFmpeg's, or the next one wanted."""
 AUDIT_LEVELS = 6.0
 """Largest mean difference of a picture from FFmpeg's; conversions differ by less than 2."""
-REFUSED = "streams that DALI does not decode"
 MISSHAPED = "pictures of another number or size than asked for"
 MISCOUNTED = "packets that DALI makes no picture of"
 UNLIKE = "pictures that are not those of FFmpeg"
@@ -57,10 +57,12 @@ def decode(
     report: DecodeReport,
     device: Device = "cpu",
     slices: int | None = None,
+    is_compared: bool = True,
 ) -> Iterator[FrameBatch]:
     """Decodes runs slice by slice; the contract is `fewframes.decode.decoding.Decoder`'s.
 
-    ``slices`` is how many are in flight (default: `SLICES`). Batches have no ``luma_xxh64``, since
+    ``slices`` is how many are in flight (default: `SLICES`); ``is_compared`` is whether a GPU's
+    first slice is compared with FFmpeg's. Batches have no ``luma_xxh64``, since
     DALI gives no planes. Raises ValueError for ``format="yuv"``, `MissingBackendError` where DALI
     or a GPU is not there, and `UnsupportedStreamError` for a stream that DALI cannot take.
     """
@@ -71,6 +73,7 @@ def decode(
         )
     name = f"dali {require(timeline.stream, device)} on {device}"
     work = _Work(timeline, format, size, report, device, slices or SLICES[device])
+    work.is_audited |= not is_compared
     return work.batches(runs, name)
 
 
@@ -88,10 +91,7 @@ class _Work:
     ) -> None:
         self.timeline, self.report, self.device = timeline, report, device
         self.format, self.size = format, size
-        self.finish = Finish(timeline.stream, format, size)
         self.video = Video(device, slices)
-        self.picture_bytes = timeline.stream.height * timeline.stream.width * 3
-        self.most_frames = max(1, DECODED_BYTES[device] // self.picture_bytes)
         self.is_audited = device == "cpu"
         self.number_of = np.full(len(timeline.packets), -1)
         self.number_of[timeline.order] = np.arange(len(timeline))
@@ -99,44 +99,40 @@ class _Work:
     def batches(self, runs: Sequence[Run], name: str = "dali") -> Iterator[FrameBatch]:
         """Decodes slices, several at a time, and gives their frames in order."""
         self.name = name
-        parts = slice_runs(self.timeline, runs, most_frames=self.most_frames)
         with closing(Cursor(self.timeline)) as cursor:
             writer = SliceWriter(cursor, self.report, on_gpu=self.device == "cuda")
-            for several in self._bounded(self._written(writer, parts)):
-                streams = [one for one in several if isinstance(one, Stream)]
-                decoded = self.video.decode(streams)
-                for one in several:
-                    if isinstance(one, Stream):
-                        yield from self._frames(one, next(decoded))
-                    else:
-                        yield from self._by_ffmpeg(*one)
+            self.decoded_size = writer.size
+            self.finish = Finish(self.timeline.stream, self.format, self.size, writer.crop)
+            with (
+                closing(self._groups(writer, runs)) as several,
+                closing(self.video.decode(several)) as results,
+            ):
+                for group, decoded in results:
+                    for one in group:
+                        if isinstance(one, Stream):
+                            yield from self._frames(one, next(decoded))
+                        else:
+                            yield from self._by_ffmpeg(*one)
 
-    def _written(
-        self, writer: SliceWriter, parts: Sequence[Slice]
-    ) -> Iterator[Stream | tuple[Slice, str]]:
+    def _groups(self, writer: SliceWriter, runs: Sequence[Run]) -> Generator[list[Written]]:
+        """Slices as they are given to DALI, on a GPU written by a thread."""
+        device, video = self.device, self.video
+        frames = frames_at_once(device, writer.size, video.pipelines)
+        most = max(1, frames - BUFFERED[device])
+        written = self._written(writer, slice_runs(self.timeline, runs, most_frames=most))
+        several = groups(written, device=device, slices=video.group, frames=frames)
+        return ahead(several, AHEAD) if device == "cuda" else several
+
+    def _written(self, writer: SliceWriter, parts: Sequence[Slice]) -> Iterator[Written]:
         """Each slice as a stream, or with the reason why it is none."""
         for part in parts:
+            if self.video.has_given_up:
+                yield part, GIVEN_UP
+                continue
             try:
                 yield writer.write(part)
             except UnfitError as error:
                 yield part, str(error)
-
-    def _bounded(
-        self, written: Iterator[Stream | tuple[Slice, str]]
-    ) -> Iterator[list[Stream | tuple[Slice, str]]]:
-        """Groups as many as may be in flight together."""
-        group: list[Stream | tuple[Slice, str]] = []
-        frames = encoded = 0
-        for one in written:
-            more = (len(one.asked), len(one.data)) if isinstance(one, Stream) else (0, 0)
-            is_full = len(group) == self.video.slices or encoded + more[1] > ENCODED_BYTES
-            if group and (is_full or frames + more[0] > self.most_frames):
-                yield group
-                group, frames, encoded = [], 0, 0
-            group.append(one)
-            frames, encoded = frames + more[0], encoded + more[1]
-        if group:
-            yield group
 
     def _frames(self, one: Stream, decoded: Any) -> Iterator[FrameBatch]:  # noqa: ANN401
         """The frames of a decoded slice; FFmpeg's where they are not what was asked for."""
@@ -156,10 +152,9 @@ class _Work:
 
     def _fault(self, one: Stream, decoded: Any) -> str:  # noqa: ANN401 (an array, anywhere)
         """Why what DALI gave is not what it was asked for; empty where it is."""
-        stream = self.timeline.stream
-        if decoded is None:
-            return REFUSED
-        if tuple(decoded.shape) != (len(one.asked), stream.height, stream.width, 3):
+        if isinstance(decoded, str):
+            return decoded
+        if tuple(decoded.shape) != (len(one.asked), *self.decoded_size, 3):
             return MISSHAPED
         if one.has_witness and count_unlike(decoded[0], decoded[len(one.asked) - 1]):
             return MISCOUNTED
@@ -179,11 +174,17 @@ class _Work:
         )
 
     def _is_alike(self, one: Stream, decoded: Any) -> bool:  # noqa: ANN401 (an array, anywhere)
-        """Whether the last picture of the first slice is FFmpeg's; asked once, of a GPU alone."""
+        """Whether a picture of the first slice is FFmpeg's; asked once, of a GPU alone.
+
+        It is one that leans on others, but on few: FFmpeg has to decode them all.
+        """
         if self.is_audited:
             return True
-        run, last = Run(one.part.run.feed, one.part.wanted[-1:]), one.places[-1:]
-        (mine,) = self.finish.batches(decoded, last)
+        part, frames = one.part, one.part.frames
+        at = min(int(np.searchsorted(frames, AUDITED)), len(frames) - 1)
+        packet = part.wanted[at]
+        run = Run(part.run.feed[part.run.feed <= packet], part.wanted[at : at + 1])
+        (mine,) = self.finish.batches(decoded, one.places[at : at + 1])
         theirs = list(self._ffmpeg(run, DecodeReport()))
         difference = AUDIT_LEVELS
         if theirs:

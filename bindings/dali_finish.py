@@ -12,6 +12,7 @@ from fewframes.decode.frames import Format
 from fewframes.kernels import gpu, resize_plan, resize_rgb, rgb_to_ycc
 from fewframes.kernels.kernel import is_on_gpu
 from fewframes.media.colour import MATRICES
+from fewframes.media.cropping import Crop
 from fewframes.media.timeline import StreamInfo
 
 AT_ONCE = 64
@@ -19,15 +20,25 @@ AT_ONCE = 64
 
 
 class Finish:
-    """Brings pictures of one stream to one format and size."""
+    """Brings pictures of one stream to one format and size.
 
-    def __init__(self, stream: StreamInfo, format: Format, size: tuple[int, int] | None) -> None:
+    ``crop`` is what is not shown of a decoded picture, before it is turned.
+    """
+
+    def __init__(
+        self,
+        stream: StreamInfo,
+        format: Format,
+        size: tuple[int, int] | None,
+        crop: Crop,
+    ) -> None:
         if size is not None and stream.rotation in (90, 270):
             size = size[1], size[0]
         self.format = format
         self.plan = resize_plan(
             (stream.height, stream.width),
             size,
+            corner=(crop.top, crop.left),
             matrix=MATRICES.get(stream.colour_space, "bt601"),
             rotation=stream.rotation,
             is_mirrored=stream.is_mirrored,

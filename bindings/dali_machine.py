@@ -1,12 +1,15 @@
 """DALI and the GPU: are they here, and what do they take?"""
 
 import ctypes
+import sys
 from dataclasses import replace
 from functools import cache
-from importlib import import_module
+from importlib import import_module, invalidate_caches
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
+from fewframes.bindings import dali_engines
 from fewframes.decode.choosing import Machine, refusal
 from fewframes.decode.decoding import Device
 from fewframes.errors import MissingBackendError, UnsupportedStreamError
@@ -36,14 +39,17 @@ def require_gpu() -> None:
 
 def require(stream: StreamInfo, device: Device) -> str:
     """Gives DALI's version, or raises the error that says what is missing for this stream."""
-    machine, version = machine_facts(), require_here(device)
-    reason = refusal(stream, device, machine.capability)
+    machine = machine_facts()
+    missing = machine.missing_for_video(device)
+    if missing:
+        raise MissingBackendError(missing)
+    reason = refusal(stream, device, machine)
     if reason:
         raise UnsupportedStreamError(
             f"DALI cannot decode this stream on device={device!r}: {reason}; "
             "pass backend='ffmpeg', or device='auto'"
         )
-    return version
+    return machine.dali
 
 
 def dlpack_of(array: Any, **options: Any) -> Any:  # noqa: ANN401 (the protocol's own types)
@@ -62,27 +68,40 @@ def machine_with_costs() -> Machine:
     Without a GPU, DALI is not even looked for: importing it takes 0.7 s.
     """
     no_gpu = gpu_facts()[1]
-    if no_gpu:
-        return Machine(no_gpu=no_gpu)
+    bare = Machine(no_gpu=no_gpu, no_video="" if no_gpu else dali_engines.missing())
+    if bare.no_decoding:
+        return bare
     machine = machine_facts()
-    if machine.no_dali or machine.no_gpu:
+    if machine.no_dali:
         return machine
-    from fewframes.bindings.gpu_costs import of_dali
+    from fewframes.bindings.gpu_costs import NotMeasuredError, of_dali
 
-    return replace(machine, costs=of_dali(machine.dali, machine.capability))
+    try:
+        return replace(machine, costs=of_dali(machine))
+    except NotMeasuredError as error:
+        return replace(machine, no_costs=str(error))
 
 
 @cache
 def machine_facts() -> Machine:
-    """Looks once a process what is installed, and whether there is a GPU."""
+    """Looks once a process what is installed, and whether there is a GPU, and what it takes."""
     dali, no_dali = _dali()
     capability, no_gpu = gpu_facts()
-    return Machine(dali=dali, no_dali=no_dali, capability=capability, no_gpu=no_gpu)
+    no_video = "" if no_gpu else dali_engines.missing()
+    return Machine(
+        dali=dali,
+        no_dali=no_dali,
+        capability=capability,
+        no_gpu=no_gpu,
+        no_video=no_video,
+        engines={} if no_gpu or no_video else dali_engines.engine_limits(),
+    )
 
 
 def _dali() -> tuple[str, str]:
     """Its version, or why there is none."""
     try:
+        _unhide()
         version: str = import_module("nvidia.dali").__version__
     except ImportError as error:
         missing = getattr(error, "name", "") or ""
@@ -93,6 +112,20 @@ def _dali() -> tuple[str, str]:
         needed = ".".join(map(str, OLDEST))
         return "", f"DALI {version} is older than {needed}; pip install -U 'fewframes[gpu]'"
     return version, ""
+
+
+def _unhide() -> None:
+    """Lets DALI be found where another package brings an ``nvidia/__init__.py``.
+
+    NVIDIA's packages share the folder name without such a file. Where one has it, Python looks for
+    all of them in that one's folder alone.
+    """
+    if find_spec("nvidia") is None or find_spec("nvidia.dali") is not None:
+        return
+    folders = [str(Path(folder, "nvidia")) for folder in sys.path]
+    there = [folder for folder in folders if Path(folder, "dali", "__init__.py").exists()]
+    import_module("nvidia").__path__.extend(there)
+    invalidate_caches()
 
 
 @cache

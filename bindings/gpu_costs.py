@@ -1,95 +1,174 @@
-"""A GPU beside FFmpeg: what does decoding take here? A generated film, decoded by both, once.
+"""A GPU beside FFmpeg: what does decoding take here? A generated film, decoded by both.
 
-Runs only where there is a GPU that can be used. It takes some seconds, most of which starting the
-GPU takes, and is remembered for the library's version, FFmpeg's and the GPU's capability.
+1. A few pictures of one slice, twice: what the first time takes longer is the start.
+2. A few pictures and a whole slice: what more pictures take is an engine's time for a picture, and
+   what is left of the few is added to the start.
+3. By DALI all slices: how many engines' work is done side by side, at most as many as there are.
+   By PyNvVideoCodec, whose decoders are kept for a film, it is as many as there are.
+
+Where FFmpeg has decoded a part of it there are no costs. Runs only where there is a GPU that can be
+used. It takes some seconds, most of which starting the GPU takes, and is remembered for the
+library's version, FFmpeg's and the GPU's capability.
 """
 
 import tempfile
 import time
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import av
 import numpy as np
+from av.video.stream import VideoStream
 
 from fewframes.bindings import ffmpeg_decode
 from fewframes.bindings.ffmpeg import VERSIONS
+from fewframes.bindings.ffmpeg_priming import VideoPacket
 from fewframes.decode import costs
+from fewframes.decode.choosing import EngineLimits, Machine
 from fewframes.decode.costs import Costs
 from fewframes.decode.decoding import Decoder, DecodeReport
 from fewframes.decode.plan import plan_frames
 from fewframes.media.probing import probe
 from fewframes.media.timeline import Timeline
 
-FRAMES, GOP, HEIGHT, WIDTH = 240, 30, 720, 1280
-ENGINES = {(8, 0): 5, (9, 0): 7}
-"""Video engines by compute capability, of A100 and of H100 or H200 (NVIDIA's NVDEC tables)."""
+GOP, SLICES, FEW, HEIGHT, WIDTH = 120, 8, 12, 720, 1280
+FRAMES = GOP * SLICES
+"""The same slice many times."""
+BY_FFMPEG = 2 * GOP
+TRIES = 3
+"""A warm time is the least of so many."""
 MEGAPIXELS = HEIGHT * WIDTH / 1e6
 
 
-def of_dali(version: str, capability: tuple[int, int]) -> Costs:
-    """What DALI takes, remembered or measured."""
-    from fewframes.bindings import dali
+class NotMeasuredError(Exception):
+    """There are no costs; says why."""
 
-    decode = partial(dali.decode, device="cuda", slices=1)
-    return measured(f"dali {version}", decode, capability, ENGINES.get(capability, 1))
+
+def of_dali(machine: Machine) -> Costs:
+    """What DALI takes, remembered or measured once a process.
+
+    Raises `NotMeasuredError` where it does not decode everything that it is given.
+    """
+    engines = machine.engines.get(("h264", 8), EngineLimits(is_taken=True)).engines
+    who = f"dali {machine.dali} in slices, {engines} engines"
+    return _told(_remembered(_name(who, machine.capability), "dali", max(1, engines)))
 
 
 def of_nvdec(version: str, capability: tuple[int, int], engines: int) -> Costs:
-    """What PyNvVideoCodec takes, remembered or measured."""
-    from fewframes.bindings import nvdec
-
-    return measured(f"nvdec {version}", partial(nvdec.decode, decoders=1), capability, engines)
+    """What PyNvVideoCodec takes; the same."""
+    return _told(_remembered(_name(f"nvdec {version}", capability), "nvdec", engines))
 
 
-def measured(who: str, decode: Decoder, capability: tuple[int, int], engines: int) -> Costs:
-    """Gives what is remembered for this machine, or measures it; ``decode`` uses one engine."""
-    name = f"{who}, sm_{capability[0]}{capability[1]}, {VERSIONS}"
+def _name(who: str, capability: tuple[int, int]) -> str:
+    return f"{who}, sm_{capability[0]}{capability[1]}, {VERSIONS}"
+
+
+def _told(found: Costs | str) -> Costs:
+    if isinstance(found, str):
+        raise NotMeasuredError(found)
+    return found
+
+
+@cache
+def _remembered(name: str, who: str, engines: int) -> Costs | str:
     known = costs.load(name)
     if known is None:
-        known = _measure(decode, engines)
+        try:
+            known = _measure(who, engines)
+        except NotMeasuredError as error:
+            return str(error)
         costs.save(name, known)
     return known
 
 
-def _measure(decode: Decoder, engines: int) -> Costs:
-    """What a film takes but for its first slice is decoding; what that takes more is a start."""
+def _measure(who: str, engines: int) -> Costs:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "film.mp4"
         _write(path)
         timeline = probe(path, cache=False)
-        first = _seconds(timeline, decode, GOP)
-        one = _seconds(timeline, decode, GOP)
-        whole = _seconds(timeline, decode, FRAMES)
-        cpu = _seconds(timeline, ffmpeg_decode.decode, FRAMES)
-    gpu = max(0.0, whole - one) / ((FRAMES - GOP) * MEGAPIXELS)
+        decode = _decoder(who)
+        first = _seconds(timeline, decode, FEW)
+        few, one = (_least(timeline, decode, count) for count in (FEW, GOP))
+        every = _least(timeline, decode, FRAMES) if who == "dali" else None
+        cpu = _seconds(timeline, ffmpeg_decode.decode, BY_FFMPEG)
+    return fitted(first, few, one, every, cpu=cpu, engines=engines)
+
+
+def _decoder(who: str) -> Decoder:
+    """DALI comparing nothing with FFmpeg's, or one engine by PyNvVideoCodec."""
+    if who == "dali":
+        from fewframes.bindings import dali
+
+        return partial(dali.decode, device="cuda", is_compared=False)
+    from fewframes.bindings import nvdec
+
+    return partial(nvdec.decode, decoders=1)
+
+
+def fitted(
+    first: float, few: float, one: float, every: float | None, *, cpu: float, engines: int
+) -> Costs:
+    """Costs from five times: few pictures cold and warm, one slice, all of them, two by FFmpeg.
+
+    Where it was not measured how long all take, every engine is taken to do its part.
+
+    >>> costs = fitted(2.62, 0.5 + 0.12, 0.5 + 1.2, 0.5 + 2.4, cpu=2.4, engines=7)
+    >>> round(costs.start, 3), round(costs.gpu * MEGAPIXELS, 3), round(costs.engines, 3)
+    (2.5, 0.01, 4.0)
+    """
+    picture = max(one - few, 1e-9) / (GOP - FEW)
+    rest = max(0.0, few - FEW * picture)
+    side_by_side: float = engines
+    if every is not None:
+        side_by_side = FRAMES * picture / max(every - rest, 1e-9)
     return Costs(
-        cpu=cpu / (FRAMES * MEGAPIXELS),
-        gpu=gpu,
-        start=max(0.0, first - gpu * GOP * MEGAPIXELS),
-        engines=engines,
+        cpu=cpu / (BY_FFMPEG * MEGAPIXELS),
+        gpu=picture / MEGAPIXELS,
+        start=max(0.0, first - few) + rest,
+        engines=min(max(side_by_side, 1.0), engines),
     )
+
+
+def _least(timeline: Timeline, decode: Decoder, frames: int) -> float:
+    return min(_seconds(timeline, decode, frames) for _ in range(TRIES))
 
 
 def _seconds(timeline: Timeline, decode: Decoder, frames: int) -> float:
     """Time to decode the first frames, all of which are wanted at a small size."""
-    runs = plan_frames(timeline, np.arange(frames)).runs
+    runs, report = plan_frames(timeline, np.arange(frames)).runs, DecodeReport()
     started = time.monotonic()
-    for _ in decode(timeline, runs, format="rgb", size=(72, 128), report=DecodeReport()):
+    for _ in decode(timeline, runs, format="rgb", size=(72, 128), report=report):
         pass
-    return time.monotonic() - started
+    taken = time.monotonic() - started
+    if report.passed_on:
+        reasons = "; ".join(sorted(report.passed_on))
+        raise NotMeasuredError(f"pictures were left to FFmpeg when it was measured here: {reasons}")
+    return taken
 
 
 def _write(path: Path) -> None:
-    """H.264 of moving noise: some motion, some bits, a keyframe every `GOP` pictures."""
+    """H.264 of moving noise: some motion, some bits; one group of pictures several times over."""
     rng = np.random.default_rng(0)
     texture = rng.integers(60, 200, (HEIGHT // 8, WIDTH // 8, 3), np.uint8)
     texture = texture.repeat(8, axis=0).repeat(8, axis=1)
+    options = {"g": str(GOP), "bf": "2", "preset": "veryfast", "x264-params": "scenecut=0"}
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=25, options={"g": str(GOP), "bf": "2"})
+        stream = container.add_stream("libx264", rate=25, options=options)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
-        for number in range(FRAMES):
+        packets = []
+        for number in range(GOP):
             moved = np.roll(texture, (number, 3 * number), axis=(0, 1))
-            picture = av.VideoFrame.from_ndarray(moved, format="rgb24")
-            container.mux(stream.encode(picture))
-        container.mux(stream.encode(None))
+            packets += stream.encode(av.VideoFrame.from_ndarray(moved, format="rgb24"))
+        packets += stream.encode(None)
+        for at in range(SLICES):
+            for packet in packets:
+                container.mux(_shifted(packet, stream, at * GOP))
+
+
+def _shifted(packet: VideoPacket, stream: VideoStream, frames: int) -> VideoPacket:
+    """A copy of a packet that is shown so many frames later."""
+    copy: VideoPacket = av.Packet(bytes(packet))  # type: ignore[assignment]  # is made so below
+    copy.time_base, copy.is_keyframe, copy.stream = packet.time_base, packet.is_keyframe, stream
+    ticks = round(frames / (stream.codec_context.framerate * packet.time_base))
+    copy.pts, copy.dts = (packet.pts or 0) + ticks, (packet.dts or 0) + ticks
+    return copy

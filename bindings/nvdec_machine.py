@@ -1,6 +1,7 @@
 """PyNvVideoCodec and the GPU's video engines: are they here, and what do they take?"""
 
 import ctypes
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from importlib import import_module
@@ -49,9 +50,10 @@ def added_to(machine: Machine, stream: StreamInfo, *, measures: bool) -> Machine
     reason = missing or refusal(stream)
     costs = None
     if measures and not reason:
-        from fewframes.bindings.gpu_costs import of_nvdec
+        from fewframes.bindings.gpu_costs import NotMeasuredError, of_nvdec
 
-        costs = of_nvdec(version, dali_machine.gpu_facts()[0], engines_of(stream))
+        with suppress(NotMeasuredError):
+            costs = of_nvdec(version, dali_machine.gpu_facts()[0], engines_of(stream))
     return replace(machine, nvdec=version, no_nvdec=reason, nvdec_costs=costs)
 
 

@@ -42,6 +42,7 @@ def resize_plan(
     size: Size,
     target: Size | None = None,
     *,
+    corner: Size = (0, 0),
     taken_for: str = "bt601",
     matrix: str = "bt601",
     rotation: int = 0,
@@ -51,10 +52,11 @@ def resize_plan(
 
     `taken_for` is the matrix by which the RGB was made of planes, `matrix` the one by which it
     should have been; where they are the same, colours stay. The result is mirrored left to right,
-    then turned clockwise by `rotation` degrees; `target` is its size before. Plans are remembered.
+    then turned clockwise by `rotation` degrees; `target` is its size before. Where the picture of
+    that `size` is part of a larger one, `corner` is its first row and column. Plans are remembered.
 
     Raises:
-        ValueError: A size, matrix or rotation that cannot be.
+        ValueError: A size, corner, matrix or rotation that cannot be.
 
     >>> resize_plan((4, 4), (2, 2)).coefficients.diagonal().tolist()
     [16384, 16384, 16384]
@@ -65,21 +67,25 @@ def resize_plan(
     fixed.flags.writeable = False  # it is handed out again
     if rotation not in (0, 90, 180, 270):
         raise ValueError(f"rotation={rotation} is no quarter turn; pass 0, 90, 180 or 270")
+    if min(corner) < 0:
+        raise ValueError(f"corner={corner} is outside of the picture; pass a row and column >= 0")
+    is_mirrored ^= rotation in (180, 270)
     return ResizePlan(
-        _flipped(axis_taps(height, rows), is_flipped=rotation in (90, 180)),
-        _flipped(axis_taps(width, columns), is_flipped=(rotation in (180, 270)) != is_mirrored),
+        _placed(axis_taps(height, rows), corner[0], is_flipped=rotation in (90, 180)),
+        _placed(axis_taps(width, columns), corner[1], is_flipped=is_mirrored),
         fixed,
         rotation in (90, 270),
     )
 
 
-def _flipped(taps: I32, *, is_flipped: bool) -> I32:
-    """The weights of the samples from the last one to the first."""
-    if not is_flipped:
+def _placed(taps: I32, first: int, *, is_flipped: bool) -> I32:
+    """The weights of samples that begin at the `first` one, from the last one back if flipped."""
+    if not is_flipped and not first:
         return taps
-    backwards = np.ascontiguousarray(taps[:, ::-1])
-    backwards.flags.writeable = False
-    return backwards
+    moved = (taps[:, ::-1] if is_flipped else taps).copy()
+    moved[0] += first
+    moved.flags.writeable = False
+    return moved
 
 
 @Kernel

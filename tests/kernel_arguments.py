@@ -208,7 +208,7 @@ def pixels(draw):
 
 @st.composite
 def pixels_to_resize(draw):
-    """RGB, and a plan to any size and turn, and from any matrix to any other."""
+    """RGB, and a plan of some of it to any size and turn, and from any matrix to any other."""
     rgb = draw(pixels())
     target = draw(st.sampled_from([None, (draw(SIDES), draw(SIDES))]))
     one, other = (draw(st.sampled_from(MATRICES)) for _ in range(2))
@@ -216,7 +216,10 @@ def pixels_to_resize(draw):
         "rotation": draw(st.sampled_from([0, 90, 180, 270])),
         "is_mirrored": draw(st.booleans()),
     }
-    plan = kernels.resize_plan(rgb.shape[:2], target, taken_for=one, matrix=other, **turn)
+    corner = tuple(draw(st.integers(0, side - 1)) for side in rgb.shape[:2])
+    size = tuple(side - first for side, first in zip(rgb.shape, corner, strict=False))
+    turn["corner"] = corner
+    plan = kernels.resize_plan(size, target, taken_for=one, matrix=other, **turn)
     return [rgb, plan]
 
 

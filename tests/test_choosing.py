@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 import fewframes
 import fewframes.errors
 from fewframes.decode import costs
-from fewframes.decode.choosing import CPU_CODECS, Asked, Choice, Machine, choose, refusal
+from fewframes.decode.choosing import (
+    CPU_CODECS,
+    Asked,
+    Choice,
+    EngineLimits,
+    Machine,
+    choose,
+    refusal,
+)
 from fewframes.decode.costs import Costs, Job
 from fewframes.decode.decoding import decoder
 from fewframes.media.timeline import example_timeline
@@ -61,28 +69,40 @@ def test_who_decodes(asked, stream, machine, job, who):
 
 
 @pytest.mark.parametrize(
-    ("codec", "form", "capability", "says"),
+    ("codec", "form", "size", "says"),
     [
-        ("av1", "yuv420p", (9, 0), "not av1"),
-        ("h264", "yuv420p10le", (9, 0), "yuv420p10le is not taken"),
-        ("h264", "yuv422p", (9, 0), "yuv422p is not taken"),
-        ("hevc", "yuv420p10le", (7, 5), "compute capability 8.0"),
-        ("hevc", "yuv420p10le", (9, 0), ""),
+        ("av1", "yuv420p", (240, 320), "not av1"),
+        ("mjpeg", "yuvj420p", (240, 320), "not mjpeg"),
+        ("h264", "yuv420p10le", (240, 320), "yuv420p10le is not taken"),
+        ("h264", "yuv422p", (240, 320), "yuv422p is not taken"),
+        ("h264", "yuv420p", (4096, 4096), ""),
+        ("h264", "yuv420p", (4098, 4096), "take 48x16 to 4096x4096, not 4096x4098"),
+        ("h264", "yuv420p", (16, 32), "take 48x16 to 4096x4096, not 32x16"),
+        ("hevc", "yuv420p10le", (240, 320), ""),
+        ("hevc", "yuv420p10le", (8192, 8192), "take up to 32768000 samples, not 8192x8192"),
+        ("vp9", "yuv420p10le", (240, 320), "do not take that"),
+        ("vp8", "yuv420p", (240, 320), "do not take that"),
     ],
 )
-def test_what_a_gpu_is_not_given(codec, form, capability, says):
-    stream = replace(H264, codec=codec, pixel_format=form)
-    reason = refusal(stream, "cuda", capability)
+def test_what_a_gpu_is_not_given(codec, form, size, says):
+    stream = replace(H264, codec=codec, pixel_format=form, height=size[0], width=size[1])
+    engines = {
+        ("h264", 8): EngineLimits(is_taken=True, engines=7, least=(16, 48), most=(4096, 4096)),
+        ("hevc", 10): EngineLimits(is_taken=True, macroblocks=128000),
+        ("vp9", 10): EngineLimits(is_taken=False),
+    }
+    machine = replace(GPU, engines=engines)
+    reason = refusal(stream, "cuda", machine)
     assert says in reason
     assert bool(says) == bool(reason)
-    choice = choose(Asked(None, "auto"), stream, replace(GPU, capability=capability), LONG)
+    choice = choose(Asked(None, "auto"), stream, machine, LONG)
     assert (choice.backend == "ffmpeg") == bool(reason)
     assert reason in choice.reason
 
 
 @given(st.sampled_from(["h264", "hevc", "vp8", "vp9", "mjpeg", "av1", "prores"]))
 def test_the_cpu_takes_three_codecs(codec):
-    assert (refusal(replace(H264, codec=codec), "cpu", (0, 0)) == "") == (codec in CPU_CODECS)
+    assert (refusal(replace(H264, codec=codec), "cpu", BARE) == "") == (codec in CPU_CODECS)
 
 
 @given(st.integers(1, 10**6), st.integers(1, 500), st.integers(1, 64))

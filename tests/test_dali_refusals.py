@@ -11,9 +11,9 @@ from imageio_ffmpeg import get_ffmpeg_exe
 
 import fewframes
 from fewframes.bench.films import read_number
-from fewframes.bindings import dali, dali_machine, dali_slices
+from fewframes.bindings import dali, dali_groups, dali_machine, dali_slices
 from fewframes.bindings.dali_slices import SliceWriter
-from fewframes.bindings.dali_video import Video
+from fewframes.bindings.dali_video import REFUSED, Video, VideoPipeline
 from fewframes.bindings.ffmpeg_cursor import Cursor
 from fewframes.decode.decoding import DecodeReport
 from fewframes.decode.plan import plan_frames
@@ -54,23 +54,24 @@ def test_dali_itself_is_never_asked_for_what_is_not_there(films, frames):
     cursor.close()
     asked = replace(part, feed=np.arange(len(frames)), wanted=np.arange(len(frames)))
     beyond = replace(stream, part=asked, asked=np.array(frames, np.int32))
-    assert list(Video("cpu", 2).decode([beyond])) == [None]
+    ((_, given),) = ((group, list(given)) for group, given in Video("cpu", 2).decode([[beyond]]))
+    assert given == [REFUSED]
 
 
 @pytest.mark.usefixtures("with_dali")
 def test_what_dali_refuses_goes_to_ffmpeg_and_is_counted(films, monkeypatch):
     timeline = fewframes.probe(films("vp9"))
     truth = fewframes.read(timeline, frames=[5, 40, 75]).frames
-    original = Video._run
+    original = VideoPipeline.start
 
-    def fails_on_the_second(self, encoded, frames):
-        if any(10 in one for one in frames):
+    def fails_on_the_second(self, streams):
+        original(self, streams)
+        if any(10 in one.asked for one in streams):
             raise RuntimeError("no")
-        return original(self, encoded, frames)
 
-    monkeypatch.setattr(Video, "_run", fails_on_the_second)
+    monkeypatch.setattr(VideoPipeline, "start", fails_on_the_second)
     batch = fewframes.read(timeline, frames=[5, 40, 75], backend="dali", workers=1)
-    assert batch.report["passed_on_to_ffmpeg"] == f"{dali.REFUSED} (1)"
+    assert batch.report["passed_on_to_ffmpeg"] == f"{REFUSED} (1)"
     assert np.array_equal(batch.frames[1], truth[1])
     assert [read_number(frame) for frame in batch] == [5, 40, 75]
 
@@ -96,24 +97,21 @@ def test_a_picture_that_dali_does_not_give_shifts_no_other(films, tmp_path, monk
 def test_pictures_unlike_those_of_ffmpeg_are_found_out(films, monkeypatch):
     """What a GPU's first slice has to pass, tried with a decoder that gives one of the others."""
 
-    def shifted(given, places):
-        (frames,) = given
+    def shifted(pipeline, places):
+        (frames,) = original(pipeline)
         return [np.concatenate([frames[:1], np.roll(frames[1:-1], places, axis=0), frames[-1:]])]
 
     timeline = fewframes.probe(films("vp9"))
     work = [timeline, "rgb", None, DecodeReport(), "cpu", 2]
     runs = plan_frames(timeline, np.arange(30)).runs
+    original = VideoPipeline.given
     for shift, says in ((0, ""), (15, dali.UNLIKE)):
         one = dali._Work(*work[:3], DecodeReport(), *work[4:])
         one.is_audited = False
-        original = Video._run
-        monkeypatch.setattr(
-            Video, "_run", lambda s, e, f, o=original, n=shift: shifted(o(s, e, f), n)
-        )
+        monkeypatch.setattr(VideoPipeline, "given", lambda self, n=shift: shifted(self, n))
         shown = [read_number(batch.frames[0]) for batch in one.batches(runs)]
         assert shown == list(range(30))
         assert list(one.report.passed_on) == ([says] if says else [])
-        monkeypatch.setattr(Video, "_run", original)
 
 
 @pytest.mark.usefixtures("with_dali")
@@ -140,7 +138,7 @@ def test_auto_goes_to_ffmpeg_where_dali_cannot(films):
 
 @pytest.mark.usefixtures("with_dali")
 def test_many_frames_of_one_slice_come_in_parts(films, monkeypatch):
-    monkeypatch.setitem(dali.DECODED_BYTES, "cpu", 4 * 144 * 256 * 3)
+    monkeypatch.setattr(dali_groups, "HOST_BYTES", 4 * 144 * 256 * 3)
     batch = fewframes.read(films("vp9"), frames=np.arange(60), backend="dali", workers=1)
     assert [read_number(frame) for frame in batch] == list(range(60))
     assert batch.report["pictures"] > 60

@@ -5,13 +5,12 @@ import io
 import av
 import numpy as np
 import pytest
-from dali_checks import ON_GPU, by_pyav
+from dali_checks import ON_GPU, PyavPipeline, play_gpu
 
 import fewframes
-from fewframes.bench.films import RECIPES, read_number
-from fewframes.bindings import dali
+from fewframes.bench.films import RECIPES, Film, read_number, write_film
+from fewframes.bindings import dali_slices
 from fewframes.bindings.dali_slices import SliceWriter
-from fewframes.bindings.dali_video import Video
 from fewframes.bindings.ffmpeg_cursor import Cursor
 from fewframes.bindings.slice_packets import UnfitError
 from fewframes.decode.decoding import DecodeReport
@@ -53,15 +52,62 @@ def test_slices_for_a_gpu_decode_to_the_same_bits(films, recipe):
 @pytest.mark.parametrize("recipe", ON_GPU)
 def test_the_way_to_a_gpu_with_ffmpeg_in_place_of_dali(films, recipe, monkeypatch):
     """All but the decoder and the device: slices, their checks, the audit, order and numbers."""
-    monkeypatch.setattr(dali, "require", lambda stream, device: "2.4")
-    monkeypatch.setattr(Video, "_run", by_pyav)
+    play_gpu(monkeypatch)
     film, numbers = films(recipe), np.arange(0, RECIPES[recipe].frames, 3)
-    batch = fewframes.read(film, frames=numbers, device="cuda", workers=1)
+    batch = fewframes.read(film, frames=numbers, backend="dali", device="cuda", workers=1)
     coded = np.rot90(batch.frames, k=RECIPES[recipe].rotation // 90, axes=(1, 2))
     assert [read_number(frame) for frame in coded] == numbers.tolist()
     assert batch.report["decoder"] == "dali 2.4 on cuda"
     assert "passed_on_to_ffmpeg" not in batch.report
     assert batch.report["whole"] == 0
+
+
+CROPPED = {
+    "right and bottom": Film(frames=20, size=(150, 250), options={"g": "7", "bf": "2"}),
+    "all sides": Film(
+        frames=20, size=(192, 320), options={"g": "7", "x264-params": "crop-rect=64,16,6,10"}
+    ),
+    "turned": Film(frames=20, size=(150, 250), rotation=90, options={"g": "7"}),
+    "of a stream": Film(frames=20, size=(150, 250), suffix=".ts", options={"g": "7"}),
+    "hevc": Film(
+        frames=20,
+        size=(150, 250),
+        codec="libx265",
+        options={"x265-params": "log-level=none:keyint=7:open-gop=0:min-cu-size=16"},
+    ),
+    "other hevc": Film(
+        frames=20,
+        size=(150, 250),
+        codec="libx265",
+        options={"x265-params": "log-level=none:keyint=7:open-gop=0:min-cu-size=8"},
+    ),
+}
+
+
+@pytest.mark.parametrize("size", [None, 64])
+@pytest.mark.parametrize("name", CROPPED)
+def test_all_that_is_coded_is_decoded_and_cut_afterwards(tmp_path, monkeypatch, name, size):
+    shapes = set()
+
+    class Pipeline(PyavPipeline):
+        def given(self):
+            pictures = super().given()
+            shapes.update(one.shape[1:] for one in pictures)
+            return pictures
+
+    play_gpu(monkeypatch, Pipeline)
+    path = tmp_path / f"film{CROPPED[name].suffix}"
+    write_film(path, CROPPED[name])
+    timeline, numbers = fewframes.probe(path, cache=False), np.arange(0, 20, 3)
+    batch = fewframes.read(timeline, frames=numbers, size=size, backend="dali", device="cuda")
+    assert "passed_on_to_ffmpeg" not in batch.report
+    height, width = (-(-side // 16) * 16 for side in CROPPED[name].size)
+    assert shapes == {(150, 250, 3) if name == "other hevc" else (height, width, 3)}
+    monkeypatch.setattr(dali_slices, "uncropped", lambda *_: None)
+    plain = fewframes.read(timeline, frames=numbers, size=size, backend="dali", device="cuda")
+    assert np.array_equal(batch.frames, plain.frames)
+    ours = fewframes.read(timeline, frames=numbers, size=size)
+    assert np.abs(ours.frames.astype(int) - batch.frames).mean() < 3
 
 
 def test_a_start_that_is_no_idr_picture_is_not_for_a_gpu(films):

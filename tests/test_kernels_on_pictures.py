@@ -143,6 +143,20 @@ def test_the_nearest_picture_is_the_one_whose_worst_grid_is_best():
 
 @pytest.mark.parametrize("is_mirrored", [False, True])
 @pytest.mark.parametrize("rotation", [0, 90, 180, 270])
+def test_a_plan_with_a_corner_is_of_a_part_of_the_picture(rotation, is_mirrored):
+    pixels = np.random.default_rng(1).integers(0, 256, (12, 16, 3), np.uint8)
+    turn = {"rotation": rotation, "is_mirrored": is_mirrored}
+    for corner in ((0, 0), (2, 0), (0, 3), (5, 7)):
+        part = np.ascontiguousarray(pixels[corner[0] :, corner[1] :][:7, :9])
+        for target in (None, (4, 5), (11, 8)):
+            plan = kernels.resize_plan((7, 9), target, corner=corner, **turn)
+            wanted = kernels.resize_rgb(part, kernels.resize_plan((7, 9), target, **turn))
+            same(kernels.resize_rgb(pixels, plan), wanted)
+            same(kernels.resize_rgb.reference(pixels, plan), wanted)
+
+
+@pytest.mark.parametrize("is_mirrored", [False, True])
+@pytest.mark.parametrize("rotation", [0, 90, 180, 270])
 def test_a_plan_mirrors_and_then_turns_clockwise(rotation, is_mirrored):
     pixels = np.random.default_rng(1).integers(0, 256, (7, 9, 3), np.uint8)
     for target in (None, (4, 5), (11, 8)):

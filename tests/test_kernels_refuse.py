@@ -48,6 +48,11 @@ REFUSED = [
         "rotation=45 is no quarter turn; pass 0, 90, 180 or 270",
     ),
     (
+        lambda: kernels.resize_plan((4, 6), corner=(0, -1)),
+        ValueError,
+        "corner=(0, -1) is outside of the picture; pass a row and column >= 0",
+    ),
+    (
         lambda: kernels.count_unlike(U8[..., None], U8[:2, :, None]),
         ValueError,
         "one is [4, 6, 1] and other [2, 6, 1]; pass pictures of one shape",

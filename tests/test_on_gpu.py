@@ -8,13 +8,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from dali_checks import by_pyav
+from dali_checks import PyavPipeline, play_gpu
 from on_gpu import need_gpu, to_device
 
 import fewframes
 from fewframes.bench.films import RECIPES, write_film
-from fewframes.bindings import dali, dali_finish, dali_slices
-from fewframes.bindings.dali_video import Video
+from fewframes.bindings import dali, dali_finish, dali_slices, dali_video
 from fewframes.choose.selection import select
 from fewframes.decode.choosing import Asked
 from fewframes.decode.decoding import DecodeReport, decoder
@@ -40,17 +39,18 @@ def film(tmp_path_factory):
     return path
 
 
+class Pipeline(PyavPipeline):
+    def given(self):
+        where = "cuda" if self.device == "cuda" else "cpu"
+        return [to_device(one, where) for one in super().given()]
+
+
 @pytest.fixture(autouse=True)
 def by_ffmpeg(monkeypatch):
     """DALI's place is taken; pictures begin where the device says."""
     need_gpu()
 
-    def run(video, encoded, frames):
-        given = by_pyav(video, encoded, frames)
-        return [to_device(one, "cuda") for one in given] if video.device == "cuda" else given
-
-    monkeypatch.setattr(dali, "require", lambda stream, device: "2.4")
-    monkeypatch.setattr(Video, "_run", run)
+    play_gpu(monkeypatch, Pipeline)
     monkeypatch.setattr(dali, "AUDIT_LEVELS", 30.0)  # so small a picture is nothing but edges
 
 
@@ -130,12 +130,11 @@ def test_a_scan_on_a_gpu_brings_grids_to_memory_and_takes_few_launches(film, tra
 
 
 def test_a_slice_that_goes_to_ffmpeg_joins_those_on_the_gpu(film, monkeypatch):
-    run = Video._run
-
-    def refuses(video, encoded, frames):
-        if any(bytes(one) == second for one in encoded):
-            raise RuntimeError("no")
-        return run(video, encoded, frames)
+    class Refuses(Pipeline):
+        def given(self):
+            if any(one.data == second for one in self.streams):
+                raise RuntimeError("no")
+            return super().given()
 
     timeline, written = fewframes.probe(film), []
     stream_of = dali_slices.stream_of
@@ -144,9 +143,9 @@ def test_a_slice_that_goes_to_ffmpeg_joins_those_on_the_gpu(film, monkeypatch):
     )
     how = {"size": (8, 16), "dedup": 0.0, "asked": GPU}
     ours = scan(timeline, np.arange(12), **how)[0].table(timeline)[0]
-    (_, second), _ = written, monkeypatch.setattr(Video, "_run", refuses)
+    (_, second), _ = written, monkeypatch.setattr(dali_video, "VideoPipeline", Refuses)
     rows, report = scan(timeline, np.arange(12), **how)
-    assert report.provenance()["passed_on_to_ffmpeg"] == f"{dali.REFUSED} (1)"
+    assert report.provenance()["passed_on_to_ffmpeg"] == f"{dali_video.REFUSED} (1)"
     theirs = rows.table(timeline)[0]
     assert theirs.frame_numbers.tolist() == list(range(12))
     for name in ("brightness", "sharpness"):

@@ -49,7 +49,11 @@ LOG_HELP = "How progress is told on stderr; json is one object a line."
 )
 @click.option("--id", "video_id", help="Id of the video, where one file is given.")
 @click.option("--stream", type=int, help="Index of the video stream in the container.")
-@click.option("--workers", type=click.IntRange(1), help="Processes; one a core if not given.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    help="Processes; one a core if not given, 2 with --device cuda.",
+)
 @click.option("--ray", metavar="ADDRESS", help="Work on a Ray cluster: auto, host:port or local.")
 @BACKEND
 @DEVICE

@@ -10,7 +10,8 @@
 The prediction is a pure function of the plan and of `Costs`, which are measured once a machine.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from fewframes.decode.costs import Costs, Job
@@ -24,12 +25,41 @@ CPU_CODECS = ("vp8", "vp9", "mjpeg")
 GPU_FORMATS = {
     "vp8": ("yuv420p",),
     "vp9": ("yuv420p", "yuv420p10le"),
-    "mjpeg": ("yuvj420p", "yuv420p"),
     "h264": ("yuv420p", "yuvj420p"),
     "hevc": ("yuv420p", "yuvj420p", "yuv420p10le"),
 }
 """Codecs and pixel formats that are given to a GPU: 4:2:0, which is all that DALI's conversion
-reads; 10 bits where NVDEC of Ampere and later knows them (NVDEC application note)."""
+reads. Motion JPEG is not among them: DALI 2.4 has no engine for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineLimits:
+    """What the video engines of a GPU take of one codec and depth; sizes are height and width."""
+
+    is_taken: bool
+    engines: int = 1
+    """How many work side by side."""
+    least: tuple[int, int] = (0, 0)
+    most: tuple[int, int] = (1 << 16, 1 << 16)
+    macroblocks: int = 1 << 32
+    """Most areas of 16 x 16 samples of a picture."""
+
+    def refusal(self, height: int, width: int) -> str:
+        """Why pictures of a size are not taken; empty where they are.
+
+        >>> EngineLimits(is_taken=True, least=(16, 48), most=(4096, 4096)).refusal(8, 64)
+        'its engines take 48x16 to 4096x4096, not 64x8'
+        """
+        if not self.is_taken:
+            return "its engines do not take that"
+        pairs = zip(self.least, (height, width), self.most, strict=True)
+        if not all(least <= size <= most for least, size, most in pairs):
+            (least_height, least_width), (most_height, most_width) = self.least, self.most
+            sizes = f"{least_width}x{least_height} to {most_width}x{most_height}"
+            return f"its engines take {sizes}, not {width}x{height}"
+        if height * width > 256 * self.macroblocks:
+            return f"its engines take up to {256 * self.macroblocks} samples, not {width}x{height}"
+        return ""
 
 
 NVDEC_FORMATS = {
@@ -54,6 +84,10 @@ class Machine:
     """Compute capability of the GPU."""
     no_gpu: str = ""
     """Why no GPU can be used."""
+    no_video: str = ""
+    """Why its video engines cannot, where there is one."""
+    engines: Mapping[tuple[str, int], EngineLimits] = field(default_factory=dict)
+    """What they take, by codec and bits of a sample; empty where the driver was not asked."""
     costs: Costs | None = None
     """What decoding by DALI takes here; None where it was not measured."""
     nvdec: str = ""
@@ -62,20 +96,36 @@ class Machine:
     """Why it cannot decode the stream here; empty where it can."""
     nvdec_costs: Costs | None = None
     """What decoding by it takes here."""
+    no_costs: str = "what a GPU would take is not measured yet"
+    """Why not."""
+
+    @property
+    def no_decoding(self) -> str:
+        """Why no GPU can decode video; empty where one can."""
+        return self.no_gpu or self.no_video
 
     def missing(self, device: Device) -> str:
-        """Why DALI cannot decode on a device here, as a sentence; empty where it can.
+        """Why DALI cannot be used on a device here, as a sentence; empty where it can.
 
         >>> Machine(dali="2.4.0", no_gpu="there is no NVIDIA GPU").missing("cuda")
         "device='cuda' cannot be used: there is no NVIDIA GPU; use device='cpu', or device='auto'"
         """
         if self.no_dali:
             return f"backend='dali' cannot be used: {self.no_dali}, or pass backend='ffmpeg'"
-        if device == "cuda" and self.no_gpu:
-            return (
-                f"device='cuda' cannot be used: {self.no_gpu}; use device='cpu', or device='auto'"
-            )
-        return ""
+        return self._unusable(self.no_gpu) if device == "cuda" else ""
+
+    def missing_for_video(self, device: Device) -> str:
+        """Why it cannot decode video there.
+
+        >>> Machine(dali="2.4.0", no_video="there are no video engines").missing_for_video("cuda")
+        "device='cuda' cannot be used: there are no video engines; use device='cpu', or \
+device='auto'"
+        """
+        return self.missing(device) or (self._unusable(self.no_video) if device == "cuda" else "")
+
+    def _unusable(self, why: str) -> str:
+        words = f"device='cuda' cannot be used: {why}; use device='cpu', or device='auto'"
+        return words if why else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +189,7 @@ def choose(asked: Asked, stream: StreamInfo, machine: Machine, job: Job) -> Choi
         return Choice(asked.backend or "ffmpeg", "cuda" if asked.device == "cuda" else "cpu")
     if asked.device == "cuda":
         return Choice("dali" if machine.no_nvdec else "nvdec", "cuda")
-    no_dali = machine.no_dali or machine.no_gpu or refusal(stream, "cuda", machine.capability)
+    no_dali = machine.no_dali or machine.no_decoding or refusal(stream, "cuda", machine)
     if asked.backend is None:
         return _cheapest(machine, no_dali, job)
     unusable = no_dali if asked.backend == "dali" else machine.no_nvdec
@@ -147,7 +197,7 @@ def choose(asked: Asked, stream: StreamInfo, machine: Machine, job: Job) -> Choi
         return Choice(asked.backend, "cuda", "a GPU can decode it")
     if asked.backend == "nvdec":
         return Choice("ffmpeg", "cpu", unusable)
-    refused = machine.no_dali or refusal(stream, "cpu", machine.capability)
+    refused = machine.no_dali or refusal(stream, "cpu", machine)
     reason = f"{unusable}; {refused}" if refused and refused != unusable else unusable
     return Choice("ffmpeg" if refused else "dali", "cpu", reason)
 
@@ -160,7 +210,7 @@ def _cheapest(machine: Machine, no_dali: str, job: Job) -> Choice:
     known = {"nvdec": machine.nvdec_costs, "dali": machine.costs}
     costs = {who: one for who, one in known.items() if one is not None and not reasons[who]}
     if not costs:
-        return Choice("ffmpeg", "cpu", "what a GPU would take is not measured yet")
+        return Choice("ffmpeg", "cpu", machine.no_costs)
     cpu = min(one.cpu_seconds(job) for one in costs.values())
     gpu = {who: one.gpu_seconds(job) for who, one in costs.items()}
     best = min(gpu, key=lambda who: gpu[who])
@@ -185,11 +235,11 @@ def nvdec_refusal(stream: StreamInfo) -> str:
     return "an odd width or height" if stream.width % 2 or stream.height % 2 else ""
 
 
-def refusal(stream: StreamInfo, device: Device, capability: tuple[int, int]) -> str:
+def refusal(stream: StreamInfo, device: Device, machine: Machine) -> str:
     """Why DALI does not take a stream on a device; empty where it does.
 
     >>> from fewframes.media.timeline import example_timeline
-    >>> refusal(example_timeline().stream, "cpu", (0, 0))
+    >>> refusal(example_timeline().stream, "cpu", Machine())
     'on the CPU it takes vp8, vp9, mjpeg, not h264'
     """
     codec, form = stream.codec, stream.pixel_format
@@ -200,7 +250,9 @@ def refusal(stream: StreamInfo, device: Device, capability: tuple[int, int]) -> 
         return f"on a GPU this package gives it {', '.join(GPU_FORMATS)}, not {codec}"
     if form not in GPU_FORMATS[codec]:
         return f"{codec} of {form} is not taken on a GPU, only {', '.join(GPU_FORMATS[codec])}"
-    if form.endswith("10le") and capability < (8, 0):
-        major, minor = capability
-        return f"10 bits need a GPU of compute capability 8.0, this one has {major}.{minor}"
-    return ""
+    if not machine.engines:
+        return ""
+    bits = 10 if form.endswith("10le") else 8
+    limits = machine.engines.get((codec, bits), EngineLimits(is_taken=False))
+    reason = limits.refusal(stream.height, stream.width)
+    return f"{codec} of {bits} bits on this GPU: {reason}" if reason else ""

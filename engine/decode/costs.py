@@ -42,8 +42,8 @@ class Costs:
     """The same on one video engine."""
     start: float
     """To load the library and to start the GPU, once a process."""
-    engines: int
-    """Video engines that work side by side."""
+    engines: float
+    """How many times as much several slices are decoded side by side as one."""
 
     def cpu_seconds(self, job: Job) -> float:
         """Time of a job on the CPU."""

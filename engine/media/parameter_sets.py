@@ -52,12 +52,12 @@ def h264_parameters(extradata: bytes) -> tuple[int, bool]:
     """
     units = units_of(extradata, is_hevc=False)
     bits = {unit[0] & 31: Bits(unit[1:]) for unit in units if unit}[7]
-    number_bits, _ = _h264_sequence(bits)
+    number_bits, _ = h264_sequence(bits)
     bits.ue(), bits.ue()  # width and height
     return number_bits, not bits.u(1)
 
 
-def _h264_sequence(bits: Bits) -> tuple[int, int]:
+def h264_sequence(bits: Bits) -> tuple[int, int]:
     """Reads up to the size of pictures; gives the bits of frame_num, and chroma_format_idc."""
     profile = bits.u(24) >> 16
     bits.ue()
@@ -78,30 +78,38 @@ def h264_window(unit: bytes) -> Window:
     Raises ValueError where it is cut off, or not read.
     """
     bits = Bits(unit[1:])
-    _, chroma = _h264_sequence(bits)
+    _, chroma = h264_sequence(bits)
     width, rows, is_whole = 16 * (bits.ue() + 1), 16 * (bits.ue() + 1), bits.u(1)
     bits.u(1 if is_whole else 2)
     height = rows * (2 - is_whole)
-    steps = _SUBSAMPLING[chroma]
+    steps = SUBSAMPLING[chroma]
     return _window(bits, (height, width), (steps[0] * (2 - is_whole), steps[1]))
 
 
 def hevc_window(unit: bytes) -> Window:
     """The same of HEVC (H.265, 7.4.3.2.1)."""
     bits = Bits(unit[2:])
+    chroma, size = hevc_sequence(bits)
+    return _window(bits, size, SUBSAMPLING[chroma])
+
+
+def hevc_sequence(bits: Bits) -> tuple[int, tuple[int, int]]:
+    """Reads up to the window; gives chroma_format_idc, and height and width of what is coded."""
     bits.u(4)
     sub_layers = bits.u(3)
     bits.u(1)
     skip_profile(bits, sub_layers=sub_layers)
     bits.ue()
     chroma = bits.ue()
+    if chroma > 3:
+        raise ValueError(f"chroma_format_idc {chroma} does not exist")
     if chroma == 3 and bits.u(1):
         raise ValueError("separate colour planes are not read")
     width, height = bits.ue(), bits.ue()
-    return _window(bits, (height, width), _SUBSAMPLING[min(chroma, 3)])
+    return chroma, (height, width)
 
 
-_SUBSAMPLING = ((1, 1), (2, 2), (1, 2), (1, 1))
+SUBSAMPLING = ((1, 1), (2, 2), (1, 2), (1, 1))
 """Luma samples for each chroma sample, down and across, by chroma_format_idc."""
 
 
@@ -123,14 +131,7 @@ def hevc_parameters(extradata: bytes) -> tuple[int, int, int]:
     sequence, picture = sets[33], sets[34]
     picture.ue(), picture.ue(), picture.u(1)
     has_output_flag, extra_bits = picture.u(1), picture.u(3)
-    sequence.u(4)
-    sub_layers = sequence.u(3)
-    sequence.u(1)
-    skip_profile(sequence, sub_layers=sub_layers)
-    sequence.ue()
-    if sequence.ue() == 3 and sequence.u(1):
-        raise ValueError("separate colour planes are not read")
-    sequence.ue(), sequence.ue()
+    hevc_sequence(sequence)
     if sequence.u(1):
         for _ in range(4):  # conformance window
             sequence.ue()
@@ -181,35 +182,40 @@ def units_of(extradata: bytes, *, is_hevc: bool) -> Iterator[bytes]:
     >>> list(units_of(bytes([0, 0, 1, 0x68, 1]), is_hevc=False))
     [b'h\x01']
     """
+    for start, end in unit_spans(extradata, is_hevc=is_hevc):
+        yield extradata[start:end]
+
+
+def unit_spans(extradata: bytes, *, is_hevc: bool) -> Iterator[tuple[int, int]]:
+    """Where each of those units begins and ends in the header."""
     if extradata[:1] != b"\1":
-        return _marked_units(extradata)
-    return _hvcc_units(extradata) if is_hevc else _avcc_units(extradata)
+        return marked_spans(extradata)
+    return _hvcc_spans(extradata) if is_hevc else _avcc_spans(extradata)
 
 
-def _avcc_units(extradata: bytes) -> Iterator[bytes]:
+def _avcc_spans(extradata: bytes) -> Iterator[tuple[int, int]]:
     position = 5
     for mask in (31, 255):  # sequence parameter sets, then picture parameter sets
         count = extradata[position] & mask if position < len(extradata) else 0
         position += 1
         for _ in range(count):
             size = int.from_bytes(extradata[position : position + 2], "big")
-            yield extradata[position + 2 : position + 2 + size]
+            yield position + 2, position + 2 + size
             position += 2 + size
 
 
-def _hvcc_units(extradata: bytes) -> Iterator[bytes]:
+def _hvcc_spans(extradata: bytes) -> Iterator[tuple[int, int]]:
     position = 23
     for _ in range(extradata[22]):
         count = int.from_bytes(extradata[position + 1 : position + 3], "big")
         position += 3
         for _ in range(count):
             size = int.from_bytes(extradata[position : position + 2], "big")
-            yield extradata[position + 2 : position + 2 + size]
+            yield position + 2, position + 2 + size
             position += 2 + size
 
 
-def _marked_units(extradata: bytes) -> Iterator[bytes]:
-    data = memoryview(extradata)
-    starts = list(unit_reader(b"", length_at=4)(data))
-    for start, end in zip(starts, [*(s - 3 for s in starts[1:]), len(data)], strict=True):
-        yield extradata[start:end]
+def marked_spans(data: bytes) -> Iterator[tuple[int, int]]:
+    """Where each unit behind a start code begins and ends; zeros in front of the next are its."""
+    starts = list(unit_reader(b"", length_at=4)(memoryview(data)))
+    return zip(starts, [*(start - 3 for start in starts[1:]), len(data)], strict=True)

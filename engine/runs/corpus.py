@@ -73,7 +73,8 @@ def index(  # noqa: PLR0913 (the public call)
     Of these films, ``since``, ``only`` and ``shard`` leave only those that were changed then or
     later, whose ids match a pattern, and that belong to one part of several (`narrowed`).
 
-    Each film is decoded in a worker process, of which there are ``workers`` (default: one a core).
+    Each film is decoded in a worker process, of which there are ``workers`` (default: one a core,
+    and 2 where ``device="cuda"``).
     A worker that gives no sign for ``limit_seconds``, and 50 s more for each GB of the film, is
     stopped; it may use ``memory_bytes``, which does not bound a worker that may use a GPU, since
     drivers reserve more than they use. A film for which that happens is tried once more when all

@@ -35,6 +35,9 @@ R = TypeVar("R")
 SLOWEST_BYTES_A_SECOND = 20e6
 """How fast a film can at least be read; while it is hashed or demuxed there is no other sign."""
 UNBOUNDED = 1 << 62
+WORKERS_OF_GPU = 2
+"""One keeps all video engines of a GPU at work; another fills the gaps between films. Each has a
+context and memory of its own there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ class Limits:
     """Without a sign, and 50 s more for each GB of the film."""
     memory_bytes: int = MEMORY_BYTES
     workers: int | None = None
-    """Processes; None: one a core."""
+    """Processes; None: one a core, or `WORKERS_OF_GPU` where a GPU is to decode."""
     has_to_fit: bool = True
     """Whether the disk must have the space that is predicted."""
     range_seconds: float = RANGE_SECONDS
@@ -62,6 +65,15 @@ class Looked:
     """Of films that need no decoding, or cannot be read."""
     again: list[str] = field(default_factory=list)
     """Films at which a worker crashed or hung."""
+
+
+def default_workers(asked: Asked) -> int:
+    """How many processes work where the caller does not say.
+
+    >>> default_workers(Asked(device="cuda"))
+    2
+    """
+    return WORKERS_OF_GPU if asked.device == "cuda" else os.cpu_count() or 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +143,7 @@ class Run:
         """So many workers on this machine, or those of the cluster."""
         memory = self.limits.memory_bytes if self.asked.device == "cpu" else UNBOUNDED
         if self.ray is None:
-            count = self.limits.workers or os.cpu_count() or 1
+            count = self.limits.workers or default_workers(self.asked)
             crew = [stack.enter_context(Worker(memory_bytes=memory)) for _ in range(count)]
             for worker in crew:  # idle by then; to take its libraries down takes each 0.2 s
                 stack.callback(worker.stop)
