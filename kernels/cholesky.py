@@ -1,10 +1,12 @@
 """Which rows span the most volume? Greedy MAP of a determinantal point process, linear kernel."""
 
+import functools
 import math
 
 import numpy as np
 
 from fewframes.kernels import gpu
+from fewframes.kernels.cholesky_there import cholesky_there
 from fewframes.kernels.gpu import cuda
 from fewframes.kernels.gpu_rows import best_rows, finite, lanes_for
 from fewframes.kernels.kernel import F32, F64, I64, Kernel, on_host, require
@@ -136,6 +138,9 @@ def _pivoted_cholesky_cpu(features: F32, weights: F64, count: int, chosen: I64) 
         if length > least:
             basis[known], known = part / np.sqrt(length), known + 1
     return rows[len(chosen) : found], lengths[len(chosen) : found]
+
+
+pivoted_cholesky.cupy(functools.partial(cholesky_there, spanned=SPANNED))
 
 
 @pivoted_cholesky.cuda

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from fewframes.kernels import gpu
+from fewframes.kernels.farthest_there import farthest_there
 from fewframes.kernels.gpu import cuda
 from fewframes.kernels.gpu_rows import best_rows, finite, lanes_for
 from fewframes.kernels.kernel import F32, F64, I64, Kernel, on_host, require
@@ -133,6 +134,9 @@ def _farthest_first_cpu(signatures: F32, count: int, chosen: I64, pull: F64) -> 
         nearest[best_row], centres[known] = -np.inf, tiles[best_row // wide, :, best_row % wide]
         known += 1
     return rows, gaps
+
+
+farthest_first.cupy(farthest_there)
 
 
 @farthest_first.cuda

@@ -61,7 +61,7 @@ class Kernel(Generic[P, R]):
         self._signature = inspect.signature(reference)
         self._rule: Callable[..., None] = lambda *_: None
         self.bodies: dict[str, Callable[..., Any]] = {}
-        """The registered bodies as they were written: `"cpu"`, `"cuda"`, `"light"`."""
+        """The registered bodies as they were written: `"cpu"`, `"cuda"`, `"cupy"`, `"light"`."""
         self._helpers: list[Callable[..., Any]] = []
         self._light_seconds = 0.0
         self._each: Callable[..., Any] | None = None
@@ -90,6 +90,17 @@ class Kernel(Generic[P, R]):
     def cuda(self, body: Body) -> Body:
         """Registers the host function that allocates on the GPU and launches the kernel there."""
         self.bodies["cuda"] = body
+        return body
+
+    def cupy(self, body: Body) -> Body:
+        """Registers the host function that runs on CuPy's arrays; others on the GPU become such."""
+
+        def on_arrays(*values: Any) -> Any:  # noqa: ANN401 (what the body takes and gives)
+            from fewframes.kernels.raw import as_cupy
+
+            return body(*map(as_cupy, values))
+
+        self.bodies["cupy"] = functools.update_wrapper(on_arrays, body)
         return body
 
     def cuda_each(self, pictures: int) -> Callable[[Body], Body]:
@@ -177,6 +188,8 @@ class Kernel(Generic[P, R]):
             return (
                 self._timed if is_light and self._light_seconds < LIGHT_SECONDS else self._compiled
             )
+        if "cupy" in self.bodies and hasattr(array, "__cuda_array_interface__"):
+            return self.bodies["cupy"]  # a real GPU: the arrays that Numba's simulator plays lack it
         if "cuda" not in self.bodies:
             raise TypeError(
                 f"{self.__name__} has no GPU body; got an array on a GPU; "
@@ -221,6 +234,8 @@ def on_host(array: Any) -> Any:  # noqa: ANN401 (any array library's)
     """The array in NumPy's memory: itself, or a copy of one that lies on a GPU."""
     if not is_on_gpu(array):
         return array
+    if hasattr(array, "get"):  # CuPy's
+        return array.get()
     if not hasattr(array, "copy_to_host"):
         from fewframes.kernels import gpu  # it imports this page
 

@@ -6,6 +6,7 @@ from fewframes.kernels import gpu
 from fewframes.kernels.gpu import cuda
 from fewframes.kernels.gpu_rows import best_rows, lanes_for
 from fewframes.kernels.kernel import F32, F64, I64, U8, U16, Kernel, on_host, require
+from fewframes.kernels.representatives_there import representatives_there
 
 LEAST = np.iinfo(np.int64).min
 """Below the worth of every row."""
@@ -132,6 +133,9 @@ def _representatives_cpu(
         for anchor in range(a):
             best[anchor] = max(best[anchor], alike[top_row, anchor])
     return rows, values
+
+
+representatives.cupy(representatives_there)
 
 
 @representatives.cuda

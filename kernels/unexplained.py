@@ -3,6 +3,7 @@
 import numpy as np
 
 from fewframes.kernels.kernel import F32, I64, Kernel, require
+from fewframes.kernels.raw import CupyArray, Source, cupy
 
 
 @Kernel
@@ -65,4 +66,40 @@ def _unexplained_cpu(cells: F32, low: F32, high: F32, alike: I64) -> F32:
                 beyond = max(max(here[x] - most[x], least[x] - here[x]), none)
                 away[x] = beyond if is_first else min(away[x], beyond)
             is_first = False
+    return out
+
+
+SOURCE = Source(
+    r"""
+// A block a picture, a thread a cell and every THREADS-th one behind it.
+extern "C" __global__ void unexplained(
+    const float* cells, const float* low, const float* high, const i64* alike, i64 d, i64 k,
+    float* out) {
+  const i64 row = blockIdx.x;
+  const i64* rows = alike + row * k;
+  for (i64 cell = threadIdx.x; cell < d; cell += THREADS) {
+    const float here = cells[row * d + cell];
+    float away = (float)INF;
+    bool is_known = false;
+    #pragma unroll 8
+    for (i64 j = 0; j < k; j++) {
+      const i64 other = rows[j];
+      if (other < 0) continue;
+      const float most = high[other * d + cell], least = low[other * d + cell];
+      away = fminf(away, fmaxf(fmaxf(here - most, least - here), 0.0f));
+      is_known = true;
+    }
+    out[row * d + cell] = is_known ? away : 0.0f;
+  }
+}
+"""
+)
+
+
+@unexplained.cupy
+def _unexplained_cupy(cells: F32, low: F32, high: F32, alike: I64) -> CupyArray:
+    xp, (n, d) = cupy(), cells.shape
+    out = xp.empty((n, d), np.float32)
+    packed = (xp.ascontiguousarray(xp.asarray(array)) for array in (cells, low, high, alike))
+    SOURCE.launch("unexplained", n, *packed, d, alike.shape[1], out)
     return out

@@ -1,0 +1,91 @@
+"""`farthest_first` on a GPU, through CuPy: a launch a pick, squares added as on the CPU."""
+
+import numpy as np
+
+from fewframes.kernels.kernel import F32, F64, I64, on_host
+from fewframes.kernels.picking import BEST_OF_ALL, columns_of, room_for_best
+from fewframes.kernels.raw import CupyArray, Source, blocks_for, cupy
+
+SOURCE = Source(
+    BEST_OF_ALL
+    + r"""
+// The mean of each column, rows added in order; a thread a column.
+extern "C" __global__ void mean_of_rows(const float* rows, i64 n, i64 d, float* mean) {
+  const i64 k = (i64)blockIdx.x * THREADS + threadIdx.x;
+  if (k >= d) return;
+  double total = 0;
+  #pragma unroll 32
+  for (i64 row = 0; row < n; row++) {
+    const float value = rows[row * d + k];
+    total += fabsf(value) < INF ? (double)value : 0.0;
+  }
+  mean[k] = (float)(total / (double)n);
+}
+
+// Brings rows nearer to centres rows[first:stop], or to the mean, and picks the farthest.
+extern "C" __global__ void pick_farthest(
+    const float* points, i64 n, i64 d, const float* mean, i64 is_by_mean, i64 first, i64 stop,
+    const double* stretch, double* nearest, double* tops, i64* top_rows, unsigned* done,
+    i64* rows, float* gaps) {
+  __shared__ float centre[TILE];
+  const i64 row = (i64)blockIdx.x * THREADS + threadIdx.x;
+  const bool is_row = row < n;
+  double near = is_row ? nearest[row] : -INF, squares = 0;
+  for (i64 i = first; i < stop; i++) {
+    squares = 0;
+    for (i64 start = 0; start < d; start += TILE) {
+      const int wide = d - start < TILE ? (int)(d - start) : TILE;
+      __syncthreads();
+      for (int k = threadIdx.x; k < wide; k += THREADS)
+        centre[k] = is_by_mean ? mean[start + k] : points[(start + k) * n + rows[i]];
+      __syncthreads();
+      if (is_row) {
+        const float* mine = points + start * n + row;
+        #pragma unroll 16
+        for (int k = 0; k < wide; k++) {
+          const double delta = (double)mine[k * n] - (double)centre[k];
+          squares += delta * delta;
+        }
+      }
+    }
+    if (!is_by_mean && squares < near) near = squares;
+  }
+  if (is_row) nearest[row] = near;
+  double score = is_row ? (is_by_mean ? squares : near) * stretch[row] : -INF;
+  i64 best = row;
+  if (best_of_all<double>(score, best, tops, top_rows, done)) {
+    volatile double* left = nearest;
+    rows[stop - is_by_mean] = best;
+    gaps[stop - is_by_mean] = (float)sqrt(left[best] * stretch[best]);
+    left[best] = -INF;
+  }
+}
+"""
+)
+
+
+def farthest_there(
+    signatures: F32, count: int, chosen: I64, pull: F64
+) -> tuple[CupyArray, CupyArray]:
+    """Picks where the signatures lie; what `farthest_first` means, tie by tie."""
+    xp, (n, d) = cupy(), signatures.shape
+    taken = on_host(chosen)
+    known = len(taken)
+    rows, gaps = xp.empty(known + count, np.int64), xp.empty(known + count, np.float32)
+    if not count:
+        return rows[known:], gaps[known:]
+    rows[:known] = xp.asarray(taken)
+    nearest, mean = xp.full(n, np.inf), xp.empty(d, np.float32)
+    nearest[rows[:known]] = -np.inf
+    stretch = xp.asarray(pull) ** 2 if len(pull) else xp.ones(n)
+    points, room = columns_of(signatures), room_for_best(n, np.float64)
+    how = (stretch, nearest, *room, rows, gaps)
+    if not known:
+        packed = xp.ascontiguousarray(signatures)
+        SOURCE.launch("mean_of_rows", blocks_for(d), packed, n, d, mean)
+    for step in range(count):
+        is_by_mean = int(not known and not step)
+        first = 0 if step == 0 else known + step - 1
+        span = (is_by_mean, first, known + step + is_by_mean)
+        SOURCE.launch("pick_farthest", blocks_for(n), points, n, d, mean, *span, *how)
+    return rows[known:], gaps[known:]
