@@ -12,17 +12,19 @@ THREADS = min(4, os.cpu_count() or 1)
 at the end of a long film, when most often the others have nothing to do."""
 
 
-def in_chunks(work: Callable[[slice], R], count: int, *, chunk: int) -> list[R]:
+def in_chunks(
+    work: Callable[[slice], R], count: int, *, chunk: int, threads: int = THREADS
+) -> list[R]:
     """Calls ``work`` for each chunk of ``count`` rows; gives what it gives, in order.
 
     Chunks depend on the numbers alone, so that the results are the same on any machine; ``work`` is
-    best a few calls that release the interpreter's lock. One chunk starts no thread.
+    best a few calls that release the interpreter's lock. One chunk, or ``threads=1``, starts none.
 
     >>> in_chunks(lambda rows: (rows.start, rows.stop), 5, chunk=2)
     [(0, 2), (2, 4), (4, 5)]
     """
     parts = [slice(first, min(first + chunk, count)) for first in range(0, count, chunk)]
-    if len(parts) < 2:
+    if min(threads, len(parts)) < 2:
         return [work(rows) for rows in parts]
-    with ThreadPoolExecutor(min(THREADS, len(parts))) as pool:
+    with ThreadPoolExecutor(min(threads, len(parts))) as pool:
         return list(pool.map(work, parts))

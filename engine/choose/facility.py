@@ -11,6 +11,8 @@ from fewframes.arrays import F32, I64, U16
 from fewframes.choose.candidates import Candidates, Picks, signatures_of
 from fewframes.choose.floors import unit_scores, with_floor
 from fewframes.choose.peaks import standing_out
+from fewframes.kernels.kernel import is_on_gpu
+from fewframes.kernels.raw import array_module
 
 ANCHORS, PAIRS = 512, 12_500_000
 """Frames that have to be represented: as many as make this many pairs with the candidates, but at
@@ -119,10 +121,13 @@ def unit_rows(signatures: F32) -> F32:
     >>> unit_rows(np.array([[3e38, 0], [0, 0]], np.float32)).tolist()
     [[1.0, 0.0], [0.0, 0.0]]
     """
-    largest = np.abs(signatures).max(axis=1, initial=0, keepdims=True)
-    scaled = signatures / np.where(largest > 0, largest, np.float32(1))
-    lengths = np.sqrt(np.einsum("nd,nd->n", scaled, scaled))[:, np.newaxis]
-    unit = scaled / np.where(lengths > 0, lengths, np.float32(1))
+    if not signatures.size:
+        return signatures
+    xp = array_module(signatures)
+    largest = xp.abs(signatures).max(axis=1, keepdims=True)
+    scaled = signatures / xp.where(largest > 0, largest, np.float32(1))
+    lengths = xp.sqrt(xp.einsum("nd,nd->n", scaled, scaled))[:, np.newaxis]
+    unit: F32 = scaled / xp.where(lengths > 0, lengths, np.float32(1))
     return unit.astype(np.float32, copy=False)
 
 
@@ -132,11 +137,12 @@ def similarities(unit: F32, *, anchors: I64) -> U16:
     >>> similarities(np.eye(2, dtype=np.float32), anchors=np.array([1])).tolist()
     [[0], [65535]]
     """
-    targets = np.ascontiguousarray(unit[anchors].T) * np.float32(ONE)
-    alike = np.empty((len(unit), len(anchors)), np.uint16)
-    for first in range(0, len(unit), 1024):
-        cosines = unit[first : first + 1024] @ targets
-        np.clip(cosines, 0, ONE, out=cosines)
-        np.rint(cosines, out=cosines)
-        alike[first : first + 1024] = cosines
+    xp, chunk = array_module(unit), 8192 if is_on_gpu(unit) else 1024
+    targets = xp.ascontiguousarray(unit[xp.asarray(anchors)].T) * np.float32(ONE)
+    alike: U16 = xp.empty((len(unit), len(anchors)), np.uint16)
+    for first in range(0, len(unit), chunk):
+        cosines = unit[first : first + chunk] @ targets
+        xp.clip(cosines, 0, ONE, out=cosines)
+        xp.rint(cosines, out=cosines)
+        alike[first : first + chunk] = cosines
     return alike

@@ -18,21 +18,25 @@ references is the idea of ViBe (O. Barnich and M. Van Droogenbroeck, IEEE TIP 20
 k-th nearest neighbour as a measure of outliers is from S. Ramaswamy et al., SIGMOD 2000.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 import numpy as np
 
 from fewframes.arrays import F16, F32, F64, I64, Samples
 from fewframes.chunks import in_chunks
+from fewframes.kernels.kernel import is_on_gpu
+from fewframes.kernels.raw import array_module
 
+R = TypeVar("R")
 APART_SECONDS = 8.5
 """Frames nearer in time are not compared: evidence as long as this is not explained by itself."""
 MOST = 4096
 """Rows that frames are compared with; of more, this many, evenly spread, stand for all."""
 RARE, ALIKE = 17, 40
 """How many of the most similar frames are looked at, for rarity and for oddity."""
-CHUNK = 256
-"""Frames compared at a time by a thread, which bounds the memory."""
+CHUNK, CHUNK_THERE = 256, 8192
+"""Frames compared at a time by a thread, and on a GPU, which bounds the memory."""
 DARKEST = 24.0
 """Added to luma before its logarithm, in levels, so that noise in the dark counts little."""
 LIGHT_WEIGHT = 0.5
@@ -62,7 +66,10 @@ def coarse_cells(grids: F32) -> F16:
 def rarity_and_oddity(cells: F16, signatures: F32, seconds: F64) -> tuple[F32, F32]:
     """Gives both columns, ``[n] f32``, of n times cells, signatures ``[n, d]`` and times.
 
-    0 for both where a film has nothing at other times. O(n * min(n, MOST) * d).
+    0 for both where a film has nothing at other times. O(n * min(n, MOST) * d). Cells and
+    signatures may both lie on a GPU, as CuPy's arrays: all is done there, and so come the columns.
+    Products are then rounded in another order (float32, no TF32): rarity may differ by 0.001, and
+    where two rows are that much alike, another one of them may explain a cell.
 
     >>> looks = np.eye(2, dtype=np.float32)[[0, 0, 0, 1, 0, 0]]
     >>> cells = np.zeros((6, 3, 2, 2), np.float16)
@@ -82,70 +89,82 @@ def rarity_and_oddity(cells: F16, signatures: F32, seconds: F64) -> tuple[F32, F
 
 def _alike_rows(signatures: F32, seconds: F64, bank: I64, apart: float) -> tuple[I64, F32]:
     """Which of the bank's rows are most similar to each row, and the rarity of each."""
-    others = _for_distances(signatures[bank])
+    xp = array_module(signatures)
+    others = _for_distances(signatures[xp.asarray(bank)])
     near = [np.searchsorted(seconds[bank], seconds - apart, "left")]
     near.append(np.searchsorted(seconds[bank], seconds + apart, "right"))
-    stretches = np.stack(near, axis=1)
-    parts = in_chunks(
-        lambda rows: _alike(signatures[rows], others, stretches[rows]), len(seconds), chunk=CHUNK
+    stretches = xp.asarray(np.stack(near, axis=1))
+    parts = _in_chunks(
+        lambda rows: _alike(signatures[rows], others, stretches[rows]), signatures
     )
-    alike, rarity = map(np.concatenate, zip(*parts, strict=True))
+    alike, rarity = map(xp.concatenate, zip(*parts, strict=True))
     return alike, rarity
 
 
 def _windows(cells: F16, bank: I64, alike: I64) -> F16:
     """What the rows alike do not explain of each row's cells, ``[n, windows] f16``."""
-    low, high = np.empty((2, len(bank), cells[0].size), np.float32)
+    xp = array_module(cells)
+    bank = xp.asarray(bank)
+    low, high = xp.empty((2, len(bank), cells[0].size), np.float32)
 
     def bound(rows: slice) -> None:
         low[rows], high[rows] = _bounds(_evened(cells[bank[rows]]))
 
-    in_chunks(bound, len(bank), chunk=CHUNK)
-    parts = in_chunks(
-        lambda rows: _left_over(_evened(cells[rows]), low, high, alike[rows]),
-        len(alike),
-        chunk=CHUNK,
+    _in_chunks(bound, cells[: len(bank)])
+    parts = _in_chunks(
+        lambda rows: _left_over(_evened(cells[rows]), low, high, alike[rows]), cells
     )
-    return np.concatenate(parts)
+    windows: F16 = xp.concatenate(parts)
+    return windows
+
+
+def _in_chunks(work: Callable[[slice], R], rows: Samples) -> list[R]:
+    """Work on rows where they lie: on the cores there are, or one large chunk after the other."""
+    if is_on_gpu(rows):
+        return in_chunks(work, len(rows), chunk=CHUNK_THERE, threads=1)
+    return in_chunks(work, len(rows), chunk=CHUNK)
 
 
 def _for_distances(others: F32) -> F32:
     """What rows with a 1 behind are multiplied by to know which others are near, ``[d + 1, m]``."""
     squares = (others * others).sum(axis=1)
-    return np.concatenate([-2 * others, squares[:, None]], axis=1).T
+    behind: F32 = array_module(others).concatenate([-2 * others, squares[:, None]], axis=1).T
+    return behind
 
 
 def _alike(mine: F32, others: F32, near: I64) -> tuple[I64, F32]:
     """The most similar frames of other times, -1 for none, and the distance of the RARE-th."""
     from fewframes.kernels import smallest  # a light import of the package needs no kernel
 
-    wide = np.concatenate([mine, np.ones((len(mine), 1), np.float32)], axis=1)
+    xp = array_module(mine)
+    wide = xp.concatenate([mine, xp.ones((len(mine), 1), np.float32)], axis=1)
     squares = wide @ others  # less each row's own square, which is the same for all others
     nearest = smallest(squares, near, ALIKE)
     known = (nearest[:, :RARE] >= 0).sum(axis=1)
-    at = np.arange(len(mine))
-    last = squares[at, nearest[at, np.maximum(known, 1) - 1]] + (mine * mine).sum(axis=1)
-    distance: F32 = np.sqrt(np.maximum(0, np.where(known > 0, last, 0)))
-    return nearest, distance
+    at = xp.arange(len(mine))
+    last = squares[at, nearest[at, xp.maximum(known, 1) - 1]] + (mine * mine).sum(axis=1)
+    distance: F32 = xp.sqrt(xp.maximum(0, xp.where(known > 0, last, 0)))
+    return nearest, distance.astype(np.float32, copy=False)
 
 
 def _evened(cells: F16) -> F32:
     """Cells where exposure only adds, without the median of each plane, ``[n, 3, h, w]``."""
-    levels = cells.astype(np.float32)
-    levels[:, 0] = LIGHT_WEIGHT * 100 * np.log(DARKEST + levels[:, 0])
-    levels -= np.median(levels, axis=(2, 3), keepdims=True)
+    xp, levels = array_module(cells), cells.astype(np.float32)
+    levels[:, 0] = LIGHT_WEIGHT * 100 * xp.log(DARKEST + levels[:, 0])
+    levels -= xp.median(levels, axis=(2, 3), keepdims=True)
     return levels
 
 
 def _bounds(cells: F32) -> tuple[F32, F32]:
     """The least and the largest value in the 3 x 3 surroundings of each cell, ``[n, 3 h w]``."""
-    wide = np.pad(cells, ((0, 0), (0, 0), (1, 1), (1, 1)), mode="edge")
+    xp = array_module(cells)
+    wide = xp.pad(cells, ((0, 0), (0, 0), (1, 1), (1, 1)), mode="edge")
     (h, w), low, high = cells.shape[2:], cells.copy(), cells.copy()
     for down in range(3):
         for right in range(3):
             part = wide[:, :, down : down + h, right : right + w]
-            np.minimum(low, part, out=low)
-            np.maximum(high, part, out=high)
+            xp.minimum(low, part, out=low)
+            xp.maximum(high, part, out=high)
     return low.reshape(len(cells), -1), high.reshape(len(cells), -1)
 
 
@@ -155,22 +174,23 @@ def _left_over(cells: F32, low: F32, high: F32, alike: I64) -> F16:
 
     left = unexplained(cells.reshape(len(cells), -1), low, high, alike)
     places = left.reshape(cells.shape).sum(axis=1)
-    for axis in (1, 2):
-        if places.shape[axis] > 1:
-            ahead, behind = (np.delete(places, at, axis=axis) for at in (0, -1))
-            places = (ahead + behind) / 2
+    if places.shape[1] > 1:
+        places = (places[:, 1:] + places[:, :-1]) / 2
+    if places.shape[2] > 1:
+        places = (places[:, :, 1:] + places[:, :, :-1]) / 2
     windows: F16 = places.reshape(len(cells), -1).astype(np.float16)
     return windows
 
 
 def _oddity(left: F16) -> F32:
     """The largest window beside what is usual there, less half of the picture's 90 % quantile."""
-    every = -(-len(left) // MOST)
-    usual = np.quantile(left[::every].astype(np.float32), 0.97, axis=0) + 1
-    odd = np.empty(len(left), np.float32)
-    for first in range(0, len(left), CHUNK):
-        part = left[first : first + CHUNK] / usual
-        odd[first : first + CHUNK] = part.max(axis=1) - 0.5 * np.quantile(part, 0.9, axis=1)
+    xp, every = array_module(left), -(-len(left) // MOST)
+    chunk = CHUNK_THERE if is_on_gpu(left) else CHUNK
+    usual = xp.quantile(left[::every].astype(np.float32), 0.97, axis=0) + 1
+    odd: F32 = xp.empty(len(left), np.float32)
+    for first in range(0, len(left), chunk):
+        part = left[first : first + chunk] / usual
+        odd[first : first + chunk] = part.max(axis=1) - 0.5 * xp.quantile(part, 0.9, axis=1)
     return odd
 
 

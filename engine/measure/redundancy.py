@@ -11,11 +11,13 @@ import numpy as np
 
 from fewframes.arrays import F32, Mask
 from fewframes.chunks import in_chunks
+from fewframes.kernels.kernel import is_on_gpu
+from fewframes.kernels.raw import array_module
 
 MOST_KEPT = 4096
 """Kept pictures that a frame is compared with; of more, this many, evenly spread, stand for all."""
-CHUNK = 512
-"""Frames compared at a time by a thread, which bounds the memory."""
+CHUNK, CHUNK_THERE = 512, 8192
+"""Frames compared at a time by a thread, and on a GPU, which bounds the memory."""
 
 
 def familiarity(signatures: F32, is_kept: Mask) -> F32:
@@ -24,7 +26,8 @@ def familiarity(signatures: F32, is_kept: Mask) -> F32:
     Takes ``signatures [n, d] f32`` and ``is_kept [n] bool``, in presentation order. Likeness is
     the dot product of two signatures of length 1, and not below 0: 1 for the same look whatever its
     exposure, about 0 for nothing in common. The first frame, and any other with no kept one before
-    it, has 0. O(n * min(kept, MOST_KEPT) * d).
+    it, has 0. O(n * min(kept, MOST_KEPT) * d). Signatures on a GPU, as CuPy's array, are compared
+    there, and the column lies there: the same to 1e-6, rounded in another order.
 
     >>> looks = np.array([[1, 0], [0, 1], [1, 0], [0.66, 0.75]], np.float32)
     >>> familiarity(looks, np.array([True, True, False, True])).round(2).tolist()
@@ -35,13 +38,19 @@ def familiarity(signatures: F32, is_kept: Mask) -> F32:
         kept = kept[np.linspace(0, len(kept) - 1, MOST_KEPT).round().astype(np.int64)]
     if not len(signatures):
         return np.empty(0, np.float32)
+    xp, is_there = array_module(signatures), is_on_gpu(signatures)
+    numbers = xp.asarray(kept)
+    pictures = signatures[numbers]
 
     def best(part: slice) -> F32:
-        rows = np.arange(part.start, part.stop)
-        earlier = kept[kept < rows[-1]]
-        likeness = signatures[rows] @ signatures[earlier].T
-        likeness[rows[:, None] <= earlier] = 0.0
-        found: F32 = np.clip(likeness.max(axis=1, initial=0.0), 0.0, 1.0)
+        earlier = int(np.searchsorted(kept, part.stop - 1))
+        if not earlier:
+            return xp.zeros(part.stop - part.start, np.float32)
+        likeness = signatures[part] @ pictures[:earlier].T
+        rows = xp.arange(part.start, part.stop)[:, None]
+        likeness[rows <= numbers[:earlier]] = 0.0
+        found: F32 = xp.clip(likeness.max(axis=1), 0.0, 1.0)
         return found
 
-    return np.concatenate(in_chunks(best, len(signatures), chunk=CHUNK))
+    how = {"chunk": CHUNK_THERE, "threads": 1} if is_there else {"chunk": CHUNK}
+    return xp.concatenate(in_chunks(best, len(signatures), **how))
