@@ -9,17 +9,31 @@ from fewframes.kernels.raw import CupyArray, Source, blocks_for, cupy
 SOURCE = Source(
     BEST_OF_ALL
     + r"""
-// The mean of each column, rows added in order; a thread a column.
+// The mean of each column, rows added in order. A block has 32 columns: all its threads fetch the
+// next rows while 32 of them add those that were fetched before.
+#define ROWS 128
+#define LANES (THREADS / 32)
 extern "C" __global__ void mean_of_rows(const float* rows, i64 n, i64 d, float* mean) {
-  const i64 k = (i64)blockIdx.x * THREADS + threadIdx.x;
-  if (k >= d) return;
+  __shared__ float fetched[ROWS][32];
+  const int column = threadIdx.x % 32, lane = threadIdx.x / 32;
+  const i64 k = (i64)blockIdx.x * 32 + column;
+  float next[ROWS / LANES];
   double total = 0;
-  #pragma unroll 32
-  for (i64 row = 0; row < n; row++) {
-    const float value = rows[row * d + k];
-    total += fabsf(value) < INF ? (double)value : 0.0;
+  for (i64 start = -ROWS; start < n; start += ROWS) {
+    __syncthreads();
+    for (int i = 0; i < ROWS / LANES && start >= 0; i++) fetched[i * LANES + lane][column] = next[i];
+    __syncthreads();
+    #pragma unroll
+    for (int i = 0; i < ROWS / LANES; i++) {
+      const i64 row = start + ROWS + i * LANES + lane;
+      const float value = row < n && k < d ? rows[row * d + k] : 0.0f;
+      next[i] = fabsf(value) < INF ? value : 0.0f;
+    }
+    const int count = n - start < ROWS ? (int)(n - start) : ROWS;
+    if (lane == 0 && start >= 0)
+      for (int i = 0; i < count; i++) total += (double)fetched[i][column];
   }
-  mean[k] = (float)(total / (double)n);
+  if (lane == 0 && k < d) mean[k] = (float)(total / (double)n);
 }
 
 // Brings rows nearer to centres rows[first:stop], or to the mean, and picks the farthest.
@@ -82,7 +96,7 @@ def farthest_there(
     how = (stretch, nearest, *room, rows, gaps)
     if not known:
         packed = xp.ascontiguousarray(signatures)
-        SOURCE.launch("mean_of_rows", blocks_for(d), packed, n, d, mean)
+        SOURCE.launch("mean_of_rows", -(-d // 32), packed, n, d, mean)
     for step in range(count):
         is_by_mean = int(not known and not step)
         first = 0 if step == 0 else known + step - 1

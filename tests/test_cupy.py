@@ -20,7 +20,7 @@ NAMES = [name for name, kernel in KERNELS.items() if "cupy" in kernel.bodies]
 EXACT = settings(
     derandomize=True,
     deadline=None,
-    max_examples=40,
+    max_examples=25,
     database=None,
     suppress_health_check=list(HealthCheck),
 )
