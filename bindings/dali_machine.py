@@ -7,7 +7,6 @@ from functools import cache
 from importlib import import_module, invalidate_caches
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from fewframes.bindings import dali_engines
 from fewframes.decode.choosing import Machine, refusal
@@ -50,16 +49,6 @@ def require(stream: StreamInfo, device: Device) -> str:
             "pass backend='ffmpeg', or device='auto'"
         )
     return machine.dali
-
-
-def dlpack_of(array: Any, **options: Any) -> Any:  # noqa: ANN401 (the protocol's own types)
-    """Hands over an array of Numba's on a GPU by DLPack, which Numba does not speak itself.
-
-    DALI's wrapper keeps the array alive and takes its memory as it is.
-    """
-    require_here("cuda")
-    wrapped = import_module("nvidia.dali.backend").TensorGPU(array)
-    return wrapped.__dlpack__(**options)
 
 
 def machine_with_costs() -> Machine:
@@ -143,6 +132,7 @@ def gpu_facts() -> tuple[tuple[int, int], str]:
     for attribute in (CAPABILITY_MAJOR, CAPABILITY_MINOR):
         driver.cuDeviceGetAttribute(ctypes.byref(value), attribute, device)
         parts.append(value.value)
-    has_numba = find_spec("numba_cuda") is not None
-    missing = "" if has_numba else "numba-cuda is not installed; pip install 'fewframes[gpu]'"
+    packages = {"numba_cuda": "numba-cuda", "cupy": "CuPy"}
+    absent = [words for name, words in packages.items() if find_spec(name) is None]
+    missing = f"{absent[0]} is not installed; pip install 'fewframes[gpu]'" if absent else ""
     return (parts[0], parts[1]), missing

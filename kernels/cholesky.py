@@ -1,14 +1,10 @@
 """Which rows span the most volume? Greedy MAP of a determinantal point process, linear kernel."""
 
 import functools
-import math
 
 import numpy as np
 
-from fewframes.kernels import gpu
 from fewframes.kernels.cholesky_there import cholesky_there
-from fewframes.kernels.gpu import cuda
-from fewframes.kernels.gpu_rows import best_rows, finite, lanes_for
 from fewframes.kernels.kernel import F32, F64, I64, Kernel, on_host, require
 
 SPANNED = 1e-12
@@ -141,104 +137,3 @@ def _pivoted_cholesky_cpu(features: F32, weights: F64, count: int, chosen: I64) 
 
 
 pivoted_cholesky.cupy(functools.partial(cholesky_there, spanned=SPANNED))
-
-
-@pivoted_cholesky.cuda
-def _pivoted_cholesky_cuda(
-    features: F32, weights: F64, count: int, chosen: I64
-) -> tuple[gpu.DeviceArray, gpu.DeviceArray]:
-    (n, d), taken = features.shape, on_host(chosen)
-    steps = len(taken) + count
-    rows, lengths = np.full(steps, -1, np.int64), np.zeros(steps, np.float32)
-    rows[: len(taken)] = taken
-    if not steps:
-        return gpu.there(rows), gpu.there(lengths)
-    points, factors, basis = finite(features), gpu.there(weights), gpu.empty((steps, d), np.float64)
-    left, least = gpu.empty((n,), np.float64), gpu.empty((1,), np.float64)
-    lanes, there, found = lanes_for(n, np.float64), gpu.there(rows), gpu.there(lengths)
-    known = gpu.there(np.zeros(2, np.int64))
-    gpu.launch(_one_square, (1, n), points, factors, left)
-    best_rows(left, *lanes)
-    gpu.launch(_one_least, (1, 1), *lanes, least)
-    for step in range(steps):
-        best_rows(left, *lanes)
-        gpu.launch(_one_pick, (1, 1), *lanes, step, least, left, there, found)
-        gpu.launch(_one_direction, (1, 1), points, factors, step, there, least, basis, known)
-        gpu.launch(_one_rest, (1, n), points, factors, basis, known, left)
-    picked = there.copy_to_host()
-    end = int((picked >= 0).sum())  # behind it no row had anything left
-    return gpu.there(picked[len(taken) : end]), gpu.there(found.copy_to_host()[len(taken) : end])
-
-
-def _one_square(points: F32, weights: F64, left: F64) -> None:
-    row, _ = cuda.grid(2)
-    if row < points.shape[0]:
-        total = 0.0
-        for k in range(points.shape[1]):
-            total += cuda.fma(np.float64(points[row, k]), np.float64(points[row, k]), 0.0)
-        left[row] = total * cuda.fma(weights[row], weights[row], 0.0)
-
-
-def _one_least(tops: F64, top_rows: I64, least: F64) -> None:
-    column, _ = cuda.grid(2)
-    if column == 0:
-        top = 0.0
-        for lane in range(tops.shape[0]):
-            top = max(top, tops[lane])
-        least[0] = SPANNED * top
-
-
-def _one_pick(
-    tops: F64, top_rows: I64, step: int, least: F64, left: F64, rows: I64, lengths: F32
-) -> None:
-    """Takes the row with most left, unless one is given; none, and none later, where it is 0."""
-    column, _ = cuda.grid(2)
-    if column > 0:
-        return
-    best = 0
-    for lane in range(1, tops.shape[0]):
-        is_tied = tops[lane] == tops[best] and top_rows[lane] < top_rows[best]
-        if tops[lane] > tops[best] or is_tied:
-            best = lane
-    if rows[step] < 0 and tops[best] > least[0]:
-        rows[step], lengths[step] = top_rows[best], math.sqrt(tops[best])
-    if rows[step] >= 0:
-        left[rows[step]] = -np.inf
-
-
-def _one_direction(
-    points: F32, weights: F64, step: int, rows: I64, least: F64, basis: F64, known: I64
-) -> None:
-    """What a row adds to the span, as the next direction; `known` counts them, and says if new."""
-    column, _ = cuda.grid(2)
-    if column > 0:
-        return
-    at, d, length = known[0], points.shape[1], 0.0
-    known[1] = 0
-    if rows[step] < 0:
-        return
-    for k in range(d):
-        basis[at, k] = weights[rows[step]] * np.float64(points[rows[step], k])
-    for i in range(2 * at):  # twice, because once leaves rounding behind
-        dot = 0.0
-        for k in range(d):
-            dot += cuda.fma(basis[at, k], basis[i % at, k], 0.0)
-        for k in range(d):
-            basis[at, k] -= cuda.fma(dot, basis[i % at, k], 0.0)
-    for k in range(d):
-        length += cuda.fma(basis[at, k], basis[at, k], 0.0)
-    if length > least[0]:
-        for k in range(d):
-            basis[at, k] /= math.sqrt(length)
-        known[0], known[1] = at + 1, 1
-
-
-def _one_rest(points: F32, weights: F64, basis: F64, known: I64, left: F64) -> None:
-    row, _ = cuda.grid(2)
-    if row >= points.shape[0] or known[1] == 0:
-        return
-    dot = 0.0
-    for k in range(points.shape[1]):
-        dot += cuda.fma(np.float64(points[row, k]), basis[known[0] - 1, k], 0.0)
-    share = weights[row] * dot
-    left[row] -= cuda.fma(share, share, 0.0)

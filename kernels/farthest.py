@@ -1,13 +1,8 @@
 """Which rows differ most from everything taken so far? Greedy k-centre over signatures."""
 
-import math
-
 import numpy as np
 
-from fewframes.kernels import gpu
 from fewframes.kernels.farthest_there import farthest_there
-from fewframes.kernels.gpu import cuda
-from fewframes.kernels.gpu_rows import best_rows, finite, lanes_for
 from fewframes.kernels.kernel import F32, F64, I64, Kernel, on_host, require
 
 EVEN = np.empty(0, np.float64)
@@ -137,84 +132,3 @@ def _farthest_first_cpu(signatures: F32, count: int, chosen: I64, pull: F64) -> 
 
 
 farthest_first.cupy(farthest_there)
-
-
-@farthest_first.cuda
-def _farthest_first_cuda(
-    signatures: F32, count: int, chosen: I64, pull: F64
-) -> tuple[gpu.DeviceArray, gpu.DeviceArray]:
-    (n, d), taken = signatures.shape, on_host(chosen)
-    near, pulls = np.full(n, np.inf), on_host(pull)
-    near[taken] = -np.inf
-    stretch = gpu.there(pulls**2 if len(pulls) else np.ones(n))
-    rows, gaps = gpu.empty((count,), np.int64), gpu.empty((count,), np.float32)
-    if not count:
-        return rows, gaps
-    points, nearest, scores = finite(signatures), gpu.there(near), gpu.empty((n,), np.float64)
-    lanes, mean = lanes_for(n, np.float64), gpu.empty((d,), np.float32)
-    if len(taken):
-        gpu.launch(_one_approach, (1, n), points, gpu.there(taken), 0, len(taken), nearest)
-    for step in range(count):
-        if step == 0 and not len(taken):
-            gpu.launch(_one_mean, (1, d), points, mean)
-            gpu.launch(_one_from_mean, (1, n), points, mean, stretch, scores)
-        else:
-            gpu.launch(_one_score, (1, n), nearest, stretch, scores)
-        best_rows(scores, *lanes)
-        gpu.launch(_one_pick, (1, 1), *lanes, step, stretch, nearest, rows, gaps)
-        gpu.launch(_one_approach, (1, n), points, rows, step, step + 1, nearest)
-    return rows, gaps
-
-
-def _one_approach(points: F32, rows: I64, first: int, stop: int, nearest: F64) -> None:
-    """The squared distance of a row to the nearest of some rows, and of those before."""
-    row, _ = cuda.grid(2)
-    if row >= points.shape[0]:
-        return
-    for i in range(first, stop):
-        squares = 0.0
-        for k in range(points.shape[1]):
-            delta = np.float64(points[row, k]) - np.float64(points[rows[i], k])
-            squares += cuda.fma(delta, delta, 0.0)
-        nearest[row] = min(nearest[row], squares)
-
-
-def _one_mean(points: F32, mean: F32) -> None:
-    k, _ = cuda.grid(2)
-    if k < points.shape[1]:
-        total = 0.0
-        for row in range(points.shape[0]):
-            total += np.float64(points[row, k])
-        mean[k] = total / points.shape[0]
-
-
-def _one_from_mean(points: F32, mean: F32, stretch: F64, scores: F64) -> None:
-    row, _ = cuda.grid(2)
-    if row < points.shape[0]:
-        squares = 0.0
-        for k in range(points.shape[1]):
-            delta = np.float64(points[row, k]) - np.float64(mean[k])
-            squares += cuda.fma(delta, delta, 0.0)
-        scores[row] = squares * stretch[row]
-
-
-def _one_score(nearest: F64, stretch: F64, scores: F64) -> None:
-    row, _ = cuda.grid(2)
-    if row < nearest.shape[0]:
-        scores[row] = nearest[row] * stretch[row]
-
-
-def _one_pick(
-    tops: F64, top_rows: I64, step: int, stretch: F64, nearest: F64, rows: I64, gaps: F32
-) -> None:
-    column, _ = cuda.grid(2)
-    if column > 0:
-        return
-    best = 0
-    for lane in range(1, tops.shape[0]):
-        is_tied = tops[lane] == tops[best] and top_rows[lane] < top_rows[best]
-        if tops[lane] > tops[best] or is_tied:
-            best = lane
-    row = top_rows[best]
-    rows[step], gaps[step] = row, math.sqrt(nearest[row] * stretch[row])
-    nearest[row] = -np.inf

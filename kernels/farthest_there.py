@@ -21,7 +21,8 @@ extern "C" __global__ void mean_of_rows(const float* rows, i64 n, i64 d, float* 
   double total = 0;
   for (i64 start = -ROWS; start < n; start += ROWS) {
     __syncthreads();
-    for (int i = 0; i < ROWS / LANES && start >= 0; i++) fetched[i * LANES + lane][column] = next[i];
+    if (start >= 0)
+      for (int i = 0; i < ROWS / LANES; i++) fetched[i * LANES + lane][column] = next[i];
     __syncthreads();
     #pragma unroll
     for (int i = 0; i < ROWS / LANES; i++) {

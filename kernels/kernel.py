@@ -94,13 +94,7 @@ class Kernel(Generic[P, R]):
 
     def cupy(self, body: Body) -> Body:
         """Registers the host function that runs on CuPy's arrays; others on the GPU become such."""
-
-        def on_arrays(*values: Any) -> Any:  # noqa: ANN401 (what the body takes and gives)
-            from fewframes.kernels.raw import as_cupy
-
-            return body(*map(as_cupy, values))
-
-        self.bodies["cupy"] = functools.update_wrapper(on_arrays, body)
+        self.bodies["cupy"] = body
         return body
 
     def cuda_each(self, pictures: int) -> Callable[[Body], Body]:
@@ -165,6 +159,8 @@ class Kernel(Generic[P, R]):
         """Runs the body of the device on which the first argument lives."""
         values = self._in_order(args, kwargs)
         body = self._body_for(values[0])
+        if body is self.bodies.get("cupy"):
+            values = tuple(map(_as_cupy, values))
         self._rule(*values)
         result: R = body(*values)
         return result
@@ -188,8 +184,8 @@ class Kernel(Generic[P, R]):
             return (
                 self._timed if is_light and self._light_seconds < LIGHT_SECONDS else self._compiled
             )
-        if "cupy" in self.bodies and hasattr(array, "__cuda_array_interface__"):
-            return self.bodies["cupy"]  # a real GPU: the arrays that Numba's simulator plays lack it
+        if "cupy" in self.bodies and is_on_real_gpu(array):
+            return self.bodies["cupy"]
         if "cuda" not in self.bodies:
             raise TypeError(
                 f"{self.__name__} has no GPU body; got an array on a GPU; "
@@ -225,9 +221,20 @@ def with_names(function: Callable[..., Any], names: Mapping[str, Any]) -> Callab
 
 def is_on_gpu(array: Any) -> bool:  # noqa: ANN401 (any array library's)
     """Whether an array lies on a GPU, or on the one that Numba's simulator plays."""
-    if isinstance(array, np.ndarray):  # a quick answer: it is asked for each array of a picture
+    if type(array) is np.ndarray:  # a quick answer: it is asked for each array of a picture
         return False
-    return hasattr(array, "__cuda_array_interface__") or hasattr(array, "__cuda_ndarray__")
+    return is_on_real_gpu(array) or hasattr(array, "__cuda_ndarray__")
+
+
+def is_on_real_gpu(array: Any) -> bool:  # noqa: ANN401 (any array library's)
+    """Whether CuPy can take an array as it is, which it cannot take from Numba's simulator."""
+    return hasattr(array, "__cuda_array_interface__")
+
+
+def _as_cupy(value: Any) -> Any:  # noqa: ANN401 (arrays and numbers)
+    from fewframes.kernels.raw import as_cupy  # it imports this page
+
+    return as_cupy(value)
 
 
 def on_host(array: Any) -> Any:  # noqa: ANN401 (any array library's)

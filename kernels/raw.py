@@ -3,8 +3,7 @@
 1. `array_module` gives the library that computes where an array lies: NumPy, or CuPy on a GPU. What
    is written with it is one function for both, and tests run that very function on NumPy arrays.
 2. A loop that no call of such a library says well, or fast, is CUDA C++ in a string of its page
-   (`Source`). NVRTC compiles it for the GPU at hand when it is first launched; CuPy keeps the result
-   on disk.
+   (`Source`). NVRTC compiles it for the GPU at hand when it is first launched.
 3. Products are rounded before they are summed (`--fmad=false`), as on the CPU: where a page adds in
    a stated order, a GPU gives the same bits.
 
@@ -18,7 +17,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from fewframes.kernels.kernel import is_on_gpu
+from fewframes.kernels.kernel import is_on_real_gpu
 
 Arrays: TypeAlias = Any
 """The module `numpy` or `cupy`."""
@@ -35,7 +34,7 @@ def array_module(array: Any) -> Arrays:  # noqa: ANN401 (any array library's)
     >>> array_module(np.zeros(3)).__name__
     'numpy'
     """
-    return cupy() if is_on_gpu(array) else np
+    return cupy() if is_on_real_gpu(array) else np
 
 
 def cupy() -> Arrays:
@@ -53,7 +52,7 @@ def cupy() -> Arrays:
 
 def as_cupy(value: Any) -> Any:  # noqa: ANN401 (arrays and numbers)
     """An array on the GPU as CuPy's, which shares its memory; anything else as it is."""
-    return cupy().asarray(value) if is_on_gpu(value) else value
+    return cupy().asarray(value) if is_on_real_gpu(value) else value
 
 
 @dataclass(frozen=True, slots=True)

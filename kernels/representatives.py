@@ -2,14 +2,9 @@
 
 import numpy as np
 
-from fewframes.kernels import gpu
-from fewframes.kernels.gpu import cuda
-from fewframes.kernels.gpu_rows import best_rows, lanes_for
-from fewframes.kernels.kernel import F32, F64, I64, U8, U16, Kernel, on_host, require
+from fewframes.kernels.kernel import F32, I64, U16, Kernel, on_host, require
 from fewframes.kernels.representatives_there import representatives_there
 
-LEAST = np.iinfo(np.int64).min
-"""Below the worth of every row."""
 
 
 @Kernel
@@ -136,70 +131,3 @@ def _representatives_cpu(
 
 
 representatives.cupy(representatives_there)
-
-
-@representatives.cuda
-def _representatives_cuda(
-    alike: U16, unit: F32, bonus: I64, penalty: float, count: int, chosen: I64
-) -> tuple[gpu.DeviceArray, gpu.DeviceArray]:
-    (n, a), taken = alike.shape, on_host(chosen)
-    values, steps = gpu.there(np.zeros(count, np.int64)), len(taken) + count
-    rows = gpu.there(np.concatenate([taken, np.full(count, -1, np.int64)]))
-    if not steps:
-        return rows, values
-    best, nearest = gpu.there(np.zeros(a, np.int64)), gpu.there(np.zeros(n))
-    worth, is_taken = gpu.empty((n,), np.int64), gpu.there(np.zeros(n, np.uint8))
-    lanes = lanes_for(n, np.int64)
-    for step in range(steps):
-        if step >= len(taken):
-            gpu.launch(_one_worth, (1, n), alike, best, bonus, penalty, nearest, is_taken, worth)
-            best_rows(worth, *lanes)
-        gpu.launch(_one_pick, (1, 1), *lanes, step, len(taken), rows, values, is_taken)
-        gpu.launch(_one_best, (1, a), alike, rows, step, best)
-        if penalty > 0:
-            gpu.launch(_one_likeness, (1, n), unit, rows, step, nearest)
-    return rows[len(taken) :], values
-
-
-def _one_worth(
-    alike: U16, best: I64, bonus: I64, penalty: float, nearest: F64, is_taken: U8, worth: I64
-) -> None:
-    row, _ = cuda.grid(2)
-    if row >= alike.shape[0]:
-        return
-    total = bonus[row] - np.int64(round(penalty * nearest[row]))
-    for anchor in range(alike.shape[1]):
-        total += max(np.int64(alike[row, anchor]) - best[anchor], np.int64(0))
-    worth[row] = LEAST if is_taken[row] else total
-
-
-def _one_pick(
-    tops: I64, top_rows: I64, step: int, given: int, rows: I64, values: I64, is_taken: U8
-) -> None:
-    column, _ = cuda.grid(2)
-    if column > 0:
-        return
-    if step >= given:
-        best = 0
-        for lane in range(1, tops.shape[0]):
-            is_tied = tops[lane] == tops[best] and top_rows[lane] < top_rows[best]
-            if tops[lane] > tops[best] or is_tied:
-                best = lane
-        rows[step], values[step - given] = top_rows[best], tops[best]
-    is_taken[rows[step]] = 1
-
-
-def _one_best(alike: U16, rows: I64, step: int, best: I64) -> None:
-    anchor, _ = cuda.grid(2)
-    if anchor < alike.shape[1]:
-        best[anchor] = max(best[anchor], np.int64(alike[rows[step], anchor]))
-
-
-def _one_likeness(unit: F32, rows: I64, step: int, nearest: F64) -> None:
-    row, _ = cuda.grid(2)
-    if row < unit.shape[0]:
-        total = 0.0
-        for k in range(unit.shape[1]):
-            product = cuda.fma(np.float64(unit[row, k]), np.float64(unit[rows[step], k]), 0.0)
-            total += product
-        nearest[row] = max(nearest[row], total)

@@ -1,5 +1,7 @@
-"""CUDA C++ run on a CPU: a stand-in for CuPy whose arrays are NumPy's.
+"""CUDA C++ run on a CPU: a stand-in for CuPy, whose arrays are NumPy's by another name.
 
+Its functions are NumPy's, and give arrays that say they lie on a GPU, so that all behind them is
+dispatched as there.
 A C++ compiler takes the very source that NVRTC would. The threads of a block are fibers: each runs
 until its next barrier, in an order that can be reversed, so that a barrier that is missing shows as
 a result that depends on the order. Blocks run one after the other.
@@ -41,7 +43,7 @@ static unsigned __float_as_uint(float value) {
   std::memcpy(&bits, &value, 4);
   return bits;
 }
-static unsigned atomicAdd(unsigned* at, unsigned by) { const unsigned had = *at; *at += by; return had; }
+static unsigned atomicAdd(unsigned* at, unsigned by) { return (*at += by) - by; }
 static void __threadfence() {}
 static std::vector<char> dynamic_shared;
 static ucontext_t scheduler;
@@ -111,6 +113,33 @@ class RawModule:
         return launch
 
 
+class Array(np.ndarray):
+    """An array that says it lies on a GPU."""
+
+    __cuda_array_interface__ = property(lambda array: {"version": 3, "shape": array.shape})
+    copies = 0
+    """How many came to memory."""
+
+    def get(self):
+        Array.copies += 1
+        return np.array(self)
+
+
+def there(value):
+    """Arrays, also those of a tuple, as the stand-in's; anything else as it is."""
+    if isinstance(value, tuple):
+        return tuple(map(there, value))
+    return value.view(Array) if type(value) is np.ndarray else value
+
+
+def _function(name):
+    """NumPy's function of a name, whose arrays lie there."""
+    found = getattr(np, name)
+    if isinstance(found, type) or not callable(found):
+        return found
+    return lambda *given, **how: there(found(*given, **how))
+
+
 def _entry(name, parameters):
     """A function that unpacks pointers to arguments, as a launch does."""
     kinds = [re.sub(r"\s*\w+\s*$", "", one).strip() for one in parameters.split(",")]
@@ -140,19 +169,39 @@ def _as_argument(value):
 
 
 @pytest.fixture
-def cupy_on_cpu(monkeypatch):
-    """Puts the stand-in where CuPy would be imported."""
+def stand_in(monkeypatch):
+    """Puts the stand-in where CuPy would be imported; gives what puts arrays there."""
     from fewframes.kernels import raw
 
     if shutil.which("c++") is None:
         pytest.skip("no C++ compiler: `c++` is not found")
-    stand_in = types.ModuleType("cupy")
-    stand_in.__getattr__ = lambda name: getattr(np, name)
-    stand_in.RawModule = RawModule
-    monkeypatch.setitem(sys.modules, "cupy", stand_in)
+    module = types.ModuleType("cupy")
+    module.__getattr__ = _function
+    module.RawModule = RawModule
+    monkeypatch.setitem(sys.modules, "cupy", module)
+    monkeypatch.setattr(Array, "copies", 0)
     caches = (raw._module, raw._compiled)
     for cache in caches:
         cache.cache_clear()
-    yield stand_in
+    yield there
     for cache in caches:
         cache.cache_clear()
+
+
+@pytest.fixture
+def real_gpu():
+    """What puts arrays on a GPU; skips where there is none, fails there under REQUIRE_GPU=1."""
+    try:
+        import cupy
+
+        cupy.zeros(1)
+    except Exception as error:  # CuPy has its own for each library that is missing
+        outcome = pytest.fail if os.environ.get("REQUIRE_GPU") == "1" else pytest.skip
+        outcome(f"no GPU for CuPy here: {type(error).__name__}: {error}".splitlines()[0])
+    return lambda value: cupy.asarray(value) if isinstance(value, np.ndarray) else value
+
+
+@pytest.fixture(params=["stand_in", pytest.param("real_gpu", marks=pytest.mark.gpu)])
+def put(request):
+    """What puts arrays where CuPy takes them: the stand-in's, and a real GPU's."""
+    return request.getfixturevalue(request.param)

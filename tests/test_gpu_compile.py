@@ -13,19 +13,17 @@ import pytest
 import fewframes.kernels as kernels
 from fewframes.kernels import KERNELS, Kernel, gpu, unlike
 
-U8, F32, NONE = np.zeros((9, 9), np.uint8), np.zeros((4, 3, 5), np.float32), np.empty(0, np.int64)
+U8, F32 = np.zeros((9, 9), np.uint8), np.zeros((4, 3, 5), np.float32)
 HALF, ROWS = np.zeros((5, 5), np.uint8), np.ones((5, 4), np.float32)
 TAKEN = np.array([1])
 GPU_ARGUMENTS = {
     "block_means": (U8, 4),
     "count_unlike": (np.zeros((9, 7, 3), np.uint8), np.ones((9, 7, 3), np.uint8)),
-    "farthest_first": (ROWS, 2, NONE, np.ones(5)),
     "grid_change": (F32, np.stack([F32, F32]), 6.0),
     "grid_look": (F32, np.zeros((4, 256), np.float32)),
     "hamming64": (np.zeros(3, np.uint64), np.zeros(4, np.uint64)),
     "nearest_change": (F32, np.stack([F32, F32]), 6.0),
     "picture_sweep": (U8, HALF, HALF, 2, 16, 239),
-    "pivoted_cholesky": (ROWS, np.ones(5), 2, TAKEN),
     "representatives": (
         np.zeros((5, 3), np.uint16),
         ROWS,

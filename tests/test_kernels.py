@@ -16,6 +16,7 @@ BODIES = [
     pytest.param(name, body, marks=[pytest.mark.gpu] if body == "cuda" else [], id=f"{name}-{body}")
     for name, kernel in KERNELS.items()
     for body in kernel.bodies
+    if body != "cupy"  # tests/test_cupy.py
 ]
 
 

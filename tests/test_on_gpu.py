@@ -14,13 +14,11 @@ from on_gpu import need_gpu, to_device
 import fewframes
 from fewframes.bench.films import RECIPES, write_film
 from fewframes.bindings import dali, dali_finish, dali_slices, dali_video
-from fewframes.choose.selection import select
 from fewframes.decode.choosing import Asked
 from fewframes.decode.decoding import DecodeReport, decoder
 from fewframes.decode.plan import plan_frames
 from fewframes.kernels import gpu
 from fewframes.measure.scanning import scan
-from fewframes.media.table import FrameTable
 from fewframes.runs.pipeline import index_film
 from fewframes.storage.recipes import Recipe
 from fewframes.storage.store import create_store, open_store
@@ -195,17 +193,3 @@ def test_samples_and_shots_take_the_device(film):
     ):
         ours, theirs = (find(backend="dali", device=device) for device in ("cpu", "cuda"))
         assert ours.tolist() == theirs.tolist()
-
-
-@pytest.mark.parametrize("policy", ["adaptive", "kcenter", "dpp", "facility", "maxvol"])
-@pytest.mark.parametrize("span", [None, (1.0, 7.0)])
-def test_signatures_on_a_gpu_select_what_those_in_memory_do(policy, span, traffic):
-    rng = np.random.default_rng(3)
-    points = rng.standard_normal((9, 4)).astype(np.float32)
-    points[4] = points[1]
-    ours = FrameTable.from_seconds(range(9), signatures=points)
-    theirs = replace(ours, signatures=to_device(points, "cuda"))
-    picks = [select(t, budget=4, policy=policy, span=span) for t in (ours, theirs)]
-    assert picks[0].rows.tolist() == picks[1].rows.tolist()
-    np.testing.assert_allclose(picks[0].scores, picks[1].scores, rtol=1e-5)
-    assert bool(traffic["launches"]) == (policy in ("adaptive", "kcenter", "dpp"))

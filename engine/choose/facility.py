@@ -11,8 +11,9 @@ from fewframes.arrays import F32, I64, U16
 from fewframes.choose.candidates import Candidates, Picks, signatures_of
 from fewframes.choose.floors import unit_scores, with_floor
 from fewframes.choose.peaks import standing_out
-from fewframes.kernels.kernel import is_on_gpu
-from fewframes.kernels.raw import array_module
+from fewframes.chunks import CHUNK_THERE
+from fewframes.kernels.kernel import is_on_real_gpu
+from fewframes.kernels.raw import array_module, as_cupy
 
 ANCHORS, PAIRS = 512, 12_500_000
 """Frames that have to be represented: as many as make this many pairs with the candidates, but at
@@ -78,13 +79,16 @@ def represented(
 ) -> Picks:
     """Runs the kernel in units of 1 / (65535 · anchors) of a mean gain.
 
+    Signatures that lie on a GPU, as the table's, are compared and picked from there: similarities
+    are then the same to one 65535th.
+
     >>> from fewframes.choose.candidates import example_candidates
     >>> represented(example_candidates(), budget=1, redundancy=0.0).reasons
     ('relevance',)
     """
-    from fewframes.kernels import representatives
+    from fewframes.kernels import on_host, representatives
 
-    unit = unit_rows(signatures_of(candidates))
+    unit = unit_rows(_signatures_where_they_lie(candidates))
     n = len(unit)
     count = max(ANCHORS, PAIRS // n) if anchors is None else anchors
     alike = similarities(unit, anchors=anchor_rows(n, count=count))
@@ -95,14 +99,23 @@ def represented(
     bonus = np.rint(relevance * (RELEVANCE / COVERAGE * whole)).astype(np.int64)
 
     def best(*, count: int, chosen: I64) -> tuple[I64, F32]:
-        rows, gains = representatives(
-            alike, unit, bonus, redundancy / COVERAGE * whole, count, chosen
-        )
+        penalty = redundancy / COVERAGE * whole
+        rows, gains = map(on_host, representatives(alike, unit, bonus, penalty, count, chosen))
         is_gain = np.logical_and.accumulate(gains > 0)
         return rows[is_gain], (gains[is_gain] / whole).astype(np.float32)
 
     reason = "relevance" if bonus.any() else "typical"
     return with_floor(candidates, budget=budget, reason=reason, method=best)
+
+
+def _signatures_where_they_lie(candidates: Candidates) -> F32:
+    """On the GPU, if the table's lie there and CuPy can take them; values not finite are 0."""
+    signatures, there = signatures_of(candidates), candidates.signatures_there
+    if not is_on_real_gpu(there):
+        return signatures
+    there = as_cupy(there)
+    finite: F32 = array_module(there).where(array_module(there).isfinite(there), there, 0)
+    return finite.astype(np.float32, copy=False)
 
 
 def anchor_rows(n: int, *, count: int) -> I64:
@@ -137,7 +150,7 @@ def similarities(unit: F32, *, anchors: I64) -> U16:
     >>> similarities(np.eye(2, dtype=np.float32), anchors=np.array([1])).tolist()
     [[0], [65535]]
     """
-    xp, chunk = array_module(unit), 8192 if is_on_gpu(unit) else 1024
+    xp, chunk = array_module(unit), CHUNK_THERE if is_on_real_gpu(unit) else 1024
     targets = xp.ascontiguousarray(unit[xp.asarray(anchors)].T) * np.float32(ONE)
     alike: U16 = xp.empty((len(unit), len(anchors)), np.uint16)
     for first in range(0, len(unit), chunk):

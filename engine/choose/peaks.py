@@ -16,6 +16,8 @@ import numpy as np
 
 from fewframes.arrays import F32, F64, I64
 from fewframes.choose.candidates import ROUNDING_SECONDS
+from fewframes.kernels.kernel import on_host
+from fewframes.kernels.raw import array_module
 
 HALF_WIDTHS = (0.0, 0.5, 1.0, 2.0)
 """Seconds to either side that are averaged."""
@@ -28,8 +30,8 @@ APART = 0.5
 def standing_out(scores: F64, *, seconds: F64, unit: F32) -> F64:
     """Scores of frames as peaks, 0 to 1, ``[n] f64``; flat scores stay 0.
 
-    ``scores [n]`` are finite, ``seconds [n]`` not decreasing, ``unit [n, d]`` pictures at length 1.
-    O(n · d).
+    ``scores [n]`` are finite, ``seconds [n]`` not decreasing, ``unit [n, d]`` pictures at length 1,
+    in memory or on a GPU. O(n · d).
 
     >>> scores = np.array([0.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.9, 0.0])
     >>> out = standing_out(scores, seconds=np.arange(9.0) * 30, unit=np.ones((9, 1), np.float32))
@@ -51,7 +53,7 @@ def view_numbers(unit: F32) -> I64:
     >>> view_numbers(np.array([[1, 0], [1, 0], [0, 1]], np.float32)).tolist()
     [0, 0, 1]
     """
-    alike = np.einsum("nd,nd->n", unit[1:], unit[:-1])
+    alike = on_host(array_module(unit).einsum("nd,nd->n", unit[1:], unit[:-1]))
     return np.concatenate([[0], np.cumsum(alike < SAME_VIEW)]).astype(np.int64)
 
 

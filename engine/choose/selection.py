@@ -29,8 +29,8 @@ from fewframes.choose.wishes import (
     checked_budget,
     checked_relevance,
 )
-from fewframes.kernels import gpu, on_host
-from fewframes.kernels.kernel import is_on_gpu
+from fewframes.kernels.kernel import is_on_real_gpu, on_host
+from fewframes.kernels.raw import array_module, as_cupy
 from fewframes.measure.oddity import USED
 from fewframes.media.table import FrameTable
 
@@ -199,8 +199,9 @@ def _candidates(
     signatures, there = None, None
     if rule.needs_pictures and table.signatures is not None:
         signatures = _finite(on_host(table.signatures), rows)
-        if is_on_gpu(table.signatures):
-            there = table.signatures if len(rows) == len(table) else gpu.there(signatures)
+        if is_on_real_gpu(table.signatures):
+            there = as_cupy(table.signatures)
+            there = there if len(rows) == len(table) else there[array_module(there).asarray(rows)]
     return Candidates(
         seconds=table.seconds[rows],
         is_keyframe=table.is_keyframe[rows],

@@ -11,6 +11,7 @@ from fewframes.arrays import F32, F64, I64, U8, U64, Mask, Samples
 from fewframes.errors import MissingBackendError
 from fewframes.kernels import on_host
 from fewframes.kernels.kernel import is_on_gpu
+from fewframes.kernels.raw import as_cupy
 
 if TYPE_CHECKING:
     import torch
@@ -117,9 +118,10 @@ class FrameBatch:
         """Hands the pixels to any array library without a copy, in memory or on a GPU."""
         if self.device == "cpu":
             return self.frames.__dlpack__(**options)
-        from fewframes.bindings.dali_machine import dlpack_of
-
-        return dlpack_of(self.frames, **options)
+        try:
+            return as_cupy(self.frames).__dlpack__(**options)
+        except ImportError as error:
+            raise MissingBackendError(str(error)) from error
 
     def __dlpack_device__(self) -> tuple[int, int]:
         """Says where the pixels are, as the DLPack protocol wants it."""

@@ -18,25 +18,23 @@ references is the idea of ViBe (O. Barnich and M. Van Droogenbroeck, IEEE TIP 20
 k-th nearest neighbour as a measure of outliers is from S. Ramaswamy et al., SIGMOD 2000.
 """
 
-from collections.abc import Callable, Mapping
-from typing import TypeVar
+from collections.abc import Mapping
 
 import numpy as np
 
 from fewframes.arrays import F16, F32, F64, I64, Samples
-from fewframes.chunks import in_chunks
-from fewframes.kernels.kernel import is_on_gpu
+from fewframes.chunks import CHUNK_THERE, in_chunks
+from fewframes.kernels.kernel import is_on_real_gpu
 from fewframes.kernels.raw import array_module
 
-R = TypeVar("R")
 APART_SECONDS = 8.5
 """Frames nearer in time are not compared: evidence as long as this is not explained by itself."""
 MOST = 4096
 """Rows that frames are compared with; of more, this many, evenly spread, stand for all."""
 RARE, ALIKE = 17, 40
 """How many of the most similar frames are looked at, for rarity and for oddity."""
-CHUNK, CHUNK_THERE = 256, 8192
-"""Frames compared at a time by a thread, and on a GPU, which bounds the memory."""
+CHUNK = 256
+"""Frames compared at a time by a thread, which bounds the memory."""
 DARKEST = 24.0
 """Added to luma before its logarithm, in levels, so that noise in the dark counts little."""
 LIGHT_WEIGHT = 0.5
@@ -94,8 +92,11 @@ def _alike_rows(signatures: F32, seconds: F64, bank: I64, apart: float) -> tuple
     near = [np.searchsorted(seconds[bank], seconds - apart, "left")]
     near.append(np.searchsorted(seconds[bank], seconds + apart, "right"))
     stretches = xp.asarray(np.stack(near, axis=1))
-    parts = _in_chunks(
-        lambda rows: _alike(signatures[rows], others, stretches[rows]), signatures
+    parts = in_chunks(
+        lambda rows: _alike(signatures[rows], others, stretches[rows]),
+        len(seconds),
+        chunk=CHUNK,
+        there=signatures,
     )
     alike, rarity = map(xp.concatenate, zip(*parts, strict=True))
     return alike, rarity
@@ -110,19 +111,15 @@ def _windows(cells: F16, bank: I64, alike: I64) -> F16:
     def bound(rows: slice) -> None:
         low[rows], high[rows] = _bounds(_evened(cells[bank[rows]]))
 
-    _in_chunks(bound, cells[: len(bank)])
-    parts = _in_chunks(
-        lambda rows: _left_over(_evened(cells[rows]), low, high, alike[rows]), cells
+    in_chunks(bound, len(bank), chunk=CHUNK, there=cells)
+    parts = in_chunks(
+        lambda rows: _left_over(_evened(cells[rows]), low, high, alike[rows]),
+        len(alike),
+        chunk=CHUNK,
+        there=cells,
     )
     windows: F16 = xp.concatenate(parts)
     return windows
-
-
-def _in_chunks(work: Callable[[slice], R], rows: Samples) -> list[R]:
-    """Work on rows where they lie: on the cores there are, or one large chunk after the other."""
-    if is_on_gpu(rows):
-        return in_chunks(work, len(rows), chunk=CHUNK_THERE, threads=1)
-    return in_chunks(work, len(rows), chunk=CHUNK)
 
 
 def _for_distances(others: F32) -> F32:
@@ -185,9 +182,9 @@ def _left_over(cells: F32, low: F32, high: F32, alike: I64) -> F16:
 def _oddity(left: F16) -> F32:
     """The largest window beside what is usual there, less half of the picture's 90 % quantile."""
     xp, every = array_module(left), -(-len(left) // MOST)
-    chunk = CHUNK_THERE if is_on_gpu(left) else CHUNK
     usual = xp.quantile(left[::every].astype(np.float32), 0.97, axis=0) + 1
     odd: F32 = xp.empty(len(left), np.float32)
+    chunk = CHUNK_THERE if is_on_real_gpu(left) else CHUNK
     for first in range(0, len(left), chunk):
         part = left[first : first + chunk] / usual
         odd[first : first + chunk] = part.max(axis=1) - 0.5 * xp.quantile(part, 0.9, axis=1)

@@ -11,13 +11,12 @@ import numpy as np
 
 from fewframes.arrays import F32, Mask
 from fewframes.chunks import in_chunks
-from fewframes.kernels.kernel import is_on_gpu
 from fewframes.kernels.raw import array_module
 
 MOST_KEPT = 4096
 """Kept pictures that a frame is compared with; of more, this many, evenly spread, stand for all."""
-CHUNK, CHUNK_THERE = 512, 8192
-"""Frames compared at a time by a thread, and on a GPU, which bounds the memory."""
+CHUNK = 512
+"""Frames compared at a time by a thread, which bounds the memory."""
 
 
 def familiarity(signatures: F32, is_kept: Mask) -> F32:
@@ -38,7 +37,7 @@ def familiarity(signatures: F32, is_kept: Mask) -> F32:
         kept = kept[np.linspace(0, len(kept) - 1, MOST_KEPT).round().astype(np.int64)]
     if not len(signatures):
         return np.empty(0, np.float32)
-    xp, is_there = array_module(signatures), is_on_gpu(signatures)
+    xp = array_module(signatures)
     numbers = xp.asarray(kept)
     pictures = signatures[numbers]
 
@@ -52,5 +51,6 @@ def familiarity(signatures: F32, is_kept: Mask) -> F32:
         found: F32 = xp.clip(likeness.max(axis=1), 0.0, 1.0)
         return found
 
-    how = {"chunk": CHUNK_THERE, "threads": 1} if is_there else {"chunk": CHUNK}
-    return xp.concatenate(in_chunks(best, len(signatures), **how))
+    parts = in_chunks(best, len(signatures), chunk=CHUNK, there=signatures)
+    column: F32 = xp.concatenate(parts)
+    return column

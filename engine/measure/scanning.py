@@ -18,7 +18,8 @@ from fewframes.decode.deciding import decoder_for
 from fewframes.decode.decoding import DecodeReport
 from fewframes.decode.frames import Format, FrameBatch
 from fewframes.decode.plan import plan_frames
-from fewframes.kernels.kernel import is_on_gpu
+from fewframes.kernels.kernel import is_on_gpu, is_on_real_gpu, on_host
+from fewframes.kernels.raw import cupy
 from fewframes.measure.boundaries import shot_starts
 from fewframes.measure.oddity import coarse_cells, rarity_and_oddity
 from fewframes.measure.redundancy import familiarity
@@ -29,6 +30,8 @@ from fewframes.media.timeline import Timeline, example_timeline
 
 BLOCK = 32
 """Pictures whose grids are made coarse at a time."""
+THERE_FROM = 4096
+"""Rows from which on a film whose pictures lay on a GPU is compared with itself there, too."""
 GRID_TIMES_A_FRAME = 16
 """With more times of the grid than so many a frame, only those next to frames are looked at."""
 Keep: TypeAlias = Callable[[Any], int]
@@ -118,11 +121,14 @@ class Rows:
     """Pictures kept so far."""
     latest: int = -1
     """The highest frame number so far."""
+    lay_there: bool = False
+    """Whether a picture lay on a GPU."""
 
     def add(self, frame: Seen) -> None:
         """Measures a frame, and keeps its picture if it is no repeat."""
         measured = self.measure.measure(frame.swept, is_late=frame.number < self.latest)
         self.latest = max(frame.number, self.latest)
+        self.lay_there = self.lay_there or is_on_real_gpu(frame.picture and frame.picture[0])
         if measured.repeats < 0:
             slot = self.keep(frame.picture) if self.keep else self.kept
             self.kept += 1
@@ -190,10 +196,11 @@ class Rows:
         repeats = place[np.array(self.repeats, np.int64)[order]]
         looks = np.empty((0, 3), np.float32) if signatures is None else signatures
         columns["repeats"] = repeats
-        columns["familiarity"] = familiarity(looks, repeats < 0)
-        columns["rarity"], columns["oddity"] = rarity_and_oddity(
-            self._all_cells(order), looks, seconds
-        )
+        cells, near = self._all_cells(order), looks
+        if self.lay_there and len(order) >= THERE_FROM:
+            cells, near = map(cupy().asarray, (cells, looks))
+        columns["familiarity"] = on_host(familiarity(near, repeats < 0))
+        columns["rarity"], columns["oddity"] = map(on_host, rarity_and_oddity(cells, near, seconds))
         columns["shot_start"] = shot_starts(columns, looks).astype(np.float32)
         hashes = np.array(self.hashes, np.uint64).reshape(-1, 2)[order]
         columns["luma_xxh64"], columns["picture_xxh64"] = np.ascontiguousarray(hashes.T)
