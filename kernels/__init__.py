@@ -5,8 +5,9 @@ the meaning, with an example), `@<name>.check` where arguments can be wrong, and
 one self-contained function of loops; name it in this file; and give it a row in ARGUMENTS of
 `tests/kernel_arguments.py` and in SIZES of `bench/suite/bench_kernels.py`. For a GPU, put
 `@<name>.cuda` on the host function that launches its loops (`kernels/gpu.py`), or `.cuda_each` on
-one that takes many pictures in the launches of one; for a few arrays without Numba, `@<name>.light`
-on a function of NumPy calls.
+one that takes many pictures in the launches of one; where CuPy's calls or CUDA C++ are faster,
+`@<name>.cupy` on a function of those (`kernels/raw.py`), which `tests/test_cupy.py` runs on a CPU.
+For a few arrays without Numba, put `@<name>.light` on a function of NumPy calls.
 Importing this package does not import Numba; the first call of a kernel does.
 """
 

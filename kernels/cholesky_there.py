@@ -132,8 +132,8 @@ def cholesky_there(
     known = xp.zeros(2, np.int64)
     for step in range(steps):
         if step:
-            what = (points, n, d, factors, step - 1, rows, least, basis, known)
-            SOURCE.launch("next_direction", 1, *what)
+            added = (points, n, d, factors, step - 1, rows, least, basis, known)
+            SOURCE.launch("next_direction", 1, *added)
         what = (points, n, d, factors, basis, spanned, step, steps, left, least, known)
         SOURCE.launch("pick_longest", blocks_for(n), *what, *room, rows, lengths)
     end = int((rows >= 0).sum())  # behind it no row had anything left

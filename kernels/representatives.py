@@ -6,7 +6,6 @@ from fewframes.kernels.kernel import F32, I64, U16, Kernel, on_host, require
 from fewframes.kernels.representatives_there import representatives_there
 
 
-
 @Kernel
 def representatives(
     alike: U16, unit: F32, bonus: I64, penalty: float, count: int, chosen: I64

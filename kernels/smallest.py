@@ -153,7 +153,7 @@ def sorted_columns(values: F32, skipped: I64, count: int) -> I64:
     has_turn = xp.take_along_axis(~is_left_out, order, axis=1)
     order = xp.take_along_axis(order, xp.argsort(~has_turn, axis=1, kind="stable"), axis=1)
     room = (m - (skipped[:, 1:] - skipped[:, :1]))[:, :1]
-    found = xp.full((n, count), -1, np.int64)
+    found: I64 = xp.full((n, count), -1, np.int64)
     wide = min(m, count)
     found[:, :wide] = xp.where(xp.arange(wide) < room, order[:, :wide], -1)
     return found

@@ -26,7 +26,7 @@ def familiarity(signatures: F32, is_kept: Mask) -> F32:
     the dot product of two signatures of length 1, and not below 0: 1 for the same look whatever its
     exposure, about 0 for nothing in common. The first frame, and any other with no kept one before
     it, has 0. O(n * min(kept, MOST_KEPT) * d). Signatures on a GPU, as CuPy's array, are compared
-    there, and the column lies there: the same to 1e-6, rounded in another order.
+    there, and the column lies there: the same to 1e-5, rounded in another order.
 
     >>> looks = np.array([[1, 0], [0, 1], [1, 0], [0.66, 0.75]], np.float32)
     >>> familiarity(looks, np.array([True, True, False, True])).round(2).tolist()
@@ -43,12 +43,13 @@ def familiarity(signatures: F32, is_kept: Mask) -> F32:
 
     def best(part: slice) -> F32:
         earlier = int(np.searchsorted(kept, part.stop - 1))
+        found: F32 = xp.zeros(part.stop - part.start, np.float32)
         if not earlier:
-            return xp.zeros(part.stop - part.start, np.float32)
+            return found
         likeness = signatures[part] @ pictures[:earlier].T
         rows = xp.arange(part.start, part.stop)[:, None]
         likeness[rows <= numbers[:earlier]] = 0.0
-        found: F32 = xp.clip(likeness.max(axis=1), 0.0, 1.0)
+        xp.clip(likeness.max(axis=1), 0.0, 1.0, out=found)
         return found
 
     parts = in_chunks(best, len(signatures), chunk=CHUNK, there=signatures)

@@ -30,8 +30,10 @@ from fewframes.media.timeline import Timeline, example_timeline
 
 BLOCK = 32
 """Pictures whose grids are made coarse at a time."""
-THERE_FROM = 4096
-"""Rows from which on a film whose pictures lay on a GPU is compared with itself there, too."""
+THERE_FROM = 16384
+"""Rows from which on a film whose pictures lay on a GPU is compared with itself there, too. A CPU
+took a second for each 9,000 (16 cores beside an H200); a GPU 0.1 s for 100,000, but CuPy takes half
+a second to start, and seven when it compiles its kernels for the first time on a machine."""
 GRID_TIMES_A_FRAME = 16
 """With more times of the grid than so many a frame, only those next to frames are looked at."""
 Keep: TypeAlias = Callable[[Any], int]
