@@ -8,7 +8,10 @@
    packets around withheld ones are not in their coded order, the run is decoded again with nothing
    withheld, then from one keyframe further back, then from the start of the file; what is still
    missing is reported.
-4. An error that FFmpeg raises or logs touches every picture up to the next keyframe; what it still
+4. AV1 is decoded strictly first (`STRICT`). A packet that only a strict decoder refuses is doubted:
+   on the next rungs, less strict, it counts as damage; in a decode from the start of the file it
+   does not, since that is what everybody sees.
+5. An error that FFmpeg raises or logs touches every picture up to the next keyframe; what it still
    touches on the last try is marked as damaged.
 """
 
@@ -19,7 +22,7 @@ import numpy as np
 from av.video.frame import PictureType, VideoFrame
 
 from fewframes.arrays import I64, Mask
-from fewframes.bindings.ffmpeg_cursor import Cursor, LandingError, OutOfOrderError
+from fewframes.bindings.ffmpeg_cursor import STRICT, Cursor, LandingError, OutOfOrderError
 from fewframes.bindings.ffmpeg_log import complaints, is_harmless
 from fewframes.bindings.ffmpeg_pixels import Pixels
 from fewframes.bindings.ffmpeg_unwritten import SILENT, UNFINISHED_WORDS, Unfinished
@@ -33,7 +36,8 @@ ENDED_WITHIN = 3
 """Packets from a picture's own on that may complete it: its second field, and the next picture."""
 LINEAR_TRIES = 2
 """After so many decodes from the start of the file that brought nothing, no more are made: a long
-film with many damaged stretches would be decoded again and again."""
+film with many damaged stretches would be decoded again and again. After so many that accepted
+what a strict decoder refuses, no more strict decodes are made: the encoder was not strict."""
 
 
 def decode(
@@ -49,7 +53,7 @@ def decode(
     pixels = Pixels(timeline.stream, format, size, report, count)
     number_of = np.full(len(timeline.packets), -1)
     number_of[timeline.order] = np.arange(len(timeline))
-    cursor = Cursor(timeline)
+    cursor = Cursor(timeline, is_strict=timeline.stream.codec in STRICT)
     report.decoders.add(FFMPEG_ON_CPU)
     if timeline.stream.codec not in SAYS_UNREFERENCED:
         report.nothing_withheld.add(f"{timeline.stream.codec} does not say what may be")
@@ -86,12 +90,14 @@ def _decode_run(
 
     A picture is marked on the last rung alone: what a seek has done, a start further back undoes.
     """
-    wanted, rung = set(run.wanted.tolist()), None
-    while wanted and (rungs := _rungs_after(cursor.timeline, run, wanted, report, rung)):
+    wanted, rung, doubted = set(run.wanted.tolist()), None, set[int]()
+    is_strict = cursor.timeline.stream.codec in STRICT and report.strict_in_vain < LINEAR_TRIES
+    while wanted and (rungs := _rungs_after(cursor.timeline, run, wanted, report, rung, is_strict)):
         rung, feed = next(iter(rungs.items()))
+        cursor.be_strict(is_strict and rung == "planned")
         report.count(rung)
         before, is_last, has_sound = len(report.anomalies), len(rungs) == 1, False
-        for row, picture, is_damaged in _attempt(cursor, feed, wanted, report):
+        for row, picture, is_damaged in _attempt(cursor, feed, wanted, report, doubted):
             if is_last or not is_damaged:
                 has_sound |= not is_damaged
                 wanted.remove(row)
@@ -99,17 +105,21 @@ def _decode_run(
         report.linear_in_vain += rung == "linear" and not has_sound
         if len(report.anomalies) > before:
             cursor.close()  # a decoder that has met damage is not used again
+        elif doubted and not wanted and not feed[0]:
+            report.strict_in_vain += 1
+        if cursor.is_strict:
+            doubted = {row for row, _ in report.anomalies[before:]}
         if wanted and not is_last:
             del report.anomalies[before:]
     report.missing.extend(sorted(wanted))
 
 
 def _attempt(
-    cursor: "Cursor", feed: I64, wanted: set[int], report: DecodeReport
+    cursor: "Cursor", feed: I64, wanted: set[int], report: DecodeReport, doubted: set[int]
 ) -> Iterator[tuple[int, VideoFrame, bool]]:
     """Feeds packets, and ends early where they are not what the timeline promised."""
     try:
-        yield from _feed(cursor, feed, wanted, report)
+        yield from _feed(cursor, feed, wanted, report, doubted if feed[0] else set())
     except LandingError:
         cursor.close()
     except OutOfOrderError as error:
@@ -118,7 +128,12 @@ def _attempt(
 
 
 def _rungs_after(
-    timeline: Timeline, run: Run, wanted: set[int], report: DecodeReport, last: Rung | None
+    timeline: Timeline,
+    run: Run,
+    wanted: set[int],
+    report: DecodeReport,
+    last: Rung | None,
+    is_strict: bool,
 ) -> dict[Rung, I64]:
     """What may still be fed for the packets that are wanted, the least first."""
     if last is None:
@@ -135,13 +150,18 @@ def _rungs_after(
         rungs["earlier"] = np.arange(earlier[-1], end)
     if last != "linear" and first > 0 and report.linear_in_vain < LINEAR_TRIES:
         rungs["linear"] = np.arange(end)
+    if last in (None, "planned") and is_strict and not rungs.keys() - {"planned"}:
+        rungs["whole"] = np.arange(first, end)
     return rungs
 
 
 def _feed(
-    cursor: "Cursor", feed: I64, wanted: set[int], report: DecodeReport
+    cursor: "Cursor", feed: I64, wanted: set[int], report: DecodeReport, doubted: set[int]
 ) -> Iterator[tuple[int, VideoFrame, bool]]:
-    """Gives each picture that is wanted, with its row and whether it may be damaged."""
+    """Gives each picture that is wanted, with its row and whether it may be damaged.
+
+    Packets that are doubted count as damage, whatever the decoder says.
+    """
     start, second = int(feed[0]), cursor.timeline.packets.is_second_field
     damage = _Damage(cursor, start)
     is_landed = start == 0 or bool(second[start + 1 : start + 2].any())
@@ -151,7 +171,7 @@ def _feed(
         report.pictures += is_fed
         if unfinished and unfinished.has(pictures or ()):
             damage.log.append(UNFINISHED_WORDS)
-        if damage.log or pictures is None or (is_fed and broken[row]):
+        if damage.log or pictures is None or (is_fed and (broken[row] or row in doubted)):
             damage.begin(row, report)
         for picture in pictures or ():
             is_landed |= picture.pts == start and picture.pict_type == PictureType.I

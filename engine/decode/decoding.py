@@ -48,13 +48,16 @@ class DecodeReport:
     """Packets given to the decoder."""
     runs: int = 0
     whole: int = 0
-    """Runs decoded again with nothing withheld: their packets do not follow as they were coded."""
+    """Runs decoded again with nothing withheld, or less strictly: their packets do not follow as
+    they were coded, or are not coded as the standard says."""
     earlier: int = 0
     """Runs decoded again from one keyframe further back."""
     linear: int = 0
     """Runs decoded again from the very start of the file."""
     linear_in_vain: int = 0
     """Those of them that gave no frame that was not there before."""
+    strict_in_vain: int = 0
+    """Decodes in order that had no complaint of packets that a strict decoder refuses."""
     missing: list[int] = field(default_factory=list)
     """Packets whose frames never came out."""
     anomalies: list[tuple[int, str]] = field(default_factory=list)

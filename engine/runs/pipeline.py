@@ -199,7 +199,8 @@ def _leave_part(
 
 def is_unclean(report: DecodeReport) -> bool:
     """Whether decoding a range has met anything that another cut might meet otherwise."""
-    return bool(report.anomalies or report.missing or report.earlier or report.linear)
+    retried = report.earlier or report.linear or report.strict_in_vain
+    return bool(report.anomalies or report.missing or retried)
 
 
 def _outcome(
