@@ -28,6 +28,10 @@ class NoSpaceError(FewframesError, OSError):
     """The disk has too little space for what is to be written; nothing has been."""
 
 
+class UnwritableStoreError(FewframesError, PermissionError):
+    """A store cannot be written: a read-only folder or disk, or one without any space."""
+
+
 class UnreachableStoreError(FewframesError, ConnectionError):
     """An object store does not answer, or refuses; what was published there is as it was."""
 

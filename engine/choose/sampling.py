@@ -32,6 +32,7 @@ def sample(
     stream: int | None = None,
     backend: str | None = None,
     device: str = "cpu",
+    allow_damaged: bool = False,
     **wishes: Unpack[Wishes],
 ) -> FrameBatch:
     """Selects ``budget`` frames of a video file by a policy and reads them, in order of time.
@@ -55,6 +56,7 @@ def sample(
         table = time_table(timeline)
     chosen = select(table, budget=budget, policy=policy, **wishes)
     how: dict[str, Any] = {"size": size, "backend": backend, "device": device}
+    how["allow_damaged"] = allow_damaged
     return with_scores(read(timeline, frames=chosen.frame_numbers, **how), chosen)
 
 

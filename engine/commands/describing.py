@@ -91,12 +91,22 @@ def video_line(video: "Video") -> dict[str, Any]:
     }
 
 
-LISTED = ("id", "status", "rows", "stored", "duration_seconds", "height", "width")
+LISTED = (
+    "id",
+    "status",
+    "rows",
+    "stored",
+    "duration_seconds",
+    "height",
+    "width",
+    "reason",
+    "notes",
+)
 """Columns of the catalogue that `listed_line` reads."""
 
 
 def listed_line(row: dict[str, Any]) -> dict[str, Any]:
-    """Says of a row of the catalogue what a list shows; nothing where a record is unreadable."""
+    """Says of a row of the catalogue what a list shows; None where a record is unreadable."""
     size = None if row["height"] is None else f"{row['height']}x{row['width']}"
     seconds = row["duration_seconds"]
     return {

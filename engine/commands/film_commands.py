@@ -66,6 +66,9 @@ def probe(file: Path, as_json: bool, stream: int | None, verify: bool) -> None:
 @click.option("--size", callback=read_size, help="Longer side, or HxW, of frames from a file.")
 @BACKEND
 @DEVICE
+@click.option(
+    "--allow-damaged", is_flag=True, help="Take frames of a file that damage may have touched."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write JPEGs and frames.json here.")
 @plainly
@@ -84,6 +87,7 @@ def sample(
     features: str | None,
     backend: str | None,
     device: str,
+    allow_damaged: bool,
     **options: Any,  # noqa: ANN401
 ) -> None:
     """Picks frames of a video in a STORE, or of a video file, by a policy."""
@@ -102,7 +106,7 @@ def sample(
         raise click.UsageError("--query, --model and --features need a STORE; 'index' makes one")
     else:
         options |= {"span": span, "scan_fps": scan_fps, "size": size}
-        options |= {"backend": backend, "device": device}
+        options |= {"backend": backend, "device": device, "allow_damaged": allow_damaged}
         batch = apart(fewframes.sample, on_disk(source), **options)
     facts = sample_facts(batch)
     if out is not None:

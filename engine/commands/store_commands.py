@@ -47,8 +47,10 @@ def ls(store: str | Path, where: str | None, parquet: Path | None, as_json: bool
         rows = iter(opened.to_table(where).to_pylist())
     for row in rows:
         line = listed_line(row)
+        words = [row[name] for name in ("reason", "notes") if row[name]]
         plain = {**line, "id": quoted(row["id"])}
-        say(json.dumps(line | row) if as_json else "  ".join(map(str, plain.values())))
+        shown = "  ".join(map(str, [*plain.values(), *words]))
+        say(json.dumps(line | row) if as_json else shown)
 
 
 @click.command()

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import select
 import sys
 from collections.abc import Callable, Iterable
@@ -67,6 +68,9 @@ def plainly(command: Callable[..., None]) -> Callable[..., None]:
             end_unread(error)
         except KeyError as error:
             raise click.ClickException(clean(error.args[0])) from error
+        except MemoryError as error:
+            words = str(error) or "there is not enough memory for that"
+            raise click.ClickException(clean(words)) from error
         except (FewframesError, ValueError, IndexError, OSError) as error:
             raise click.ClickException(clean(error)) from error
 
@@ -79,7 +83,27 @@ def clean(words: object) -> str:
     >>> print(clean("film \x1b[31m is at https://me:secret@host/a.mp4?sig=x"))
     film \x1b[31m is at https://host/a.mp4
     """
-    return one_line(plain(str(words)))
+    return one_line(plain(as_typed(str(words))))
+
+
+def as_typed(words: str) -> str:
+    """Writes arguments in an error, as Python has them, as options of the command that runs.
+
+    >>> from fewframes.commands.film_commands import sample
+    >>> with click.Context(sample):
+    ...     as_typed("it may be damaged; allow_damaged=True gives it. budget=0 selects nothing")
+    'it may be damaged; --allow-damaged gives it. --budget 0 selects nothing'
+    """
+    context = click.get_current_context(silent=True)
+    for option in context.command.params if context else ():
+        if not isinstance(option, click.Option) or not option.name:
+            continue
+        typed = max(option.opts, key=len)
+        if option.is_flag:
+            words = re.sub(rf"\b{option.name}=True\b", typed, words)
+        else:
+            words = re.sub(rf"\b{option.name}=(?=[\w'.-])", f"{typed} ", words)
+    return words
 
 
 def end_unread(error: BrokenPipeError) -> NoReturn:

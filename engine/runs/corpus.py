@@ -21,11 +21,12 @@ from fewframes.runs.isolation import LIMIT_SECONDS, MEMORY_BYTES
 from fewframes.runs.narrowing import narrowed
 from fewframes.runs.ranges import RANGE_SECONDS
 from fewframes.runs.running import Limits, Run
+from fewframes.runs.space import make_ready
 from fewframes.storage.objects import Objects, store_at
 from fewframes.storage.outcomes import IndexReport, Outcome, Progress
 from fewframes.storage.pictures import CodecName
 from fewframes.storage.recipes import DEDUP, Recipe
-from fewframes.storage.uploading import prepare, scratch_of
+from fewframes.storage.uploading import scratch_of
 
 
 def index(  # noqa: PLR0913 (the public call)
@@ -93,7 +94,10 @@ def index(  # noqa: PLR0913 (the public call)
     films are written below the cache folder before they are put, and that is the disk.
 
     A film that cannot be read is an outcome, never an exception; a missing path is
-    `UnreadableMediaError`, before anything is done.
+    `UnreadableMediaError`, and a store that cannot be written `UnwritableStoreError`, before
+    anything is done. Of a film that is in the store already, what was found then is said again: as
+    "damaged" it counts in every run, and ``strict`` refuses it. Of several recipes of one film,
+    the one that was asked for last is current.
 
     >>> import fewframes as ff
     >>> ff.index("film.mp4", "corpus.zarr", size=160)
@@ -103,7 +107,7 @@ def index(  # noqa: PLR0913 (the public call)
     films = narrowed(find_inputs(many, ids), since=since, only=only, shard=shard)
     recipe = Recipe(fps, size_words(size), codec, quality, dedup, stream)
     home = store_at(store)
-    prepare(home)
+    make_ready(home)
     limits = Limits(limit_seconds, memory_bytes, _workers(workers), check_space, range_seconds)
     run = run_of(home, recipe, Asked(backend, device), limits, strict=strict, ray=ray)
     if ray is not None:

@@ -5,7 +5,7 @@ Timelines are remembered, as in the run itself, so a forecast costs that run not
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import reduce
 from operator import add
@@ -136,6 +136,7 @@ def forecast(
     films = narrowed(find_inputs(many, ids), since=since, only=only, shard=shard)
     wanted = Recipe(fps=fps, size=size_words(size), **recipe)
     run = run_of(store_at(store), wanted, Asked(), limits, strict=False, ray=None)
+    run = replace(run, is_dry=True)
     looked = Looked()
     with ExitStack() as stack:
         workers = run.crew(stack)

@@ -11,6 +11,7 @@ from fewframes.runs.finding import Film
 from fewframes.runs.ranges import RANGE_SECONDS
 from fewframes.runs.space import FILM_BYTES, GRID_BYTES, predict_bytes
 from fewframes.storage.objects import Objects
+from fewframes.storage.outcomes import Outcome
 from fewframes.storage.recipes import Recipe
 
 UNKNOWN_SECONDS_A_MEGABYTE = 0.3
@@ -45,8 +46,10 @@ def look_at_film(
     recipe: Recipe,
     asked: Asked = Asked(),  # noqa: B008 (frozen)
     range_seconds: float = RANGE_SECONDS,
-) -> Look | None:
-    """Looks at a film, or gives None where the store has it already.
+    is_strict: bool = False,
+    is_dry: bool = False,
+) -> Look | Outcome:
+    """Looks at a film, or gives the outcome of one that the store has already (`what_stands`).
 
     Runs in a worker, from packets alone; the timeline is remembered for the run that follows. A
     film by URL is not fetched for it: of one whose timeline is not remembered, the effort is
@@ -56,12 +59,13 @@ def look_at_film(
     from fewframes.media.probing import identify, probe
     from fewframes.runs.fetching import source_of
     from fewframes.runs.pipeline import Scan
-    from fewframes.storage.publishing import has_same_source
+    from fewframes.storage.standing import what_stands
     from fewframes.storage.uploading import scratch_of
 
     source = identify(film) if isinstance(film, Path) else source_of(film)
-    if has_same_source(store, video_id, recipe, source):
-        return None
+    there = what_stands(store, video_id, recipe, source, is_strict=is_strict, is_dry=is_dry)
+    if there is not None:
+        return there
     if isinstance(film, Path):
         timeline = probe(film, stream=recipe.stream)
     else:

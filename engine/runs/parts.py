@@ -32,8 +32,9 @@ from fewframes.measure.signals import Swept
 from fewframes.media.source import Source
 from fewframes.storage.layout import folder_name
 from fewframes.storage.leftovers import PARTS
-from fewframes.storage.places import digest_file
+from fewframes.storage.places import digest_own
 from fewframes.storage.recipes import Recipe, canonical_json
+from fewframes.storage.untrusted import check_not_linked, read_regular
 
 ONE_GO = "one-go"
 """Name of the note that a film has to be decoded in one go; it holds the reason."""
@@ -55,7 +56,10 @@ class Parts:
     def of(
         cls, home: Path, video_id: str, recipe: Recipe, source: Source, ranges: list[I64]
     ) -> "Parts":
-        """Says where the parts of a film are, ``home`` being the folder for unfinished work."""
+        """Says where the parts of a film are, ``home`` being the folder for unfinished work.
+
+        Raises CorruptStoreError where one of their folders is a link.
+        """
         import xxhash
 
         facts = {
@@ -65,14 +69,17 @@ class Parts:
             "cuts": [len(numbers) for numbers in ranges],
         }
         name = xxhash.xxh3_128_hexdigest(canonical_json(facts))
-        return cls(home / PARTS / folder_name(video_id) / name, tuple(ranges))
+        folder = home / PARTS / folder_name(video_id) / name
+        for path in (folder.parents[1], folder.parent, folder):
+            check_not_linked(path)
+        return cls(folder, tuple(ranges))
 
     @property
     def one_go(self) -> str:
         """Why the film has to be decoded in one go; empty where it need not."""
         try:
-            return (self.folder / ONE_GO).read_text(encoding="utf-8")
-        except FileNotFoundError:
+            return read_regular(self.folder / ONE_GO).decode(errors="replace")
+        except OSError:
             return ""
 
     def refuse(self, reason: str) -> None:
@@ -87,9 +94,11 @@ class Parts:
     def find(self, at: int) -> Path | None:
         """Gives the part of a range, if it is there and whole; removes what is damaged."""
         for file in self.folder.glob(f"{at:04d}-*.arrow"):
-            if file.stem.partition("-")[2] == digest_file(file):
-                return file
-            file.unlink(missing_ok=True)
+            with suppress(OSError):
+                if file.stem.partition("-")[2] == digest_own(file):
+                    return file
+            with suppress(IsADirectoryError):
+                file.unlink(missing_ok=True)
         return None
 
     def find_all(self) -> list[Path] | None:
@@ -149,7 +158,7 @@ class PartWriter:
         self._flush()
         self._close()
         with suppress(FileNotFoundError):
-            name = f"{self._at:04d}-{digest_file(self._file)}.arrow"
+            name = f"{self._at:04d}-{digest_own(self._file)}.arrow"
             self._file.replace(self._parts.folder / name)
 
     def _flush(self) -> None:

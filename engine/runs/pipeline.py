@@ -30,8 +30,9 @@ from fewframes.runs.ranges import RANGE_SECONDS, ranges_of
 from fewframes.storage.objects import Objects
 from fewframes.storage.outcomes import Outcome
 from fewframes.storage.pictures import picture_codec
-from fewframes.storage.publishing import VideoWriter, has_same_source
+from fewframes.storage.publishing import VideoWriter
 from fewframes.storage.recipes import Recipe
+from fewframes.storage.standing import what_stands
 from fewframes.storage.uploading import prepare, scratch_of
 
 
@@ -82,8 +83,9 @@ def index_film(
     decoded. ``progress`` is told frames done and frames in all. Raises `UnreadableMediaError` where
     nothing can be decoded, and with ``is_strict`` `DamagedFrameError` where not everything can.
     """
-    if has_same_source(store, video_id, recipe, identify(path)):
-        return Outcome(video_id, "done")
+    there = what_stands(store, video_id, recipe, identify(path), is_strict=is_strict)
+    if there is not None:
+        return there
     film = Scan.of(probe(path, stream=recipe.stream), recipe, asked, range_seconds)
     timeline, numbers = film.timeline, film.numbers
     height, width = film.size or timeline.stream.display_size

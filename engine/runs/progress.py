@@ -90,9 +90,10 @@ class Reporter:
     def _line(self, now: Progress) -> str:
         outcome = now.outcome
         assert outcome is not None
+        was = " before" if outcome.was_stored else ""
         return (
             f"[{now.films_done}/{now.films_total}] {quoted(outcome.video_id)}: {outcome.status}, "
-            f"{outcome.rows} frames, {outcome.stored} stored; {_so_far(now)}"
+            f"{outcome.rows} frames, {outcome.stored} stored{was}; {_so_far(now)}"
         )
 
     def _draw(self, now: Progress) -> None:

@@ -13,13 +13,15 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from fewframes.errors import FewframesError
+from fewframes.errors import FewframesError, UnreachableStoreError
 from fewframes.runs.fetching import stamp_of
 from fewframes.runs.finding import Film
-from fewframes.storage.layout import folder_name, video_id_of
+from fewframes.storage.layout import folder_name, is_folder_name, video_id_of
 from fewframes.storage.leftovers import QUARANTINE
 from fewframes.storage.objects import Objects
 from fewframes.storage.recipes import Recipe
+from fewframes.storage.record_rules import is_failure
+from fewframes.storage.untrusted import load_json, read_regular
 
 
 class Quarantine:
@@ -41,9 +43,9 @@ class Quarantine:
             film, record = films.get(video_id), self._read(video_id)
             if film is None or record.get("recipe") != self._recipe.to_dict():
                 continue
-            limits = zip(self._limits, record.get("limits", [0, 0]), strict=True)
+            limits = zip(self._limits, record["limits"], strict=True)
             if record.get("file") == _stamp(film) and all(now <= then for now, then in limits):
-                found[video_id] = f"{record.get('reason')} (twice, {record.get('when')})"
+                found[video_id] = f"{record['reason']} (twice, {record['when']})"
         return found
 
     def add(self, video_id: str, film: Film, reason: str) -> None:
@@ -69,7 +71,7 @@ class Quarantine:
                 self._store.delete([f"{QUARANTINE}/{folder_name(video_id)}"])
 
     def _ids(self) -> list[str]:
-        names = [name for name in self._names() if not name.startswith(".")]
+        names = [name for name in self._names() if is_folder_name(name)]
         return sorted(video_id_of(name, map(self._bytes, [name])) for name in names)
 
     def _names(self) -> list[str]:
@@ -77,23 +79,26 @@ class Quarantine:
             return self._store.names(QUARANTINE)
         try:
             return [file.name for file in (self._store / QUARANTINE).iterdir()]
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return []
 
     def _read(self, video_id: str) -> dict[str, Any]:
         """A record; an empty one where it is damaged, so that the film is tried again."""
         try:
-            return dict(json.loads(self._bytes(folder_name(video_id))))
-        except (ValueError, TypeError):
+            record = load_json(self._bytes(folder_name(video_id)))
+        except ValueError:
             return {}
+        return record if is_failure(record, video_id) else {}
 
     def _bytes(self, name: str) -> bytes:
         """What a record's file holds; nothing where it is gone."""
         try:
             if isinstance(self._store, Path):
-                return self._file(name).read_bytes()
+                return read_regular(self._file(name))
             return self._store.get(f"{QUARANTINE}/{name}")
-        except FileNotFoundError:
+        except UnreachableStoreError:
+            raise
+        except OSError:
             return b""
 
     def _write(self, name: str, data: bytes) -> None:
@@ -111,14 +116,14 @@ class Quarantine:
         return self._store / QUARANTINE / name
 
 
-def records_of(store: Path | Objects) -> list[dict[str, Any]]:
-    """Gives the records of a store that can be read, sorted by id.
+def records_of(store: Path | Objects) -> dict[str, dict[str, Any]]:
+    """Gives the records of a store by id; one that is damaged is empty.
 
     >>> records_of(Path("corpus.zarr"))
-    []
+    {}
     """
     every = Quarantine(store, Recipe(), (0.0, 0))
-    return [record for video_id in every._ids() if (record := every._read(video_id))]
+    return {video_id: every._read(video_id) for video_id in every._ids()}
 
 
 def _stamp(film: Film) -> list[int] | None:

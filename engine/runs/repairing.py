@@ -3,17 +3,20 @@
 1. The recipe of a broken group comes from its commit record, or from the copy in ``zarr.json`` if
    source and recipe still give the group's own key.
 2. The broken group is set aside, its film is indexed. If that fails, it is put back.
-3. A group that cannot be indexed again is left as it is, or removed where ``drop`` says so.
-4. A catalogue that is wrong is made anew.
+3. A group that cannot be indexed again is left as it is, or removed where ``drop`` says so; a whole
+   one is never removed.
+4. The film must be the one that was indexed: its digest and the recipe give the group's own key. No
+   other is ever put in its place.
+5. A catalogue that is wrong is made anew.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fewframes.errors import CorruptStoreError, FewframesError
+from fewframes.errors import CorruptStoreError, FewframesError, StaleIndexError
+from fewframes.media.film_file import check_film_file
 from fewframes.runs.finding import find_films
 from fewframes.runs.isolation import LIMIT_SECONDS, Worker
 from fewframes.runs.running import SLOWEST_BYTES_A_SECOND
@@ -23,7 +26,9 @@ from fewframes.storage.commits import read_commit_of
 from fewframes.storage.compacting import compact
 from fewframes.storage.layout import groups_of
 from fewframes.storage.notes import remove, set_aside
+from fewframes.storage.places import digest_file
 from fewframes.storage.recipes import Recipe
+from fewframes.storage.untrusted import load_json, read_regular
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +46,8 @@ def repair_store(
 ) -> Iterator[Repair]:
     """Mends what verdicts of `verify_store` say; ``films`` as they were given there.
 
-    ``drop`` removes groups that no film is given for, or whose film cannot be indexed.
+    ``drop`` removes broken groups that no film is given for, or whose film cannot be indexed or is
+    another one.
 
     >>> from fewframes.runs.verifying import verify_store
     >>> store = Path("corpus.zarr")
@@ -67,7 +73,7 @@ def _repaired(store: Path, group: Path, video_id: str, film: Path | None, *, dro
             raise CorruptStoreError("no film of this id is given; pass it as --film")
         _index_again(store, group, video_id, film)
     except (FewframesError, OSError) as error:
-        if drop:
+        if drop and list(differences_of(group, video_id, None)):
             remove(store, group, video_id)
             return Repair(video_id, is_mended=True, words=f"dropped: {error}")
         return Repair(video_id, is_mended=False, words=f"left as it is: {error}")
@@ -76,6 +82,12 @@ def _repaired(store: Path, group: Path, video_id: str, film: Path | None, *, dro
 
 def _index_again(store: Path, group: Path, video_id: str, film: Path) -> None:
     recipe = recipe_of(group, video_id)
+    check_film_file(film)
+    if recipe.key(digest_file(film)) != group.name:
+        raise StaleIndexError(
+            f"{film.name!r} is another film than the one that was indexed; index it under an id of "
+            "its own"
+        )
     with set_aside(store, group, video_id) as aside:
         try:
             with Worker() as worker:
@@ -110,7 +122,7 @@ def recipe_of(group: Path, video_id: str) -> Recipe:
 
 def _facts_beside(group: Path) -> Mapping[str, Any]:
     try:
-        facts: Mapping[str, Any] = json.loads((group / "zarr.json").read_bytes())["attributes"]
+        facts: Mapping[str, Any] = load_json(read_regular(group / "zarr.json"))["attributes"]
         return facts["fewframes"]  # type: ignore[no-any-return]
     except (OSError, ValueError, KeyError, TypeError):
         return {}

@@ -89,6 +89,8 @@ class Run:
     limits: Limits
     ray: str | None = None
     """The address of a Ray cluster; None works here."""
+    is_dry: bool = False
+    """Whether films are looked at and no more, and nothing is written."""
     patience: Patience = field(default_factory=Patience)
 
     def events(self, films: Mapping[str, Film], *, retry_failed: bool) -> Iterator[Progress]:
@@ -167,8 +169,8 @@ class Run:
                     looked.again.append(name)
                 elif event.error is not None:
                     looked.outcomes.append(Outcome(name, "failed", reason_of(event.error)))
-                elif event.result is None:
-                    looked.outcomes.append(Outcome(name, "done"))
+                elif isinstance(event.result, Outcome):
+                    looked.outcomes.append(event.result)
                 else:
                     looks[name] = event.result
                 yield name
@@ -199,7 +201,7 @@ class Run:
 
     def _look(
         self, worker: Crewman, film: tuple[str, Film], _tell: Callable[[int, int], None]
-    ) -> Look | None:
+    ) -> Look | Outcome:
         """Has a worker look at one film."""
         video_id, path = film
         facts: dict[str, Any] = {
@@ -207,6 +209,8 @@ class Run:
             "recipe": self.recipe,
             "asked": self.asked,
             "range_seconds": self.limits.range_seconds,
+            "is_strict": self.is_strict,
+            "is_dry": self.is_dry,
         }
         return self._patient(
             worker,

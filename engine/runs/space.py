@@ -1,19 +1,27 @@
-"""Space: will the pictures of a run fit on the disk?
+"""Space: will the pictures of a run fit on the disk, and can it be written at all?
 
 1. What a film takes is predicted from its timeline: rows to scan times the bytes of a picture of
    their size, as if no two were alike. A film that is in the store already takes nothing.
 2. Bytes of a pixel are those measured on natural film of 448 x 448 at several JPEG qualities,
    half as many again to be safe; lossless pictures are bounded by their levels.
 3. The sum is compared with the space that is free, before anything is decoded.
+4. Before that, an attempt is begun and dropped: a store that cannot be written is refused once, not
+   film by film.
 """
 
+import os
 import shutil
 from pathlib import Path
 
 import numpy as np
 
-from fewframes.errors import NoSpaceError
+from fewframes.errors import FewframesError, NoSpaceError, UnwritableStoreError
+from fewframes.storage.attempts import Attempt
+from fewframes.storage.layout import VIDEOS
+from fewframes.storage.notes import NOTES
+from fewframes.storage.objects import Objects, shown
 from fewframes.storage.recipes import Recipe
+from fewframes.storage.uploading import prepare
 
 JPEG_QUALITIES = (1, 50, 80, 90, 95, 100)
 JPEG_BYTES_PER_PIXEL = (0.02, 0.075, 0.125, 0.183, 0.265, 0.75)
@@ -26,6 +34,8 @@ ROW_BYTES = 2048
 """Signals and signature of one row."""
 FILM_BYTES = 64 << 10
 """Records and metadata of one film."""
+OWN_FOLDERS = (VIDEOS, "catalogue", NOTES)
+"""Where a run writes in a store, beside its attempts."""
 
 
 def predict_bytes(recipe: Recipe, *, rows: int, height: int, width: int) -> int:
@@ -58,6 +68,34 @@ def check_space(store: Path, needed: int) -> None:
             "free there; free some, use another disk, a smaller size or fps, or pass "
             "check_space=False (--no-space-check) where many frames are alike"
         )
+
+
+def make_ready(store: Path | Objects) -> None:
+    """Makes a store where there is none, sweeps it, and refuses one that cannot be written.
+
+    Raises:
+        UnwritableStoreError: It cannot be written; says why.
+        ValueError, CorruptStoreError, UnreachableStoreError: As of `prepare`.
+    """
+    try:
+        home = prepare(store)
+        with Attempt(home):
+            pass
+    except FewframesError:
+        raise
+    except OSError as error:
+        raise _unwritable(store, error.strerror or str(error)) from error
+    for name in OWN_FOLDERS if isinstance(store, Path) else ():
+        folder = home / name
+        if folder.is_dir() and not os.access(folder, os.W_OK | os.X_OK):
+            raise _unwritable(store, f"{name} is read-only")
+
+
+def _unwritable(store: Path | Objects, why: str) -> UnwritableStoreError:
+    return UnwritableStoreError(
+        f"{shown(store)!r} cannot be written ({why}), so no film was begun; make it writable, or "
+        "index into another folder"
+    )
 
 
 def _words(count: int) -> str:

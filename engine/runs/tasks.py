@@ -67,11 +67,12 @@ def perform(task: FilmTask, *, progress: Callable[[int, int], None] | None = Non
     through `fewframes.runs.isolation`, or on a cluster's own worker.
     """
     from fewframes.measure.scanning import rehearse
-    from fewframes.runs.fetching import is_there, on_disk
+    from fewframes.runs.fetching import on_disk
     from fewframes.runs.pipeline import index_film, index_range
 
-    if is_there(task.path, task.store, task.video_id, task.recipe):
-        return Outcome(task.video_id, "done")
+    there = _standing(task)
+    if there is not None:
+        return there
     options: dict[str, Any] = {
         "video_id": task.video_id,
         "recipe": task.recipe,
@@ -86,6 +87,17 @@ def perform(task: FilmTask, *, progress: Callable[[int, int], None] | None = Non
         if task.part is None:
             return index_film(path, task.store, is_strict=task.is_strict, **options)
         return index_range(path, task.store, at=task.part, **options)
+
+
+def _standing(task: FilmTask) -> Outcome | None:
+    """The outcome of a film by URL that the store has already, which needs no fetching."""
+    from fewframes.runs.fetching import source_of
+    from fewframes.storage.standing import what_stands
+
+    if isinstance(task.path, Path):
+        return None
+    source, how = source_of(task.path), {"is_strict": task.is_strict}
+    return what_stands(task.store, task.video_id, task.recipe, source, **how)
 
 
 @contextmanager

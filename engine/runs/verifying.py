@@ -3,10 +3,10 @@
 - A file is decoded from its start to its end, which corrects the prediction of its timeline; then
   frames spread over it are reached by seeking, and must be the same in every plane.
 - Of a store every byte of every group is checked against the digests of its commit record, the
-  numbers of rows and pictures against each other, and the catalogue against the groups; and where
-  the films are given, every indexed frame is decoded again, in sequence, and some of them alone
-  after a seek, and compared by ``picture_xxh64`` (``luma_xxh64`` in stores that have no other). A
-  frame that no longer decodes has changed.
+  numbers of rows and pictures against each other, and the catalogue against the groups. Where the
+  films are given, and are byte for byte those that were indexed, every indexed frame is decoded
+  again, in sequence, and some of them alone after a seek, and compared by ``picture_xxh64``
+  (``luma_xxh64`` in stores that have no other). A frame that no longer decodes has changed.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,7 +26,7 @@ from fewframes.storage.catalogue import Catalogue, listed_ids, rows_of
 from fewframes.storage.commits import Commit, read_commit_of
 from fewframes.storage.layout import groups_of
 from fewframes.storage.objects import Objects
-from fewframes.storage.places import Folder
+from fewframes.storage.places import Folder, digest_file
 from fewframes.storage.remote import commit_at, remote_keys
 from fewframes.storage.sidecars import faults_of
 from fewframes.storage.store import open_store
@@ -221,11 +221,26 @@ def differences_in(commit: Commit, film: Path | None) -> Iterator[str]:
             found = list(wrong_numbers(video))
             yield from found
         if film is not None and not found:
-            yield from changed_frames(video, film)
+            other = other_film(commit, film)
+            yield from [other] if other else changed_frames(video, film)
     except UnreachableStoreError:
         raise
     except FewframesError as error:
         yield str(error)
+
+
+def other_film(commit: Commit, film: Path) -> str:
+    """Says that a film is not the one that was indexed, by its whole digest; empty where it is."""
+    known, size = commit.facts["source"], film.stat().st_size
+    if size == known["size_bytes"] and digest_file(film) == known["digest"]:
+        return ""
+    is_cut = size != known["size_bytes"]
+    words = f"it has {size} bytes, not {known['size_bytes']}" if is_cut else "other bytes in it"
+    return (
+        f"{film.name!r} is another film than the one that was indexed as {commit.facts['id']!r} "
+        f"({words}); its pictures were not compared: pass the film that was indexed, or index this "
+        "one under this or another id"
+    )
 
 
 def damaged_files(commit: Commit) -> Iterator[str]:

@@ -6,19 +6,28 @@
 3. The lock ends with the process. So what is without a lock, or has one that can be had on the
    machine that took it, is what a killed process left: `sweep` removes it. What another machine
    left is removed after a day without a change, since not every shared disk passes locks on.
+4. What else lies in the folder, as file systems and desktops put it there, is left alone: only
+   names that an attempt can have are swept.
 """
 
 import errno
 import fcntl
 import os
 import platform
+import re
 import shutil
 import time
 import uuid
+from contextlib import suppress
 from pathlib import Path
+
+from fewframes.storage.untrusted import check_not_linked, open_regular
 
 OLD_SECONDS = 24 * 3600.0
 """Leftovers of another machine are kept this long after their last change."""
+_NAME = re.compile("[0-9a-f]{32}")
+_THERE = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR)
+"""What a rename says where something is in its place: a folder with files, or a file or link."""
 
 
 class Attempt:
@@ -50,16 +59,18 @@ class Attempt:
     def publish(self, final: Path) -> bool:
         """Moves the folder to its final place in one step; False where something is there.
 
-        Everything is on the disk before it is seen, and its name after.
+        Everything is on the disk before it is seen, and its name after. Raises CorruptStoreError
+        where that place is reached by a link.
         """
         flush(self.folder)
         while True:
             final.parent.mkdir(parents=True, exist_ok=True)
+            check_not_linked(final.parent)
             try:
                 self.folder.rename(final)
                 break
             except OSError as error:
-                if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+                if error.errno in _THERE:
                     return False
                 if error.errno != errno.ENOENT or not self.folder.is_dir():
                     raise  # else the video's folder was removed just now
@@ -80,11 +91,14 @@ class Attempt:
 def sweep(store: Path) -> None:
     """Removes what killed processes have left; work in progress is left alone."""
     home = store / ".attempts"
-    for name in {path.name.split(".")[0] for path in home.glob("*")}:
+    found = {path.name.split(".")[0] for path in home.glob("*")}
+    for name in filter(_NAME.fullmatch, found):
         try:
-            lock = os.open(_lock_file(home / name), os.O_RDWR | os.O_CLOEXEC)
+            lock = open_regular(_lock_file(home / name), os.O_RDWR)
         except FileNotFoundError:
             _remove_all(home, name)
+            continue
+        except OSError:  # no attempt has such a lock
             continue
         if _is_free(lock, home / name, fcntl.LOCK_EX):
             _remove_all(home, name)
@@ -95,8 +109,10 @@ def is_over(store: Path, name: str) -> bool:
     """Whether an attempt has ended, or its process is known dead."""
     folder = store / ".attempts" / name
     try:
-        lock = os.open(_lock_file(folder), os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
+        lock = open_regular(_lock_file(folder), os.O_RDWR)
+    except PermissionError:
+        raise
+    except OSError:  # there is none, or something that no attempt has
         return True
     try:
         return _is_free(lock, folder, fcntl.LOCK_SH)
@@ -105,10 +121,11 @@ def is_over(store: Path, name: str) -> bool:
 
 
 def flush(folder: Path) -> None:
-    """Writes files, then the folders that name them, to the disk."""
+    """Writes files, then the folders that name them, to the disk; hidden ones are not ours."""
     for parent, _, files in os.walk(folder, topdown=False):
         for name in files:
-            flush_one(Path(parent, name))
+            if not name.startswith("."):
+                flush_one(Path(parent, name))
         flush_one(Path(parent))
 
 
@@ -134,7 +151,7 @@ def _idle_seconds(folder: Path) -> float:
     newest = 0.0
     for path in (_lock_file(folder), folder, *folder.rglob("*")):
         try:
-            newest = max(newest, path.stat().st_mtime)
+            newest = max(newest, path.lstat().st_mtime)
         except FileNotFoundError:  # it is being removed
             continue
     return time.time() - newest
@@ -145,7 +162,8 @@ def _remove_all(home: Path, name: str) -> None:
     shutil.rmtree(home / name, ignore_errors=True)
     for path in home.glob(f"{name}.*"):
         if path.suffix != ".lock":
-            path.unlink(missing_ok=True)
+            with suppress(FileNotFoundError, IsADirectoryError):
+                path.unlink()
     _lock_file(home / name).unlink(missing_ok=True)
 
 

@@ -9,6 +9,8 @@
 """
 
 import os
+import re
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -21,13 +23,17 @@ from fewframes.storage.catalogue_rows import (
     id_bytes,
     id_texts,
     row_from,
+    schema_of_rows,
     table_of_rows,
 )
-from fewframes.storage.commits import read_commit
+from fewframes.storage.commits import read_commit_of
+from fewframes.storage.current import current
 from fewframes.storage.layout import groups_of, video_id_in
 from fewframes.storage.notes import noted_ids, notes_of
+from fewframes.storage.tables import read_plain
 
 BATCH_ROWS = 4096
+_SNAPSHOT = re.compile("snapshot-[0-9]{10}-[0-9a-f]{32}[.]arrow")
 
 
 class Snapshot(NamedTuple):
@@ -126,23 +132,25 @@ def newest_snapshot(store: Path, known: Snapshot | None = None) -> Snapshot | No
         if known is not None and files[-1] == known.file:
             return known
         with suppress(FileNotFoundError):  # a newer one has just taken its place
-            snapshot = _open_snapshot(files[-1])
-            return snapshot if snapshot.table.column_names == list(COLUMNS) else None
+            return _open_snapshot(files[-1])
     return None
 
 
 def snapshot_files(store: Path) -> list[Path]:
     """Lists the snapshots, the newest last; there is more than one for moments only."""
-    return sorted((store / "catalogue").glob("snapshot-*.arrow"))
+    there = (store / "catalogue").glob("snapshot-*.arrow")
+    return sorted(file for file in there if _SNAPSHOT.fullmatch(file.name))
 
 
 def row_of(store: Path, video_id: str) -> Row | None:
     """Gives the row of a video from its commit records; None where it has no group."""
-    groups, commits = groups_of(store, video_id), []
-    for group in groups:
-        with suppress(CorruptStoreError):
-            commits.append(read_commit(group))
-    return row_from(video_id, [group.name for group in groups], commits) if groups else None
+    groups = groups_of(store, video_id)
+    if not groups:
+        return None
+    newest = None
+    with suppress(CorruptStoreError):
+        newest = current(store, video_id, [read_commit_of(group, video_id) for group in groups])
+    return row_from(video_id, [group.name for group in groups], newest)
 
 
 def rows_of(store: Path, ids: Iterable[str]) -> Iterator[Row]:
@@ -153,20 +161,28 @@ def rows_of(store: Path, ids: Iterable[str]) -> Iterator[Row]:
             yield row
 
 
-def _open_snapshot(file: Path) -> Snapshot:
+def _open_snapshot(file: Path) -> Snapshot | None:
+    """Maps a snapshot, or gives None for one of other columns."""
     import pyarrow as pa
     import xxhash
 
-    wrong = CorruptStoreError(
-        f"the catalogue of {file.parents[1].name!r} is damaged; run 'fewframes compact'"
-    )
-    if not file.stat().st_size:
-        raise wrong
-    with pa.memory_map(os.fsencode(file)) as mapped:
-        data = mapped.read_buffer()
-    if xxhash.xxh3_128_hexdigest(memoryview(data)) != file.stem.rsplit("-", 1)[1]:
-        raise wrong
-    return Snapshot(file, pa.ipc.open_file(data).read_all())
+    damage = f"the catalogue of {file.parents[1].name!r} is damaged; run 'fewframes compact'"
+    try:
+        found = file.lstat()
+        if not stat.S_ISREG(found.st_mode) or not found.st_size:
+            raise CorruptStoreError(damage)
+        with pa.memory_map(os.fsencode(file)) as mapped:
+            data = mapped.read_buffer()
+        if xxhash.xxh3_128_hexdigest(memoryview(data)) != file.stem.rsplit("-", 1)[1]:
+            raise CorruptStoreError(damage)
+        table = read_plain(data, schema_of_rows())
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError, ValueError, EOFError) as error:
+        raise CorruptStoreError(damage) from error
+    if table is not None and table["id"].null_count:
+        raise CorruptStoreError(damage)
+    return None if table is None else Snapshot(file, table)
 
 
 def rows_without(table: Any, ids: list[str]) -> Any:  # noqa: ANN401 (of pyarrow)

@@ -1,12 +1,13 @@
 """Rows of the catalogue: what does a list, or a query, know of a video?
 
-One row a video: its newest group's facts, as its commit record has them, in plain columns.
+One row a video: its current group's facts, as its commit record has them, in plain columns.
 """
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fewframes.storage.commits import Commit
+from fewframes.storage.recipes import FORMAT_VERSION
 
 COLUMNS = {
     "id": "binary",
@@ -14,6 +15,7 @@ COLUMNS = {
     "created": "string",
     "status": "string",
     "reason": "string",
+    "notes": "string",
     "frames": "int64",
     "rows": "int64",
     "stored": "int64",
@@ -22,6 +24,7 @@ COLUMNS = {
     "height": "int32",
     "width": "int32",
     "bad_ranges": "int64",
+    "repaired_frames": "int64",
     "timing": "string",
     "timeline": "string",
     "decoder": "string",
@@ -41,25 +44,24 @@ COLUMNS = {
     "format_version": "int32",
 }
 """Columns of a snapshot, one row a video, sorted by id: the id in bytes, the names of its groups,
-and facts of the newest one (null where its record cannot be read: ``status`` is "unreadable").
+and facts of the current one (null where its record cannot be read: ``status`` is "unreadable").
 A film that crashed or hung twice has a row without groups in a list: ``status`` is "failed".
 
 ``frames`` are those of the film, ``rows`` those that were scanned, ``stored`` the pictures kept,
 ``bytes`` what the group takes; ``height`` and ``width`` are those of the stored pictures,
 ``film_height`` and ``film_width`` those of the film as coded; ``reason`` says what is damaged, and
-``bad_ranges`` counts the stretches that are missing; ``timing`` and ``timeline`` say how times
-are known ("pts", "decoded" or "repaired", "predicted" or "verified"); ``recipe_fps`` is null for
-all frames."""
+``bad_ranges`` counts the stretches that are missing; ``notes`` say what else a careful reader
+should know, and ``repaired_frames`` counts the film's frames whose time is not its own stamp;
+``timing`` and ``timeline`` say how times are known ("pts", "decoded" or "repaired", "predicted" or
+"verified"); ``recipe_fps`` is null for all frames."""
 
 Row = dict[str, Any]
 
 
-def row_from(video_id: str, keys: list[str], commits: list[Commit]) -> Row:
-    """Gives the row of a video of its groups and those of their records that can be read."""
+def row_from(video_id: str, keys: list[str], current: Commit | None) -> Row:
+    """Gives the row of a video of its groups and its current one; None: one cannot be read."""
     row: Row = dict.fromkeys(COLUMNS) | {"id": video_id, "keys": keys}
-    if len(commits) < len(keys):
-        return row | {"status": "unreadable"}
-    return row | _facts_of(max(commits, key=lambda commit: commit.age_order))
+    return row | ({"status": "unreadable"} if current is None else _facts_of(current))
 
 
 def _facts_of(commit: Commit) -> Row:
@@ -69,12 +71,14 @@ def _facts_of(commit: Commit) -> Row:
         "created": facts["created"],
         "status": facts["status"],
         "reason": "; ".join(facts["damage"]),
-        **facts["counts"],
+        "notes": "; ".join(facts.get("notes", [])),
+        **{name: facts["counts"][name] for name in ("frames", "rows", "stored")},
         "bytes": sum(size for size, _ in commit.files.values()),
         "duration_seconds": (facts["end_pts"] - facts["start_pts"]) * num / den,
         "height": facts["frame_size"][0],
         "width": facts["frame_size"][1],
         "bad_ranges": len(facts["bad_ranges"]),
+        "repaired_frames": facts.get("repaired_frames", 0),
         "timing": facts["timing"],
         "timeline": facts["state"],
         "decoder": facts.get("decoding", {}).get("decoder"),
@@ -108,21 +112,39 @@ def row_of_failure(record: Mapping[str, Any]) -> Row:
     }
 
 
+def row_of_unreadable(name: str) -> Row:
+    """Gives the row of a file in the quarantine that is no record.
+
+    >>> row_of_unreadable("film")["status"]
+    'unreadable'
+    """
+    row: Row = dict.fromkeys(COLUMNS) | {"id": name, "keys": [], "status": "unreadable"}
+    return row | {"reason": "its record in the quarantine is damaged; the film will be tried again"}
+
+
 def _recipe_of(recipe: Mapping[str, Any]) -> Row:
-    names = ("fps", "size", "codec", "quality", "dedup")
-    facts = {f"recipe_{name}": recipe[name] for name in names}
-    return facts | {"format_version": recipe["format_version"]}
+    facts: Row = {"format_version": recipe["format_version"]}
+    if recipe["format_version"] <= FORMAT_VERSION:  # a newer one may have other names
+        names = ("fps", "size", "codec", "quality", "dedup")
+        facts |= {f"recipe_{name}": recipe[name] for name in names}
+    return facts
+
+
+def schema_of_rows() -> Any:  # noqa: ANN401 (a pyarrow.Schema)
+    """The columns of a snapshot and their types."""
+    import pyarrow as pa
+
+    alias: Any = pa.type_for_alias
+    kinds = {"list<string>": pa.list_(pa.string())}
+    return pa.schema({k: kinds.get(v) or alias(v) for k, v in COLUMNS.items()})
 
 
 def table_of_rows(rows: Iterable[Row]) -> Any:  # noqa: ANN401 (a pyarrow.Table)
     """Makes the table of a snapshot of the rows of videos, in any order."""
     import pyarrow as pa
 
-    alias: Any = pa.type_for_alias
-    kinds = {"list<string>": pa.list_(pa.string())}
-    schema = pa.schema({k: kinds.get(v) or alias(v) for k, v in COLUMNS.items()})
     bare = [row | {"id": id_bytes(row["id"])} for row in rows]
-    return pa.Table.from_pylist(bare, schema=schema).sort_by("id")
+    return pa.Table.from_pylist(bare, schema=schema_of_rows()).sort_by("id")
 
 
 def id_bytes(video_id: str) -> bytes:

@@ -1,11 +1,12 @@
 """Commit: what was published of one video, and is every byte of it still so?
 
 ``commit.json`` holds the facts of a group, the size and xxh3-128 of each of its files, and the
-xxh3-128 of itself.
+xxh3-128 of itself. It is believed only where `record_rules` allow what it says.
 """
 
+import errno
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from typing import Any
 from fewframes.errors import CorruptStoreError, UnreachableStoreError
 from fewframes.storage.places import Folder, Place, digest_file
 from fewframes.storage.recipes import canonical_json
+from fewframes.storage.record_rules import check_group_facts, checked_files
+from fewframes.storage.untrusted import check_not_linked, load_json, read_regular
 
 COMMIT = "commit.json"
 
@@ -55,7 +58,9 @@ class Commit:
         size, digest = self.files[path]
         try:
             is_same = self.place.size(path) == size and self.place.digest(path) == digest
-        except FileNotFoundError:
+        except UnreachableStoreError:
+            raise
+        except OSError:
             raise CorruptStoreError(f"{path} of video {self.facts['id']!r} is missing") from None
         if not is_same:
             raise CorruptStoreError(f"{path} of video {self.facts['id']!r} is damaged")
@@ -70,61 +75,85 @@ class Commit:
 
         try:
             size, digest = self.files[path]
-            data = self.place.read(path)
+            data = self.place.read(path, most_bytes=size)
         except UnreachableStoreError:
             raise
         except (KeyError, OSError) as error:
-            raise CorruptStoreError(f"{path} of video {self.facts['id']!r} is missing") from error
+            is_large = isinstance(error, OSError) and error.errno == errno.EFBIG
+            words = "damaged" if is_large else "missing"
+            raise CorruptStoreError(f"{path} of video {self.facts['id']!r} is {words}") from error
         if len(data) != size or xxhash.xxh3_128_hexdigest(data) != digest:
             raise CorruptStoreError(f"{path} of video {self.facts['id']!r} is damaged")
         return data
 
 
 def write_commit(
-    folder: Path, facts: Mapping[str, Any], known: Mapping[str, tuple[int, str]]
+    folder: Path, facts: Mapping[str, Any], written: Mapping[str, tuple[int, str] | None]
 ) -> None:
-    """Writes the record of a finished group; files whose digests are ``known`` are not read."""
+    """Writes the record of a finished group, which names the files ``written`` and no others.
+
+    Those whose bytes and digest are given are not read.
+
+    Raises:
+        CorruptStoreError: A file that was written is gone, or has another size.
+    """
     import xxhash
 
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    names = [path.relative_to(folder).as_posix() for path in paths]
     files = []
-    for path, name in zip(paths, names, strict=True):
-        size, digest = known.get(name) or (path.stat().st_size, digest_file(path))
+    for name, known in sorted(written.items()):
+        path = folder / name
+        there = path.stat().st_size if path.is_file() else None
+        if there is None or (known and there != known[0]):
+            raise CorruptStoreError(
+                f"{name} was written and is {'gone' if there is None else 'changed'}: another "
+                "program has been in the folder of unfinished work; index the film again"
+            )
+        size, digest = known or (there, digest_file(path))
         files.append({"path": name, "size": size, "xxh3": digest})
     record = {**facts, "files": files}
     record["xxh3"] = xxhash.xxh3_128_hexdigest(canonical_json(record))
     (folder / COMMIT).write_bytes(_bytes_of(record))
 
 
-def read_commit(folder: Path) -> Commit:
-    """Reads and checks the record of a group.
+def read_commit(
+    folder: Path, check: Callable[[Mapping[str, Any], str], None] = check_group_facts
+) -> Commit:
+    """Reads and checks the record of a group, or of what else has the facts that ``check`` passes.
 
     Raises:
-        CorruptStoreError: It is missing or damaged.
+        CorruptStoreError: It is missing or damaged, or it is reached by a link.
     """
     name = f"{folder.parent.name}/{folder.name}/{COMMIT}"
+    for path in (folder.parent, folder):
+        check_not_linked(path)
     try:
-        data = (folder / COMMIT).read_bytes()
-    except OSError as error:
+        data = read_regular(folder / COMMIT)
+    except FileNotFoundError as error:
         raise CorruptStoreError(f"{name} is missing") from error
-    return Commit(Folder(folder), *parse_commit(data, name))
+    except OSError as error:
+        raise CorruptStoreError(f"{name} cannot be read: {error.strerror}") from error
+    return Commit(Folder(folder), *parse_commit(data, name, check))
 
 
-def parse_commit(data: bytes, name: str) -> tuple[dict[str, Any], dict[str, tuple[int, str]]]:
+def parse_commit(
+    data: bytes, name: str, check: Callable[[Mapping[str, Any], str], None] = check_group_facts
+) -> tuple[dict[str, Any], dict[str, tuple[int, str]]]:
     """Gives the facts and the files of a record; CorruptStoreError for one that is damaged."""
     import xxhash
 
     try:
-        record = json.loads(data)
+        record = load_json(data)
         is_whole = data == _bytes_of(record)
         digest = record.pop("xxh3")
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        is_whole = is_whole and xxhash.xxh3_128_hexdigest(canonical_json(record)) == digest
+        files = record.pop("files")
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
         raise CorruptStoreError(f"{name} is damaged") from error
-    if not is_whole or xxhash.xxh3_128_hexdigest(canonical_json(record)) != digest:
+    if not is_whole:
         raise CorruptStoreError(f"{name} is damaged (wrong checksum)")
-    files = {file["path"]: (file["size"], file["xxh3"]) for file in record.pop("files")}
-    return record, files
+    found = checked_files(files, name)
+    check(record, name)
+    return record, found
 
 
 def _bytes_of(record: Mapping[str, Any]) -> bytes:

@@ -13,6 +13,7 @@ every format: `frame_facts`.
 
 import io
 import json
+import shutil
 import tarfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -22,16 +23,21 @@ from fewframes.media.timeline import NO_PTS
 from fewframes.storage.layout import folder_name
 from fewframes.storage.video import Video
 
+PARTIAL = ".fewframes-partial"
+"""The folder in that of an export in which it is written."""
 READ_ROWS = 64
 """Pictures that are held at a time."""
 
 
 def export_videos(videos: Sequence[Video], folder: Path, *, form: str) -> None:
-    """Writes videos into a new folder.
+    """Writes videos into a new folder, all of them or none.
+
+    They are written below it and moved into it when all are done: what stops half-way leaves
+    nothing, or if it was killed a folder of its own there, which the next export replaces.
 
     Raises:
         ValueError: The format is unknown, the folder holds something, or videos are named twice.
-        CorruptStoreError: A video is damaged; what was written before it is left.
+        CorruptStoreError: A video is damaged.
 
     >>> import fewframes as ff
     >>> export_videos([ff.open("corpus.zarr")["film"]], Path("exported"), form="jpeg")
@@ -40,12 +46,22 @@ def export_videos(videos: Sequence[Video], folder: Path, *, form: str) -> None:
     """
     if form not in FORMATS:
         raise ValueError(f"format={form!r} is unknown; pass one of {', '.join(FORMATS)}")
-    if folder.exists() and any(folder.iterdir()):
+    is_new = not folder.exists()
+    if not is_new and {entry.name for entry in folder.iterdir()} - {PARTIAL}:
         raise ValueError(f"{folder.name!r} is not empty; pass a new folder")
     if len({video.id for video in videos}) < len(videos):
         raise ValueError("a video is named twice; name each once")
-    folder.mkdir(parents=True, exist_ok=True)
-    FORMATS[form](videos, folder)
+    draft = folder / PARTIAL
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    try:
+        FORMATS[form](videos, draft)
+        for entry in sorted(draft.iterdir()):
+            entry.rename(folder / entry.name)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+        if is_new and not any(folder.iterdir()):
+            folder.rmdir()
 
 
 def film_facts(video: Video) -> dict[str, Any]:
@@ -59,6 +75,9 @@ def film_facts(video: Video) -> dict[str, Any]:
         "duration_seconds": video.duration_seconds,
         "timing": facts["timing"],
         "container_time_base": facts["stream"]["time_base"],
+        "status": facts["status"],
+        "damage": facts["damage"],
+        "bad_ranges": facts["bad_ranges"],
         "notes": facts.get("notes", []),
         "height": video.frame_size[0],
         "width": video.frame_size[1],

@@ -5,6 +5,7 @@
     STORE/fewframes-store.json            says that this folder is a store, and its version
     STORE/videos/<quoted id>/<key>/       one immutable group for a video, its recipe and its source
     STORE/videos/<quoted id>/<key>.<model>/   vectors of its pictures, one sidecar a model
+    STORE/videos/<quoted id>/current.json     which group is current, if not the newest
     STORE/.attempts/<uuid>/               unfinished work, and what is about to be removed
     STORE/.parts/<quoted id>/             what is done of long films that are not published yet
     STORE/quarantine/                     which films crashed or hung twice, and are passed over
@@ -16,19 +17,31 @@ id of such a folder is in the records of its groups, and is believed if it leads
 """
 
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from fnmatch import fnmatchcase
 from pathlib import Path
 from urllib.parse import quote, unquote_to_bytes
 
 from fewframes.errors import CorruptStoreError
 from fewframes.storage.attempts import Attempt, flush_one
 from fewframes.storage.recipes import FORMAT_VERSION
+from fewframes.storage.untrusted import check_not_linked, is_link, load_json, read_regular
 
 MARK = "fewframes-store.json"
+VIDEOS = "videos"
 FORMAT = "fewframes store"
 OWN_NAMES = {MARK, "videos", ".attempts", ".parts", "catalogue", "quarantine"}
+OWN_PATHS = (*sorted(OWN_NAMES), "catalogue/notes", "catalogue/lock")
+"""What a store has of its own, which is nowhere a link."""
+STRAYS = (".nfs*", ".DS_Store", "._*", "Thumbs.db", "desktop.ini", "*~", ".*.sw?", "lost+found")
+"""Names that file systems, desktops and editors put anywhere: a folder with no others is new."""
+GROUP = re.compile("[0-9a-f]{16}")
+SIDECAR = re.compile("[0-9a-f]{16}[.][0-9a-f]{16}")
+LINKED = "0" * 16
+"""Stands for the groups of a video whose folder is a link, which is not looked into."""
 LONGEST_NAME = 255
 """Bytes that file systems take for the name of a folder."""
 
@@ -38,12 +51,15 @@ def create_store(store: Path) -> None:
 
     Raises:
         ValueError: The folder holds other things, or a store of a newer version.
+        CorruptStoreError: One of the folders that a store has is a link.
     """
+    check_own_paths(store)
     if (store / MARK).exists():
         check_store(store)
         return
     store.mkdir(parents=True, exist_ok=True)
-    others = sorted({entry.name for entry in store.iterdir()} - OWN_NAMES)
+    names = sorted({entry.name for entry in store.iterdir()} - OWN_NAMES)
+    others = [name for name in names if not any(fnmatchcase(name, stray) for stray in STRAYS)]
     if others:
         raise ValueError(
             f"{store.name!r} is no store and holds other files ({others[0]!r}); pass a new folder"
@@ -65,10 +81,12 @@ def check_store(store: Path) -> None:
     Raises:
         FileNotFoundError: The folder is not there, or is no store.
         ValueError: A newer version of fewframes has written the store.
-        CorruptStoreError: The file that marks it as a store is damaged.
+        CorruptStoreError: The file that marks it as a store is damaged, or one of its folders is a
+            link.
     """
+    check_own_paths(store)
     try:
-        data = (store / MARK).read_bytes()
+        data = read_regular(store / MARK)
     except (FileNotFoundError, NotADirectoryError):
         raise FileNotFoundError(
             f"{store.name!r} is not a store (it has no {MARK}); make one with 'fewframes index'"
@@ -76,10 +94,17 @@ def check_store(store: Path) -> None:
     check_mark(store.name, data)
 
 
+def check_own_paths(store: Path) -> None:
+    """Refuses with a CorruptStoreError a store of which a folder or file of its own is a link."""
+    for name in OWN_PATHS:
+        if is_link(f"{store}/{name}"):
+            check_not_linked(store / name)
+
+
 def check_mark(name: str, data: bytes) -> None:
     """Refuses a mark that is damaged or of a newer version; ``name`` is the store's."""
     try:
-        mark = json.loads(data)
+        mark = load_json(data)
         version = int(mark["version"]) if mark["format"] == FORMAT else 0
     except (ValueError, TypeError, KeyError) as error:
         raise CorruptStoreError(f"{name}/{MARK} is damaged") from error
@@ -148,6 +173,15 @@ def is_cut(name: str) -> bool:
     return is_like_one and len(name) == LONGEST_NAME
 
 
+def is_folder_name(name: str) -> bool:
+    """Whether `folder_name` gives such a name for some id; editors and desktops give others.
+
+    >>> is_folder_name("film"), is_folder_name(".DS_Store"), is_folder_name("#film#")
+    (True, False, False)
+    """
+    return is_cut(name) or (name != "" and quoted(unquoted(name)) == name)
+
+
 def unquoted(name: str) -> str:
     """Gives the id that was quoted.
 
@@ -181,16 +215,17 @@ def video_id_in(folder: Path) -> str:
 
 def _records_in(folder: Path) -> Iterator[bytes]:
     """The files of a video's groups and sidecars that hold its id."""
+    groups = [group for group in _folders_in(folder) if not is_link(group)]
     for name in ("commit.json", "zarr.json"):
-        for file in sorted(folder.glob(f"*/{name}")):
-            with suppress(FileNotFoundError):  # the group is being removed
-                yield file.read_bytes()
+        for group in groups:
+            with suppress(OSError):  # the group is being removed, or is none
+                yield read_regular(group / name)
 
 
 def _id_in(data: bytes | None, name: str) -> str:
     """The id in a record, or in the facts of a Zarr group, if it leads to a folder of this name."""
     try:
-        record = json.loads(data or b"")
+        record = load_json(data or b"")
         facts = record.get("attributes", {}).get("fewframes", record)
         return str(facts["id"]) if folder_name(facts["id"]) == name else ""
     except (ValueError, TypeError, KeyError, AttributeError):  # it is damaged
@@ -201,24 +236,35 @@ def groups_of(store: Path, video_id: str) -> list[Path]:
     """Lists the groups of a video, one a recipe and source; empty where there is none."""
     try:
         folder = store / "videos" / folder_name(video_id)
-        return sorted(p for p in folder.iterdir() if p.is_dir() and "." not in p.name)
-    except (FileNotFoundError, NotADirectoryError, ValueError):
+    except ValueError:
         return []
+    if is_link(folder):
+        return [folder / LINKED]
+    return [path for path in _folders_in(folder) if GROUP.fullmatch(path.name)]
 
 
 def orphans_beside(group: Path) -> list[Path]:
     """Lists the sidecars in a group's folder whose own group is gone: a killed process's."""
-    try:
-        names = {path.name: path for path in group.parent.iterdir() if path.is_dir()}
-    except FileNotFoundError:
-        return []
-    return [p for name, p in names.items() if "." in name and name.split(".")[0] not in names]
+    found = _folders_in(group.parent)
+    groups = {path.name for path in found if GROUP.fullmatch(path.name)}
+    return [path for path in found if _is_sidecar(path) and path.stem not in groups]
 
 
 def sidecar_folders(group: Path) -> list[Path]:
     """Lists the sidecars beside a group: folders named like it, a dot and the key of a model."""
+    found = _folders_in(group.parent)
+    return [path for path in found if _is_sidecar(path) and path.stem == group.name]
+
+
+def _is_sidecar(path: Path) -> bool:
+    return SIDECAR.fullmatch(path.name) is not None
+
+
+def _folders_in(folder: Path) -> list[Path]:
+    """The folders in one, and the links, which are none of ours and are refused when used."""
     try:
-        beside = list(group.parent.iterdir())
-    except FileNotFoundError:
+        with os.scandir(folder) as entries:
+            names = [e.name for e in entries if e.is_dir(follow_symlinks=False) or e.is_symlink()]
+    except (FileNotFoundError, NotADirectoryError):
         return []
-    return sorted(path for path in beside if path.name.startswith(f"{group.name}."))
+    return [folder / name for name in sorted(names)]

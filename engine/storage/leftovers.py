@@ -3,8 +3,11 @@
 Parts hold pictures of a film, and its name is in the quarantine: what removes a video removes both.
 """
 
+import os
 import shutil
+import stat
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,14 +20,25 @@ OLD_SECONDS = 7 * 24 * 3600.0
 
 
 def sweep_parts(home: Path) -> None:
-    """Removes the parts of films that nobody has come back for."""
-    for folder in (home / PARTS).glob("*/*"):
-        with suppress(FileNotFoundError):
-            if time.time() - folder.stat().st_mtime > OLD_SECONDS:
-                shutil.rmtree(folder, ignore_errors=True)
+    """Removes the parts of films that nobody has come back for; links are not followed."""
+    for film in _folders_in(home / PARTS):
+        for folder in _folders_in(film):
+            with suppress(FileNotFoundError):
+                if time.time() - folder.lstat().st_mtime > OLD_SECONDS:
+                    shutil.rmtree(folder, ignore_errors=True)
 
 
 def remove_leftovers(home: Path, folder_name: str) -> None:
     """Removes all parts of a video, of whatever recipe, and what is known of its film."""
     shutil.rmtree(home / PARTS / folder_name, ignore_errors=True)
-    (home / QUARANTINE / folder_name).unlink(missing_ok=True)
+    with suppress(FileNotFoundError, IsADirectoryError):
+        (home / QUARANTINE / folder_name).unlink()
+
+
+def _folders_in(folder: Path) -> Iterator[Path]:
+    """The folders in one that is a folder itself, and no link."""
+    with suppress(FileNotFoundError, NotADirectoryError):
+        if stat.S_ISDIR(folder.lstat().st_mode):
+            with os.scandir(folder) as entries:
+                found = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+            yield from (folder / name for name in found)

@@ -7,6 +7,7 @@
    process that dies between the note and the rename, or after it, leaves nothing unseen.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,9 +16,12 @@ from pathlib import Path
 from fewframes.errors import CorruptStoreError
 from fewframes.storage.attempts import Attempt, flush_one
 from fewframes.storage.layout import folder_name, quoted, unquoted
+from fewframes.storage.untrusted import is_link, read_regular
 
 NOTES = "catalogue/notes"
 """Where notes lie below the store."""
+LONGEST_NOTE = 1 << 20
+_NAME = re.compile("[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +44,16 @@ class Note:
         """
         import xxhash
 
-        words = self.file.read_bytes().split(b"\n")
+        damage = f"note {self.name} of the catalogue is damaged; run 'fewframes compact'"
+        try:
+            words = read_regular(self.file, most_bytes=LONGEST_NOTE).split(b"\n")
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise CorruptStoreError(damage) from error
         if len(words) != 3 or xxhash.xxh3_64_hexdigest(words[0]).encode() != words[1] or words[2]:
-            raise CorruptStoreError(
-                f"note {self.name} of the catalogue is damaged; run 'fewframes compact'"
-            )
-        return unquoted(words[0].decode("ascii"))
+            raise CorruptStoreError(damage)
+        return unquoted(words[0].decode("ascii", "replace"))
 
 
 def note_change(store: Path, attempt: Attempt, video_id: str) -> None:
@@ -62,9 +70,9 @@ def note_change(store: Path, attempt: Attempt, video_id: str) -> None:
 
 
 def notes_of(store: Path) -> list[Note]:
-    """Lists the notes that are there now."""
+    """Lists the notes that are there now; files of other names are not ours."""
     try:
-        files = [file for file in (store / NOTES).iterdir() if not file.name.startswith(".")]
+        files = [file for file in (store / NOTES).iterdir() if _NAME.fullmatch(file.name)]
     except FileNotFoundError:
         return []
     return sorted(map(Note, files), key=lambda note: note.name)
@@ -99,8 +107,9 @@ def set_aside(store: Path, folder: Path, video_id: str) -> Iterator[Path | None]
     """Moves a group, or all groups of a video, out of sight; what is not moved back is deleted.
 
     Gives where it is, or None where another process was first. What a killed process has set aside
-    is deleted, too.
+    is deleted, too. Of a video whose folder is a link, the link is moved, not what it leads to.
     """
+    folder = folder.parent if is_link(folder.parent) else folder
     with Attempt(store) as attempt:
         note_change(store, attempt, video_id)
         try:

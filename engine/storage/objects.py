@@ -14,6 +14,7 @@ from typing import NamedTuple, Protocol
 
 from fewframes.arrays import U8
 from fewframes.storage.places import OpenFile
+from fewframes.storage.untrusted import MOST_RECORD_BYTES
 
 LANES = 8
 """Requests, or groups of them, that wait at once: an answer takes longer than what it brings."""
@@ -120,9 +121,12 @@ class ObjectPlace:
     def __truediv__(self, path: str) -> "ObjectPlace":
         return ObjectPlace(self.objects, f"{self.prefix}/{path}", self.path / path)
 
-    def read(self, path: str) -> bytes:
-        """Reads a whole object."""
-        return self.objects.get(f"{self.prefix}/{path}")
+    def read(self, path: str, *, most_bytes: int = MOST_RECORD_BYTES) -> bytes:
+        """Reads a whole object; OSError for a larger one than that."""
+        data = self.objects.get(f"{self.prefix}/{path}")
+        if len(data) > most_bytes:
+            raise OSError(errno.EFBIG, f"it has {len(data)} bytes, more than {most_bytes}", path)
+        return data
 
     def size(self, path: str) -> int:
         """Bytes of an object."""

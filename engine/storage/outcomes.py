@@ -11,8 +11,9 @@ class Outcome:
 
     video_id: str
     status: str
-    """``ok``, ``damaged`` (indexed where it decodes), ``done`` (was there before) or ``failed``;
-    and ``part``, of a task for one range of a film, which no report of a run holds."""
+    """``ok``, ``damaged`` (indexed where it decodes, now or before), ``done`` (was there before,
+    undamaged) or ``failed``; and ``part``, of a task for one range of a film, which no report of a
+    run holds."""
     reason: str = ""
     """A sentence, for damaged and failed films."""
     rows: int = 0
@@ -24,6 +25,8 @@ class Outcome:
     """Pictures that were decoded."""
     stored_bytes: int = 0
     """Bytes of the pictures stored."""
+    was_stored: bool = False
+    """Whether it was in the store before this run, which has decoded nothing of it."""
     notes: str = ""
     """What a careful reader should know of a film and what is no damage, in sentences."""
 

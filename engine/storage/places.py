@@ -2,15 +2,25 @@
 
 A group on disk is a `Folder`. One in an object store is an `ObjectPlace` (`objects.py`). Readers
 know neither: they ask a place for whole files, for the end of a file, or for parts of an open one.
+Nothing is read through a link: a store that is given to you leads nowhere else (`untrusted.py`).
 """
 
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path, PurePath
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from fewframes.arrays import U8
+from fewframes.storage.untrusted import (
+    MOST_RECORD_BYTES,
+    check_not_linked,
+    is_link,
+    open_known,
+    open_regular,
+    read_regular,
+)
 
 BLOCK_BYTES = 1 << 20
 
@@ -44,8 +54,8 @@ class Place(Protocol):
         """The place below."""
         ...
 
-    def read(self, path: str) -> bytes:
-        """Reads a whole file."""
+    def read(self, path: str, *, most_bytes: int = MOST_RECORD_BYTES) -> bytes:
+        """Reads a whole file; OSError for a larger one than that."""
         ...
 
     def size(self, path: str) -> int:
@@ -81,7 +91,11 @@ class _Handle:
 
 
 class Folder:
-    """The files below a folder on disk."""
+    """The files below a folder on disk.
+
+    What is below a link is a CorruptStoreError. It is looked for once a shard: `open` is for files
+    whose `tail` or `size` was asked for before.
+    """
 
     __slots__ = ("path",)
     lanes = 0
@@ -93,26 +107,26 @@ class Folder:
         return f"Folder({self.path.name!r})"
 
     def __truediv__(self, path: str) -> "Folder":
-        return Folder(self.path / path)
+        return Folder(self._unlinked(path))
 
-    def read(self, path: str) -> bytes:
-        """Reads a whole file."""
-        return (self.path / path).read_bytes()
+    def read(self, path: str, *, most_bytes: int = MOST_RECORD_BYTES) -> bytes:
+        """Reads a whole file; OSError for a larger one than that."""
+        return read_regular(self._unlinked(path), most_bytes=most_bytes)
 
     def size(self, path: str) -> int:
         """Bytes of a file; FileNotFoundError for what is none."""
-        file = self.path / path
-        if not file.is_file():
+        found = self._unlinked(path).lstat()
+        if not stat.S_ISREG(found.st_mode):
             raise FileNotFoundError(f"{path} is missing")
-        return file.stat().st_size
+        return found.st_size
 
     def digest(self, path: str) -> str:
         """The xxh3-128 of a file."""
-        return digest_file(self.path / path)
+        return digest_own(self._unlinked(path))
 
     def tail(self, path: str, count: int) -> tuple[bytes, int]:
         """The last bytes of a file, and its size."""
-        handle = os.open(self.path / path, os.O_RDONLY | os.O_CLOEXEC)
+        handle = open_regular(self._unlinked(path))
         try:
             size = os.fstat(handle).st_size
             return os.pread(handle, count, max(0, size - count)), size
@@ -122,19 +136,38 @@ class Folder:
     @contextmanager
     def open(self, path: str, spans: Iterable[tuple[int, int]]) -> Iterator[OpenFile]:
         """Opens a file; nothing is read ahead."""
-        handle = os.open(self.path / path, os.O_RDONLY | os.O_CLOEXEC)
+        handle = open_known(f"{self.path}/{path}")
         try:
             yield _Handle(handle)
         finally:
             os.close(handle)
 
+    def _unlinked(self, path: str) -> Path:
+        """The file or folder below, if neither it nor what is between is a link."""
+        at = str(self.path)
+        for part in path.split("/"):
+            at = f"{at}/{part}"
+            if is_link(at):
+                check_not_linked(Path(at))
+        return Path(at)
+
 
 def digest_file(path: Path) -> str:
     """Gives the xxh3-128 of a whole file as hexadecimal digits."""
+    with path.open("rb") as file:
+        return _digest_of(file)
+
+
+def digest_own(path: Path) -> str:
+    """Gives the xxh3-128 of a file of a store; OSError for a link and for what is no file."""
+    with os.fdopen(open_regular(path), "rb") as file:
+        return _digest_of(file)
+
+
+def _digest_of(file: BinaryIO) -> str:
     import xxhash
 
     digest = xxhash.xxh3_128()
-    with path.open("rb") as file:
-        while block := file.read(BLOCK_BYTES):
-            digest.update(block)
+    while block := file.read(BLOCK_BYTES):
+        digest.update(block)
     return digest.hexdigest()

@@ -10,7 +10,7 @@ For a store by URL the attempt is on disk all the same, and `uploading` publishe
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -21,26 +21,26 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from fewframes.errors import CorruptStoreError, StaleIndexError
+from fewframes.errors import StaleIndexError
 from fewframes.media.source import Source
 from fewframes.media.table import FrameTable
 from fewframes.media.timeline import Timeline
 from fewframes.storage.attempts import Attempt
 from fewframes.storage.commits import Commit, read_commit, write_commit
 from fewframes.storage.compacting import compact_if_long
-from fewframes.storage.layout import folder_name, groups_of
+from fewframes.storage.layout import folder_name
 from fewframes.storage.notes import note_change, remove
 from fewframes.storage.objects import Objects
 from fewframes.storage.pictures import picture_codec
 from fewframes.storage.places import digest_file
 from fewframes.storage.recipes import Recipe
-from fewframes.storage.remote import intact_commits
+from fewframes.storage.record_rules import STATUSES
 from fewframes.storage.rows import StoredRows, write_rows
 from fewframes.storage.shard_writing import ShardWriter
 from fewframes.storage.sidecars import remove_orphans, remove_sidecars
+from fewframes.storage.standing import find_published, intact
+from fewframes.storage.standing import has_same_source as has_same_source
 from fewframes.storage.uploading import prepare, upload
-
-STATUSES = ("ok", "damaged")
 
 
 class VideoWriter:
@@ -170,13 +170,14 @@ class VideoWriter:
         """Writes everything beside the pictures; the commit record last."""
         folder = self._attempt.folder
         self._shards.close()
-        write_rows(folder, rows)
+        tables = write_rows(folder, rows)
         group = {"zarr_format": 3, "node_type": "group", "attributes": {"fewframes": facts}}
         (folder / "zarr.json").write_text(json.dumps(group, indent=1) + "\n", encoding="ascii")
         shards = {f"frames/{path}": fact for path, fact in self._shards.digests.items()}
+        others = dict.fromkeys(["zarr.json", "frames/zarr.json", *tables])
         if not isinstance(self._store, Path):
             facts = {**facts, "attempt": folder.name}
-        write_commit(folder, facts, shards)
+        write_commit(folder, facts, {**others, **shards})
 
     def _publish(self, store: Path, key: str) -> Path:
         final = store / "videos" / self._name / key
@@ -191,60 +192,9 @@ class VideoWriter:
         return final
 
 
-def find_published(store: Path, video_id: str, key: str) -> Path | None:
-    """Gives the folder of a published group with an intact commit record, or None."""
-    folder = store / "videos" / folder_name(video_id) / key
-    try:
-        return read_commit(folder).folder
-    except CorruptStoreError:
-        return None
-
-
-def find_same_source(store: Path, video_id: str, recipe: Recipe, source: Source) -> Path | None:
-    """Gives the group made of this very file under this recipe, or None."""
-    found = _same_source(store, video_id, recipe, source)
-    return found.folder if found else None
-
-
-def has_same_source(store: Path | Objects, video_id: str, recipe: Recipe, source: Source) -> bool:
-    """Whether a store, on disk or not, has a group made of this very file under this recipe."""
-    return _same_source(store, video_id, recipe, source) is not None
-
-
-def _same_source(
-    store: Path | Objects, video_id: str, recipe: Recipe, source: Source
-) -> Commit | None:
-    """A file of the same size and edges but another time of change is read whole, if on disk."""
-    there = _intact(store, video_id)
-    return next((commit for commit in there if _is_of(commit, recipe, source)), None)
-
-
-def _is_of(commit: Commit, recipe: Recipe, source: Source) -> bool:
-    known = commit.facts["source"]
-    is_alike = (known["size_bytes"], known["edges_xxh3"]) == (source.size_bytes, source.edges_xxh3)
-    if not is_alike or commit.facts["recipe"] != recipe.to_dict():
-        return False
-    is_untouched: bool = known["mtime_ns"] == source.mtime_ns
-    if is_untouched or not source.path.is_file():
-        return is_untouched
-    return bool(known["digest"] == digest_file(source.path))
-
-
-def _intact(store: Path | Objects, video_id: str) -> Iterator[Commit]:
-    """The groups of a video whose records can be read."""
-    if not isinstance(store, Path):
-        yield from intact_commits(store, video_id)
-        return
-    for group in groups_of(store, video_id):
-        try:
-            yield read_commit(group)
-        except CorruptStoreError:
-            continue
-
-
 def _remove_superseded(store: Path, newest: Commit) -> None:
     """Removes older groups of the recipe; of two writers, only the newer one removes the other."""
-    for other in _intact(store, newest.facts["id"]):
+    for other in intact(store, newest.facts["id"]):
         is_same = other.facts["recipe"] == newest.facts["recipe"]
         if is_same and other.age_order < newest.age_order:
             remove_group(store, other.folder, newest.facts["id"])

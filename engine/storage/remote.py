@@ -22,9 +22,12 @@ from typing import Any
 from fewframes.errors import CorruptStoreError
 from fewframes.storage.catalogue_rows import COLUMNS, Row, row_from, table_of_rows
 from fewframes.storage.commits import COMMIT, Commit, of_video, parse_commit
+from fewframes.storage.current import current
 from fewframes.storage.layout import (
+    GROUP,
     MARK,
     OWN_NAMES,
+    VIDEOS,
     check_mark,
     folder_name,
     mark_bytes,
@@ -32,8 +35,6 @@ from fewframes.storage.layout import (
 )
 from fewframes.storage.objects import LANES, ObjectPlace, Objects
 from fewframes.storage.recipes import FORMAT_VERSION
-
-VIDEOS = "videos"
 
 
 def create_remote(objects: Objects) -> None:
@@ -104,14 +105,15 @@ class RemoteList:
             except CorruptStoreError:
                 continue
             commits += [] if commit is None else [commit]
-        return row_from(video_id, keys, commits)
+        newest = current(self._objects, video_id, commits) if commits else None
+        return row_from(video_id, keys, newest if len(commits) == len(keys) else None)
 
     def _keys(self) -> dict[str, list[str]]:
         """The keys of the groups of each video, by its id."""
         found: dict[str, list[str]] = {}
         for entry in self._objects.listed(VIDEOS):
             parts = entry.key.split("/")
-            if len(parts) == 4 and parts[3] == COMMIT:
+            if len(parts) == 4 and parts[3] == COMMIT and GROUP.fullmatch(parts[2]):
                 found.setdefault(parts[1], []).append(parts[2])
         return {self._id_of(name, keys): keys for name, keys in found.items()}
 
@@ -129,13 +131,13 @@ def remote_commits(objects: Objects, video_id: str) -> list[Commit]:
         home = f"{VIDEOS}/{folder_name(video_id)}"
     except ValueError:
         return []
-    found = (commit_at(objects, video_id, key) for key in objects.names(home))
+    found = (commit_at(objects, video_id, key) for key in _keys_at(objects, home))
     return [commit for commit in found if commit is not None]
 
 
 def intact_commits(objects: Objects, video_id: str) -> Iterator[Commit]:
     """Gives the records of a video's groups that can be read."""
-    for key in objects.names(f"{VIDEOS}/{folder_name(video_id)}"):
+    for key in _keys_at(objects, f"{VIDEOS}/{folder_name(video_id)}"):
         try:
             commit = commit_at(objects, video_id, key)
         except CorruptStoreError:
@@ -151,7 +153,7 @@ def remote_keys(objects: Objects, video_id: str) -> list[str]:
     except ValueError:
         return []
     parts = (entry.key[len(home) + 1 :].split("/") for entry in objects.listed(home))
-    return sorted(key for key, *below in parts if below == [COMMIT])
+    return sorted(key for key, *below in parts if below == [COMMIT] and GROUP.fullmatch(key))
 
 
 def commit_at(objects: Objects, video_id: str, key: str) -> Commit | None:
@@ -173,6 +175,10 @@ def commit_in(objects: Objects, name: str, key: str) -> Commit | None:
     facts, files = parse_commit(data, f"{name}/{key}/{COMMIT}")
     prefix = home / facts.get("attempt", "")
     return Commit(ObjectPlace(objects, str(prefix), home), facts, files)
+
+
+def _keys_at(objects: Objects, home: str) -> list[str]:
+    return [name for name in objects.names(home) if GROUP.fullmatch(name)]
 
 
 def _record_bytes(objects: Objects, name: str, key: str) -> bytes | None:

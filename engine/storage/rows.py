@@ -17,19 +17,25 @@ from fewframes.errors import CorruptStoreError
 from fewframes.media.table import Film, FrameTable
 from fewframes.media.timeline import NO_PTS
 from fewframes.storage.commits import Commit
+from fewframes.storage.tables import read_table
+from fewframes.storage.untrusted import load_json
 
 PARQUET = "frames.parquet"
 SIGNATURES = "signatures"
-OWN_COLUMNS = (
-    "frame_number",
-    "pts",
-    "is_keyframe",
-    "gop",
-    "slot",
-    "is_damaged",
-    "container_pts",
-    "is_repaired",
-)
+CHUNK = "c/0/0"
+"""The only chunk of the signatures."""
+OWN_COLUMNS = {
+    "frame_number": "int64",
+    "pts": "int64",
+    "is_keyframe": "bool",
+    "gop": "int64",
+    "slot": "int32",
+    "is_damaged": "bool",
+    "container_pts": "int64?",
+    "is_repaired": "bool?",
+}
+"""Columns that are no signals, and their types; older stores lack those with a ``?``."""
+LONGEST_SIGNATURE = 1 << 12
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
@@ -63,8 +69,8 @@ class StoredRows:
         return f"StoredRows({len(self.table)} rows, {len(np.unique(self.slots))} pictures)"
 
 
-def write_rows(folder: Path, rows: StoredRows) -> None:
-    """Writes the table, and the signatures where there are any, into a folder."""
+def write_rows(folder: Path, rows: StoredRows) -> list[str]:
+    """Writes the table, and the signatures where there are any; gives the files it has written."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -83,8 +89,10 @@ def write_rows(folder: Path, rows: StoredRows) -> None:
     made = pa.table({**columns, "container_pts": pa.array(stamps, mask=stamps == NO_PTS)})
     with (folder / PARQUET).open("wb") as file:  # by its name, Arrow would take "a:b/…" for a URL
         pq.write_table(made, file, compression="zstd", write_page_checksum=True)
-    if table.signatures is not None and table.signatures.size:
-        _write_signatures(folder / SIGNATURES, table.signatures)
+    if table.signatures is None or not table.signatures.size:
+        return [PARQUET]
+    _write_signatures(folder / SIGNATURES, table.signatures)
+    return [PARQUET, f"{SIGNATURES}/zarr.json", f"{SIGNATURES}/{CHUNK}"]
 
 
 def read_rows(commit: Commit) -> StoredRows:
@@ -93,13 +101,10 @@ def read_rows(commit: Commit) -> StoredRows:
     Raises:
         CorruptStoreError: A file is missing, or is not what was published.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    file = pq.ParquetFile(pa.BufferReader(commit.bytes_of(PARQUET)))
-    stored = file.read(use_threads=False)  # a table is small, and a loader has threads enough
-    columns = _columns(stored)
     facts = commit.facts
+    name, rows = f"{PARQUET} of video {facts['id']!r}", facts["counts"]["rows"]
+    stored = read_table(commit.bytes_of(PARQUET), rows=rows, kinds=OWN_COLUMNS, name=name)
+    columns = _columns(stored)
     table = FrameTable(
         columns["frame_number"],
         columns["pts"],
@@ -167,8 +172,9 @@ def plain_array(shape: tuple[int, ...], *, chunk_rows: int, rows: str) -> dict[s
 
 
 def _write_signatures(folder: Path, signatures: F32) -> None:
-    (folder / "c" / "0").mkdir(parents=True)
-    (folder / "c" / "0" / "0").write_bytes(np.ascontiguousarray(signatures, "<f4").data)
+    for home in (folder, folder / "c", folder / "c" / "0"):
+        home.mkdir()
+    (folder / CHUNK).write_bytes(np.ascontiguousarray(signatures, "<f4").data)
     metadata = plain_array(signatures.shape, chunk_rows=len(signatures), rows="row")
     (folder / "zarr.json").write_text(json.dumps(metadata, indent=1) + "\n", encoding="ascii")
 
@@ -181,10 +187,21 @@ def read_signatures(commit: Commit, count: int) -> F32 | None:
     """
     if f"{SIGNATURES}/zarr.json" not in commit.files:
         return None
-    shape = json.loads(commit.bytes_of(f"{SIGNATURES}/zarr.json"))["shape"]
-    if shape[0] != count:
+    name, path = f"signatures of video {commit.facts['id']!r}", f"{SIGNATURES}/{CHUNK}"
+    try:
+        rows, length = load_json(commit.bytes_of(f"{SIGNATURES}/zarr.json"))["shape"]
+        is_shape = {type(rows), type(length)} == {int} and 0 < length <= LONGEST_SIGNATURE
+    except CorruptStoreError:
+        raise
+    except (ValueError, TypeError, KeyError):
+        is_shape = False
+    if not is_shape:
+        raise CorruptStoreError(f"{name} are no array of vectors")
+    if rows != count:
         raise CorruptStoreError(
-            f"video {commit.facts['id']!r} has {count} rows, but {shape[0]} signatures"
+            f"video {commit.facts['id']!r} has {count} rows, but {rows} signatures"
         )
-    values = np.frombuffer(commit.bytes_of(f"{SIGNATURES}/c/0/0"), "<f4")
-    return values.astype(np.float32, copy=False).reshape(shape)
+    if commit.files.get(path, (0, ""))[0] != 4 * count * length:
+        raise CorruptStoreError(f"{name} are not {count} vectors of {length} values")
+    values = np.frombuffer(commit.bytes_of(path), "<f4")
+    return values.astype(np.float32, copy=False).reshape(rows, length)

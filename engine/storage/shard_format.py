@@ -15,6 +15,7 @@ import numpy as np
 
 from fewframes.arrays import I64, U64
 from fewframes.storage.pictures import PictureCodec, codec_of
+from fewframes.storage.record_rules import MOST_PIXELS, MOST_ROWS
 
 SHARD_FRAMES = 256
 INDEX_BYTES = SHARD_FRAMES * 16 + 4
@@ -65,6 +66,10 @@ def read_metadata(
         codec = codec_of(chain[:-1])
     except (KeyError, IndexError, TypeError, AttributeError) as error:
         raise ValueError("it does not describe an array of pictures") from error
+    if {type(slots), type(height), type(width)} != {int}:
+        raise ValueError("it does not describe an array of pictures")
+    if not 0 <= slots <= MOST_ROWS or min(height, width) < 1 or height * width > MOST_PIXELS:
+        raise ValueError(f"{slots} pictures of {height}x{width} are more than a store holds")
     if metadata != array_metadata(slots=slots, height=height, width=width, codec=codec):
         raise ValueError("it does not describe an array of pictures in shards of version 1")
     return (slots, height, width, 3), codec
@@ -101,17 +106,26 @@ def encode_index(index: U64) -> bytes:
     return data + checksum(data)
 
 
-def decode_index(data: bytes, *, shard_bytes: int) -> I64:
+def decode_index(data: bytes, *, shard_bytes: int, most_bytes: int) -> I64:
     """Reads the last bytes of a shard, ``[256, 2] i64``; -1 where there is no picture.
 
     Raises:
-        ValueError: The bytes are not those of an index, or point out of the shard.
+        ValueError: The bytes are not those of an index, or point out of the shard, or a picture
+            has more than ``most_bytes``.
     """
     if len(data) != INDEX_BYTES or checksum(data[:-CHECKSUM_BYTES]) != data[-CHECKSUM_BYTES:]:
         raise ValueError("its index has a wrong checksum")
     index = np.frombuffer(data[:-CHECKSUM_BYTES], "<u8").reshape(-1, 2).astype(np.int64)
     held = index[index[:, 0] >= 0]
     ends = held.sum(axis=1)
-    if (held[:, 1] <= CHECKSUM_BYTES).any() or (ends > shard_bytes - INDEX_BYTES).any():
+    is_out = (held > shard_bytes).any() or (ends > shard_bytes - INDEX_BYTES).any()
+    if is_out or (held[:, 1] <= CHECKSUM_BYTES).any():
         raise ValueError("its index points out of the file")
+    if (held[:, 1] > most_bytes).any():
+        raise ValueError(f"its index has a picture of more than {most_bytes} bytes")
     return index
+
+
+def most_picture_bytes(height: int, width: int) -> int:
+    """Bytes that no codec exceeds for a picture of this size: twice its levels, and its tables."""
+    return 6 * height * width + (64 << 10)

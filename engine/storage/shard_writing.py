@@ -1,13 +1,15 @@
 """ShardWriter: the pictures of one video, appended to files one after the other.
 
 It keeps nothing but the index of the open shard in memory. A file is made new, never opened again,
-so two writers never share one.
+so two writers never share one. The folder is made once: where it is gone, so are pictures, and no
+further one is written.
 """
 
 import json
 from pathlib import Path
 from typing import BinaryIO
 
+from fewframes.errors import CorruptStoreError
 from fewframes.storage import shard_format as form
 from fewframes.storage.pictures import PictureCodec
 
@@ -26,7 +28,7 @@ class ShardWriter:
         self._file: BinaryIO | None = None
         self._digest = xxhash.xxh3_128()
         self._written = 0
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(exist_ok=True)
 
     def append(self, data: bytes) -> int:
         """Writes one picture, as the array's codec has encoded it; gives its slot.
@@ -34,6 +36,7 @@ class ShardWriter:
         Raises:
             ValueError: It is of another codec, or of another size.
             FileExistsError: Another writer is at work in this folder.
+            CorruptStoreError: The folder is gone, with pictures that were written.
         """
         try:
             self.codec.check(data, self.size)
@@ -43,9 +46,7 @@ class ShardWriter:
                 f"{self.size[0]}x{self.size[1]}; all pictures of a video are alike"
             ) from error
         if self._file is None:
-            path = self.folder / form.shard_path(self.slots // form.SHARD_FRAMES)
-            path.parent.mkdir(parents=True)
-            self._file = path.open("xb", buffering=1 << 18)
+            self._file = self._new_shard().open("xb", buffering=1 << 18)
         size = len(data) + form.CHECKSUM_BYTES
         self._index[self.slots % form.SHARD_FRAMES] = (self._written, size)
         self._write(self._file, data)
@@ -68,6 +69,20 @@ class ShardWriter:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+    def _new_shard(self) -> Path:
+        """Makes the folders of the next shard, one by one: none that was there before."""
+        path = self.folder / form.shard_path(self.slots // form.SHARD_FRAMES)
+        made = path.parents[3 if not self.slots else 2 :: -1]
+        try:
+            for folder in made:
+                folder.mkdir()
+        except FileNotFoundError:
+            raise CorruptStoreError(
+                f"{self.slots} pictures were written and are gone: another program has been in the "
+                "folder of unfinished work; index the film again"
+            ) from None
+        return path
 
     def _write(self, file: BinaryIO, data: bytes) -> None:
         file.write(data)

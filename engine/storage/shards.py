@@ -6,7 +6,6 @@
    read straight into it.
 """
 
-import json
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +24,7 @@ from fewframes.storage import shard_format as form
 from fewframes.storage.pictures import PictureCodec
 from fewframes.storage.places import Folder, OpenFile, Place
 from fewframes.storage.shard_format import CHECKSUM_BYTES as CHECK
+from fewframes.storage.untrusted import load_json
 
 WASTE = 1 / 8
 """Unwanted bytes that may be read for one wanted byte, to read neighbours together. A call of the
@@ -80,7 +80,7 @@ class ShardReader:
         place = Folder(self.folder) if isinstance(self.folder, Path) else self.folder
         object.__setattr__(self, "_place", place)
         with self._using("zarr.json", OSError, ValueError):
-            shape, codec = form.read_metadata(json.loads(place.read("zarr.json")))
+            shape, codec = form.read_metadata(load_json(place.read("zarr.json")))
         object.__setattr__(self, "shape", shape)
         object.__setattr__(self, "codec", codec)
 
@@ -227,9 +227,10 @@ class ShardReader:
         """Offset and bytes of each picture of a shard, ``[256, 2] i64``; -1 where there is none."""
         if shard not in self._indexes:
             path = form.shard_path(shard)
+            most = form.most_picture_bytes(*self.shape[1:3])
             with self._using(path, OSError, ValueError):
                 data, size = self._place.tail(path, form.INDEX_BYTES)
-                self._indexes[shard] = form.decode_index(data, shard_bytes=size)
+                self._indexes[shard] = form.decode_index(data, shard_bytes=size, most_bytes=most)
         return self._indexes[shard]
 
     def _checked(self, slots: npt.ArrayLike) -> I64:

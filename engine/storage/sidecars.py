@@ -29,6 +29,7 @@ from fewframes.storage.commits import Commit, read_commit, write_commit
 from fewframes.storage.embedding import Embedder, Identity, embed_pictures, identity_of
 from fewframes.storage.layout import orphans_beside, sidecar_folders
 from fewframes.storage.notes import remove
+from fewframes.storage.record_rules import check_sidecar_facts
 from fewframes.storage.rows import plain_array
 from fewframes.storage.shards import ShardReader
 
@@ -64,7 +65,14 @@ class Sidecar:
         Raises:
             CorruptStoreError: A file is missing, or is not what was published.
         """
-        vectors = np.empty((self.rows, self.identity.dim), np.float32)
+        rows, dim = self.rows, self.identity.dim
+        each = 4 * min(rows, CHUNK_ROWS) * dim
+        paths = [_chunk_path(chunk) for chunk in range(-(-rows // CHUNK_ROWS))]
+        if any(self.commit.files.get(path, (0, ""))[0] != each for path in paths):
+            raise CorruptStoreError(
+                f"vectors of video {self.commit.facts['id']!r} are not {rows} of {dim} values"
+            )
+        vectors = np.empty((rows, dim), np.float32)
         for chunk, first in enumerate(range(0, self.rows, CHUNK_ROWS)):
             part = vectors[first : first + CHUNK_ROWS]
             values = np.frombuffer(self.commit.bytes_of(_chunk_path(chunk)), "<f4")
@@ -79,13 +87,18 @@ class Sidecar:
         )
 
 
+def sidecar_in(folder: Path) -> Sidecar:
+    """Gives the sidecar in a folder; CorruptStoreError where its record is damaged."""
+    return Sidecar(read_commit(folder, check_sidecar_facts))
+
+
 def sidecars_of(group: Commit) -> list[Sidecar]:
     """Gives the sidecars of a group, by name and revision; those of an earlier group are left out.
 
     Raises:
         CorruptStoreError: A commit record is damaged.
     """
-    found = [Sidecar(read_commit(folder)) for folder in sidecar_folders(group.folder)]
+    found = [sidecar_in(folder) for folder in sidecar_folders(group.folder)]
     return sorted(
         (sidecar for sidecar in found if sidecar.belongs_to(group)), key=lambda s: s.identity
     )
@@ -140,12 +153,14 @@ def write_sidecar(
     sweep(store)
     remove_orphans(store, group.folder, group.facts["id"])
     with Attempt(store) as attempt:
-        made = _vectors(pictures, embedder, batch=batch, progress=progress)
+        made, files = _vectors(pictures, embedder, batch=batch, progress=progress), []
+        for home in (VECTORS, f"{VECTORS}/c"):
+            (attempt.folder / home).mkdir()
         for chunk, values in enumerate(made):
-            path = attempt.folder / _chunk_path(chunk)
-            path.parent.mkdir(parents=True)
-            path.write_bytes(values.data)
-        _write_facts(attempt.folder, group, identity, len(pictures))
+            files.append(_chunk_path(chunk))
+            (attempt.folder / files[-1]).parent.mkdir()
+            (attempt.folder / files[-1]).write_bytes(values.data)
+        _write_facts(attempt.folder, group, identity, len(pictures), files)
         _publish(attempt, group, identity)
     return len(pictures)
 
@@ -188,7 +203,7 @@ def faults_of(group: Commit) -> Iterator[str]:
     """Says what is wrong with the sidecars of a group: each file is compared with its digest."""
     for folder in sidecar_folders(group.folder):
         try:
-            sidecar = Sidecar(read_commit(folder))
+            sidecar = sidecar_in(folder)
             for path in sidecar.commit.files:
                 sidecar.commit.check(path)
             if not sidecar.belongs_to(group):
@@ -205,7 +220,7 @@ def _published(group: Commit, identity: Identity) -> Sidecar | None:
     folder = _place(group, identity)
     if not folder.is_dir():
         return None
-    sidecar = Sidecar(read_commit(folder))
+    sidecar = sidecar_in(folder)
     return sidecar if sidecar.belongs_to(group) else None
 
 
@@ -248,7 +263,9 @@ def _chunk_path(chunk: int) -> str:
     return f"{VECTORS}/c/{chunk}/0"
 
 
-def _write_facts(folder: Path, group: Commit, identity: Identity, count: int) -> None:
+def _write_facts(
+    folder: Path, group: Commit, identity: Identity, count: int, files: list[str]
+) -> None:
     """Writes the metadata of the Zarr group and its array, and the commit record last."""
     facts: dict[str, Any] = {
         "id": group.facts["id"],
@@ -261,4 +278,4 @@ def _write_facts(folder: Path, group: Commit, identity: Identity, count: int) ->
     array = plain_array((count, identity.dim), chunk_rows=min(count, CHUNK_ROWS), rows="slot")
     for path, value in (("zarr.json", about), (f"{VECTORS}/zarr.json", array)):
         (folder / path).write_text(json.dumps(value, indent=1) + "\n", encoding="ascii")
-    write_commit(folder, facts, {})
+    write_commit(folder, facts, dict.fromkeys(["zarr.json", f"{VECTORS}/zarr.json", *files]))

@@ -18,6 +18,7 @@ from fewframes.storage.layout import check_store, create_store, groups_of
 from fewframes.storage.objects import Objects, shown, store_at
 from fewframes.storage.outcomes import Outcome
 from fewframes.storage.remote import RemoteList, check_remote, remote_commits, remote_keys
+from fewframes.storage.standing import current
 from fewframes.storage.video import Video
 
 __all__ = ["Store", "Video", "create_store", "open_store"]
@@ -66,7 +67,7 @@ class Store(Mapping[str, Video]):
         return isinstance(video_id, str) and holds(self._path, video_id)
 
     def __getitem__(self, video_id: str) -> Video:
-        """Gives a video; of several groups the newest.
+        """Gives a video; of several groups the newest, or the one that was asked for last.
 
         Raises:
             KeyError: There is none of that id; lists near ones.
@@ -76,7 +77,7 @@ class Store(Mapping[str, Video]):
         commits = self._commits(video_id) or self._commits(video_id)
         if not commits:
             raise KeyError(self._missing(video_id))
-        return Video(max(commits, key=lambda commit: commit.age_order))
+        return Video(current(self._path, video_id, commits))
 
     def embed(
         self,
@@ -125,20 +126,28 @@ class Store(Mapping[str, Video]):
     def failures(self) -> list[dict[str, Any]]:
         """Gives a row of `COLUMNS` for each film that failed twice and is passed over, by id.
 
-        A film that was indexed under the same recipe since is none of them.
+        A film that was indexed under the same recipe since is none of them. A record of one that
+        is damaged has a row, too, whose status is "unreadable".
 
         >>> import fewframes as ff
         >>> ff.open("corpus.zarr").failures()
         []
         """
         from fewframes.runs.quarantine import records_of
-        from fewframes.storage.catalogue_rows import row_of_failure
+        from fewframes.storage.catalogue_rows import row_of_failure, row_of_unreadable
 
         return [
-            row_of_failure(record)
-            for record in records_of(self._path)
-            if all(c.facts["recipe"] != record["recipe"] for c in self._commits(record["id"]))
+            row_of_failure(record) if record else row_of_unreadable(video_id)
+            for video_id, record in records_of(self._path).items()
+            if not record or record["recipe"] not in self._recipes(video_id)
         ]
+
+    def _recipes(self, video_id: str) -> list[dict[str, Any]]:
+        """The recipes under which a video is there; none where a record of it is damaged."""
+        try:
+            return [commit.facts["recipe"] for commit in self._commits(video_id)]
+        except CorruptStoreError:
+            return []
 
     def _commits(self, video_id: str) -> list[Commit]:
         if not isinstance(self._path, Path):

@@ -20,7 +20,8 @@ from pathlib import Path
 from fewframes.errors import CorruptStoreError, StaleIndexError
 from fewframes.media.timeline_cache import cache_home
 from fewframes.storage.attempts import sweep
-from fewframes.storage.commits import COMMIT, Commit
+from fewframes.storage.commits import COMMIT, Commit, read_commit
+from fewframes.storage.current import CURRENT
 from fewframes.storage.layout import create_store, folder_name
 from fewframes.storage.leftovers import QUARANTINE, remove_leftovers, sweep_parts
 from fewframes.storage.objects import Objects
@@ -61,11 +62,9 @@ def upload(
     home = f"{VIDEOS}/{name}/{key}"
     objects.put(marker, b"")
     began = time.time()
-    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
-        if file.name != COMMIT:
-            began = time.time()
-            place = f"{home}/{attempt}/{file.relative_to(folder).as_posix()}"
-            objects.put(place, _content(file, tell))
+    for path in read_commit(folder).files:
+        began = time.time()
+        objects.put(f"{home}/{attempt}/{path}", _content(folder / path, tell))
     if time.time() - began > ASLEEP_SECONDS:
         raise StaleIndexError(f"{video_id!r} was not put for hours; index it again")
     objects.create(f"{home}/{COMMIT}", (folder / COMMIT).read_bytes())
@@ -136,8 +135,10 @@ def remove_remote(objects: Objects, ids: Sequence[str]) -> None:
     for video_id in ids:
         remove_leftovers(cache_home() / UPLOADS, folder_name(video_id))
         objects.delete([f"{QUARANTINE}/{folder_name(video_id)}"])
-        for key in objects.names(f"{VIDEOS}/{folder_name(video_id)}"):
+        home = f"{VIDEOS}/{folder_name(video_id)}"
+        for key in objects.names(home):
             remove_group(objects, video_id, key)
+        objects.delete([f"{home}/{CURRENT}"])
     sweep_remote(objects)
 
 

@@ -26,6 +26,7 @@ from fewframes.media.sizes import Size, fitted_size
 from fewframes.media.table import FrameTable
 from fewframes.storage.commits import Commit
 from fewframes.storage.embedding import Embedder, Identity, Query, embed_query
+from fewframes.storage.gaps import with_gaps
 from fewframes.storage.layout import check_version
 from fewframes.storage.rows import StoredRows, read_rows, read_signatures
 from fewframes.storage.shards import ShardReader
@@ -139,7 +140,8 @@ class Video:
             frames: Source frame numbers of indexed frames; of a slice, those that are indexed.
             rows: Positions in the `table`.
             seconds: Times; each gives the last indexed frame at or before it. Of a slice, the
-                indexed frames that begin at or after its start and before its stop.
+                indexed frames that begin at or after its start and before its stop. Of a damaged
+                film ``report["bad_ranges"]`` says what is missing there (`gaps`).
             size: Longer side (never enlarged), or an exact height and width; None as stored.
                 JPEGs are decoded at 1/2, 1/4 or 1/8 where that is enough, then averaged by area:
                 a thumbnail costs less than a picture.
@@ -165,18 +167,13 @@ class Video:
         """
         at = self.rows_of(frames=frames, rows=rows, seconds=seconds)
         asked = check_asked(backend, device, self._shards.codec.name, out)
-        return self._read(at, fitted_size(self.frame_size, size), out, workers, asked)
+        batch = self._read(at, fitted_size(self.frame_size, size), out, workers, asked)
+        return with_gaps(batch, self, at, frames=frames, seconds=seconds)
 
     def rows_of(self, *, frames: Wanted = None, rows: Wanted = None, seconds: Wanted = None) -> I64:
         """Gives the rows that `read` would read, ``[k] i64``; raises as it does."""
-        return wanted_rows(
-            self._rows.table,
-            self.id,
-            self.duration_seconds,
-            frames=frames,
-            rows=rows,
-            seconds=seconds,
-        )
+        table, end = self._rows.table, self.duration_seconds
+        return wanted_rows(table, self.id, end, frames=frames, rows=rows, seconds=seconds)
 
     def encoded(self, rows: npt.ArrayLike) -> list[bytes]:
         """Gives the pictures of rows as they are stored, checked but not decoded.
@@ -223,7 +220,9 @@ class Video:
             table = table.described_by(self.vectors(features))
         chosen = select(table, budget=budget, policy=policy, **wishes)
         film_fps = table.film.fps if table.film else 0.0
-        return with_scores(self._read(chosen.rows), chosen, film_fps=film_fps)
+        batch = with_scores(self._read(chosen.rows), chosen, film_fps=film_fps)
+        span = slice(*(wishes.get("span") or (None, None)))
+        return with_gaps(batch, self, chosen.rows, seconds=span)
 
     def embed(
         self,
@@ -234,8 +233,8 @@ class Video:
     ) -> int:
         """Stores what a model makes of the pictures; gives how many it was shown.
 
-        That is 0 where all vectors were there. ``batch`` pictures are read at a time; ``progress``
-        is told how many are done, and of how many. Raises as `write_sidecar` does.
+        That is 0 where all were there. ``batch`` pictures are read at a time; ``progress`` is told
+        how many are done, and of how many. Raises as `write_sidecar` does.
 
         >>> import fewframes as ff
         >>> from fewframes.storage.embedding import named_embedder
@@ -292,7 +291,6 @@ class Video:
         return stored_batch(self.id, self._rows, self._shards, at, *how)
 
     def _vectors_of(self, embedder: Embedder | str) -> F32:
-        """The vectors of the pictures, a row a slot, read once."""
         sidecar = find_sidecar(self._commit, embedder)
         if sidecar.identity not in self._vectors:
             self._vectors[sidecar.identity] = sidecar.read()

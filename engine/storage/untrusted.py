@@ -1,0 +1,104 @@
+"""Untrusted: anybody may have made what a store holds; how is it read without harm?
+
+1. No folder or file of a store is a link, so that nothing outside it is read, written or removed.
+   The store's folder itself may be one: its user has chosen it.
+2. A whole file is read up to a bound, and only if it is a regular file: a pipe never ends.
+3. JSON is read up to a depth, and without NaN and infinities.
+"""
+
+import errno
+import json
+import os
+import stat
+from pathlib import Path
+from typing import Any, NoReturn
+
+from fewframes.errors import CorruptStoreError
+
+MOST_RECORD_BYTES = 16 << 20
+"""A commit record, mark, note or quarantine file: 150,000 shards, 38 million pictures."""
+DEEPEST = 100
+"""Brackets of JSON that may be open at once; what writes it again goes as deep."""
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+
+
+def is_link(path: str | Path) -> bool:
+    """Whether a path itself is a symbolic link."""
+    return os.path.islink(path)  # noqa: PTH114 (a text spares a Path)
+
+
+def check_not_linked(path: Path) -> None:
+    """Refuses a link where a store has a folder or file of its own.
+
+    Raises:
+        CorruptStoreError: The path is a symbolic link.
+    """
+    if is_link(path):
+        raise CorruptStoreError(
+            f"{path.parent.name}/{path.name} is a link, and what belongs to a store is none: it "
+            "may lead anywhere; put there what it leads to, or remove it"
+        )
+
+
+def open_regular(path: Path, flags: int = os.O_RDONLY) -> int:
+    """Opens a regular file and gives its handle.
+
+    Raises:
+        OSError: There is none, or it is a link, a folder, a pipe or a device.
+    """
+    handle = os.open(path, flags | _FLAGS)
+    if stat.S_ISREG(os.fstat(handle).st_mode):
+        return handle
+    os.close(handle)
+    raise OSError(errno.EINVAL, "it is not a regular file", path.name)
+
+
+def open_known(path: str) -> int:
+    """Opens for reading what `open_regular` has opened before: a link is refused, no more."""
+    return os.open(path, os.O_RDONLY | _FLAGS)
+
+
+def read_regular(path: Path, *, most_bytes: int = MOST_RECORD_BYTES) -> bytes:
+    """Reads a whole regular file.
+
+    Raises:
+        OSError: As `open_regular`, or it is larger than ``most_bytes``.
+    """
+    with os.fdopen(open_regular(path), "rb", buffering=0) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > most_bytes:
+            raise OSError(errno.EFBIG, f"it has {size} bytes, more than {most_bytes}", path.name)
+        return file.read()
+
+
+def load_json(data: bytes) -> Any:  # noqa: ANN401 (JSON)
+    """Reads JSON in UTF-8; ValueError for all else, also for NaN and where it is nested too deeply.
+
+    >>> load_json(b'{"a": [1, 2.5]}')
+    {'a': [1, 2.5]}
+    >>> load_json(b"[" * 100_000)
+    Traceback (most recent call last):
+    ValueError: it is nested too deeply
+    """
+    if _is_deep(data):
+        raise ValueError("it is nested too deeply")
+    return _DECODER.decode(data.decode())
+
+
+def _is_deep(data: bytes) -> bool:
+    """Whether more than `DEEPEST` brackets are open at once; pairs are taken out from within."""
+    left = data.translate(None, _NO_BRACKETS)
+    for _ in range(DEEPEST):
+        fewer = left.replace(b"[]", b"").replace(b"{}", b"")
+        if len(fewer) == len(left):
+            break
+        left = fewer
+    return left.count(b"[") + left.count(b"{") > DEEPEST
+
+
+def _refuse(word: str) -> NoReturn:
+    raise ValueError(f"{word} is no number")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse)
