@@ -1,6 +1,7 @@
 """Durability: whatever is killed, full, doubled or damaged, a store gives whole videos or an error.
 
-1. `kills`: indexing is killed at random moments, then resumed.
+1. `kills`: indexing is killed at random moments, then resumed, while foreign files (`.nfs…`,
+   `.DS_Store`, editors' copies, folders) are strewn over every folder of the store.
 2. `full_disks`: it runs on small disks of random size (as root), then is resumed on a larger one.
 3. `crowds`: four processes index the same films at once.
 4. `damages`: one bit is flipped, or one file cut, anywhere in a store.
@@ -22,6 +23,7 @@ from typing import Any
 
 import click
 import numpy as np
+from strays import strew_below
 
 import fewframes as ff
 from fewframes.bench.films import Film, write_film
@@ -120,7 +122,7 @@ class Trial:
 
 def kills(trial: Trial, count: int, chance: random.Random) -> dict[str, int]:
     """Kills indexing ``count`` times while it is at work."""
-    store, killed, left = trial.folder / "killed", 0, 0
+    store, killed, left, foreign = trial.folder / "killed", 0, 0, 0
     process, _ = trial.index_in_process(store)
     started = time.monotonic()
     process.join()
@@ -128,14 +130,17 @@ def kills(trial: Trial, count: int, chance: random.Random) -> dict[str, int]:
     shutil.rmtree(store)
     while killed < count:
         process, _ = trial.index_in_process(store)
-        process.join(chance.random() * usual)
+        process.join(chance.random() * usual / 2)
+        foreign += strew_below(store)
+        process.join(chance.random() * usual / 2)
         if process.exitcode is None:
             process.kill()
         process.join()
+        foreign += strew_below(store)
         killed += process.exitcode == -9
         left += check_whole(store, trial.pixels)
         trial.check_resumed(store)
-    return {"kills": killed, "whole_videos_left_by_them": left}
+    return {"kills": killed, "whole_videos_left_by_them": left, "foreign_files": foreign}
 
 
 def can_mount(folder: Path) -> bool:

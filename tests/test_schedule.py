@@ -1,6 +1,7 @@
 """The order of tasks, what is tried again, and what is left alone."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,36 @@ def test_a_crash_is_tried_once_more_alone_at_the_end():
     assert schedule.poisoned == {}
 
 
+def test_nothing_else_is_begun_while_a_crash_is_tried_again():
+    """Two films that crashed are tried one after the other, each alone on the machine."""
+    schedule = Schedule([film("a"), film("b"), film("c")])
+    a, b, c = taken(schedule)
+    assert schedule.end(a, None, CRASH) is None
+    assert schedule.end(b, None, CRASH) is None
+    assert taken(schedule) == [], "c is still at work"
+    did(schedule, c)
+    assert words(taken(schedule)) == ["a"], "and not b with it"
+    assert did(schedule, a).status == "ok"
+    assert words(taken(schedule)) == ["b"]
+    assert schedule.end(b, None, CRASH).status == "failed"
+    assert schedule.poisoned == {"b": str(CRASH)}
+
+
+def test_a_film_that_crashed_while_it_was_looked_at_waits_for_all_others():
+    (again, _), others = film("again"), [film("a"), film("b", ranges=2)]
+    schedule = Schedule(others, [again])
+    tasks = taken(schedule)
+    assert words(tasks) == ["b0", "b1", "a"]
+    for task in tasks[:2]:
+        did(schedule, task)
+    (merge,) = taken(schedule)
+    assert words([merge]) == ["b"]
+    did(schedule, tasks[2])
+    assert taken(schedule) == [], "the merge is still at work"
+    did(schedule, merge)
+    assert words(taken(schedule)) == ["again"]
+
+
 def test_two_crashes_of_a_range_fail_the_film_and_drop_its_other_ranges():
     schedule = Schedule([film("a", ranges=3)])
     first, second = taken(schedule, 2)
@@ -135,7 +166,8 @@ def hook(tmp_path_factory):
 
 
 def test_a_film_that_crashes_twice_is_passed_over_until_told_otherwise(tmp_path, hook, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", str(hook))
+    before = os.environ.get("PYTHONPATH", "")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(hook), before])))
     films, store = tmp_path / "films", tmp_path / "s"
     films.mkdir()
     for name in ("crash", "good"):
@@ -146,7 +178,7 @@ def test_a_film_that_crashes_twice_is_passed_over_until_told_otherwise(tmp_path,
     again = ff.index(films, store, workers=1)
     assert "pass --retry-failed" in again.outcomes[0].reason
     assert "SIGABRT" in again.outcomes[0].reason
-    monkeypatch.delenv("PYTHONPATH")
+    monkeypatch.setenv("PYTHONPATH", before)
     assert "SIGABRT" in ff.index(films, store).outcomes[0].reason
     assert ff.index(films, store, fps=1).outcomes[0].status == "ok", "another recipe"
     words = ["index", str(films), "-o", str(store), "--retry-failed"]

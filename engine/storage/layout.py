@@ -36,7 +36,10 @@ FORMAT = "fewframes store"
 OWN_NAMES = {MARK, "videos", ".attempts", ".parts", "catalogue", "quarantine"}
 OWN_PATHS = (*sorted(OWN_NAMES), "catalogue/notes", "catalogue/lock")
 """What a store has of its own, which is nowhere a link."""
-STRAYS = (".nfs*", ".DS_Store", "._*", "Thumbs.db", "desktop.ini", "*~", ".*.sw?", "lost+found")
+STRAYS = (
+    *(".nfs*", ".DS_Store", "._*", ".Trash-*", "Thumbs.db", "desktop.ini", "lost+found"),
+    *("*~", "#*#", ".*.sw?"),
+)
 """Names that file systems, desktops and editors put anywhere: a folder with no others is new."""
 GROUP = re.compile("[0-9a-f]{16}")
 SIDECAR = re.compile("[0-9a-f]{16}[.][0-9a-f]{16}")

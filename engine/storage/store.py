@@ -13,12 +13,13 @@ from fewframes.errors import CorruptStoreError, FewframesError
 from fewframes.naming import nearest
 from fewframes.storage.catalogue import Catalogue
 from fewframes.storage.commits import Commit, read_commit_of
+from fewframes.storage.current import current
 from fewframes.storage.embedding import Embedder
 from fewframes.storage.layout import check_store, create_store, groups_of
 from fewframes.storage.objects import Objects, shown, store_at
 from fewframes.storage.outcomes import Outcome
 from fewframes.storage.remote import RemoteList, check_remote, remote_commits, remote_keys
-from fewframes.storage.standing import current
+from fewframes.storage.untrusted import is_link
 from fewframes.storage.video import Video
 
 __all__ = ["Store", "Video", "create_store", "open_store"]
@@ -157,7 +158,7 @@ class Store(Mapping[str, Video]):
             try:
                 commits.append(read_commit_of(group, video_id))
             except CorruptStoreError:
-                if group.exists():
+                if group.exists() or is_link(group.parent):
                     raise
         return commits
 

@@ -19,6 +19,7 @@ MOST_RECORD_BYTES = 16 << 20
 """A commit record, mark, note or quarantine file: 150,000 shards, 38 million pictures."""
 DEEPEST = 100
 """Brackets of JSON that may be open at once; what writes it again goes as deep."""
+_ONE_KIND = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
@@ -88,13 +89,13 @@ def load_json(data: bytes) -> Any:  # noqa: ANN401 (JSON)
 
 def _is_deep(data: bytes) -> bool:
     """Whether more than `DEEPEST` brackets are open at once; pairs are taken out from within."""
-    left = data.translate(None, _NO_BRACKETS)
+    left = data.translate(_ONE_KIND, _NO_BRACKETS)
     for _ in range(DEEPEST):
-        fewer = left.replace(b"[]", b"").replace(b"{}", b"")
-        if len(fewer) == len(left):
-            break
+        fewer = left.replace(b"[]", b"")
+        if len(fewer) == len(left):  # what is left stands in texts, or is no JSON
+            return left.count(b"[") > DEEPEST
         left = fewer
-    return left.count(b"[") + left.count(b"{") > DEEPEST
+    return left != b""
 
 
 def _refuse(word: str) -> NoReturn:
