@@ -1,4 +1,4 @@
-"""The order of what a store does on a disk and by URL, where a crash or a reader may come between."""
+"""The order of what a store does on a disk and by URL: a crash may come between any two steps."""
 
 import os
 from pathlib import Path

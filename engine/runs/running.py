@@ -171,7 +171,7 @@ class Run:
                     looked.outcomes.append(Outcome(name, "failed", reason_of(event.error)))
                 elif isinstance(event.result, Outcome):
                     looked.outcomes.append(event.result)
-                else:
+                elif event.result is not None:
                     looks[name] = event.result
                 yield name
         looked.looks = {name: looks[name] for name in films if name in looks}

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fewframes.storage.commits import Commit
+from fewframes.storage.outcomes import joined
 from fewframes.storage.recipes import FORMAT_VERSION
 
 COLUMNS = {
@@ -70,8 +71,8 @@ def _facts_of(commit: Commit) -> Row:
     return {
         "created": facts["created"],
         "status": facts["status"],
-        "reason": "; ".join(facts["damage"]),
-        "notes": "; ".join(facts.get("notes", [])),
+        "reason": joined(facts["damage"]),
+        "notes": joined(facts.get("notes", [])),
         **{name: facts["counts"][name] for name in ("frames", "rows", "stored")},
         "bytes": sum(size for size, _ in commit.files.values()),
         "duration_seconds": (facts["end_pts"] - facts["start_pts"]) * num / den,

@@ -5,6 +5,7 @@ and who asks for a span is given what is left of it; a batch's report says which
 ``report["bad_ranges"]``, first and last frame number of each stretch.
 """
 
+import dataclasses
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -28,11 +29,11 @@ def with_gaps(batch: FrameBatch, video: "Video", rows: I64, **asked: Wanted) -> 
     The report of a video without such stretches stays as it is.
     """
     bad, table = video.facts["bad_ranges"], video._rows.table
-    if bad and len(table):
-        end = video.duration_seconds
-        missing = stepped_over(bad, table, rows, duration_seconds=end, **asked)
-        batch.report["bad_ranges"] = missing
-    return batch
+    if not bad or not len(table):
+        return batch
+    end = video.duration_seconds
+    missing = stepped_over(bad, table, rows, duration_seconds=end, **asked)
+    return dataclasses.replace(batch, report={**batch.report, "bad_ranges": missing})
 
 
 def stepped_over(
@@ -48,7 +49,6 @@ def stepped_over(
 
     When frames that are missing are shown is interpolated between those that are there.
 
-    >>> import dataclasses
     >>> table = FrameTable.from_seconds([0.0, 1.0, 4.0])
     >>> table = dataclasses.replace(table, frame_numbers=np.array([0, 25, 100]))
     >>> how = {"duration_seconds": 5.0}
@@ -71,8 +71,8 @@ def stepped_over(
     before = table.frame_numbers[rows]
     is_hit = (edges[:, :1] > before) & (begins[:, None] <= times + NEAR_SECONDS)
     following = np.append(table.frame_numbers, np.iinfo(np.int64).max)[rows + 1]
-    is_hit &= edges[:, :1] < following
-    return [pair for pair, hit in zip(bad_ranges, is_hit.any(axis=1), strict=True) if hit]
+    hits = (is_hit & (edges[:, :1] < following)).any(axis=1).tolist()
+    return [pair for pair, hit in zip(bad_ranges, hits, strict=True) if hit]
 
 
 def _within(bad_ranges: list[list[int]], edges: Any, span: slice) -> list[list[int]]:  # noqa: ANN401

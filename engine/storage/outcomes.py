@@ -1,8 +1,23 @@
 """Outcomes: what became of the films of an indexing run, and how far it is."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 STATUSES = ("ok", "done", "damaged", "failed")
+
+
+def joined(sentences: Sequence[str]) -> str:
+    """Joins sentences; what a later one has in it is said once.
+
+    >>> joined(["a hole", "a stamp", "a hole; 3 frames are lost"])
+    'a stamp; a hole; 3 frames are lost'
+    """
+    last = [words for at, words in enumerate(sentences) if not _is_in(words, sentences[at + 1 :])]
+    return "; ".join(last)
+
+
+def _is_in(words: str, others: Sequence[str]) -> bool:
+    return any(words in other for other in others)
 
 
 @dataclass(frozen=True, slots=True)

@@ -182,10 +182,9 @@ def is_failure(record: object, video_id: str) -> bool:
     if not isinstance(record, dict) or record.get("id") != video_id:
         return False
     limits, file = record.get("limits"), record.get("file")
-    is_limits = isinstance(limits, list) and len(limits) == 2
     return (
         _is_recipe(record.get("recipe"))
-        and is_limits
+        and (isinstance(limits, list) and len(limits) == 2)
         and all(type(limit) in (int, float) for limit in limits)
         and (file is None or _is_stamp(file))
         and is_text(record.get("reason"))
@@ -210,11 +209,11 @@ def checked_files(files: object, name: str) -> dict[str, tuple[int, str]]:
         facts = file if isinstance(file, dict) else {}
         path, size, digest = (facts.get(key) for key in ("path", "size", "xxh3"))
         is_digest = isinstance(digest, str) and _HEX.fullmatch(digest)
-        if not is_digest or not _is_int(size, 0, MOST_BYTES) or not _is_below(path):
+        if not (is_digest and _is_int(size, 0, MOST_BYTES) and _is_below(path)):
             raise CorruptStoreError(
                 f"{name} is damaged: file {_shown(path)} of {_shown(size)} bytes is none below it"
             )
-        found[path] = (size, digest)
+        found[str(path)] = (facts["size"], facts["xxh3"])
     return found
 
 

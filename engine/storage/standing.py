@@ -16,7 +16,7 @@ from fewframes.storage.commits import Commit, read_commit
 from fewframes.storage.current import choose, current
 from fewframes.storage.layout import VIDEOS, folder_name, groups_of
 from fewframes.storage.objects import Objects
-from fewframes.storage.outcomes import Outcome
+from fewframes.storage.outcomes import Outcome, joined
 from fewframes.storage.places import digest_file
 from fewframes.storage.recipes import Recipe
 from fewframes.storage.remote import intact_commits
@@ -47,7 +47,7 @@ def what_stands(
 def outcome_of(commit: Commit, *, is_strict: bool) -> Outcome:
     """Says what became of a film when it was stored: "done", or what is damaged."""
     facts, name = commit.facts, commit.facts["id"]
-    notes, damage = "; ".join(facts.get("notes", [])), "; ".join(facts["damage"])
+    notes, damage = joined(facts.get("notes", [])), joined(facts["damage"])
     if facts["status"] != "damaged":
         return Outcome(name, "done", notes=notes, was_stored=True)
     if is_strict:

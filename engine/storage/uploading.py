@@ -22,12 +22,11 @@ from fewframes.media.timeline_cache import cache_home
 from fewframes.storage.attempts import sweep
 from fewframes.storage.commits import COMMIT, Commit, read_commit
 from fewframes.storage.current import CURRENT
-from fewframes.storage.layout import create_store, folder_name
+from fewframes.storage.layout import VIDEOS, create_store, folder_name
 from fewframes.storage.leftovers import QUARANTINE, remove_leftovers, sweep_parts
 from fewframes.storage.objects import Objects
 from fewframes.storage.places import BLOCK_BYTES
 from fewframes.storage.remote import (
-    VIDEOS,
     commit_at,
     commit_in,
     create_remote,
