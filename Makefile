@@ -55,6 +55,7 @@ soak: setup ## the long runs: broken films, hostile requests, disturbed stores; 
 	$(PY) tests/media_fuzzer.py -n 10000 --seed 900000 -o bench/results/fuzz.json
 	$(PY) tests/door_fuzzer.py -n 10000 --seed 20261128 -o bench/results/doors.json
 	$(PY) tests/durability.py -o bench/results/durability.json
+	$(PY) tests/hostile_stores.py -n 1000 -o bench/results/hostile_stores.json
 	$(PY) tests/corpus_soak.py --films 1000 -o bench/results/corpus_soak.json
 	$(PY) -m pip install --quiet "ray>=2.40"
 	$(PY) tests/ray_trials.py --films 100 --disturbances 10 -o bench/results/ray_soak.json

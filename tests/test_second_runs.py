@@ -97,7 +97,7 @@ def test_gaps_at_the_ends_of_a_film():
     table = FrameTable.from_seconds([1.0, 2.0])
     how = {"duration_seconds": 4.0}
     row = np.array([1])
-    table = replace(table, frame_numbers=np.array([10, 20]), film=FilmFacts(40, 10.0))
+    table = replace(table, frame_numbers=np.array([10, 20]), film=FilmFacts(40, 10.0), start_pts=0)
     assert stepped_over([[0, 5]], table, row, seconds=slice(0, 1), **how) == [[0, 5]]
     assert stepped_over([[0, 5]], table, row, seconds=slice(1, 2), **how) == []
     assert stepped_over([[21, 39]], table, row, seconds=[3.5], **how) == [[21, 39]]

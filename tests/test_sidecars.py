@@ -317,7 +317,7 @@ t.open_store(sys.argv[2])["film"].embed(t.looker())
 """
 
 
-STEPS = 23
+STEPS = 21
 """Calls of `mkdir`, `write_…`, `fsync` and `rename` that one sidecar takes."""
 
 

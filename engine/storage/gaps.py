@@ -71,8 +71,8 @@ def stepped_over(
     before = table.frame_numbers[rows]
     is_hit = (edges[:, :1] > before) & (begins[:, None] <= times + NEAR_SECONDS)
     following = np.append(table.frame_numbers, np.iinfo(np.int64).max)[rows + 1]
-    hits = (is_hit & (edges[:, :1] < following)).any(axis=1).tolist()
-    return [pair for pair, hit in zip(bad_ranges, hits, strict=True) if hit]
+    is_hit &= edges[:, :1] < following
+    return [pair for pair, hits in zip(bad_ranges, is_hit, strict=True) if hits.any()]
 
 
 def _within(bad_ranges: list[list[int]], edges: Any, span: slice) -> list[list[int]]:  # noqa: ANN401
