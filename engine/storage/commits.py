@@ -6,6 +6,7 @@ xxh3-128 of itself. It is believed only where `record_rules` allow what it says.
 
 import errno
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from fewframes.storage.record_rules import check_group_facts, checked_files
 from fewframes.storage.untrusted import check_not_linked, load_json, read_regular
 
 COMMIT = "commit.json"
+_LINE = re.compile(rb"\n *")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -143,7 +145,7 @@ def parse_commit(
 
     try:
         record = load_json(data)
-        is_whole = data == _bytes_of(record)
+        is_whole = _is_as_written(data, record)
         digest = record.pop("xxh3")
         is_whole = is_whole and xxhash.xxh3_128_hexdigest(canonical_json(record)) == digest
         files = record.pop("files")
@@ -157,8 +159,18 @@ def parse_commit(
 
 
 def _bytes_of(record: Mapping[str, Any]) -> bytes:
-    """A record as it is written; JSON that says the same in other bytes counts as damaged."""
+    """A record as it is written."""
     return json.dumps(record, indent=1).encode("ascii") + b"\n"
+
+
+def _is_as_written(data: bytes, record: Mapping[str, Any]) -> bool:
+    """Whether a record has the bytes of `_bytes_of`, but for how far lines are set in.
+
+    JSON that says the same in other bytes counts as damaged. With ``indent``, JSON is written in
+    Python, which would take as long as all the rest.
+    """
+    lines = json.dumps(record, separators=(",", ": ")).encode("ascii")
+    return data.endswith(b"}\n") and _LINE.sub(b"", data) == lines
 
 
 def read_commit_of(group: Path, video_id: str) -> Commit:
