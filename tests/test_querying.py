@@ -72,7 +72,7 @@ def test_what_is_no_condition_is_one_sentence(store, where, words):
     pytest.importorskip("duckdb", reason="DuckDB is not installed; pip install 'fewframes[sql]'")
     done = CliRunner().invoke(main, ["ls", str(store), "--where", where])
     assert done.exit_code == 1
-    assert f"where={where!r} is no condition in SQL on the columns id, keys" in done.output
+    assert f"--where {where!r} is no condition in SQL on the columns id, keys" in done.output
     assert words in done.output
     assert "Traceback" not in done.output
 
@@ -197,4 +197,5 @@ def test_films_that_failed_twice_are_rows_until_they_are_indexed(tmp_path, bucke
         assert (row["recipe_fps"], row["rows"], row["keys"]) == (RECIPE.fps, None, [])
         assert store.to_table()["id"].to_pylist() == ["a", "hangs"]
         assert list(store) == ["a"]
-    assert run("ls", tmp_path / "s").splitlines()[1] == "hangs  failed  None  None  None  None"
+    said = run("ls", tmp_path / "s").splitlines()[1]
+    assert said == "hangs  failed  None  None  None  None  no sign for 60 s"

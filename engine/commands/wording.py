@@ -102,7 +102,7 @@ def as_typed(words: str) -> str:
         if option.is_flag:
             words = re.sub(rf"\b{option.name}=True\b", typed, words)
         else:
-            words = re.sub(rf"\b{option.name}=(?=[\w'.-])", f"{typed} ", words)
+            words = re.sub(rf"\b{option.name}=(?=[\w'\".-])", f"{typed} ", words)
     return words
 
 

@@ -222,7 +222,9 @@ def differences_in(commit: Commit, film: Path | None) -> Iterator[str]:
             yield from found
         if film is not None and not found:
             other = other_film(commit, film)
-            yield from [other] if other else changed_frames(video, film)
+            yield from [other] if other else []
+            if not other or film.stat().st_size == commit.facts["source"]["size_bytes"]:
+                yield from changed_frames(video, film)
     except UnreachableStoreError:
         raise
     except FewframesError as error:
@@ -234,12 +236,13 @@ def other_film(commit: Commit, film: Path) -> str:
     known, size = commit.facts["source"], film.stat().st_size
     if size == known["size_bytes"] and digest_file(film) == known["digest"]:
         return ""
-    is_cut = size != known["size_bytes"]
-    words = f"it has {size} bytes, not {known['size_bytes']}" if is_cut else "other bytes in it"
+    name = commit.facts["id"]
+    if size == known["size_bytes"]:
+        return f"{film.name!r} has other bytes than when it was indexed as {name!r}; index it again"
     return (
-        f"{film.name!r} is another film than the one that was indexed as {commit.facts['id']!r} "
-        f"({words}); its pictures were not compared: pass the film that was indexed, or index this "
-        "one under this or another id"
+        f"{film.name!r} is another film than the one that was indexed as {name!r} (it has {size} "
+        f"bytes, not {known['size_bytes']}); its pictures were not compared: pass the film that "
+        "was indexed, or index this one under this or another id"
     )
 
 

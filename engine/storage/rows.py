@@ -103,7 +103,8 @@ def read_rows(commit: Commit) -> StoredRows:
     """
     facts = commit.facts
     name, rows = f"{PARQUET} of video {facts['id']!r}", facts["counts"]["rows"]
-    stored = read_table(commit.bytes_of(PARQUET), rows=rows, kinds=OWN_COLUMNS, name=name)
+    how = {"kinds": OWN_COLUMNS, "gappy": "container_pts", "name": name}
+    stored = read_table(commit.bytes_of(PARQUET), rows=rows, **how)
     columns = _columns(stored)
     table = FrameTable(
         columns["frame_number"],

@@ -26,11 +26,13 @@ THRIFT_LIMIT = 16 << 20
 """Bytes of a text, and entries of a list, in a file's own description."""
 
 
-def read_table(data: bytes, *, rows: int, kinds: Mapping[str, str], name: str) -> Any:  # noqa: ANN401
+def read_table(
+    data: bytes, *, rows: int, kinds: Mapping[str, str], gappy: str = "", name: str
+) -> Any:  # noqa: ANN401
     """Reads a Parquet file of so many rows as a ``pyarrow.Table``.
 
     ``kinds`` are the types of columns that must be there if they have no ``?`` at their end;
-    others may be of any numbers. No value is missing, but in a column whose type ends in ``?``.
+    others may be of any numbers. No value is missing, but in the column ``gappy``.
 
     Raises:
         CorruptStoreError: It is no such file; says what of ``name``.
@@ -53,7 +55,7 @@ def read_table(data: bytes, *, rows: int, kinds: Mapping[str, str], name: str) -
     except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
         raise CorruptStoreError(f"{name} is no table: {_short(error)}") from error
     for column, values in zip(table.column_names, table.columns, strict=True):
-        if values.null_count and not kinds.get(column, "").endswith("?"):
+        if values.null_count and column != gappy:
             raise CorruptStoreError(f"{name} lacks values in column {column!r}")
     if len(table) != rows:
         raise CorruptStoreError(f"{name} has {len(table)} rows, but {rows} were published")
