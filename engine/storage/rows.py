@@ -103,8 +103,8 @@ def read_rows(commit: Commit) -> StoredRows:
     """
     facts = commit.facts
     name, rows = f"{PARQUET} of video {facts['id']!r}", facts["counts"]["rows"]
-    how = {"kinds": OWN_COLUMNS, "gappy": "container_pts", "name": name}
-    stored = read_table(commit.bytes_of(PARQUET), rows=rows, **how)
+    data, kinds = commit.bytes_of(PARQUET), OWN_COLUMNS
+    stored = read_table(data, rows=rows, kinds=kinds, gappy="container_pts", name=name)
     columns = _columns(stored)
     table = FrameTable(
         columns["frame_number"],
