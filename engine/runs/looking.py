@@ -76,8 +76,7 @@ def look_at_film(
         timeline = known
     scan = Scan.of(timeline, recipe, asked, range_seconds)
     height, width = scan.size or timeline.stream.display_size
-    rows = len(scan.numbers)
-    most = predict_bytes(recipe, rows=rows, height=height, width=width)
+    most = predict_bytes(recipe, rows=len(scan.numbers), height=height, width=width)
     parts = scan.parts(scratch_of(store), video_id, recipe)
     count = 1 if parts.one_go else len(scan.ranges)
     return Look(video_id, timeline.duration_seconds, scan.effort, most, count)

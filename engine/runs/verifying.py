@@ -26,9 +26,10 @@ from fewframes.storage.catalogue import Catalogue, listed_ids, rows_of
 from fewframes.storage.commits import Commit, read_commit_of
 from fewframes.storage.layout import groups_of
 from fewframes.storage.objects import Objects
-from fewframes.storage.places import Folder, digest_file
+from fewframes.storage.places import Folder
 from fewframes.storage.remote import commit_at, remote_keys
 from fewframes.storage.sidecars import faults_of
+from fewframes.storage.standing import other_film
 from fewframes.storage.store import open_store
 from fewframes.storage.video import Video
 
@@ -229,21 +230,6 @@ def differences_in(commit: Commit, film: Path | None) -> Iterator[str]:
         raise
     except FewframesError as error:
         yield str(error)
-
-
-def other_film(commit: Commit, film: Path) -> str:
-    """Says that a film is not the one that was indexed, by its whole digest; empty where it is."""
-    known, size = commit.facts["source"], film.stat().st_size
-    if size == known["size_bytes"] and digest_file(film) == known["digest"]:
-        return ""
-    name = commit.facts["id"]
-    if size == known["size_bytes"]:
-        return f"{film.name!r} has other bytes than when it was indexed as {name!r}; index it again"
-    return (
-        f"{film.name!r} is another film than the one that was indexed as {name!r} (it has {size} "
-        f"bytes, not {known['size_bytes']}); its pictures were not compared: pass the film that "
-        "was indexed, or index this one under this or another id"
-    )
 
 
 def damaged_files(commit: Commit) -> Iterator[str]:

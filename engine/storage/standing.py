@@ -89,6 +89,21 @@ def is_of(commit: Commit, recipe: Recipe, source: Source) -> bool:
     return bool(known["digest"] == digest_file(source.path))
 
 
+def other_film(commit: Commit, film: Path) -> str:
+    """Says that a film is not the one that was indexed, by its whole digest; empty where it is."""
+    known, size = commit.facts["source"], film.stat().st_size
+    if size == known["size_bytes"] and digest_file(film) == known["digest"]:
+        return ""
+    name = commit.facts["id"]
+    if size == known["size_bytes"]:
+        return f"{film.name!r} has other bytes than when it was indexed as {name!r}; index it again"
+    return (
+        f"{film.name!r} is another film than the one that was indexed as {name!r} (it has {size} "
+        f"bytes, not {known['size_bytes']}); its pictures were not compared: pass the film that "
+        "was indexed, or index this one under this or another id"
+    )
+
+
 def intact(store: Path | Objects, video_id: str) -> Iterator[Commit]:
     """The groups of a video whose records can be read."""
     if not isinstance(store, Path):
