@@ -100,9 +100,10 @@ def test_a_note_stays_while_its_attempt_may_still_publish(store):
         note_change(store, attempt, "late")
         compact(store)
         assert len(notes_of(store)) == 1
-        shutil.copytree(next((store / "videos" / "a").iterdir()), attempt.folder / "x")
+        group = next((store / "videos" / "a").iterdir())
+        shutil.copytree(group, attempt.folder / "x")
         (store / "videos" / "late").mkdir()
-        (attempt.folder / "x").rename(store / "videos" / "late" / "x")
+        (attempt.folder / "x").rename(store / "videos" / "late" / group.name)
         assert "late" in list(open_store(store))
     compact(store, whole=False)
     assert notes_of(store) == []
@@ -230,17 +231,17 @@ def test_writers_that_compact_at_once_lose_nothing(tmp_path):
 
 
 def test_what_another_machine_left_is_removed_after_a_day(store):
-    home = store / ".attempts"
-    (home / "far").mkdir()
-    (home / "far" / "half").write_text("x")
-    (home / "far.lock").write_text("another machine")
-    (home / "near.lock").touch()
-    (home / "near.note").touch()
+    home, far, near = store / ".attempts", "f" * 32, "e" * 32
+    (home / far).mkdir()
+    (home / far / "half").write_text("x")
+    (home / f"{far}.lock").write_text("another machine")
+    (home / f"{near}.lock").touch()
+    (home / f"{near}.note").touch()
     sweep(store)
-    assert sorted(path.name for path in home.iterdir()) == ["far", "far.lock"]
-    assert not is_over(store, "far")
-    for path in (home / "far" / "half", home / "far", home / "far.lock"):
+    assert sorted(path.name for path in home.iterdir()) == [far, f"{far}.lock"]
+    assert not is_over(store, far)
+    for path in (home / far / "half", home / far, home / f"{far}.lock"):
         os.utime(path, (1, 1))
-    assert is_over(store, "far")
+    assert is_over(store, far)
     sweep(store)
     assert list(home.iterdir()) == []

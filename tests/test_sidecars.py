@@ -16,7 +16,6 @@ from fewframes.choose.selection import select
 from fewframes.errors import CorruptStoreError, StaleIndexError
 from fewframes.runs.verifying import verify_store
 from fewframes.storage import sidecars
-from fewframes.storage.commits import read_commit
 from fewframes.storage.embedding import Identity, named_embedder
 from fewframes.storage.store import open_store
 
@@ -231,7 +230,7 @@ def test_vectors_of_an_earlier_group_are_as_not_there(video, tmp_path):
     assert verify_store(tmp_path / "s")[0].differences == ()
     assert fresh.embed(looker()) == 14
     (folder,) = sidecars.sidecar_folders(fresh.commit.folder)
-    stale = read_commit(folder)
+    stale = sidecars.sidecar_in(folder).commit
     stale.facts["group"]["created"] = "2001-01-01"
     assert not sidecars.Sidecar(stale).belongs_to(fresh.commit)
 
