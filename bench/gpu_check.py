@@ -65,6 +65,9 @@ def parts(films: Path | None) -> Mapping[str, list[Step]]:
             Step("machine", module("bench.gpu_machine"), 30, module("bench.gpu_machine")),
             Step("compiled", tests("test_gpu_compile.py", only=""), 90),
             Step("kernels", tests("test_kernels.py", only="gpu"), 90, one, simulated=True),
+            Step(
+                "cupy", tests("test_cupy.py", only=""), 180, tests("test_cupy.py", only="not gpu")
+            ),
             Step("rates", rates, 90, (*rates, "--small"), simulated=True),
         ],
         "b": [
