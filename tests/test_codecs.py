@@ -187,7 +187,7 @@ def test_the_command_line_takes_a_codec(films, tmp_path):
     assert CliRunner().invoke(main, [*words, "--quiet"]).exit_code == 0
     assert ff.open(tmp_path / "s")[FILM].facts["recipe"]["codec"] == "zstd"
     refused = CliRunner().invoke(main, [*words, "--quality", "80"])
-    assert (refused.exit_code, "quality=80 is that of JPEGs" in refused.output) == (1, True)
+    assert (refused.exit_code, "--quality 80 is that of JPEGs" in refused.output) == (1, True)
 
 
 def test_quality_is_asked_of_jpegs_alone():
