@@ -275,7 +275,7 @@ def test_the_command_scores_frames_by_a_signal(place):
     assert "aks" in done.output
     wrong = run(*arguments[:2], "--relevance", "nothing")
     assert wrong.exit_code == 1
-    assert "relevance='nothing' is no signal of the store" in wrong.output
+    assert "--relevance 'nothing' is no signal of the store" in wrong.output
 
 
 @pytest.mark.parametrize(
