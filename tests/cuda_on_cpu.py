@@ -119,6 +119,14 @@ class Array(np.ndarray):
     __cuda_array_interface__ = property(lambda array: {"version": 3, "shape": array.shape})
     copies = 0
     """How many came to memory."""
+    alive = 0
+    """How many lie there still."""
+
+    def __array_finalize__(self, other):
+        Array.alive += 1
+
+    def __del__(self):
+        Array.alive -= 1
 
     def get(self):
         Array.copies += 1
@@ -178,8 +186,12 @@ def stand_in(monkeypatch):
     module = types.ModuleType("cupy")
     module.__getattr__ = _function
     module.RawModule = RawModule
+    module.freed = []
+    pool = types.SimpleNamespace(free_all_blocks=lambda: module.freed.append(Array.alive))
+    module.get_default_memory_pool = lambda: pool
     monkeypatch.setitem(sys.modules, "cupy", module)
-    monkeypatch.setattr(Array, "copies", 0)
+    for count in ("copies", "alive"):
+        monkeypatch.setattr(Array, count, 0)
     caches = (raw._module, raw._compiled)
     for cache in caches:
         cache.cache_clear()

@@ -14,8 +14,7 @@ import fewframes.kernels as kernels
 from fewframes.kernels import KERNELS, Kernel, gpu, unlike
 
 U8, F32 = np.zeros((9, 9), np.uint8), np.zeros((4, 3, 5), np.float32)
-HALF, ROWS = np.zeros((5, 5), np.uint8), np.ones((5, 4), np.float32)
-TAKEN = np.array([1])
+HALF = np.zeros((5, 5), np.uint8)
 GPU_ARGUMENTS = {
     "block_means": (U8, 4),
     "count_unlike": (np.zeros((9, 7, 3), np.uint8), np.ones((9, 7, 3), np.uint8)),
@@ -24,14 +23,6 @@ GPU_ARGUMENTS = {
     "hamming64": (np.zeros(3, np.uint64), np.zeros(4, np.uint64)),
     "nearest_change": (F32, np.stack([F32, F32]), 6.0),
     "picture_sweep": (U8, HALF, HALF, 2, 16, 239),
-    "representatives": (
-        np.zeros((5, 3), np.uint16),
-        ROWS,
-        np.zeros(5, np.int64),
-        1.0,
-        2,
-        TAKEN,
-    ),
     "resize": (
         np.zeros((8, 8, 3), np.uint8),
         kernels.axis_taps(8, 5),

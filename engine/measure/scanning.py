@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from fewframes.arrays import F16, F32, F64, I64, Samples
+from fewframes.arrays import F16, F32, F64, I64, Mask, Samples
 from fewframes.decode.choosing import Asked
 from fewframes.decode.deciding import decoder_for
 from fewframes.decode.decoding import DecodeReport
@@ -198,15 +198,26 @@ class Rows:
         repeats = place[np.array(self.repeats, np.int64)[order]]
         looks = np.empty((0, 3), np.float32) if signatures is None else signatures
         columns["repeats"] = repeats
-        cells, near = self._all_cells(order), looks
-        if self.lay_there and len(order) >= THERE_FROM:
-            cells, near = map(cupy().asarray, (cells, looks))
-        columns["familiarity"] = on_host(familiarity(near, repeats < 0))
-        columns["rarity"], columns["oddity"] = map(on_host, rarity_and_oddity(cells, near, seconds))
+        columns |= self._compared(self._all_cells(order), looks, repeats < 0, seconds)
         columns["shot_start"] = shot_starts(columns, looks).astype(np.float32)
         hashes = np.array(self.hashes, np.uint64).reshape(-1, 2)[order]
         columns["luma_xxh64"], columns["picture_xxh64"] = np.ascontiguousarray(hashes.T)
         return {name: columns[name] for name in SIGNALS}
+
+    def _compared(self, cells: F16, looks: F32, is_kept: Mask, seconds: F64) -> dict[str, F32]:
+        """What each row is beside all others, found on the GPU where that pays.
+
+        Its memory goes back then: other processes decode there.
+        """
+        goes_there = self.lay_there and len(looks) >= THERE_FROM
+        if goes_there:
+            cells, looks = map(cupy().asarray, (cells, looks))
+        found = familiarity(looks, is_kept), *rarity_and_oddity(cells, looks, seconds)
+        columns = dict(zip(("familiarity", "rarity", "oddity"), map(on_host, found), strict=True))
+        if goes_there:
+            del cells, looks, found
+            cupy().get_default_memory_pool().free_all_blocks()
+        return columns
 
 
 def scan(
