@@ -76,14 +76,16 @@ def parts(films: Path | None) -> Mapping[str, list[Step]]:
         ],
         "c": [
             Step("on the gpu", tests("test_on_gpu.py", "test_stored_on_gpu.py", only="gpu"), 120),
-            *(
-                Step(f"film {job}", module("bench.gpu_film", job), 300)
-                for job in ("decode", "index")
-            ),
+            *(_of_film(job) for job in ("decode", "index")),
             *(Step(f"film {Path(film).name}", (*gpu, film), 120) for film in own),
             Step("sanitizer", ("compute-sanitizer",), 120),
         ],
     }
+
+
+def _of_film(job: str) -> Step:
+    """A job of one film, beside its peers."""
+    return Step(f"film {job}", module("bench.gpu_film", job), 300)
 
 
 def run(step: Step, *, is_dry: bool) -> dict[str, Any]:
