@@ -51,7 +51,7 @@ def samples(plane, kind):
 
 
 class Decoder:
-    """One decoder; `library` makes the class that tests may change."""
+    """One decoder; `stand_in` makes the class that tests may change."""
 
     def __init__(self, nvc, codec):
         self.nvc, self.codec, self.given = nvc, codec, []
@@ -92,7 +92,7 @@ class Decoder:
         return Picture(frame, self.nvc)
 
 
-def library(**caps):
+def stand_in(**caps):
     """The module; what it saw and what it leaves out is kept in it."""
     known = {"supported": 1, "num_decoder_engines": 2, "width_min": 48, "height_min": 16}
     known |= {"width_max": 4096, "height_max": 4096, "mb_num_max": 65536} | caps

@@ -44,7 +44,7 @@ TINY = replace(
 
 def put_in_place(monkeypatch, **caps):
     """The stand-in, wherever the library or a stream is asked for."""
-    nvc = fake_nvdec.library(**caps)
+    nvc = fake_nvdec.stand_in(**caps)
     monkeypatch.setattr(nvdec_machine, "facts", lambda: (nvc.__version__, ""))
     monkeypatch.setattr(nvdec_machine, "library", lambda: nvc)
     monkeypatch.setattr(nvdec_core, "library", lambda: nvc)
@@ -389,7 +389,7 @@ def test_what_a_gpu_does_not_know_is_refused_in_words(films, monkeypatch, caps, 
 
 def test_what_is_missing_is_said_with_its_cure(films, monkeypatch):
     seen = {"gpu": "there is no NVIDIA GPU", "package": None, "there": (), "version": "2.2.4"}
-    nvc = fake_nvdec.library()
+    nvc = fake_nvdec.stand_in()
     monkeypatch.setattr(nvdec_machine.dali_machine, "gpu_facts", lambda: ((9, 0), seen["gpu"]))
     monkeypatch.setattr(nvdec_machine, "find_spec", lambda name: seen["package"])
     monkeypatch.setattr(nvdec_machine, "_is_there", lambda name: name in seen["there"])
