@@ -145,10 +145,9 @@ class TestStandIn(EngineTests):
 
 @pytest.mark.gpu
 @pytest.mark.skipif(IN_SIMULATOR, reason="these films are too large for the simulator")
-@pytest.mark.usefixtures("on_gpu")
 class TestOnGpu(EngineTests):
     @pytest.fixture(autouse=True)
-    def is_taken(self, request, films):
+    def is_taken(self, on_gpu, request, films):
         if "decodable" in request.fixturenames:
             stream = fewframes.probe(films(request.getfixturevalue("decodable"))).stream
             if reason := nvdec_machine.refusal(stream):
