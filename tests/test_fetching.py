@@ -280,7 +280,9 @@ def test_a_signature_is_sent_as_it_is_and_kept_nowhere(films, tmp_path):
         assert [(one.video_id, one.status) for one in report.outcomes] == [("a", "ok")]
         assert {path for path, _ in seen} == {f"/films/day%201/a.mp4?{SIGNED}"}
         assert ff.index(url, tmp_path / "s", size=64).outcomes[0].status == "done"
-        said = CliRunner().invoke(main, ["index", f"{place}/gone?{SIGNED}", "-o", "s"])
+        said = CliRunner().invoke(
+            main, ["index", f"{place}/gone?{SIGNED}", "-o", str(tmp_path / "t")]
+        )
     assert ff.open(tmp_path / "s")["a"].facts["source"]["name"] == "a.mp4"
     assert "s3cr3t" not in said.output
     (tmp_path / "films.csv").unlink()
