@@ -124,6 +124,8 @@ class Demuxed(NamedTuple):
     depth: int | None
     """How many pictures the decoder holds back to put them in order (num_reorder_frames), as far as
     it knows by now; None for a codec that never reorders."""
+    claimed: frozenset[int] = frozenset()
+    """Packets that the container calls keyframes, and whose own bytes do not."""
 
 
 def read_packets(source: Source, index: int | None) -> Demuxed:
@@ -147,10 +149,25 @@ def read_packets(source: Source, index: int | None) -> Demuxed:
             raise _nothing_decodes(source.name, stream, len(packets), log)
         info = describe(container, stream, picture)
         damage, notes = _faults(source, container, stream, packets)
+        listed = _listed_keyframes(stream, packets)
     damage = [*([] if error is None else [f"reading stops: {error}"]), *damage]
     damage += sorted({words for words in log if not is_harmless(words)})
     log.clear()
-    return Demuxed(info, packets, durations, reader.tracker.states, damage, notes, depth)
+    states, claimed = reader.tracker.states, listed.union(reader.claimed)
+    return Demuxed(info, packets, durations, states, damage, notes, depth, claimed)
+
+
+def _listed_keyframes(stream: VideoStream, packets: Packets) -> frozenset[int]:
+    """Packets before the first start that the container's index calls keyframes.
+
+    FFmpeg's parser of H.264 takes the container's own mark off a packet that it cannot read.
+    """
+    starts = np.flatnonzero(packets.can_start)
+    entries, end = stream.index_entries, int(starts[0]) if starts.size else len(packets)
+    listed = (entries[at] for at in range(min(len(entries), end)))
+    stamps = {entry.timestamp for entry in listed if entry.is_keyframe}
+    pairs = zip(packets.pts[:end].tolist(), packets.dts[:end].tolist(), strict=True)
+    return frozenset(row for row, both in enumerate(pairs) if stamps.intersection(both))
 
 
 def _faults(

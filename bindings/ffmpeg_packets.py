@@ -29,6 +29,8 @@ class PacketReader:
         self._parse = packet_parser(codec, extradata)
         self._is_second = field_pairs(codec, extradata)
         self._numbers = array("q")
+        self.claimed: list[int] = []
+        """Packets that the container calls keyframes, and whose own bytes do not."""
 
     def read(self, packet: "Packet[VideoStream]") -> None:
         """Adds one packet."""
@@ -36,7 +38,8 @@ class PacketReader:
         kind = self._parse(data)
         state, is_needed = self._state(packet, kind, data)
         is_second = self._is_second is not None and self._is_second(data)
-        pts, dts, position = packet.pts, packet.dts, packet.pos
+        if packet.is_keyframe and not kind.can_start:
+            self.claimed.append(len(self._numbers) // COLUMNS)
         flags = (
             (packet.is_keyframe and kind.can_start) * CAN_START
             | (kind.is_unreferenced and not is_needed) * UNREFERENCED
@@ -46,10 +49,10 @@ class PacketReader:
         )
         self._numbers.extend(
             (
-                NO_PTS if pts is None else pts,
-                NO_PTS if dts is None else dts,
+                NO_PTS if packet.pts is None else packet.pts,
+                NO_PTS if packet.dts is None else packet.dts,
                 packet.size,
-                -1 if position is None else position,
+                -1 if packet.pos is None else packet.pos,
                 packet.duration or 0,
                 kind.layer,
                 flags,

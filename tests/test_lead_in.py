@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
 
 import fewframes as ff
@@ -78,3 +79,27 @@ def test_a_cut_that_begins_with_an_open_group_keeps_what_is_sound(tmp_path):
     assert batch.is_damaged is None
     numbers = [read_number(frame) for frame in batch.frames]
     assert numbers == list(range(90 - len(numbers), 90))
+
+
+@pytest.mark.parametrize("kind", ["x264_pyramid", "x264_mkv", "x265_b"])
+def test_a_broken_first_keyframe_is_damage_and_no_cut(tmp_path, kind):
+    """Its pictures are frames that cannot be decoded, as those of any other broken keyframe."""
+    path = tmp_path / f"film{RECIPES[kind].suffix}"
+    write_film(path, replace(RECIPES[kind], times="even"))
+    first, second = np.flatnonzero((whole := ff.probe(path)).packets.can_start)[:2].tolist()
+    assert first == 0
+    with av.open(str(path)) as container:
+        key = bytes(next(container.demux(video=0)))
+    path.write_bytes(path.read_bytes().replace(key, b"\x7f" * len(key)))
+    timeline = ff.probe(path, verify=True)
+    assert (len(timeline), timeline.notes) == (len(whole), ())
+    assert timeline.damage
+    outcome = perform(FilmTask(path, tmp_path / "store", "a", Recipe(fps=None)))
+    assert outcome.status == "damaged"
+    assert 30 <= outcome.rows <= len(whole) - lost_before(whole, second)
+
+
+def lost_before(timeline, start):
+    """How many frames need the first keyframe: those decoded before the next, or leading it."""
+    rows = timeline.order
+    return int(((rows < start) | (timeline.pts < timeline.pts[rows.tolist().index(start)])).sum())

@@ -160,6 +160,8 @@ def _with_decoded(
     rows, _ = decoded.columns()
     packets = _mended(film.packets, guess, decoded)
     junk = _before_first(packets, rows)
+    if decoded.refused.intersection(film.claimed, junk.tolist()):
+        junk = junk[:0]  # a keyframe is broken, not cut off: what it takes along is damage
     order = settled(guess, rows)
     order = order[~np.isin(order, junk)]
     is_frame = packets.is_frame.copy()

@@ -19,7 +19,7 @@ from fewframes.media.headers import Headers
 from fewframes.media.source import Source
 from fewframes.media.timeline import Packets, StreamInfo, Timeline
 
-FORMAT = "fewframes timeline 5"
+FORMAT = "fewframes timeline 6"
 DIGEST_BYTES = 16
 PLAIN_FACTS = ("duration_pts", "timing", "state", "damage", "ticks_per_stamp", "notes")
 PACKET_COLUMNS = (
