@@ -247,6 +247,23 @@ def test_a_pipe_in_place_of_a_file_keeps_nobody_waiting(store):
         (group / "kept").rename(group / name)
 
 
+@pytest.mark.parametrize("lies", ["a pipe", "a file", "a link"])
+def test_what_lies_in_place_of_a_folder_to_be_removed_goes_itself(store, tmp_path, lies):
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "mine.txt").touch()
+    place = store / ".parts" / next((store / "videos").iterdir()).name
+    place.parent.mkdir(exist_ok=True)
+    {
+        "a pipe": os.mkfifo,
+        "a file": lambda path: path.touch(),
+        "a link": lambda path: path.symlink_to(tmp_path / "kept"),
+    }[lies](place)
+    words = [sys.executable, "-m", "fewframes", "rm", str(store), "film"]
+    subprocess.run(words, capture_output=True, timeout=120, check=True)
+    assert not os.path.lexists(place)
+    assert (tmp_path / "kept" / "mine.txt").exists()
+
+
 def bloated(group, rows):
     """A table of so many rows that are all alike, in a small file, with right digests."""
     table = pq.read_table(group / "frames.parquet")

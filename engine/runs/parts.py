@@ -15,7 +15,6 @@
 """
 
 import os
-import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import suppress
@@ -34,7 +33,7 @@ from fewframes.storage.layout import folder_name
 from fewframes.storage.leftovers import PARTS
 from fewframes.storage.places import digest_own
 from fewframes.storage.recipes import Recipe, canonical_json
-from fewframes.storage.untrusted import check_not_linked, read_regular
+from fewframes.storage.untrusted import check_not_linked, read_regular, remove_tree
 
 ONE_GO = "one-go"
 """Name of the note that a film has to be decoded in one go; it holds the reason."""
@@ -114,7 +113,7 @@ class Parts:
 
     def remove(self) -> None:
         """Removes all that is there of the film."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        remove_tree(self.folder)
         for empty in (self.folder.parent, self.folder.parent.parent):
             with suppress(OSError):  # others are at work there
                 empty.rmdir()

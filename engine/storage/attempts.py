@@ -15,13 +15,12 @@ import fcntl
 import os
 import platform
 import re
-import shutil
 import time
 import uuid
 from contextlib import suppress
 from pathlib import Path
 
-from fewframes.storage.untrusted import check_not_linked, open_regular
+from fewframes.storage.untrusted import check_not_linked, open_regular, remove_tree
 
 OLD_SECONDS = 24 * 3600.0
 """Leftovers of another machine are kept this long after their last change."""
@@ -159,7 +158,7 @@ def _idle_seconds(folder: Path) -> float:
 
 def _remove_all(home: Path, name: str) -> None:
     """Removes the folder of an attempt and the files beside it, the lock last."""
-    shutil.rmtree(home / name, ignore_errors=True)
+    remove_tree(home / name)
     for path in home.glob(f"{name}.*"):
         if path.suffix != ".lock":
             with suppress(FileNotFoundError, IsADirectoryError):

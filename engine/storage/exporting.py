@@ -13,7 +13,6 @@ every format: `frame_facts`.
 
 import io
 import json
-import shutil
 import tarfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from typing import Any
 
 from fewframes.media.timeline import NO_PTS
 from fewframes.storage.layout import folder_name
+from fewframes.storage.untrusted import remove_tree
 from fewframes.storage.video import Video
 
 PARTIAL = ".fewframes-partial"
@@ -52,14 +52,14 @@ def export_videos(videos: Sequence[Video], folder: Path, *, form: str) -> None:
     if len({video.id for video in videos}) < len(videos):
         raise ValueError("a video is named twice; name each once")
     draft = folder / PARTIAL
-    shutil.rmtree(draft, ignore_errors=True)
+    remove_tree(draft)
     draft.mkdir(parents=True)
     try:
         FORMATS[form](videos, draft)
         for entry in sorted(draft.iterdir()):
             entry.rename(folder / entry.name)
     finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        remove_tree(draft)
         if is_new and not any(folder.iterdir()):
             folder.rmdir()
 

@@ -4,12 +4,13 @@ Parts hold pictures of a film, and its name is in the quarantine: what removes a
 """
 
 import os
-import shutil
 import stat
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+
+from fewframes.storage.untrusted import remove_tree
 
 PARTS = ".parts"
 """The folder of parts, below that for unfinished work; in it, a folder a video (`parts`)."""
@@ -25,12 +26,12 @@ def sweep_parts(home: Path) -> None:
         for folder in _folders_in(film):
             with suppress(FileNotFoundError):
                 if time.time() - folder.lstat().st_mtime > OLD_SECONDS:
-                    shutil.rmtree(folder, ignore_errors=True)
+                    remove_tree(folder)
 
 
 def remove_leftovers(home: Path, folder_name: str) -> None:
     """Removes all parts of a video, of whatever recipe, and what is known of its film."""
-    shutil.rmtree(home / PARTS / folder_name, ignore_errors=True)
+    remove_tree(home / PARTS / folder_name)
     with suppress(FileNotFoundError, IsADirectoryError):
         (home / QUARANTINE / folder_name).unlink()
 

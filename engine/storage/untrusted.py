@@ -9,7 +9,9 @@
 import errno
 import json
 import os
+import shutil
 import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -58,6 +60,18 @@ def open_regular(path: Path, flags: int = os.O_RDONLY) -> int:
 def open_known(path: str) -> int:
     """Opens for reading what `open_regular` has opened before: a link is refused, no more."""
     return os.open(path, os.O_RDONLY | _FLAGS)
+
+
+def remove_tree(path: Path) -> None:
+    """Removes a folder with all that is in it, or whatever lies in its place, as far as it can.
+
+    `shutil.rmtree` opens its first folder to see what it is: at a pipe, that never ends.
+    """
+    with suppress(OSError):
+        if stat.S_ISDIR(path.lstat().st_mode):
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink()
 
 
 def read_regular(path: Path, *, most_bytes: int = MOST_RECORD_BYTES) -> bytes:
