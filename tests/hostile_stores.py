@@ -17,6 +17,7 @@ import os
 import random
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -43,6 +44,7 @@ from fewframes.storage.recipes import Recipe
 
 MEMORY_BYTES = 3 << 30
 """Address space that a process of mutants may have beyond what it has at its start."""
+WAITS_SECONDS = 120
 RECIPE = Recipe(fps=5, size="64")
 OTHER = Recipe(fps=2, size="32", codec="raw")
 OLD = 40 * 24 * 3600
@@ -125,9 +127,25 @@ def commands(store: Path, film: Path, out: Path) -> list[list[str]]:
     ]  # fmt: skip
 
 
+class Waits(BaseException):
+    """A command has been at work for so long that it waits for what never comes."""
+
+
+def raise_waits(*_: object) -> None:
+    """Ends a command."""
+    raise Waits
+
+
 def tried(words: list[str]) -> tuple[int, str]:
-    """The exit status of a command and its traceback, if it has one."""
-    done = CliRunner().invoke(fewframes, words)
+    """The exit status of a command and its traceback, if it has one; where it waits is one, too."""
+    signal.signal(signal.SIGALRM, raise_waits)
+    signal.alarm(WAITS_SECONDS)
+    try:
+        done = CliRunner().invoke(fewframes, words)
+    except Waits:
+        return -1, f"{' '.join(words[:1])}: {traceback.format_exc()}"
+    finally:
+        signal.alarm(0)
     if done.exception is None or isinstance(done.exception, SystemExit):
         return done.exit_code, ""
     lines = traceback.format_exception(done.exception)
