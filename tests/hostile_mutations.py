@@ -53,8 +53,13 @@ def reseal(group: Path) -> None:
     (group / "commit.json").write_bytes(sealed(record))
 
 
+INDEXED = "frames/c/0/0/0/0"
+"""A shard, in its group."""
+
+
 def groups(store: Path) -> list[Path]:
-    return sorted(file.parent for file in (store / "videos").glob("*/*/commit.json"))
+    found = (store / "videos").glob("*/*/commit.json")
+    return sorted(file.parent for file in found if file.is_file())
 
 
 def paths_in(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -108,7 +113,9 @@ def mutate_files(store: Path, canary: Path, chance: random.Random) -> str:
 
 def mutate_table(store: Path, _canary: Path, chance: random.Random) -> str:
     """A table of other rows, types or values, with right digests."""
-    group = chance.choice([group for group in groups(store) if (group / "frames.parquet").exists()])
+    group = chance.choice(
+        [group for group in groups(store) if (group / "frames.parquet").is_file()]
+    )
     table, file = pq.read_table(group / "frames.parquet"), group / "frames.parquet"
     name, kind = chance.choice(table.column_names), chance.randrange(8)
     at = table.column_names.index(name)
@@ -158,7 +165,7 @@ def mutate_bytes(store: Path, _canary: Path, chance: random.Random) -> str:
 def mutate_shape(store: Path, _canary: Path, chance: random.Random) -> str:
     """The metadata of an array of pictures or vectors, in record and array alike."""
     group = chance.choice(groups(store))
-    file = chance.choice(sorted(group.rglob("zarr.json")))
+    file = chance.choice(sorted(path for path in group.rglob("zarr.json") if path.is_file()))
     facts = json.loads(file.read_bytes())
     at = chance.choice(list(paths_in(facts)))
     new = chance.choice([*VALUES, 1 << 31, 1 << 62, ...])
@@ -171,8 +178,8 @@ def mutate_shape(store: Path, _canary: Path, chance: random.Random) -> str:
 
 def mutate_index(store: Path, _canary: Path, chance: random.Random) -> str:
     """The index of a shard, with a right checksum."""
-    group = chance.choice([group for group in groups(store) if (group / "frames").exists()])
-    file = group / "frames/c/0/0/0/0"
+    group = chance.choice([group for group in groups(store) if (group / INDEXED).is_file()])
+    file = group / INDEXED
     data = file.read_bytes()
     index = np.frombuffer(data[-form.INDEX_BYTES : -4], "<u8").reshape(-1, 2).copy()
     values = [0, 1, 4, 5, len(data), 1 << 31, 1 << 62, (1 << 63) - 1, 1 << 63, (1 << 64) - 1]
@@ -261,7 +268,7 @@ def mutate_json(store: Path, _canary: Path, chance: random.Random) -> str:
     """A small file of JSON with other words: the mark, the quarantine, a choice of a group."""
     file = chance.choice([store / "fewframes-store.json", store / "quarantine/bad", store / "q"])
     file = store / "videos/film/current.json" if file.name == "q" else file
-    facts = json.loads(file.read_text()) if file.exists() else {"key": "0" * 16, "since": "9"}
+    facts = json.loads(file.read_text()) if file.is_file() else {"key": "0" * 16, "since": "9"}
     at, new = (
         chance.choice(list(paths_in(facts))),
         chance.choice([*VALUES, ..., float("nan"), DEEP]),
