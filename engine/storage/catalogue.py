@@ -13,6 +13,7 @@ import re
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,18 +31,33 @@ from fewframes.storage.commits import read_commit_of
 from fewframes.storage.current import current
 from fewframes.storage.layout import groups_of, video_id_in
 from fewframes.storage.notes import noted_ids, notes_of
-from fewframes.storage.tables import read_plain
+from fewframes.storage.tables import check_values, read_plain
 
 BATCH_ROWS = 4096
 _SNAPSHOT = re.compile("snapshot-[0-9]{10}-[0-9a-f]{32}[.]arrow")
 
 
-class Snapshot(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Snapshot:
     """The videos as they were when it was made."""
 
     file: Path
     table: Any
     """A ``pyarrow.Table`` of `COLUMNS`, mapped from the file."""
+    checked: set[str] = field(default_factory=set)
+    """Columns of which every value is known to lie in the file."""
+
+    def check(self, columns: Iterable[str]) -> "Snapshot":
+        """Checks columns that are to be used, once each; raises CorruptStoreError."""
+        import pyarrow as pa
+
+        for name in {"id", *columns} - self.checked:
+            try:
+                check_values(self.table[name])
+            except (pa.ArrowException, ValueError) as error:
+                raise CorruptStoreError(damage_of(self.file)) from error
+            self.checked.add(name)
+        return self
 
 
 class Catalogue:
@@ -67,7 +83,7 @@ class Catalogue:
 
     def rows(self, columns: Sequence[str] = tuple(COLUMNS)) -> Iterator[Row]:
         """Gives columns of every video, ``id`` among them and as text, sorted by id."""
-        view = self._look()
+        view = self._look(columns)
         late = [{name: row[name] for name in columns} for row in rows_of(self._store, view.noted)]
         late.sort(key=lambda row: str(row["id"]))
         for batch in view.batches(columns):
@@ -81,14 +97,15 @@ class Catalogue:
         """Gives all rows as one table, sorted by id; raises as `ids` does."""
         import pyarrow as pa
 
-        view = self._look()
+        view = self._look(COLUMNS)
         late = table_of_rows(rows_of(self._store, view.noted))
         kept = [] if view.table is None else [view.table.filter(view.stands)]
         return pa.concat_tables([*kept, late]).sort_by("id")
 
-    def _look(self) -> "_View":
+    def _look(self, columns: Iterable[str] = ()) -> "_View":
+        """What is there now; ``columns`` of the snapshot are to be used, and ids."""
         ids = sorted(set(noted_ids(notes_of(self._store))))
-        self._snapshot = newest_snapshot(self._store, self._snapshot)
+        self._snapshot = newest_snapshot(self._store, self._snapshot, columns=columns)
         if self._snapshot is None:
             return _View(None, None, listed_ids(self._store))
         table = self._snapshot.table
@@ -122,17 +139,20 @@ def listed_ids(store: Path) -> list[str]:
     return sorted(video_id for video_id in ids if groups_of(store, video_id))
 
 
-def newest_snapshot(store: Path, known: Snapshot | None = None) -> Snapshot | None:
+def newest_snapshot(
+    store: Path, known: Snapshot | None = None, *, columns: Iterable[str] = tuple(COLUMNS)
+) -> Snapshot | None:
     """Opens the newest snapshot, or gives ``known`` if it is that; None where there is none.
 
     One of other columns, as another version writes it, counts as none. Raises CorruptStoreError
-    where its bytes are not what its name says.
+    where its bytes are not what its name says, or ``columns`` have what cannot be.
     """
     while files := snapshot_files(store):
         if known is not None and files[-1] == known.file:
-            return known
+            return known.check(columns)
         with suppress(FileNotFoundError):  # a newer one has just taken its place
-            return _open_snapshot(files[-1])
+            found = _open_snapshot(files[-1])
+            return found and found.check(columns)
     return None
 
 
@@ -166,7 +186,7 @@ def _open_snapshot(file: Path) -> Snapshot | None:
     import pyarrow as pa
     import xxhash
 
-    damage = f"the catalogue of {file.parents[1].name!r} is damaged; run 'fewframes compact'"
+    damage = damage_of(file)
     try:
         found = file.lstat()
         if not stat.S_ISREG(found.st_mode) or not found.st_size:
@@ -183,6 +203,11 @@ def _open_snapshot(file: Path) -> Snapshot | None:
     if table is not None and table["id"].null_count:
         raise CorruptStoreError(damage)
     return None if table is None else Snapshot(file, table)
+
+
+def damage_of(file: Path) -> str:
+    """Says that a snapshot is not what was written, and what to do."""
+    return f"the catalogue of {file.parents[1].name!r} is damaged; run 'fewframes compact'"
 
 
 def rows_without(table: Any, ids: list[str]) -> Any:  # noqa: ANN401 (of pyarrow)

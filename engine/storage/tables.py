@@ -8,6 +8,7 @@ it is compressed: what it takes in memory is then what it has on the disk.
 
 import struct
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -29,12 +30,19 @@ THRIFT_LIMIT = 16 << 20
 
 
 def read_table(
-    data: bytes, *, rows: int, kinds: Mapping[str, str], gappy: str = "", name: str
+    data: bytes,
+    *,
+    rows: int,
+    kinds: Mapping[str, str],
+    gappy: str = "",
+    name: str,
+    is_whole: bool = True,
 ) -> Any:  # noqa: ANN401
     """Reads a Parquet file of so many rows as a ``pyarrow.Table``.
 
     ``kinds`` are the types of columns that must be there if they have no ``?`` at their end;
-    others may be of any numbers. No value is missing, but in the column ``gappy``.
+    others may be of any numbers, and are read if it `is_whole`. No value is missing, but in the
+    column ``gappy``.
 
     Raises:
         CorruptStoreError: It is no such file; says what of ``name``.
@@ -49,9 +57,11 @@ def read_table(
     limits = {"thrift_string_size_limit": THRIFT_LIMIT, "thrift_container_size_limit": THRIFT_LIMIT}
     try:
         file = pq.ParquetFile(pa.BufferReader(data), **limits)
-        _check_size(file, rows, len(data), name)
-        _check_kinds(file.schema_arrow, kinds, name)
-        table = file.read(use_threads=False)  # it is small, and a loader has threads enough
+        schema = file.schema_arrow
+        _check_size(file.metadata, schema, rows, len(data), name)
+        _check_kinds(schema, kinds, name)
+        columns = None if is_whole else [one for one in schema.names if one in kinds]
+        table = file.read(columns, use_threads=False)  # small, and loaders have threads enough
     except CorruptStoreError:
         raise
     except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
@@ -68,8 +78,8 @@ def read_plain(data: Any, schema: Any) -> Any:  # noqa: ANN401 (of pyarrow)
     """Gives an Arrow file in a buffer as a table without a copy; None where it has another schema.
 
     Raises:
-        ValueError, EOFError or an error of Arrow's own: It is no such file, it is compressed, or a
-            value in it points out of its column.
+        ValueError, EOFError or an error of Arrow's own: It is no such file, or it is compressed.
+            `check_values` is still to be asked of each column that is used.
     """
     import pyarrow as pa
 
@@ -83,12 +93,16 @@ def read_plain(data: Any, schema: Any) -> Any:  # noqa: ANN401 (of pyarrow)
         if message.type != "record batch" or _is_compressed(message.metadata.to_pybytes()):
             raise ValueError("it is compressed, or has a dictionary")
         batches.append(pa.ipc.read_record_batch(message, schema))
-    for batch in batches:
-        batch.validate()
-        for values in batch.columns:
-            if not _is_plain_text(values):
-                values.validate(full=True)
-    return pa.Table.from_batches(batches, schema)
+    table = pa.Table.from_batches(batches, schema)
+    table.validate()
+    return table
+
+
+def check_values(column: Any) -> None:  # noqa: ANN401 (a pyarrow.ChunkedArray)
+    """Raises an error of Arrow's if a value of a column that was mapped points out of it."""
+    for values in column.chunks:
+        if not _is_plain_text(values):
+            values.validate(full=True)
 
 
 def _is_plain_text(values: Any) -> bool:  # noqa: ANN401 (a pyarrow.Array)
@@ -136,14 +150,13 @@ def _field(message: bytes, table: int, number: int) -> int:
     return table + offset if offset else 0
 
 
-def _check_size(file: Any, rows: int, file_bytes: int, name: str) -> None:  # noqa: ANN401
+def _check_size(facts: Any, schema: Any, rows: int, file_bytes: int, name: str) -> None:  # noqa: ANN401
     """Refuses a file of other rows than published, or of more bytes than they can have."""
-    facts = file.metadata
     if facts.num_rows != rows:
         raise CorruptStoreError(f"{name} has {facts.num_rows} rows, but {rows} were published")
     if facts.num_columns > MOST_COLUMNS or facts.num_row_groups > MOST_GROUPS:
         raise CorruptStoreError(f"{name} has {facts.num_columns} columns, which are too many")
-    widths = [_width(field.type) for field in file.schema_arrow]
+    widths = [_width(field.type) for field in schema]
     memory = rows * sum(widths)
     if memory > FREE_BYTES + MOST_TIMES * file_bytes:
         raise CorruptStoreError(
@@ -176,6 +189,7 @@ def _check_kinds(schema: Any, kinds: Mapping[str, str], name: str) -> None:  # n
             )
 
 
+@cache
 def _width(kind: Any) -> int:  # noqa: ANN401 (a pyarrow.DataType)
     """Bytes of a value in memory, as an array of NumPy; refuses what is no number."""
     import pyarrow as pa

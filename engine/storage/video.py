@@ -1,7 +1,7 @@
 """Video: one indexed film of a store; its table is read when needed, its pictures when asked for.
 
-1. The table comes from Parquet, whole, and is checked against the commit record; signatures, most
-   of its bytes, come when `table` is asked for, which reading frames does not.
+1. The table comes from Parquet and is checked against the commit record; signals and signatures,
+   most of its bytes, come when `table` is asked for, which reading frames does not.
 2. Frames, rows or times are turned into rows, and rows into slots; repeats share a slot.
 3. The pictures in those slots are read and decoded.
 4. What a model made of the pictures is read from its sidecar, once.
@@ -99,7 +99,7 @@ class Video:
     @cached_property
     def table(self) -> FrameTable:
         """The indexed frames, ``n`` rows."""
-        table = self._rows.table
+        table = self._whole.table
         return dataclasses.replace(table, signatures=read_signatures(self._commit, len(table)))
 
     @property
@@ -268,23 +268,26 @@ class Video:
         wanted = embed_query(embedder, query, dim=vectors.shape[1])
         return np.asarray((vectors @ wanted)[self.slots], np.float64)
 
-    @cached_property
+    @property
     def _rows(self) -> StoredRows:
-        rows = read_rows(self._commit)
-        stored = self.facts["counts"]["stored"]
-        if len(rows.slots) and not 0 <= rows.slots.min() <= rows.slots.max() < stored:
-            raise CorruptStoreError(f"video {self.id!r} has rows without a picture")
-        return rows
+        """The rows, without signals where nobody has asked for these."""
+        return vars(self).get("_whole") or self._bare
+
+    @cached_property
+    def _bare(self) -> StoredRows:
+        return read_rows(self._commit, with_signals=False)
+
+    @cached_property
+    def _whole(self) -> StoredRows:
+        return read_rows(self._commit)
 
     @cached_property
     def _shards(self) -> ShardReader:
         reader = ShardReader(self._commit.place / "frames")
         expected = (self.facts["counts"]["stored"], *self.frame_size, 3)
         if reader.shape != expected:
-            raise CorruptStoreError(
-                f"pictures of video {self.id!r} are {list(reader.shape)}, but {list(expected)} "
-                "were published"
-            )
+            sizes = f"{list(reader.shape)}, but {list(expected)} were published"
+            raise CorruptStoreError(f"pictures of video {self.id!r} are {sizes}")
         return reader
 
     def _read(self, at: I64, *how: Any) -> FrameBatch:  # noqa: ANN401 (as of `stored_batch`)
