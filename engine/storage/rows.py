@@ -103,16 +103,7 @@ def read_rows(commit: Commit, *, with_signals: bool = True) -> StoredRows:
     Raises:
         CorruptStoreError: A file is missing, or is not what was published.
     """
-    facts = commit.facts
-    name, rows = f"{PARQUET} of video {facts['id']!r}", facts["counts"]["rows"]
-    data, kinds = commit.bytes_of(PARQUET), OWN_COLUMNS
-    stored = read_table(
-        data, rows=rows, kinds=kinds, gappy="container_pts", name=name, is_whole=with_signals
-    )
-    columns = _columns(stored)
-    slots, count = columns["slot"], facts["counts"]["stored"]
-    if rows and not 0 <= slots.min() <= slots.max() < count:
-        raise CorruptStoreError(f"video {facts['id']!r} has rows without a picture")
+    facts, columns = commit.facts, _read(commit, is_whole=with_signals)
     table = FrameTable(
         columns["frame_number"],
         columns["pts"],
@@ -131,6 +122,18 @@ def read_rows(commit: Commit, *, with_signals: bool = True) -> StoredRows:
         columns["container_pts"],
         columns["is_repaired"],
     )
+
+
+def _read(commit: Commit, *, is_whole: bool) -> dict[str, Samples]:
+    """The columns, checked; every row has a picture."""
+    facts, counts = commit.facts, commit.facts["counts"]
+    about: dict[str, Any] = {"rows": counts["rows"], "name": f"{PARQUET} of video {facts['id']!r}"}
+    about |= {"kinds": OWN_COLUMNS, "gappy": "container_pts", "is_whole": is_whole}
+    columns = _columns(read_table(commit.bytes_of(PARQUET), **about))
+    slots = columns["slot"]
+    if len(slots) and not 0 <= slots.min() <= slots.max() < counts["stored"]:
+        raise CorruptStoreError(f"video {facts['id']!r} has rows without a picture")
+    return columns
 
 
 def _columns(stored: Any) -> dict[str, Samples]:  # noqa: ANN401 (a pyarrow.Table)
