@@ -1,11 +1,14 @@
 """Films on web servers: what is sent is bounded, where it comes from is said, secrets are kept."""
 
 import base64
+import contextlib
 import re
 import sys
 import threading
+import time
 from contextlib import contextmanager
 from dataclasses import replace
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import repeat
 
@@ -23,7 +26,7 @@ from fewframes.errors import (
 from fewframes.media.probing import identify
 from fewframes.media.timeline_cache import cache_home
 from fewframes.naming import plain, shown
-from fewframes.runs import web
+from fewframes.runs import web, web_opener
 from fewframes.runs.fetching import on_disk, size_of, source_of, stamp_of
 from fewframes.runs.inputs import find_inputs
 
@@ -91,9 +94,9 @@ class Films(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(**odd):
+def serving(*, kind=None, **odd):
     """The address of a server with what is odd, and what was asked of it."""
-    handler = type("Odd", (Films,), odd)
+    handler = type("Odd", (kind or Films,), odd)
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         server.daemon_threads, server.seen = True, []
         server.handle_error = lambda *_: None  # a client may leave
@@ -193,7 +196,7 @@ def test_a_redirect_stays_on_the_server():
         leads = {"/here.mp4": "/there.mp4", "/out.mp4": f"{other}/a.mp4?sig=s3cr3t"}
         with serving(leads=leads) as (place, _):
             assert size_of(f"{place}/here.mp4") == len(BYTES)
-            words = rf"leads to another server, '127\.0\.0\.1'.*{web.REDIRECTS}=127\.0\.0\.1"
+            words = rf"leads to another server, '127\.0\.0\.1'.*{web_opener.REDIRECTS}=127\.0\.0\.1"
             with pytest.raises(UnreachableStoreError, match=words) as caught:
                 size_of(f"{place}/out.mp4")
             assert "s3cr3t" not in str(caught.value)
@@ -202,7 +205,7 @@ def test_a_redirect_stays_on_the_server():
 
 @pytest.mark.parametrize("allowed", ["127.0.0.1", "example.org 127.*"])
 def test_a_redirect_leads_where_the_user_allows_without_the_password(monkeypatch, allowed):
-    monkeypatch.setenv(web.REDIRECTS, allowed)
+    monkeypatch.setenv(web_opener.REDIRECTS, allowed)
     with serving() as (other, asked):
         secret = "Basic " + base64.b64encode(b"me:p@ss w\xc3\xb6rd").decode()
         with serving(leads={"/out.mp4": f"{other}/a.mp4"}, needs=secret) as (place, _):
@@ -232,7 +235,7 @@ def test_a_redirect_to_no_address_is_one_sentence(lead):
     ],
 )
 def test_what_is_the_same_server(old, new, is_same):
-    assert web._is_same(web.urlsplit(old), web.urlsplit(new)) is is_same
+    assert web_opener._is_same(web_opener.urlsplit(old), web_opener.urlsplit(new)) is is_same
 
 
 def test_redirects_come_to_an_end():
@@ -240,14 +243,14 @@ def test_redirects_come_to_an_end():
     with serving(leads=leads) as (place, seen):
         with pytest.raises(UnreachableStoreError, match="leads on without an end"):
             size_of(f"{place}/a.mp4")
-        assert len(seen) == web.MOST_HOPS + 1
+        assert len(seen) == web_opener.MOST_HOPS + 1
 
 
 @pytest.mark.parametrize("new", ["http://a.org/y", "ftp://a.org/y", "file:///etc/passwd"])
 def test_https_never_leads_to_what_is_not(monkeypatch, new):
-    monkeypatch.setenv(web.REDIRECTS, "*")
+    monkeypatch.setenv(web_opener.REDIRECTS, "*")
     with pytest.raises(UnreachableStoreError, match="leads from HTTPS to") as caught:
-        web._check_lead("https://me:s3cr3t@a.org/x?s3cr3t", new)
+        web_opener._check_lead("https://me:s3cr3t@a.org/x?s3cr3t", new)
     assert "s3cr3t" not in str(caught.value)
 
 
@@ -318,3 +321,46 @@ def test_a_command_that_takes_no_url_does_not_show_its_password():
 def test_how_addresses_are_shown(url, words):
     assert shown(url) == words
     assert plain(f"{url!r} fails") == f"{words!r} fails"
+
+
+class Endless(Films):
+    """A server that never comes to the end of its head."""
+
+    def do_GET(self):
+        with contextlib.suppress(OSError):
+            while True:
+                self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                time.sleep(0.01)
+
+
+def test_an_answer_that_never_begins_is_given_up(monkeypatch):
+    monkeypatch.setattr(web_opener, "ANSWER_SECONDS", 0.3)
+    with serving(kind=Endless) as (place, _):
+        began = time.monotonic()
+        with pytest.raises((StoreAwayError, UnreachableStoreError)):
+            web.WebServer(place).facts("a.mp4")
+        assert time.monotonic() - began < web_opener.TIMEOUT_SECONDS
+
+
+class Shifted(Films):
+    """A server that sends another part than was asked for."""
+
+    def send_header(self, name, value):
+        if name == "Content-Range":
+            value = re.sub(r"bytes \d+", "bytes 7", value)
+        super().send_header(name, value)
+
+
+def test_another_part_than_was_asked_for_is_not_taken():
+    with (
+        serving(kind=Shifted) as (place, _),
+        pytest.raises((StoreAwayError, UnreachableStoreError)),
+    ):
+        web.WebServer(place).ranges("a.mp4", [(3, 5)])
+
+
+@pytest.mark.parametrize("when", ["Mon, 01 Jan 2020 00:00:00 +99999999999999999999999", "now", ""])
+def test_a_time_that_cannot_be_read_is_none(when):
+    headers = Message()
+    headers["Last-Modified"] = when
+    assert web._changed_ns(headers) == 0

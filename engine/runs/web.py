@@ -13,7 +13,7 @@
 
 import base64
 import http.client
-import os
+import re
 import ssl
 import urllib.error
 import urllib.request
@@ -22,9 +22,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from email.message import Message
 from email.utils import parsedate_to_datetime
-from fnmatch import fnmatchcase
 from typing import Any
-from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
+from urllib.parse import quote, unquote
 
 from fewframes.errors import (
     FewframesError,
@@ -34,16 +33,14 @@ from fewframes.errors import (
     UnreadableMediaError,
 )
 from fewframes.naming import plain, shown
+from fewframes.runs.web_opener import SENT_AS_IT_IS, TIMEOUT_SECONDS, opener
 
-TIMEOUT_SECONDS = 30.0
 BLOCK_BYTES = 1 << 20
-MOST_HOPS = 10
+MOST_DIGITS = 18
+"""Of a size."""
 TRIES = 5
 """How often a transfer may break off before the server counts as away."""
 GONE, BUSY = (404, 410), (408, 425, 429)
-REDIRECTS = "FEWFRAMES_REDIRECTS"
-PORTS = {"http": 80, "https": 443}
-SENT_AS_IT_IS = "".join(map(chr, range(0x21, 0x7F)))
 BROKEN = (OSError, http.client.HTTPException)
 
 
@@ -96,7 +93,7 @@ class WebServer:
             if self._facts(key, answer) != facts:
                 words = f"{self._shown(key)!r} was changed while it was fetched; index it again"
                 raise StaleIndexError(words)
-            _skip(answer, at if answer.status != http.client.PARTIAL_CONTENT else 0)
+            _skip(answer, at - _begin_of(answer))
             left = facts.size - at
             while left:
                 block = answer.read(min(BLOCK_BYTES, left))
@@ -106,11 +103,10 @@ class WebServer:
                 yield block
 
     def _part(self, key: str, start: int, length: int) -> bytes:
-        with self._asked(key, {"Range": f"bytes={start}-{start + length - 1}"}) as answer:
-            is_part = answer.status == http.client.PARTIAL_CONTENT
-            with self._told(key):
-                _skip(answer, 0 if is_part else start)
-                return bytes(answer.read(length))
+        part = {"Range": f"bytes={start}-{start + length - 1}"}
+        with self._asked(key, part) as answer, self._told(key):
+            _skip(answer, start - _begin_of(answer))
+            return bytes(answer.read(length))
 
     def _facts(self, key: str, answer: Any) -> WebFacts:  # noqa: ANN401 (of http.client)
         """Reads the size from ``Content-Range: bytes 0-0/SIZE``, or of a whole from its length."""
@@ -118,7 +114,7 @@ class WebServer:
         said = head.get("Content-Length")
         if answer.status == http.client.PARTIAL_CONTENT:
             said = head.get("Content-Range", "").rpartition("/")[2]
-        if not str(said).isdecimal():
+        if not str(said).isdecimal() or len(str(said)) > MOST_DIGITS:
             raise UnreachableStoreError(
                 f"{self._shown(key)!r} comes without its size, so nobody knows when to stop; "
                 "fetch it yourself and name the file"
@@ -129,9 +125,7 @@ class WebServer:
     def _asked(self, key: str, headers: dict[str, str]) -> Iterator[Any]:
         """Sends a request, and closes the connection after its answer has been used."""
         with self._told(key):
-            answer = _opener().open(
-                _request(f"{self.base}/{key}", headers), timeout=TIMEOUT_SECONDS
-            )
+            answer = opener().open(_request(f"{self.base}/{key}", headers), timeout=TIMEOUT_SECONDS)
         with answer:
             yield answer
 
@@ -185,80 +179,6 @@ class WebServer:
         return shown(f"{self.base}/{key}")
 
 
-class _Redirects(urllib.request.BaseHandler):
-    """Follows a redirect where the rules allow it, without the password of another server.
-
-    The library's own follower would read the whole body first, however long it is.
-    """
-
-    def http_error_302(
-        self,
-        req: urllib.request.Request,
-        fp: Any,  # noqa: ANN401 (of http.client)
-        code: int,
-        _msg: str,
-        headers: Message,
-    ) -> Any:  # noqa: ANN401 (what the opener gives)
-        """Asks where the answer leads to."""
-        with fp:
-            lead = headers.get("Location")
-            hops = getattr(req, "hops", 0) + 1
-            if lead is None or hops > MOST_HOPS:
-                words = "without an end" if lead else "without saying where to"
-                raise UnreachableStoreError(f"{shown(req.full_url)!r} leads on {words} ({code})")
-            new = urljoin(req.full_url, quote(lead, safe=SENT_AS_IT_IS))
-            _check_lead(req.full_url, new)
-        request = urllib.request.Request(new, headers=dict(req.headers))
-        request.hops = hops  # type: ignore[attr-defined]
-        if not _is_same(urlsplit(req.full_url), urlsplit(new)):
-            request.remove_header("Authorization")
-        return self.parent.open(request, timeout=TIMEOUT_SECONDS)
-
-    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
-
-
-def _check_lead(old: str, new: str) -> None:
-    """Refuses a redirect to where the rules do not allow it."""
-    there, where = urlsplit(new), f"{shown(old)!r} leads"
-    if urlsplit(old).scheme == "https" and there.scheme != "https":
-        raise UnreachableStoreError(
-            f"{where} from HTTPS to {shown(new)!r}; name that address if it is to be trusted"
-        )
-    if not (_is_same(urlsplit(old), there) or _is_allowed(there.hostname)):
-        raise UnreachableStoreError(
-            f"{where} to another server, {there.hostname!r}; name that address, or allow its "
-            f"host: {REDIRECTS}={there.hostname}"
-        )
-
-
-def _is_same(old: SplitResult, new: SplitResult) -> bool:
-    """Whether an address is on the same server: host and port, or its HTTPS after its HTTP."""
-    ports = [part.port or PORTS.get(part.scheme) for part in (old, new)]
-    is_upgrade = ports == [80, 443] and (old.scheme, new.scheme) == ("http", "https")
-    return old.hostname == new.hostname and (ports[0] == ports[1] or is_upgrade)
-
-
-def _is_allowed(host: str | None) -> bool:
-    patterns = os.environ.get(REDIRECTS, "").split()
-    return any(fnmatchcase(host or "", pattern) for pattern in patterns)
-
-
-def _opener() -> urllib.request.OpenerDirector:
-    """What opens HTTP and HTTPS, through the proxies of the environment, and nothing else."""
-    opener = urllib.request.OpenerDirector()
-    for handler in (
-        urllib.request.ProxyHandler,
-        urllib.request.UnknownHandler,
-        urllib.request.HTTPHandler,
-        urllib.request.HTTPSHandler,
-        urllib.request.HTTPDefaultErrorHandler,
-        urllib.request.HTTPErrorProcessor,
-        _Redirects,
-    ):
-        opener.add_handler(handler())
-    return opener
-
-
 def _request(url: str, headers: dict[str, str]) -> urllib.request.Request:
     """Makes a request; of the address only what HTTP cannot send is written otherwise."""
     address = url.partition("#")[0]
@@ -273,8 +193,20 @@ def _request(url: str, headers: dict[str, str]) -> urllib.request.Request:
     return request
 
 
+def _begin_of(answer: Any) -> int:  # noqa: ANN401 (of http.client)
+    """Which byte of the film an answer begins with."""
+    if answer.status != http.client.PARTIAL_CONTENT:
+        return 0
+    said = re.match(r"bytes (\d{1,18})-", answer.headers.get("Content-Range", ""))
+    if not said:
+        raise http.client.HTTPException("it does not say which part of the film it sends")
+    return int(said[1])
+
+
 def _skip(answer: Any, count: int) -> None:  # noqa: ANN401 (of http.client)
-    """Reads over the first bytes of an answer that is the whole film."""
+    """Reads over the bytes of an answer that come before those that were asked for."""
+    if count < 0:
+        raise http.client.HTTPException("it sends another part of the film than was asked for")
     while count:
         block = answer.read(min(BLOCK_BYTES, count))
         if not block:
@@ -286,5 +218,5 @@ def _changed_ns(headers: Message) -> int:
     """The time of ``Last-Modified``; 0 where there is none that can be read."""
     try:
         return int(parsedate_to_datetime(headers.get("Last-Modified", "")).timestamp()) * 10**9
-    except ValueError:
+    except (ValueError, OverflowError):
         return 0

@@ -16,6 +16,7 @@ from fewframes.arrays import F64, I64, Mask
 from fewframes.media.seconds import SAME_SECONDS, rows_at
 from fewframes.media.table import FrameTable
 from fewframes.storage.rows import PARQUET
+from fewframes.storage.tables import read_table
 from fewframes.storage.video import Video
 
 ANCHORS_A_ROW = 1000
@@ -63,11 +64,10 @@ def readable_places(video: Video, windows: Windows) -> tuple[I64 | range, int]:
 
 def _times_of(video: Video) -> FrameTable:
     """The numbers and times of a video's rows, of its checked table; other columns are not read."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    file = pq.ParquetFile(pa.BufferReader(video.commit.bytes_of(PARQUET)))
-    read = file.read(columns=["frame_number", "pts"], use_threads=False)
+    data, rows = video.commit.bytes_of(PARQUET), video.facts["counts"]["rows"]
+    name = f"{PARQUET} of video {video.id!r}"
+    kinds = {"frame_number": "int64", "pts": "int64"}
+    read = read_table(data, rows=rows, kinds=kinds, name=name, is_whole=False)
     numbers, pts = (read[name].to_numpy() for name in ("frame_number", "pts"))
     time_base, start = Fraction(video.facts["time_base"]), video.facts["start_pts"]
     return FrameTable(numbers, pts, time_base, start, np.zeros(len(pts), bool))

@@ -52,6 +52,10 @@ class Clip(NamedTuple):
     """Behind the anchor; empty where none was asked for."""
 
 
+LEAST_STRIDE = 1e-3
+"""Seconds between anchors: no film has more frames a second than that."""
+
+
 @dataclass(frozen=True, slots=True, init=False, eq=False)
 class ClipPlan:
     """Which clips a corpus has; it can be sent to other processes, with the records of its videos.
@@ -112,6 +116,10 @@ class ClipPlan:
         for name, value in (("past_seconds", past_seconds), ("stride_seconds", stride_seconds)):
             if not value > 0:
                 raise ValueError(f"{name}={value} must be more than 0 seconds")
+        if not stride_seconds >= LEAST_STRIDE:
+            raise ValueError(
+                f"stride_seconds={stride_seconds} is less than {LEAST_STRIDE:g}; pass that or more"
+            )
         if past_frames < 1 or future_frames < 0 or future_seconds < 0:
             raise ValueError(
                 "pass past_frames >= 1, and future_frames and future_seconds >= 0; got "

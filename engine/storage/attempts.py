@@ -20,7 +20,7 @@ import uuid
 from contextlib import suppress
 from pathlib import Path
 
-from fewframes.storage.untrusted import check_not_linked, open_regular, remove_tree
+from fewframes.storage.untrusted import check_not_linked, files_below, open_regular, remove_tree
 
 OLD_SECONDS = 24 * 3600.0
 """Leftovers of another machine are kept this long after their last change."""
@@ -148,10 +148,10 @@ def _is_free(lock: int, folder: Path, kind: int) -> bool:
 def _idle_seconds(folder: Path) -> float:
     """Time since anything of an attempt changed."""
     newest = 0.0
-    for path in (_lock_file(folder), folder, *folder.rglob("*")):
+    for path in (_lock_file(folder), folder, *files_below(folder)):
         try:
             newest = max(newest, path.lstat().st_mtime)
-        except FileNotFoundError:  # it is being removed
+        except OSError:  # it is being removed, or no path reaches as deep
             continue
     return time.time() - newest
 

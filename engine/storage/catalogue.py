@@ -34,7 +34,9 @@ from fewframes.storage.notes import noted_ids, notes_of
 from fewframes.storage.tables import check_values, read_plain
 
 BATCH_ROWS = 4096
-_SNAPSHOT = re.compile("snapshot-[0-9]{10}-[0-9a-f]{32}[.]arrow")
+MOST_BYTES = 4 << 30
+"""Of a snapshot: 15 million videos."""
+_SNAPSHOT = re.compile("snapshot-[0-9]{10,18}-[0-9a-f]{32}[.]arrow")
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +161,13 @@ def newest_snapshot(
 def snapshot_files(store: Path) -> list[Path]:
     """Lists the snapshots, the newest last; there is more than one for moments only."""
     there = (store / "catalogue").glob("snapshot-*.arrow")
-    return sorted(file for file in there if _SNAPSHOT.fullmatch(file.name))
+    ours = (file for file in there if _SNAPSHOT.fullmatch(file.name))
+    return sorted(ours, key=lambda file: (number_of(file), file.name))
+
+
+def number_of(snapshot: Path) -> int:
+    """The number of a snapshot, by its name: each has the next one."""
+    return int(snapshot.name.split("-")[1])
 
 
 def row_of(store: Path, video_id: str) -> Row | None:
@@ -189,7 +197,7 @@ def _open_snapshot(file: Path) -> Snapshot | None:
     damage = damage_of(file)
     try:
         found = file.lstat()
-        if not stat.S_ISREG(found.st_mode) or not found.st_size:
+        if not stat.S_ISREG(found.st_mode) or not 0 < found.st_size <= MOST_BYTES:
             raise CorruptStoreError(damage)
         with pa.memory_map(os.fsencode(file)) as mapped:
             data = mapped.read_buffer()

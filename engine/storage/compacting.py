@@ -19,12 +19,14 @@ from fewframes.storage.attempts import Attempt, flush_one, is_over
 from fewframes.storage.catalogue import (
     listed_ids,
     newest_snapshot,
+    number_of,
     rows_of,
     rows_without,
     snapshot_files,
 )
 from fewframes.storage.catalogue_rows import table_of_rows
 from fewframes.storage.notes import Note, noted_ids, notes_of
+from fewframes.storage.untrusted import remove_tree
 
 log = logging.getLogger("fewframes")
 
@@ -47,10 +49,10 @@ def compact(store: Path, *, whole: bool = True, waits: bool = True) -> int:
         table = _whole_table(store) if whole else _renewed(store, [note for note, _ in notes])
         write_snapshot(store, table, before)
         for file in before:
-            file.unlink(missing_ok=True)
+            remove_tree(file)
         for note, is_done in notes:
             if is_done:
-                note.file.unlink(missing_ok=True)
+                remove_tree(note.file)
         return len(table)
 
 
@@ -95,7 +97,7 @@ def write_snapshot(store: Path, table: Any, before: list[Path]) -> None:  # noqa
     with pa.ipc.new_file(sink, table.schema) as writer:
         writer.write_table(table.combine_chunks())
     data = memoryview(sink.getvalue())
-    number = 1 + max((int(file.name.split("-")[1]) for file in before), default=0)
+    number = 1 + max(map(number_of, before), default=0)
     name = f"snapshot-{number:010d}-{xxhash.xxh3_128_hexdigest(data)}.arrow"
     with Attempt(store) as attempt:
         draft = attempt.folder / name

@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from fewframes.errors import UnreachableStoreError
 from fewframes.storage.attempts import Attempt, flush_one
 from fewframes.storage.commits import Commit
 from fewframes.storage.layout import VIDEOS, folder_name
 from fewframes.storage.notes import note_change
 from fewframes.storage.objects import Objects
 from fewframes.storage.recipes import canonical_json
-from fewframes.storage.untrusted import load_json, read_regular
+from fewframes.storage.untrusted import load_json, read_regular, remove_tree
 
 CURRENT = "current.json"
 
@@ -45,7 +46,10 @@ def choose(store: Path | Objects, video_id: str, commit: Commit) -> None:
         draft = attempt.folder / CURRENT
         draft.write_bytes(data)
         flush_one(draft)
-        draft.replace(commit.folder.parent / CURRENT)
+        chosen = commit.folder.parent / CURRENT
+        if chosen.is_dir():
+            remove_tree(chosen)
+        draft.replace(chosen)
         flush_one(commit.folder.parent)
 
 
@@ -57,6 +61,8 @@ def _choice(store: Path | Objects, video_id: str) -> tuple[str, str]:
         facts = load_json(data)
         key, since = facts["key"], facts["since"]
         is_text = isinstance(key, str) and isinstance(since, str)
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+    except UnreachableStoreError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError):
         return "", ""
     return (key, since) if is_text else ("", "")

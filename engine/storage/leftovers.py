@@ -32,7 +32,7 @@ def sweep_parts(home: Path) -> None:
 def remove_leftovers(home: Path, folder_name: str) -> None:
     """Removes all parts of a video, of whatever recipe, and what is known of its film."""
     remove_tree(home / PARTS / folder_name)
-    with suppress(FileNotFoundError, IsADirectoryError):
+    with suppress(FileNotFoundError, IsADirectoryError, NotADirectoryError):
         (home / QUARANTINE / folder_name).unlink()
 
 

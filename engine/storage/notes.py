@@ -62,7 +62,10 @@ def note_change(store: Path, attempt: Attempt, video_id: str) -> None:
 
     name = quoted(video_id).encode("ascii")
     home, draft = store / NOTES, attempt.folder.with_suffix(".note")
-    home.mkdir(parents=True, exist_ok=True)
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise CorruptStoreError(f"{NOTES} of {store.name!r} is no folder; remove it") from error
     draft.write_bytes(name + b"\n" + xxhash.xxh3_64_hexdigest(name).encode() + b"\n")
     flush_one(draft)
     draft.replace(home / attempt.folder.name)
@@ -73,7 +76,7 @@ def notes_of(store: Path) -> list[Note]:
     """Lists the notes that are there now; files of other names are not ours."""
     try:
         files = [file for file in (store / NOTES).iterdir() if _NAME.fullmatch(file.name)]
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
     return sorted(map(Note, files), key=lambda note: note.name)
 

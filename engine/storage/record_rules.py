@@ -26,6 +26,10 @@ _FRACTION = re.compile("[1-9][0-9]{0,17}/[1-9][0-9]{0,17}")
 STATUSES = ("ok", "damaged")
 
 
+WHOLE = ("quality", "stream")
+"""Facts of a recipe that are whole numbers, or nothing."""
+
+
 def _is_int(value: object, low: int, high: int) -> bool:
     return type(value) is int and low <= value <= high
 
@@ -89,6 +93,9 @@ def _is_recipe(value: object) -> bool:
         return False
     if value["format_version"] > FORMAT_VERSION:
         return True  # its readers say so
+    kinds = {type(one) for one in value.values()}
+    if bool in kinds or not {type(value.get(one)) for one in WHOLE} <= {int, type(None)}:
+        return False  # they equal numbers of another kind
     try:
         return _is_known_recipe(tuple(value.items()))
     except TypeError:  # a value that has no hash

@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import stat
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
@@ -68,10 +69,40 @@ def remove_tree(path: Path) -> None:
     `shutil.rmtree` opens its first folder to see what it is: at a pipe, that never ends.
     """
     with suppress(OSError):
-        if stat.S_ISDIR(path.lstat().st_mode):
-            shutil.rmtree(path, ignore_errors=True)
-        else:
+        if not stat.S_ISDIR(path.lstat().st_mode):
             path.unlink()
+            return
+        try:
+            shutil.rmtree(path, ignore_errors=True)
+        except RecursionError:
+            _remove_deep(path)
+
+
+def _remove_deep(folder: Path) -> None:
+    """Removes folders that are nested deeper than calls may be: what lies in one is moved up."""
+    number = 0
+    while names := os.listdir(folder):  # noqa: PTH208 (a Path for each is not needed)
+        for name in names:
+            path = folder / name
+            if path.is_symlink() or not path.is_dir():
+                path.unlink()
+                continue
+            for below in os.listdir(path):  # noqa: PTH208
+                number += 1
+                (path / below).rename(folder / f"{'.' * 3}{number}")
+            path.rmdir()
+    folder.rmdir()
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """All that lies below a folder, however deep, and is still there; links are not followed."""
+    left = [folder]
+    while left:
+        with suppress(OSError), os.scandir(left.pop()) as entries:
+            for entry in entries:
+                yield Path(entry.path)
+                if entry.is_dir(follow_symlinks=False):
+                    left.append(Path(entry.path))
 
 
 def read_regular(path: Path, *, most_bytes: int = MOST_RECORD_BYTES) -> bytes:
