@@ -111,11 +111,17 @@ def read_regular(path: Path, *, most_bytes: int = MOST_RECORD_BYTES) -> bytes:
     Raises:
         OSError: As `open_regular`, or it is larger than ``most_bytes``.
     """
-    with os.fdopen(open_regular(path), "rb", buffering=0) as file:
-        size = os.fstat(file.fileno()).st_size
+    handle = open_regular(path)
+    try:
+        size = os.fstat(handle).st_size
         if size > most_bytes:
             raise OSError(errno.EFBIG, f"it has {size} bytes, more than {most_bytes}", path.name)
-        return file.read()
+        data = os.read(handle, size)
+        while len(data) < size and (more := os.read(handle, size - len(data))):
+            data += more
+        return data
+    finally:
+        os.close(handle)
 
 
 def load_json(data: bytes) -> Any:  # noqa: ANN401 (JSON)
