@@ -238,12 +238,12 @@ def _id_in(data: bytes | None, name: str) -> str:
 def groups_of(store: Path, video_id: str) -> list[Path]:
     """Lists the groups of a video, one a recipe and source; empty where there is none."""
     try:
-        folder = store / "videos" / folder_name(video_id)
+        folder = os.path.join(store, VIDEOS, folder_name(video_id))  # noqa: PTH118 (a text is quick)
     except ValueError:
         return []
     if is_link(folder):
-        return [folder / LINKED]
-    return [path for path in _folders_in(folder) if GROUP.fullmatch(path.name)]
+        return [Path(folder, LINKED)]
+    return [Path(f"{folder}/{name}") for name in _names_of_folders(folder) if GROUP.fullmatch(name)]
 
 
 def orphans_beside(group: Path) -> list[Path]:
@@ -265,9 +265,14 @@ def _is_sidecar(path: Path) -> bool:
 
 def _folders_in(folder: Path) -> list[Path]:
     """The folders in one, and the links, which are none of ours and are refused when used."""
+    return [folder / name for name in _names_of_folders(folder)]
+
+
+def _names_of_folders(folder: str | Path) -> list[str]:
+    """The names of these, sorted."""
     try:
         with os.scandir(folder) as entries:
             names = [e.name for e in entries if e.is_dir(follow_symlinks=False) or e.is_symlink()]
     except (FileNotFoundError, NotADirectoryError):
         return []
-    return [folder / name for name in sorted(names)]
+    return sorted(names)
