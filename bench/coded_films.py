@@ -166,7 +166,7 @@ def _context(encoder: Encoder, more: Mapping[str, str]) -> Any:  # noqa: ANN401 
     return context
 
 
-def _encoded(context: Any, encoder: Encoder, numbers: Sequence[int]) -> Iterator[Any]:  # noqa: ANN401
+def _encoded(context: Any, encoder: Encoder, numbers: Sequence[int]) -> Iterator[Any]:  # noqa: ANN401 (PyAV's)
     film = Film(frames=numbers[-1] + 1, size=SIZE)
     for number, rgb in enumerate(pictures(film)):
         if number < numbers[0]:

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -193,24 +194,24 @@ def index(timeline: Timeline, backend: str, device: str) -> dict[str, Any]:
     }
 
 
-class watched:  # noqa: N801 (used as a function)
+@contextmanager
+def watched() -> Iterator[list[int]]:
     """The memory of the GPU in MiB, five times a second."""
+    seen: list[int] = []
+    is_over = threading.Event()
 
-    def __enter__(self) -> list[int]:
-        self.seen: list[int] = []
-        self._is_over = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-        self._thread.start()
-        return self.seen
-
-    def __exit__(self, *_: object) -> None:
-        self._is_over.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
+    def watch() -> None:
         words = ["nvidia-smi", "--query-gpu=memory.used", "--format=csv,noheader,nounits"]
-        while not self._is_over.wait(0.2):
-            self.seen.append(int(subprocess.run(words, capture_output=True, text=True).stdout or 0))
+        while not is_over.wait(0.2):
+            seen.append(int(subprocess.run(words, capture_output=True, text=True).stdout or 0))
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        is_over.set()
+        thread.join()
 
 
 @click.command()

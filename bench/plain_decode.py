@@ -135,7 +135,7 @@ def planes_of(picture: av.VideoFrame) -> list[npt.NDArray[Any]]:
     ]
 
 
-def _rows(plane: Any, height: int, width: int, depth: int) -> npt.NDArray[Any]:  # noqa: ANN401
+def _rows(plane: Any, height: int, width: int, depth: int) -> npt.NDArray[Any]:  # noqa: ANN401 (PyAV's)
     kind = np.dtype("<u2") if depth == 2 else np.dtype(np.uint8)
     rows = np.frombuffer(plane, kind).reshape(-1, plane.line_size // depth)
     return rows[:height, :width]

@@ -17,6 +17,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))  # so that tests can import media_fuzzer
 
 from cuda_on_cpu import put, real_gpu, stand_in  # noqa: E402, F401 (fixtures)
+from nvdec_engines import engines, on_gpu  # noqa: E402, F401 (fixtures)
 
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")  # a slow machine is no fault of the code

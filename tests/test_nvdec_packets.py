@@ -6,7 +6,7 @@ import av
 import fake_nvdec
 import numpy as np
 import pytest
-from test_nvdec import engines, given_by  # noqa: F401 (a fixture)
+from nvdec_engines import given_by
 from test_size_changes import write
 
 import fewframes
@@ -110,7 +110,7 @@ def test_starts_are_told_apart(films, recipe, kinds):
     assert found == kinds
 
 
-def test_each_kind_of_start_is_compared_with_ffmpegs(films, engines):  # noqa: F811
+def test_each_kind_of_start_is_compared_with_ffmpegs(films, engines):
     """The first slice is right, the next kind of start is not: it is seen."""
     stamped = fake_nvdec.Decoder._stamped
     timeline = fewframes.probe(films("x264_open_gop"))

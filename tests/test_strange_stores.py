@@ -150,3 +150,18 @@ def test_a_recipe_has_no_numbers_of_another_kind():
     assert is_failure({**facts, "recipe": recipe}, "a")
     for odd in (True, 1.0):
         assert not is_failure({**facts, "recipe": {**recipe, "quality": odd}}, "a")
+
+
+def test_a_vast_table_is_not_read(store):
+    group = next((store / "videos" / "film").iterdir())
+    record = json.loads((group / "commit.json").read_bytes())
+    with (group / "frames.parquet").open("wb") as file:
+        file.truncate(400 << 30)
+    (entry,) = (one for one in record["files"] if one["path"] == "frames.parquet")
+    entry["size"] = 400 << 30
+    (group / "commit.json").write_bytes(sealed(record))
+    for read in (lambda video: video.table, lambda video: video.read(rows=[0])):
+        with pytest.raises(CorruptStoreError, match="more bytes than its rows have"):
+            read(ff.open(store)["film"])
+    with pytest.raises(CorruptStoreError, match="more bytes than its rows have"):
+        ClipPlan(store, **LOOKS_AHEAD)

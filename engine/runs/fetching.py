@@ -26,8 +26,6 @@ from fewframes.naming import path_of, shown
 from fewframes.runs.finding import Film
 from fewframes.storage.attempts import Attempt, sweep
 from fewframes.storage.layout import LONGEST_NAME
-from fewframes.storage.objects import Objects
-from fewframes.storage.recipes import Recipe
 
 if TYPE_CHECKING:
     from fewframes.bindings.obstore import Facts
@@ -61,18 +59,6 @@ def on_disk(film: Film, tell: Callable[[], None] = lambda: None) -> Iterator[Pat
     sweep(home)
     with Attempt(home) as attempt:
         yield _fetched(film, attempt.folder, tell)
-
-
-def is_there(film: Film, store: Path | Objects, video_id: str, recipe: Recipe) -> bool:
-    """Whether a film by URL is in a store already, which is known without fetching it.
-
-    False for a film on disk: who indexes it finds out.
-    """
-    from fewframes.storage.publishing import has_same_source
-
-    if isinstance(film, Path):
-        return False
-    return has_same_source(store, video_id, recipe, source_of(film))
 
 
 def size_of(film: Film) -> int:

@@ -7,7 +7,6 @@
 3. It is left out where a future is due, and no row begins in it.
 """
 
-from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
@@ -15,8 +14,7 @@ import numpy as np
 from fewframes.arrays import F64, I64, Mask
 from fewframes.media.seconds import SAME_SECONDS, rows_at
 from fewframes.media.table import FrameTable
-from fewframes.storage.rows import PARQUET
-from fewframes.storage.tables import read_table
+from fewframes.storage.rows import read_rows
 from fewframes.storage.video import Video
 
 ANCHORS_A_ROW = 1000
@@ -52,7 +50,7 @@ def readable_places(video: Video, windows: Windows) -> tuple[I64 | range, int]:
         return range(0), count
     if video.status == "ok" and not windows.needs_future and not has_hole:
         return range(count), 0
-    table = _times_of(video)
+    table = read_rows(video.commit, with_signals=False).table
     places = _near_rows(table, windows, count) if has_hole else np.arange(count)
     anchors = np.asarray(windows.past_seconds + places * windows.stride_seconds, np.float64)
     is_there = is_shown(video, table, anchors)
@@ -60,17 +58,6 @@ def readable_places(video: Video, windows: Windows) -> tuple[I64 | range, int]:
         ends = np.searchsorted(table.seconds, anchors + windows.future_seconds + SAME_SECONDS)
         is_there &= ends > rows_at(table.seconds, anchors) + 1
     return places[is_there], int((~is_there).sum())
-
-
-def _times_of(video: Video) -> FrameTable:
-    """The numbers and times of a video's rows, of its checked table; other columns are not read."""
-    data, rows = video.commit.bytes_of(PARQUET), video.facts["counts"]["rows"]
-    name = f"{PARQUET} of video {video.id!r}"
-    kinds = {"frame_number": "int64", "pts": "int64"}
-    read = read_table(data, rows=rows, kinds=kinds, name=name, is_whole=False)
-    numbers, pts = (read[name].to_numpy() for name in ("frame_number", "pts"))
-    time_base, start = Fraction(video.facts["time_base"]), video.facts["start_pts"]
-    return FrameTable(numbers, pts, time_base, start, np.zeros(len(pts), bool))
 
 
 def is_shown(video: Video, table: FrameTable, times: F64) -> Mask:

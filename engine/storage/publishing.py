@@ -39,7 +39,6 @@ from fewframes.storage.rows import StoredRows, write_rows
 from fewframes.storage.shard_writing import ShardWriter
 from fewframes.storage.sidecars import remove_orphans, remove_sidecars
 from fewframes.storage.standing import find_published, intact
-from fewframes.storage.standing import has_same_source as has_same_source
 from fewframes.storage.uploading import prepare, upload
 
 

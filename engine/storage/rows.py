@@ -21,6 +21,8 @@ from fewframes.storage.tables import read_table
 from fewframes.storage.untrusted import load_json
 
 PARQUET = "frames.parquet"
+FREE_BYTES, MOST_ROW_BYTES = 1 << 20, 512
+"""Bytes of a table, at most, and of each row of it: 31 columns of 8, and what Parquet adds."""
 SIGNATURES = "signatures"
 CHUNK = "c/0/0"
 """The only chunk of the signatures."""
@@ -129,6 +131,8 @@ def _read(commit: Commit, *, is_whole: bool) -> dict[str, Samples]:
     facts, counts = commit.facts, commit.facts["counts"]
     about: dict[str, Any] = {"rows": counts["rows"], "name": f"{PARQUET} of video {facts['id']!r}"}
     about |= {"kinds": OWN_COLUMNS, "gappy": "container_pts", "is_whole": is_whole}
+    if commit.files.get(PARQUET, (0, ""))[0] > FREE_BYTES + counts["rows"] * MOST_ROW_BYTES:
+        raise CorruptStoreError(f"{about['name']} has more bytes than its rows have")
     columns = _columns(read_table(commit.bytes_of(PARQUET), **about))
     slots = columns["slot"]
     if len(slots) and not 0 <= slots.min() <= slots.max() < counts["stored"]:

@@ -72,11 +72,6 @@ def find_same_source(store: Path, video_id: str, recipe: Recipe, source: Source)
     return next((commit.folder for commit in there if is_of(commit, recipe, source)), None)
 
 
-def has_same_source(store: Path | Objects, video_id: str, recipe: Recipe, source: Source) -> bool:
-    """Whether a store, on disk or not, has a group made of this very file under this recipe."""
-    return any(is_of(commit, recipe, source) for commit in intact(store, video_id))
-
-
 def is_of(commit: Commit, recipe: Recipe, source: Source) -> bool:
     """Whether a group is of this file and recipe; one that was touched is read whole for it."""
     known = commit.facts["source"]
