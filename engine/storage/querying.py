@@ -8,7 +8,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from fewframes.storage.catalogue_rows import Row, id_texts, table_of_rows
+from fewframes.storage.catalogue_rows import Row, table_of_rows
 
 
 def videos_table(videos: Any, failures: list[Row], where: str | None = None) -> Any:  # noqa: ANN401
@@ -27,8 +27,7 @@ def videos_table(videos: Any, failures: list[Row], where: str | None = None) -> 
     import pyarrow as pa
 
     both = pa.concat_tables([videos, table_of_rows(failures)]).sort_by("id")
-    texts = [_plain(video_id) for video_id in id_texts(both["id"])]
-    table = both.set_column(0, "id", pa.array(texts, pa.string()))
+    table = both.set_column(0, "id", _plain_texts(both["id"]))
     if where is None:
         return table
     from fewframes.bindings.duckdb_where import matching
@@ -49,5 +48,11 @@ def write_parquet(table: Any, file: Path) -> None:  # noqa: ANN401 (a pyarrow.Ta
         draft.unlink(missing_ok=True)
 
 
-def _plain(video_id: str) -> str:
-    return video_id.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+def _plain_texts(ids: Any) -> Any:  # noqa: ANN401 (of pyarrow)
+    """Ids as a column of texts, by Arrow alone where all are UTF-8."""
+    import pyarrow as pa
+
+    try:
+        return ids.cast(pa.string())
+    except pa.ArrowInvalid:
+        return pa.array([one.decode("utf-8", "backslashreplace") for one in ids.to_pylist()])
