@@ -24,13 +24,13 @@ import fewframes
 from fewframes.bench.films import write_film
 from fewframes.bench.measure import keep_result, machine, run_cold
 from fewframes.bench.memory import MINUTE, repeat_film
-from fewframes.storage.attempts import Attempt
-from fewframes.storage.catalogue import row_of
-from fewframes.storage.catalogue_rows import table_of_rows
-from fewframes.storage.compacting import LONGEST_TAIL, compact, write_snapshot
-from fewframes.storage.layout import folder_name
-from fewframes.storage.notes import note_change
-from fewframes.storage.store import Store
+from fewframes.store.catalogue import row_of
+from fewframes.store.catalogue_rows import table_of_rows
+from fewframes.store.compaction import LONGEST_TAIL, compact, write_snapshot
+from fewframes.store.journal import note_change
+from fewframes.store.layout import folder_name
+from fewframes.store.staging import Attempt
+from fewframes.store.store import Store
 
 R = TypeVar("R")
 

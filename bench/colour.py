@@ -24,7 +24,7 @@ import fewframes as ff
 from fewframes.arrays import F64, U8
 from fewframes.bench.films import Film, write_film
 from fewframes.bench.measure import keep_result, machine
-from fewframes.decode.frames import FrameBatch
+from fewframes.decode.batch import FrameBatch
 from fewframes.kernels.ycc import rgb_from_ycc
 from fewframes.media.colour import Colour, colour_of
 from fewframes.media.timeline import Timeline

@@ -26,15 +26,15 @@ import click
 
 from fewframes.bench.films import Film, write_film
 from fewframes.bench.measure import interleave, keep_result, machine
-from fewframes.decode.choosing import Asked
-from fewframes.measure.scanning import scan
-from fewframes.media.probing import probe
-from fewframes.runs.looking import look_at_film
-from fewframes.runs.pipeline import Scan
-from fewframes.runs.tasks import FilmTask, perform
-from fewframes.storage.outcomes import Outcome
-from fewframes.storage.pictures import picture_codec
-from fewframes.storage.recipes import Recipe
+from fewframes.decode.backend_choice import Asked
+from fewframes.features.scan import scan
+from fewframes.files.probing import probe
+from fewframes.indexing.estimate import look_at_film
+from fewframes.indexing.pipeline import Scan
+from fewframes.indexing.results import Outcome
+from fewframes.indexing.tasks import FilmTask, perform
+from fewframes.store.codecs import picture_codec
+from fewframes.store.recipes import Recipe
 
 TINY = 60
 RANGE_SECONDS = 0.5

@@ -14,9 +14,9 @@ import click
 
 import fewframes as ff
 from fewframes.arrays import F64
-from fewframes.bench.procedure import Event, make_procedure
-from fewframes.commands.describing import sample_facts
-from fewframes.commands.sheet import contact_sheet
+from fewframes.bench.synthetic import Event, make_procedure
+from fewframes.cli.formatting import sample_facts
+from fewframes.view.contact_sheet import contact_sheet
 
 POLICIES = ("adaptive", "uniform")
 

@@ -4,7 +4,7 @@
    give CPU seconds for a million samples and a megabyte of packets, by codec.
 2. Each film is indexed; what is left is put down to rows (each, and by the samples they are scaled
    from and to) and to the film.
-3. The JSON has the constants, to be copied to `fewframes.runs.effort`, and how far each film is
+3. The JSON has the constants, to be copied to `fewframes.indexing.cost_model`, and how far each film is
    from what that module, as it is, predicts for it.
 """
 
@@ -22,14 +22,14 @@ import numpy as np
 
 from fewframes.arrays import F64
 from fewframes.bench.measure import keep_result, machine
-from fewframes.decode.choosing import Asked
-from fewframes.decode.decoding import DecodeReport, decoder
+from fewframes.decode.backend_choice import Asked
+from fewframes.decode.decoder import DecodeReport, decoder
 from fewframes.decode.plan import plan_frames
 from fewframes.errors import FewframesError
-from fewframes.media.probing import probe
-from fewframes.runs.finding import find_films
-from fewframes.runs.pipeline import Scan, index_film
-from fewframes.storage.recipes import Recipe
+from fewframes.files.probing import probe
+from fewframes.indexing.discovery import find_films
+from fewframes.indexing.pipeline import Scan, index_film
+from fewframes.store.recipes import Recipe
 
 LEAST_SECONDS = 0.05
 """Films that take less CPU time say nothing."""

@@ -28,10 +28,10 @@ from fewframes.bench.measures import (
     nearest_cosines,
     uniform_expected,
 )
-from fewframes.choose.facility import unit_rows
-from fewframes.choose.policies import POLICIES, policy_named
-from fewframes.choose.selection import Selection, select
-from fewframes.media.table import Film, FrameTable
+from fewframes.features.table import Film, FrameTable
+from fewframes.selection.facility import unit_rows
+from fewframes.selection.policies import POLICIES, policy_named
+from fewframes.selection.selection import Selection, select
 
 BUDGETS = (8, 16, 32, 64, 128, 256)
 BASELINE = "uniform"

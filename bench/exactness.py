@@ -20,12 +20,12 @@ import numpy as np
 from fewframes.arrays import I64
 from fewframes.bench.measure import keep_result, machine
 from fewframes.bench.oracle import luma_md5, sequential
-from fewframes.decode.decoding import DecodeReport, decoder
+from fewframes.decode.decoder import DecodeReport, decoder
 from fewframes.decode.plan import plan_frames
 from fewframes.errors import FewframesError
-from fewframes.media.probing import probe
+from fewframes.files.probing import probe
+from fewframes.indexing.isolation import Worker
 from fewframes.media.timeline import Timeline
-from fewframes.runs.isolation import Worker
 
 SEEKS = 24
 LIMIT_SECONDS = 900.0

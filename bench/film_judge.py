@@ -18,7 +18,7 @@ import numpy as np
 import fewframes as ff
 from fewframes.arrays import F64, I64, U8
 from fewframes.bench.plain_decode import PlainDecode, Shown, hash_of, plain_decode
-from fewframes.decode.frames import Format
+from fewframes.decode.batch import Format
 from fewframes.errors import FewframesError
 from fewframes.media.timeline import NO_PTS, Timeline
 

@@ -16,7 +16,7 @@ import numpy as np
 
 import fewframes as ff
 from fewframes.arrays import I64, U8
-from fewframes.storage.video import Video
+from fewframes.store.video import Video
 
 FRAMES, CALLS = 64, 3
 

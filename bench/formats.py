@@ -29,8 +29,8 @@ from fewframes.arrays import U8
 from fewframes.bench.format_jobs import READERS, the_video
 from fewframes.bench.measure import keep_result, machine, run_cold
 from fewframes.bench.store import medians
-from fewframes.runs.pipeline import index_film
-from fewframes.storage.recipes import DEDUP, Recipe
+from fewframes.indexing.pipeline import index_film
+from fewframes.store.recipes import DEDUP, Recipe
 
 MP4 = {
     "mp4 av1 g=2 crf=30": ("libsvtav1", {"g": "2", "crf": "30", "preset": "8"}),

@@ -25,9 +25,9 @@ import numpy as np
 import fewframes
 from fewframes.bench.films import RECIPES, write_film
 from fewframes.bench.gpu_jobs import INDEX, INDEX_AUTO, INDEX_FFMPEG, SIZE, Bench, NotRunError
-from fewframes.bindings.dali_machine import machine_facts
-from fewframes.decode.choosing import refusal
-from fewframes.decode.decoding import Device
+from fewframes.bindings.dali.capabilities import machine_facts
+from fewframes.decode.backend_choice import refusal
+from fewframes.decode.decoder import Device
 
 MEAN_LEVELS = 2.0
 """Largest mean difference of RGB from FFmpeg's."""

@@ -150,7 +150,7 @@ def steps(chosen: tuple[str, ...], films: Path | None) -> Iterator[tuple[str, St
 @click.option("--dry-run", "is_dry", is_flag=True, help="Run what can be run without a GPU.")
 def main(chosen: tuple[str, ...], films: Path | None, out: Path, *, is_dry: bool) -> None:
     """Runs the steps of each PART and writes a line for each into OUT."""
-    from fewframes.bindings.dali_machine import machine_facts
+    from fewframes.bindings.dali.capabilities import machine_facts
 
     if not is_dry and machine_facts().no_gpu:
         click.echo(f"NO GPU: {machine_facts().no_gpu}; nothing was run")

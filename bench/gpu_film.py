@@ -29,10 +29,10 @@ import numpy as np
 import fewframes
 from fewframes.arrays import I64
 from fewframes.bench.gpu_films import LongFilm, write_long
-from fewframes.decode.choosing import Asked
-from fewframes.decode.decoding import DecodeReport, decoder
+from fewframes.decode.backend_choice import Asked
+from fewframes.decode.decoder import DecodeReport, decoder
 from fewframes.decode.plan import plan_frames
-from fewframes.measure.scanning import frames_at_rate, scan
+from fewframes.features.scan import frames_at_rate, scan
 from fewframes.media.sizes import output_size
 from fewframes.media.timeline import Timeline
 
@@ -122,7 +122,7 @@ def raw(groups: list[list[bytes]]) -> dict[str, Any]:
 
 def whole_file(path: Path, numbers: I64) -> dict[str, Any]:
     """DALI's decoder given the whole file and the numbers of the frames."""
-    from fewframes.bindings.dali_video import video_pipeline
+    from fewframes.bindings.dali.video import video_pipeline
 
     pipeline = video_pipeline("cuda", 1)
     pipeline.feed_input("encoded", [np.fromfile(path, np.uint8)])

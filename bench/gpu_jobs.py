@@ -14,16 +14,17 @@ import numpy as np
 
 import fewframes
 from fewframes.arrays import I64
-from fewframes.bindings import dali, ffmpeg_decode
-from fewframes.bindings.dali_video import video_pipeline
-from fewframes.decode.choosing import Asked
-from fewframes.decode.decoding import DecodeReport, Device
-from fewframes.decode.frames import Format
+from fewframes.bindings.dali import decode as dali_decode
+from fewframes.bindings.dali.video import video_pipeline
+from fewframes.bindings.ffmpeg import decode as ffmpeg_decode
+from fewframes.decode.backend_choice import Asked
+from fewframes.decode.batch import Format
+from fewframes.decode.decoder import DecodeReport, Device
 from fewframes.decode.plan import plan_frames
-from fewframes.measure.scanning import frames_at_rate, scan
+from fewframes.features.scan import frames_at_rate, scan
 from fewframes.media.sizes import output_size
 from fewframes.media.timeline import Timeline
-from fewframes.storage.pictures import CodecName
+from fewframes.store.codecs import CodecName
 
 Row: TypeAlias = tuple[str, Callable[[], int]]
 """A job's name, and what runs it and gives how many frames it made."""
@@ -57,7 +58,7 @@ class Bench:
         """Decodes with so many slices in flight; on a GPU the pictures stay there."""
         runs, report = plan_frames(self.timeline, self.numbers).runs, DecodeReport()
         size = output_size(self.timeline.stream, SIZE)
-        made = dali.decode(
+        made = dali_decode.decode(
             self.timeline,
             runs,
             format=format,

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from fewframes.bindings.dali_machine import machine_facts
+from fewframes.bindings.dali.capabilities import machine_facts
 from fewframes.kernels import gpu
 
 LIBRARIES = (

@@ -18,9 +18,9 @@ import numpy as np
 
 from fewframes.bench.consumers import CONSUMERS
 from fewframes.bench.measure import keep_result, machine
-from fewframes.bench.told import chat_told, is_readable, needs, vllm_told
-from fewframes.decode.frames import FrameBatch
-from fewframes.serve.models import RUNTIMES
+from fewframes.bench.timestamps import chat_told, is_readable, needs, vllm_told
+from fewframes.decode.batch import FrameBatch
+from fewframes.models.runtimes import RUNTIMES
 
 SPACINGS: dict[str, Any] = {
     "uneven, K = 8": (0.0, 0.4, 3.123, 65.9, 66.2, 200.05, 3601.7, 7199.999),

@@ -18,8 +18,8 @@ import click
 
 from fewframes.bench.haystack_clips import Clip, SetName, clips_of
 from fewframes.bench.haystack_films import Film
-from fewframes.runs.pipeline import index_film
-from fewframes.storage.recipes import Recipe
+from fewframes.indexing.pipeline import index_film
+from fewframes.store.recipes import Recipe
 
 MINUTES, A_GRADE = 30.0, 9
 """Length of a film, and how many events of each grade it holds, where nothing else is asked."""

@@ -21,7 +21,7 @@ from fewframes.arrays import F32, U8
 from fewframes.bench.haystack_clips import Clip, SetName
 from fewframes.bench.haystack_events import Event, Where, draw, plant
 from fewframes.bench.haystack_scripts import COVERED, DARK, FPS, SMEARED, STYLES, Script
-from fewframes.bench.procedure import tissue
+from fewframes.bench.synthetic import tissue
 
 SIZE = (180, 320)
 """Height and width of a film."""

@@ -19,7 +19,7 @@ def read(film: str, numbers: str, name: str, thumbnails: str = "") -> dict[str, 
 
     With ``thumbnails``, their thumbnails go into that file, to be judged.
     """
-    from fewframes.bench.judging import thumbnail
+    from fewframes.bench.correctness import thumbnail
     from fewframes.bench.readers import READERS
 
     setting, count, kept = READERS[name], 0, []
@@ -36,7 +36,7 @@ def index(film: str, store: str, fps: float) -> dict[str, Any]:
     """Runs fewframes' command line, as a user would, at its first sight of the film."""
     import shutil
 
-    from fewframes.commands.cli import main
+    from fewframes.cli.main import main
 
     os.environ["FEWFRAMES_CACHE"] = "off"
 
@@ -66,7 +66,7 @@ def write_plan(film: str, fps: float, file: Path) -> int:
     """Writes the plan of a scan for `plan_alone`; gives its pictures."""
     import fewframes as ff
     from fewframes.decode.plan import plan_frames
-    from fewframes.measure.scanning import frames_at_rate
+    from fewframes.features.scan import frames_at_rate
 
     timeline = ff.probe(film)
     plan = plan_frames(timeline, frames_at_rate(timeline, fps))

@@ -30,7 +30,7 @@ import click
 
 import fewframes as ff
 from fewframes.bench.measure import keep_result, machine
-from fewframes.serve.clips import ClipPlan, epoch_order
+from fewframes.training.clips import ClipPlan, epoch_order
 
 WORKERS, BATCH, ROUNDS = 2, 4, 5
 CLIPS = 480
@@ -105,7 +105,7 @@ def _read(plan: ClipPlan, numbers: list[int]) -> tuple[float, float]:
 
 def our_batches(plan: ClipPlan, numbers: list[int]) -> Iterator[Any]:
     """Batches of `ClipLoader`."""
-    from fewframes.bindings.torch_loader import ClipLoader
+    from fewframes.bindings.torch.loader import ClipLoader
 
     return iter(ClipLoader(plan, numbers, batch_size=BATCH, workers=WORKERS))
 
@@ -114,7 +114,7 @@ def pytorch_batches(plan: ClipPlan, numbers: list[int]) -> Iterator[Any]:
     """Batches of PyTorch's own loader."""
     from torch.utils.data import DataLoader
 
-    from fewframes.bindings.torch_data import ClipDataset
+    from fewframes.bindings.torch.dataset import ClipDataset
 
     options = {"num_workers": WORKERS, "multiprocessing_context": "spawn"}
     loader = DataLoader(ClipDataset(plan), sampler=numbers, batch_size=BATCH, **options)

@@ -13,7 +13,7 @@ O(budget · n · (anchors + d)), in NumPy.
 import numpy as np
 
 from fewframes.arrays import F32, F64, I64
-from fewframes.choose.facility import RELEVANCE, anchor_rows
+from fewframes.selection.facility import RELEVANCE, anchor_rows
 
 ANCHORS, WINDOW, CLIP_SECONDS = 648, 28, 10.0
 COVERAGE, REDUNDANCY = 0.2, 0.1

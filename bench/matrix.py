@@ -30,8 +30,8 @@ from fewframes.bench.matrix_films import Cell, cells
 from fewframes.bench.measure import keep_result, machine
 from fewframes.bench.plain_decode import PlainDecode, plain_decode
 from fewframes.errors import FewframesError
-from fewframes.runs.tasks import FilmTask, perform
-from fewframes.storage.recipes import Recipe
+from fewframes.indexing.tasks import FilmTask, perform
+from fewframes.store.recipes import Recipe
 
 WHOLE = Recipe(fps=None, size="native", codec="zstd", dedup=0.0)
 SAID = (" is marked", "DamagedFrameError", "damage: ")

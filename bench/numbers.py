@@ -33,8 +33,8 @@ from fewframes.bench.report import measured
 from fewframes.bench.store import PEERS
 from fewframes.bench.throughput import EVEN, WORKLOADS, measure_film
 from fewframes.errors import FewframesError
+from fewframes.indexing.isolation import Worker
 from fewframes.media.timeline import Timeline
-from fewframes.runs.isolation import Worker
 
 REEL_FRAMES = 60 * 25
 REEL_SIZE = (1280, 720)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from fewframes.arrays import U8
-from fewframes.decode.frames import FrameBatch
+from fewframes.decode.batch import FrameBatch
 
 OPTIONS = ("-nostdin", "-v", "error", "-threads", "1", "-noautorotate", "-copyts")
 FRAMEHASH = (

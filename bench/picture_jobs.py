@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 import fewframes as ff
-from fewframes.measure.signals import SignalPass
+from fewframes.features.signals import SignalPass
 from fewframes.media.sizes import output_size
-from fewframes.storage.recipes import DEDUP
+from fewframes.store.recipes import DEDUP
 
 WARM = 30
 """Frames that are not counted: kernels are loaded, the decoder fills its buffers."""
@@ -24,7 +24,7 @@ def signals(film: str, frames: int, side: int) -> dict[str, Any]:
     """Decodes, converts, copies and measures frames in turn; CPU microseconds a frame of each."""
     import av
 
-    from fewframes.bindings.ffmpeg_pixels import Pixels
+    from fewframes.bindings.ffmpeg.pixels import Pixels
 
     stream, measure = ff.probe(film).stream, SignalPass(DEDUP)
     pixels = Pixels(stream, "jpeg", output_size(stream, side or None))
@@ -64,7 +64,7 @@ def shots(film: str) -> dict[str, Any]:
 
 def scanned_shots(film: str, fps: float) -> dict[str, Any]:
     """The signal ``shot_start`` of a scan at a rate, without storing anything."""
-    from fewframes.choose.sampling import scan_table
+    from fewframes.sampling import scan_table
 
     table = scan_table(ff.probe(film), fps)
     starts = table.frame_numbers[table.signals["shot_start"] > 0]

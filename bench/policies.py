@@ -22,12 +22,12 @@ import numpy as np
 from fewframes.arrays import F64
 from fewframes.bench.measure import keep_result, machine, run_cold
 from fewframes.bench.selection import ONE_THREAD
-from fewframes.choose.candidates import ROUNDING_SECONDS
-from fewframes.choose.policies import POLICIES
-from fewframes.choose.selection import Selection, select
-from fewframes.media.table import FrameTable
-from fewframes.storage.store import open_store
-from fewframes.storage.video import Video
+from fewframes.features.table import FrameTable
+from fewframes.selection.candidates import ROUNDING_SECONDS
+from fewframes.selection.policies import POLICIES
+from fewframes.selection.selection import Selection, select
+from fewframes.store.store import open_store
+from fewframes.store.video import Video
 
 BUDGETS = (8, 16, 32, 64, 128, 256)
 COVERAGE = 0.5

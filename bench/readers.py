@@ -2,7 +2,7 @@
 
 A reader is a function of a film, frame numbers in rising order and a number of threads (0: as it
 comes), and a row of `READERS`. It gives one picture a number, ``[h, w, 3] u8`` RGB at the film's
-own size, in that order. `fewframes.bench.judging` checks that they are the right ones. Decoders on
+own size, in that order. `fewframes.bench.correctness` checks that they are the right ones. Decoders on
 a GPU are measured by `fewframes.bench.gpu`.
 """
 
@@ -28,7 +28,7 @@ def ours(film: str, numbers: I64, threads: int) -> Iterator[U8]:
 def ours_again(film: str, numbers: I64, threads: int) -> Iterator[U8]:
     """Reads with fewframes and a remembered timeline; many frames by its decoder's stream."""
     import fewframes as ff
-    from fewframes.decode.decoding import DecodeReport, decoder
+    from fewframes.decode.decoder import DecodeReport, decoder
     from fewframes.decode.plan import plan_frames
 
     if len(numbers) <= 2 * CHUNK:

@@ -21,8 +21,8 @@ from fewframes.bench.evaluation import (
     stored_subjects,
 )
 from fewframes.bench.measure import keep_result, machine
-from fewframes.commands.wording import WHERE, plainly
-from fewframes.storage.store import Store
+from fewframes.cli.params import WHERE, plainly
+from fewframes.store.store import Store
 
 SHOWN = ("recall", "hit", "all", "precision", "near f1", "lift", "gap", "facility", "radius")
 """Measures that are printed at one budget; all are in the JSON."""
@@ -53,7 +53,7 @@ def by_signal(name: str) -> Scores:
 
 def by_model(store: Store, name: str) -> Scores:
     """The likeness of each frame to the question's text, by a model whose vectors are stored."""
-    from fewframes.storage.embedding import load_embedder
+    from fewframes.store.embedding import load_embedder
 
     model = load_embedder(name)
 

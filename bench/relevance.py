@@ -33,8 +33,8 @@ from fewframes.bench.evaluation import BUDGETS, Subject, picked, stored_subjects
 from fewframes.bench.markey import markey
 from fewframes.bench.measure import keep_result, machine
 from fewframes.bench.measures import hits
-from fewframes.choose.floors import unit_scores
-from fewframes.commands.wording import plainly
+from fewframes.cli.params import plainly
+from fewframes.selection.coverage import unit_scores
 
 SIGNAL_TO_NOISE = (0.5, 1.0, 2.0, float("inf"))
 TOGETHER = 3
@@ -171,7 +171,7 @@ def behind(cells: Mapping[tuple[str, float, str, int], F64]) -> list[dict[str, A
 
 def generated(folder: Path, *, films: int) -> Iterator[Subject]:
     """Procedure-like films of 8 minutes, indexed, with their planted events as one grade."""
-    from fewframes.bench.procedure import make_procedure
+    from fewframes.bench.synthetic import make_procedure
 
     annotations = []
     for seed in range(films):

@@ -1,7 +1,7 @@
 """scale: writes SCALE.md from results. ``python -m fewframes.bench.scale SCALE.md``.
 
 Every number on that page is one of `bench/results/corpus.json`, `effort.json` and `kill_soak.json`,
-or follows from them and from the constants of `fewframes.runs.effort` by what stands beside it.
+or follows from them and from the constants of `fewframes.indexing.cost_model` by what stands beside it.
 """
 
 import json
@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from fewframes.runs.effort import (
+from fewframes.indexing.cost_model import (
     DECODING,
     FILM_SECONDS,
     ROW_MADE_SECONDS,

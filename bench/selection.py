@@ -24,10 +24,10 @@ import numpy as np
 from fewframes.arrays import F32, F64, I64
 from fewframes.bench.measure import keep_result, machine, run_cold
 from fewframes.bench.measures import nearest_cosines
-from fewframes.choose.candidates import Candidates
-from fewframes.choose.facility import represented
-from fewframes.choose.selection import select
-from fewframes.media.table import FrameTable
+from fewframes.features.table import FrameTable
+from fewframes.selection.candidates import Candidates
+from fewframes.selection.facility import represented
+from fewframes.selection.selection import select
 
 BUDGET, DIMENSIONS = 64, 256
 ONE_THREAD = dict.fromkeys(

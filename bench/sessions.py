@@ -21,7 +21,7 @@ import numpy as np
 
 import fewframes as ff
 from fewframes.bench.measure import keep_result, machine
-from fewframes.storage.video import Video
+from fewframes.store.video import Video
 
 LOOKS, ZOOMS = 40, 12
 BOX = (0.25, 0.25, 0.75, 0.75)

@@ -19,13 +19,13 @@ import numpy as np
 import fewframes as ff
 from fewframes.bench.measure import complaint, keep_result, machine, run_cold
 from fewframes.bench.store_jobs import CASES, FLOORS, place_of
-from fewframes.decode.decoding import DecodeReport, decoder
+from fewframes.decode.decoder import DecodeReport, decoder
 from fewframes.decode.plan import plan_frames
-from fewframes.runs.pipeline import index_film
-from fewframes.storage.pictures import CODECS
-from fewframes.storage.recipes import Recipe
-from fewframes.storage.shard_format import SHARD_FRAMES
-from fewframes.storage.shards import ShardReader
+from fewframes.indexing.pipeline import index_film
+from fewframes.store.codecs import CODECS
+from fewframes.store.recipes import Recipe
+from fewframes.store.shard_format import SHARD_FRAMES
+from fewframes.store.shard_reader import ShardReader
 
 SIDE = 448
 PEERS = ("zarr", "numcodecs", "imagecodecs", "tensorstore", "pylance")

@@ -83,7 +83,7 @@ class Floor:
 def ours(folder: Path, codec: str, *, workers: int | None = 1, side: int = 0) -> Read:
     """`ShardReader` into one batch."""
     from fewframes.kernels import resize
-    from fewframes.storage.shards import ShardReader
+    from fewframes.store.shard_reader import ShardReader
 
     if side:
         resize.expect(math.inf)  # the compiled body: what is measured is no start of a process
@@ -200,8 +200,8 @@ def write(case: str, folder: Path, rounds: int) -> dict[str, Any]:
     """Encodes the planes that lie ready, and where the case says so writes them as a shard."""
     from tempfile import TemporaryDirectory
 
-    from fewframes.storage.pictures import Jpeg
-    from fewframes.storage.shard_writing import ShardWriter
+    from fewframes.store.codecs import Jpeg
+    from fewframes.store.shard_writer import ShardWriter
 
     planes = [np.load(folder / f"plane{number}.npy") for number in range(3)]
     size, codec, spent = (len(planes[0][0]), planes[0].shape[2]), Jpeg(), list[float]()

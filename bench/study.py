@@ -24,11 +24,11 @@ from fewframes.arrays import F64
 from fewframes.bench.haystack import Work, make_films, truth_of, video_id
 from fewframes.bench.haystack_clips import SetName
 from fewframes.bench.measure import keep_result, machine
-from fewframes.choose.candidates import Candidates
-from fewframes.choose.policies import POLICIES
-from fewframes.choose.selection import select
-from fewframes.media.table import FrameTable
-from fewframes.storage.store import open_store
+from fewframes.features.table import FrameTable
+from fewframes.selection.candidates import Candidates
+from fewframes.selection.policies import POLICIES
+from fewframes.selection.selection import select
+from fewframes.store.store import open_store
 
 BUDGETS = (8, 16, 32, 64, 128, 256)
 COMPARED = (

@@ -25,11 +25,11 @@ import numpy as np
 import fewframes as ff
 from fewframes.arrays import F32, I64
 from fewframes.bench import store as stores
+from fewframes.bench.correctness import in_order, wrong_words
 from fewframes.bench.jobs import write_plan
-from fewframes.bench.judging import in_order, wrong_words
 from fewframes.bench.measure import complaint, interleave, keep_result, machine, run_cold
 from fewframes.bench.readers import OURS, READERS
-from fewframes.commands.wording import plainly
+from fewframes.cli.params import plainly
 from fewframes.media.timeline import Timeline
 
 JOBS = ["-m", "fewframes.bench.jobs"]
@@ -212,7 +212,7 @@ def main(
     asked = workloads or tuple(WORKLOADS)
     with tempfile.TemporaryDirectory() as folder:
         if not films:
-            from fewframes.bench.procedure import make_procedure
+            from fewframes.bench.synthetic import make_procedure
 
             films = (Path(folder) / "procedure.mp4",)
             make_procedure(films[0], seed=0)

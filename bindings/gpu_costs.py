@@ -20,15 +20,15 @@ import av
 import numpy as np
 from av.video.stream import VideoStream
 
-from fewframes.bindings import ffmpeg_decode
-from fewframes.bindings.ffmpeg import VERSIONS
-from fewframes.bindings.ffmpeg_priming import VideoPacket
+from fewframes.bindings.ffmpeg import decode as ffmpeg_decode
+from fewframes.bindings.ffmpeg.demux import VERSIONS
+from fewframes.bindings.ffmpeg.priming import VideoPacket
 from fewframes.decode import costs
-from fewframes.decode.choosing import EngineLimits, Machine
+from fewframes.decode.backend_choice import EngineLimits, Machine
 from fewframes.decode.costs import Costs
-from fewframes.decode.decoding import Decoder, DecodeReport
+from fewframes.decode.decoder import Decoder, DecodeReport
 from fewframes.decode.plan import plan_frames
-from fewframes.media.probing import probe
+from fewframes.files.probing import probe
 from fewframes.media.timeline import Timeline
 
 GOP, SLICES, FEW, HEIGHT, WIDTH = 120, 8, 12, 720, 1280
@@ -97,12 +97,12 @@ def _measure(who: str, engines: int) -> Costs:
 def _decoder(who: str) -> Decoder:
     """DALI comparing nothing with FFmpeg's, or one engine by PyNvVideoCodec."""
     if who == "dali":
-        from fewframes.bindings import dali
+        from fewframes.bindings.dali import decode as dali_decode
 
-        return partial(dali.decode, device="cuda", is_compared=False)
-    from fewframes.bindings import nvdec
+        return partial(dali_decode.decode, device="cuda", is_compared=False)
+    from fewframes.bindings.nvcodec import decode as nvcodec_decode
 
-    return partial(nvdec.decode, decoders=1)
+    return partial(nvcodec_decode.decode, decoders=1)
 
 
 def fitted(

@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 
 from fewframes.bindings.mp4 import write_mp4
-from fewframes.storage.exporting import film_facts, frame_facts
-from fewframes.storage.video import Video
+from fewframes.store.dataset_export import film_facts, frame_facts
+from fewframes.store.video import Video
 
 CHUNK = 1000
 KEY = "observation.images.video"

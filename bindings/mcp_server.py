@@ -3,7 +3,7 @@
 ``fewframes mcp STORE`` serves one store over standard input and output.
 
 1. A client names videos by their ids, which `list_videos` gives by the page; it can name no file.
-2. Each video has one session (`fewframes.serve.open_sessions`), so nothing is decoded twice while
+2. Each video has one session (`fewframes.agents.open_sessions`), so nothing is decoded twice while
    it is remembered; what is looked at can be logged, and replayed.
 3. Zooming needs the films, which the server's owner names.
 4. Whatever a client sends, it gets an answer of bounded size, in which no path of this machine is.
@@ -20,14 +20,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from fewframes.decode.frames import FrameBatch
+from fewframes.agents.open_sessions import OpenSessions
+from fewframes.agents.tools import TOOLS, Schema, Tool, as_shown, call, checked_arguments
+from fewframes.decode.batch import FrameBatch
 from fewframes.errors import FewframesError, MissingBackendError
-from fewframes.runs.finding import find_films
-from fewframes.serve.open_sessions import OpenSessions
-from fewframes.serve.tools import TOOLS, Schema, Tool, as_shown, call, checked_arguments
-from fewframes.storage.catalogue_rows import id_bytes
-from fewframes.storage.layout import quoted, unquoted
-from fewframes.storage.store import Store, open_store
+from fewframes.indexing.discovery import find_films
+from fewframes.store.catalogue_rows import id_bytes
+from fewframes.store.layout import quoted, unquoted
+from fewframes.store.store import Store, open_store
 
 QUALITY = 85
 MOST_LISTED = 200

@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from fewframes.arrays import U8
-from fewframes.decode.frames import FrameBatch, as_jpegs
-from fewframes.serve.handover import Handover, reported
-from fewframes.serve.models import Runtime
-from fewframes.serve.resolutions import at_sides
+from fewframes.decode.batch import FrameBatch, as_jpegs
+from fewframes.models.export import Handover, reported
+from fewframes.models.resolutions import at_sides
+from fewframes.models.runtimes import Runtime
 
 Part = dict[str, Any]
 TIME = "Frame at {seconds:.3f} s:"
@@ -39,7 +39,7 @@ def interleaved(
     """Exports to a chat form: for each frame a line of text, then the picture.
 
     ``quality`` is that of the JPEGs; ``time`` is the line, in which ``{seconds}`` is replaced;
-    ``sides`` the longest side of each frame, see `fewframes.serve.resolutions`.
+    ``sides`` the longest side of each frame, see `fewframes.models.resolutions`.
 
     Raises:
         ValueError: All JPEGs together are more than the runtime takes, or sides are longer.

@@ -18,7 +18,7 @@ import av
 import numpy as np
 
 from fewframes.arrays import I64, U8
-from fewframes.storage.video import Video
+from fewframes.store.video import Video
 
 READ_ROWS = 64
 MOST_TICKS = (1 << 31) - 1

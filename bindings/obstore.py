@@ -21,7 +21,7 @@ from fewframes.errors import (
     UnreachableStoreError,
 )
 from fewframes.naming import plain, shown
-from fewframes.storage.objects import Listed
+from fewframes.store.object_store import Listed
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore

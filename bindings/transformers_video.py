@@ -12,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from fewframes.arrays import F64, I64, Mask
-from fewframes.decode.frames import FrameBatch
-from fewframes.measure.patches import changed_patches
-from fewframes.serve.handover import Handover, reported
-from fewframes.serve.models import RUNTIMES, Runtime, bounded, resized, tokens
-from fewframes.serve.pairing import NEAR_SECONDS, PAIRINGS, Pairing, paired_rows
-from fewframes.serve.resolutions import at_sides
+from fewframes.decode.batch import FrameBatch
+from fewframes.features.patches import changed_patches
+from fewframes.models.export import Handover, reported
+from fewframes.models.pairing import NEAR_SECONDS, PAIRINGS, Pairing, paired_rows
+from fewframes.models.resolutions import at_sides
+from fewframes.models.runtimes import RUNTIMES, Runtime, bounded, resized, tokens
 
 FPS = 1000.0
 EVEN_SECONDS = 0.0005
@@ -37,12 +37,12 @@ def export(
 ) -> Handover:
     """Exports a batch to the processor of a transformers model: ``processor(text=…, **arguments)``.
 
-    ``pairing`` is for models that fuse two frames (see `fewframes.serve.pairing`); by default
+    ``pairing`` is for models that fuse two frames (see `fewframes.models.pairing`); by default
     neighbours at most ``near_seconds`` apart are fused and others sent twice. Where the model would
     be told times more than ``max_time_error`` seconds off, images and text are sent instead.
     ``max_tokens`` bounds the visual tokens of models whose processor chooses the size.
     ``sides`` is the longest side of each frame, where images are sent (see
-    `fewframes.serve.resolutions`); ValueError where they go as a video, of which all have one size.
+    `fewframes.models.resolutions`); ValueError where they go as a video, of which all have one size.
     """
     check_pairing(pairing, model, runtime)
     sent = as_told(batch, model, pairing, near_seconds, max_time_error)
@@ -167,12 +167,12 @@ def changed_tokens(given: Handover, *, tolerance: float = 0.04) -> Mask:
 
     For engines that drop tokens. They are in the order of the model's own (time, down, across) and
     as many as ``report["tokens"]``. A token of two fused pictures is marked where either changed;
-    what "changed" is says `fewframes.measure.patches`.
+    what "changed" is says `fewframes.features.patches`.
 
     Raises:
         ValueError: What is handed over is no video of a model whose tokens are counted.
 
-    >>> from fewframes.decode.frames import example_batch
+    >>> from fewframes.decode.batch import example_batch
     >>> changed_tokens(example_batch().to("qwen3-vl", pairing="repeat")).mean(axis=(1, 2)).tolist()
     [1.0, 0.0]
     """

@@ -9,18 +9,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fewframes.choose.sampling import sample
-    from fewframes.choose.selection import Selection, select
-    from fewframes.decode.frames import FrameBatch
-    from fewframes.decode.reading import read
-    from fewframes.measure.boundaries import shots
-    from fewframes.media.probing import probe
-    from fewframes.media.table import FrameTable
+    from fewframes.agents.session import Session
+    from fewframes.decode.batch import FrameBatch
+    from fewframes.features.shots import shots
+    from fewframes.features.table import FrameTable
+    from fewframes.files.probing import probe
+    from fewframes.files.reading import read
+    from fewframes.indexing.index import index
+    from fewframes.indexing.isolation import isolated
     from fewframes.media.timeline import Timeline
-    from fewframes.runs.corpus import index
-    from fewframes.runs.isolation import isolated
-    from fewframes.serve.session import Session
-    from fewframes.storage.store import open_store as open
+    from fewframes.sampling import sample
+    from fewframes.selection.selection import Selection, select
+    from fewframes.store.store import open_store as open
 
 __all__ = [
     "FrameBatch",

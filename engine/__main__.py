@@ -1,5 +1,5 @@
 """``python -m fewframes`` is the command line."""
 
-from fewframes.commands.cli import main
+from fewframes.cli.main import main
 
 main(prog_name="fewframes")

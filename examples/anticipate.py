@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fewframes.serve.clips import ClipPlan
+from fewframes.training.clips import ClipPlan
 
 
 def errors(

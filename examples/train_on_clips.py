@@ -8,9 +8,9 @@ import argparse
 import json
 from pathlib import Path
 
-from fewframes.bindings.torch_data import ClipSampler
-from fewframes.bindings.torch_loader import ClipLoader
-from fewframes.serve.clips import ClipPlan
+from fewframes.bindings.torch.dataset import ClipSampler
+from fewframes.bindings.torch.loader import ClipLoader
+from fewframes.training.clips import ClipPlan
 
 
 def train(store: Path, state: Path, *, batches: int, workers: int = 2) -> list[list[int]]:

@@ -13,15 +13,18 @@ Importing this package does not import Numba; the first call of a kernel does.
 
 from typing import Any
 
+from fewframes.kernels.block_stats import picture_sweep
 from fewframes.kernels.change import grid_change
 from fewframes.kernels.cholesky import pivoted_cholesky
+from fewframes.kernels.descriptors import grid_look
+from fewframes.kernels.different import count_unlike
 from fewframes.kernels.farthest import farthest_first
 from fewframes.kernels.grid import block_means
 from fewframes.kernels.hamming import hamming64
 from fewframes.kernels.kernel import Kernel, on_host
-from fewframes.kernels.look import grid_look
 from fewframes.kernels.nearest import nearest_change
 from fewframes.kernels.representatives import representatives
+from fewframes.kernels.residual import unexplained
 from fewframes.kernels.resize import resize
 from fewframes.kernels.rgb import planes_to_rgb
 from fewframes.kernels.rgb_plan import RgbPlan, Siting, rgb_plan
@@ -29,10 +32,7 @@ from fewframes.kernels.rgb_resize import ResizePlan, resize_plan, resize_rgb
 from fewframes.kernels.rgb_ycc import rgb_to_ycc
 from fewframes.kernels.smallest import smallest
 from fewframes.kernels.surface import surface_planes
-from fewframes.kernels.sweep import picture_sweep
 from fewframes.kernels.taps import axis_taps
-from fewframes.kernels.unexplained import unexplained
-from fewframes.kernels.unlike import count_unlike
 from fewframes.kernels.ycc import matrix_between, ycc_matrix
 
 __all__ = [

@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from fewframes.kernels.cholesky_there import cholesky_there
+from fewframes.kernels.cholesky_gpu import cholesky_there
 from fewframes.kernels.kernel import F32, F64, I64, Kernel, on_host, require
 
 SPANNED = 1e-12

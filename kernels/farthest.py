@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fewframes.kernels.farthest_there import farthest_there
+from fewframes.kernels.farthest_gpu import farthest_there
 from fewframes.kernels.kernel import F32, F64, I64, Kernel, on_host, require
 
 EVEN = np.empty(0, np.float64)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from fewframes.kernels.kernel import F32, I64, U16, Kernel, on_host, require
-from fewframes.kernels.representatives_there import representatives_there
+from fewframes.kernels.representatives_gpu import representatives_there
 
 
 @Kernel

@@ -31,7 +31,7 @@ from soak_films import SoakFilm, make_films, write_hook
 import fewframes as ff
 from fewframes.bench.films import Film, write_film
 from fewframes.bench.measure import keep_result, machine
-from fewframes.runs.verifying import verify_store
+from fewframes.checking.verify import verify_store
 
 LIMIT_SECONDS = 20.0
 SAMPLE_SECONDS = 0.25

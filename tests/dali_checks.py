@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 
 import fewframes
-from fewframes.bindings import dali, dali_machine, dali_video
-from fewframes.decode.decoding import DecodeReport, decoder
+from fewframes.bindings.dali import capabilities as dali_capabilities
+from fewframes.bindings.dali import decode as dali_decode
+from fewframes.bindings.dali import video as dali_video
+from fewframes.decode.decoder import DecodeReport, decoder
 from fewframes.decode.plan import plan_frames
+from fewframes.features.signals import BLOCKS
 from fewframes.kernels import picture_sweep
 from fewframes.kernels.area import area_weights
-from fewframes.measure.signals import BLOCKS
 
 RGB_MEAN, RGB_MOST = 1.2, 64
 """Levels by which RGB may differ from this package's: chroma is interpolated in another way."""
@@ -43,7 +45,7 @@ ON_GPU = ["vp9", "vp8", "x264_pyramid", "x264_long_gop", "x264_turned", "x265_b"
 
 def need(device):
     """Skips where DALI, or a GPU, is not there; fails where it is required to be."""
-    missing = dali_machine.machine_facts().missing_for_video(device)
+    missing = dali_capabilities.machine_facts().missing_for_video(device)
     name = "REQUIRE_GPU" if device == "cuda" else "REQUIRE_DALI"
     if missing:
         (pytest.fail if os.environ.get(name) == "1" else pytest.skip)(missing)
@@ -126,6 +128,6 @@ def pictures_of(one):
 
 def play_gpu(monkeypatch, pipeline=PyavPipeline):
     """Lets a pipeline take the place of DALI's on a GPU, or on the CPU."""
-    monkeypatch.setattr(dali, "require", lambda stream, device: "2.4")
+    monkeypatch.setattr(dali_decode, "require", lambda stream, device: "2.4")
     monkeypatch.setattr(dali_video, "VideoPipeline", pipeline)
-    monkeypatch.setattr(dali, "frames_at_once", lambda device, size, pipelines: 4096)
+    monkeypatch.setattr(dali_decode, "frames_at_once", lambda device, size, pipelines: 4096)

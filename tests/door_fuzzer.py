@@ -55,8 +55,8 @@ from stored import picture_of_row
 
 import fewframes as ff
 from fewframes.bench.measure import keep_result, machine
-from fewframes.bindings import vllm_plugin
 from fewframes.bindings.mcp_server import MOST_BYTES, QUALITY, Looks
+from fewframes.bindings.vllm import plugin as vllm_plugin
 
 # Judges
 

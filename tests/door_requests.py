@@ -12,9 +12,9 @@ from stored import put
 
 import fewframes as ff
 from fewframes.bench.films import Film, write_film
-from fewframes.bindings import vllm_plugin
 from fewframes.bindings.mcp_server import MOST_WORDS
-from fewframes.storage.compacting import compact
+from fewframes.bindings.vllm import plugin as vllm_plugin
+from fewframes.store.compaction import compact
 
 THREADS, FRAMES, LIMIT = 8, 100, 5
 IDS = ["a", "day 1/case_07", "day 2/x y", "手术/視頻", "..", "CON", "%2e%2e", "-rf", "#1?k=2&x"]

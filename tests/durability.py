@@ -28,12 +28,12 @@ from strays import strew_below
 import fewframes as ff
 from fewframes.bench.films import Film, write_film
 from fewframes.bench.measure import keep_result, machine
+from fewframes.checking.verify import verify_store
 from fewframes.errors import FewframesError
-from fewframes.runs.pipeline import index_film
-from fewframes.runs.verifying import verify_store
-from fewframes.storage import compacting
-from fewframes.storage.layout import create_store
-from fewframes.storage.recipes import Recipe
+from fewframes.indexing.pipeline import index_film
+from fewframes.store import compaction
+from fewframes.store.layout import create_store
+from fewframes.store.recipes import Recipe
 
 RECIPE = Recipe(fps=10, size="64")
 FILMS = {
@@ -57,7 +57,7 @@ def make_films(folder: Path) -> dict[str, Path]:
 def index_all(films: dict[str, Path], store: Path, ready: Any = None) -> list[str]:
     """Indexes films in this process; gives why films failed."""
     create_store(store)
-    compacting.LONGEST_TAIL = LONGEST_TAIL
+    compaction.LONGEST_TAIL = LONGEST_TAIL
     if ready is not None:
         ready.set() if hasattr(ready, "set") else ready.wait()
     failures = []

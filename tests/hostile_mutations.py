@@ -20,8 +20,8 @@ import pyarrow.ipc
 import pyarrow.parquet as pq
 import xxhash
 
-from fewframes.storage import shard_format as form
-from fewframes.storage.recipes import canonical_json
+from fewframes.store import shard_format as form
+from fewframes.store.recipes import canonical_json
 
 DEEP = '{"a":' * 3000 + "1" + "}" * 3000
 VALUES: list[Any] = [

@@ -35,12 +35,12 @@ from hostile_mutations import STEPS
 import fewframes as ff
 from fewframes.bench.films import Film, write_film
 from fewframes.bench.measure import keep_result, machine
-from fewframes.commands.cli import main as fewframes
-from fewframes.runs.pipeline import index_film
-from fewframes.storage.compacting import compact
-from fewframes.storage.embedding import named_embedder
-from fewframes.storage.layout import create_store
-from fewframes.storage.recipes import Recipe
+from fewframes.cli.main import main as fewframes
+from fewframes.indexing.pipeline import index_film
+from fewframes.store.compaction import compact
+from fewframes.store.embedding import named_embedder
+from fewframes.store.layout import create_store
+from fewframes.store.recipes import Recipe
 
 MEMORY_BYTES = 3 << 30
 """Address space that a process of mutants may have beyond what it has at its start."""
@@ -184,8 +184,8 @@ def attack_all(folder: Path, seeds: list[int]) -> dict[str, Any]:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     found = []
     with (
-        mock.patch("fewframes.runs.running.Worker", Here),
-        mock.patch("fewframes.runs.repairing.Worker", Here),
+        mock.patch("fewframes.indexing.executor.Worker", Here),
+        mock.patch("fewframes.checking.repair.Worker", Here),
     ):
         for seed in seeds:
             found.append(attack(sound, film, folder / f"mutant{seed}", seed))

@@ -28,7 +28,7 @@ from strays import strew_below
 
 from fewframes.bench.films import Film, write_film
 from fewframes.bench.measure import keep_result, machine
-from fewframes.runs.verifying import verify_store
+from fewframes.checking.verify import verify_store
 
 OPTIONS = ("--fps", "5", "--size", "64", "--workers", "2", "--range-seconds", "0.01")
 LOG = ("--log", "json")

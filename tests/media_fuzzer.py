@@ -32,7 +32,7 @@ from media_mutations import MUTATIONS
 import fewframes as ff
 from fewframes.bench.films import RECIPES, Film, write_film
 from fewframes.bench.measure import keep_result, machine
-from fewframes.bindings.ffmpeg_opening import OPENING
+from fewframes.bindings.ffmpeg.opening import OPENING
 from fewframes.errors import (
     CrashedError,
     DamagedFrameError,
@@ -40,7 +40,7 @@ from fewframes.errors import (
     TimedOutError,
     UnsupportedStreamError,
 )
-from fewframes.runs.isolation import Worker
+from fewframes.indexing.isolation import Worker
 
 SIZE, FRAMES = (48, 80), 36
 LIMIT_SECONDS = 20.0

@@ -10,12 +10,10 @@ from kernel_arguments import IN_SIMULATOR
 from on_gpu import need_gpu
 
 from fewframes.bench.films import RECIPES
-from fewframes.bindings import (
-    nvdec,
-    nvdec_core,
-    nvdec_machine,
-)
-from fewframes.decode.decoding import DecodeReport
+from fewframes.bindings.nvcodec import capabilities as nvcodec_capabilities
+from fewframes.bindings.nvcodec import core as nvcodec_core
+from fewframes.bindings.nvcodec import decode as nvcodec_decode
+from fewframes.decode.decoder import DecodeReport
 from fewframes.decode.plan import plan_frames
 from fewframes.kernels import Kernel, gpu
 
@@ -33,11 +31,11 @@ TINY = replace(
 def put_in_place(monkeypatch, **caps):
     """The stand-in, wherever the library or a stream is asked for."""
     nvc = fake_nvdec.stand_in(**caps)
-    monkeypatch.setattr(nvdec_machine, "facts", lambda: (nvc.__version__, ""))
-    monkeypatch.setattr(nvdec_machine, "library", lambda: nvc)
-    monkeypatch.setattr(nvdec_core, "library", lambda: nvc)
-    monkeypatch.setattr(nvdec_core, "Stream", fake_nvdec.Stream)
-    nvdec_machine.caps_of.cache_clear()
+    monkeypatch.setattr(nvcodec_capabilities, "facts", lambda: (nvc.__version__, ""))
+    monkeypatch.setattr(nvcodec_capabilities, "library", lambda: nvc)
+    monkeypatch.setattr(nvcodec_core, "library", lambda: nvc)
+    monkeypatch.setattr(nvcodec_core, "Stream", fake_nvdec.Stream)
+    nvcodec_capabilities.caps_of.cache_clear()
     return nvc
 
 
@@ -57,7 +55,7 @@ def engines(monkeypatch):
     monkeypatch.setattr(gpu, "finish", lambda: None)
     before = fake_nvdec.Stream.alive
     yield put_in_place(monkeypatch)
-    nvdec_machine.caps_of.cache_clear()
+    nvcodec_capabilities.caps_of.cache_clear()
     assert fake_nvdec.Stream.alive == before, "a decoder was not given back"
 
 
@@ -67,9 +65,9 @@ def on_gpu(monkeypatch):
     need_gpu()
     if IN_SIMULATOR:
         yield put_in_place(monkeypatch)
-        nvdec_machine.caps_of.cache_clear()
+        nvcodec_capabilities.caps_of.cache_clear()
         return
-    if missing := nvdec_machine.facts()[1]:
+    if missing := nvcodec_capabilities.facts()[1]:
         (pytest.fail if os.environ.get("REQUIRE_GPU") == "1" else pytest.skip)(missing)
     yield None
 
@@ -77,5 +75,5 @@ def on_gpu(monkeypatch):
 def given_by(timeline, numbers, format="rgb", size=None, **how):
     """The batches of some frames, by the engines."""
     runs, report = plan_frames(timeline, numbers).runs, DecodeReport()
-    made = nvdec.decode(timeline, runs, format=format, size=size, report=report, **how)
+    made = nvcodec_decode.decode(timeline, runs, format=format, size=size, report=report, **how)
     return list(made), report

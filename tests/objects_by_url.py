@@ -4,8 +4,8 @@ import numpy as np
 from stored import RECIPE, picture_of_row
 
 import fewframes as ff
-from fewframes.runs.verifying import verify_store
-from fewframes.storage.objects import Objects, store_at
+from fewframes.checking.verify import verify_store
+from fewframes.store.object_store import Objects, store_at
 
 KEY = RECIPE.key("d1")
 

@@ -33,7 +33,7 @@ import psutil
 import fewframes as ff
 from fewframes.bench.films import Film, write_film
 from fewframes.bench.measure import keep_result, machine
-from fewframes.storage.objects import store_at
+from fewframes.store.object_store import store_at
 
 BUCKET = "trial"
 WORDS = ("--fps", "10", "--size", "64", "--limit", "60")

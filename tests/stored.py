@@ -7,17 +7,19 @@ import numpy as np
 import simplejpeg
 import zarr
 
+from fewframes.features.table import FrameTable
+from fewframes.indexing.pipeline import index_film
 from fewframes.media.source import Source
-from fewframes.media.table import FrameTable
 from fewframes.media.timeline import Packets, StreamInfo, Timeline
-from fewframes.runs.pipeline import index_film
-from fewframes.storage.pictures import Jpeg, PictureCodec
-from fewframes.storage.publishing import VideoWriter
-from fewframes.storage.recipes import Recipe
-from fewframes.storage.shard_writing import ShardWriter
-from fewframes.storage.store import Video, create_store, open_store
+from fewframes.store.codecs import Jpeg, PictureCodec
+from fewframes.store.recipes import Recipe
+from fewframes.store.shard_writer import ShardWriter
+from fewframes.store.store import Video, create_store, open_store
+from fewframes.store.writer import VideoWriter
 
-zarr.config.set({"codecs.imagecodecs_jpeg": "fewframes.storage.jpeg.JpegCodec"})  # not imagecodecs'
+zarr.config.set(
+    {"codecs.imagecodecs_jpeg": "fewframes.store.zarr_codec.JpegCodec"}
+)  # not imagecodecs'
 HEIGHT, WIDTH = 48, 64
 RECIPE = Recipe(fps=12.5, size="64")
 

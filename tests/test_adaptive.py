@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from fewframes.choose.selection import select
-from fewframes.measure.oddity import (
+from fewframes.features.anomaly import (
     ALIKE,
     APART_SECONDS,
     RARE,
@@ -17,7 +16,8 @@ from fewframes.measure.oddity import (
     rarity_and_oddity,
     unusual,
 )
-from fewframes.media.table import FrameTable
+from fewframes.features.table import FrameTable
+from fewframes.selection.selection import select
 
 quick = settings(max_examples=60, derandomize=True, deadline=None)
 VALUES = st.sampled_from([0.0, 0.0, 0.3, 1.0, 7.0, 3e38, math.nan, math.inf, -math.inf])
@@ -110,7 +110,7 @@ def test_columns_are_those_of_the_definition_in_plain_words():
 
 
 def test_long_films_are_compared_with_some_of_their_frames(monkeypatch):
-    monkeypatch.setattr("fewframes.measure.oddity.MOST", 150)
+    monkeypatch.setattr("fewframes.features.anomaly.MOST", 150)
     cells = film()
     cells[130:136, 1, 5:7, 10:12] += 60
     _, oddity = measured(cells)

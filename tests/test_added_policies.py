@@ -5,10 +5,10 @@ import sys
 import numpy as np
 import pytest
 
-from fewframes.choose.candidates import Picks
-from fewframes.choose.policies import POLICIES, Policy, known_policies
-from fewframes.choose.selection import select
-from fewframes.media.table import FrameTable
+from fewframes.features.table import FrameTable
+from fewframes.selection.candidates import Picks
+from fewframes.selection.policies import POLICIES, Policy, known_policies
+from fewframes.selection.selection import select
 
 
 @pytest.fixture
@@ -16,8 +16,8 @@ def installed(tmp_path, monkeypatch):
     """A package that is installed beside ours and names two policies."""
     (tmp_path / "elsewhere.py").write_text(
         "import numpy as np\n"
-        "from fewframes.choose.candidates import Picks\n"
-        "from fewframes.choose.policies import Policy\n"
+        "from fewframes.selection.candidates import Picks\n"
+        "from fewframes.selection.policies import Policy\n"
         "def first(candidates, *, budget):\n"
         "    return Picks(np.arange(budget), np.zeros(budget, np.float32), ('first',) * budget)\n"
         "policy = Policy(first, needs_pictures=False, summary='the first frames')\n"

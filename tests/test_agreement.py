@@ -10,12 +10,12 @@ from click.testing import CliRunner
 import fewframes as ff
 from fewframes.bench.films import RECIPES, write_film
 from fewframes.bench.matrix_films import cells
-from fewframes.commands.cli import main
+from fewframes.checking.verify import verify_film
+from fewframes.cli.main import main
 from fewframes.errors import DamagedFrameError, StaleIndexError, UnreadableMediaError
+from fewframes.indexing.tasks import FilmTask, perform
 from fewframes.media.headers import Headers
-from fewframes.runs.tasks import FilmTask, perform
-from fewframes.runs.verifying import verify_film
-from fewframes.storage.recipes import Recipe
+from fewframes.store.recipes import Recipe
 
 
 @pytest.fixture

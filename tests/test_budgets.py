@@ -12,10 +12,10 @@ from test_handover import batch_at
 import fewframes as ff
 from fewframes.bench.films import Film, write_film
 from fewframes.bindings.transformers_video import changed_tokens
-from fewframes.serve.budgets import fit_tokens, sample_within
-from fewframes.serve.models import RUNTIMES, resized
-from fewframes.serve.neighbours import with_neighbours
-from fewframes.serve.resolutions import sides_by_score, sides_in_streams
+from fewframes.models.neighbours import with_neighbours
+from fewframes.models.resolutions import sides_by_score, sides_in_streams
+from fewframes.models.runtimes import RUNTIMES, resized
+from fewframes.models.tokens import fit_tokens, sample_within
 
 COUNTED = [name for name, row in RUNTIMES.items() if row.factor]
 

@@ -13,9 +13,9 @@ import fewframes as ff
 from fewframes.bench.film_judge import clock_faults, known_faults, picture_faults
 from fewframes.bench.oracle import luma_md5, sequential
 from fewframes.errors import FewframesError
-from fewframes.runs.tasks import FilmTask, perform
-from fewframes.storage.exporting import FORMATS, export_videos
-from fewframes.storage.recipes import Recipe
+from fewframes.indexing.tasks import FilmTask, perform
+from fewframes.store.dataset_export import FORMATS, export_videos
+from fewframes.store.recipes import Recipe
 
 WHOLE = Recipe(fps=None, size="native", codec="zstd", dedup=0.0)
 FINE = 1e-6

@@ -13,13 +13,13 @@ import pytest
 from stored import KILLED_AT_A_STEP, put
 
 from fewframes.errors import CorruptStoreError
-from fewframes.storage import compacting
-from fewframes.storage.attempts import Attempt, is_over, sweep
-from fewframes.storage.catalogue import newest_snapshot, snapshot_files
-from fewframes.storage.catalogue_rows import COLUMNS
-from fewframes.storage.compacting import compact
-from fewframes.storage.notes import note_change, notes_of, remove
-from fewframes.storage.store import open_store
+from fewframes.store import compaction
+from fewframes.store.catalogue import newest_snapshot, snapshot_files
+from fewframes.store.catalogue_rows import COLUMNS
+from fewframes.store.compaction import compact
+from fewframes.store.journal import note_change, notes_of, remove
+from fewframes.store.staging import Attempt, is_over, sweep
+from fewframes.store.store import open_store
 
 STRANGE = "ward 3/caf\udce9"
 """An id that is no UTF-8, as a file name may be."""
@@ -87,7 +87,7 @@ def test_what_comes_after_a_snapshot_is_seen_without_reopening(store):
 
 
 def test_a_long_tail_becomes_a_snapshot_by_itself(tmp_path, monkeypatch):
-    monkeypatch.setattr(compacting, "LONGEST_TAIL", 5)
+    monkeypatch.setattr(compaction, "LONGEST_TAIL", 5)
     for number in range(14):
         put(tmp_path / "s", f"{number:02d}", frames=2)
         assert len(notes_of(tmp_path / "s")) <= 6
@@ -122,7 +122,7 @@ def test_a_snapshot_of_another_version_costs_time_only(store):
     compact(store)
     (file,) = snapshot_files(store)
     narrow = pa.ipc.open_file(file).read_all().drop_columns(["reason"])
-    compacting.write_snapshot(store, narrow, [file])
+    compaction.write_snapshot(store, narrow, [file])
     assert list(open_store(store)) == ["a", "b", STRANGE]
     assert [row["reason"] for row in open_store(store).lines()] == ["", "", ""]
     put(store, "c")
@@ -185,7 +185,7 @@ def test_a_catalogue_that_lies_hides_a_video_but_gives_no_wrong_one(store):
 
 
 KILLED = f"""{KILLED_AT_A_STEP}
-from fewframes.storage.compacting import compact
+from fewframes.store.compaction import compact
 os.fsync = count(os.fsync)
 pathlib.Path.replace = count(pathlib.Path.replace)
 pathlib.Path.unlink = count(pathlib.Path.unlink)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import fewframes
 import fewframes.errors
 from fewframes.decode import costs
-from fewframes.decode.choosing import (
+from fewframes.decode.backend_choice import (
     CPU_CODECS,
     Asked,
     Choice,
@@ -20,7 +20,7 @@ from fewframes.decode.choosing import (
     refusal,
 )
 from fewframes.decode.costs import Costs, Job
-from fewframes.decode.decoding import decoder
+from fewframes.decode.decoder import decoder
 from fewframes.media.timeline import example_timeline
 
 H264 = example_timeline().stream
@@ -136,22 +136,22 @@ def test_a_backend_on_a_device_it_does_not_know_is_refused():
 
 
 def test_auto_says_who_decoded_and_why(films, monkeypatch):
-    from fewframes.bindings import dali_machine
+    from fewframes.bindings.dali import capabilities as dali_capabilities
 
-    monkeypatch.setattr(dali_machine, "gpu_facts", lambda: ((0, 0), "there is no NVIDIA GPU"))
-    monkeypatch.setattr(dali_machine, "machine_facts", lambda: 1 / 0)  # DALI is not looked for
+    monkeypatch.setattr(dali_capabilities, "gpu_facts", lambda: ((0, 0), "there is no NVIDIA GPU"))
+    monkeypatch.setattr(dali_capabilities, "machine_facts", lambda: 1 / 0)  # DALI is not looked for
     batch = fewframes.read(films("x264_pyramid"), frames=[3], device="auto")
     assert batch.report["decoder"] == "ffmpeg on cpu"
     assert batch.report["chosen_because"] == "ffmpeg on cpu: there is no NVIDIA GPU"
 
 
 def test_what_is_not_there_is_an_error_that_says_what_to_do(films, monkeypatch):
-    from fewframes.bindings import dali_machine
+    from fewframes.bindings.dali import capabilities as dali_capabilities
 
-    monkeypatch.setattr(dali_machine, "machine_facts", lambda: BARE)
+    monkeypatch.setattr(dali_capabilities, "machine_facts", lambda: BARE)
     with pytest.raises(fewframes.errors.MissingBackendError, match="DALI is not installed"):
         fewframes.read(films("vp9"), frames=[3], backend="dali")
-    monkeypatch.setattr(dali_machine, "machine_facts", lambda: NO_GPU)
+    monkeypatch.setattr(dali_capabilities, "machine_facts", lambda: NO_GPU)
     with pytest.raises(fewframes.errors.MissingBackendError, match="no NVIDIA GPU; use device="):
         fewframes.read(films("vp9"), frames=[3], device="cuda")
 
@@ -164,14 +164,15 @@ def test_what_each_library_would_take_is_in_the_reason():
 
 
 def test_a_library_that_is_named_is_the_only_one_looked_for(films, monkeypatch):
-    from fewframes.bindings import dali_machine, nvdec_machine
+    from fewframes.bindings.dali import capabilities as dali_capabilities
+    from fewframes.bindings.nvcodec import capabilities as nvcodec_capabilities
 
-    monkeypatch.setattr(nvdec_machine, "facts", lambda: ("", "it is not there"))
-    monkeypatch.setattr(dali_machine, "machine_facts", lambda: 1 / 0)
+    monkeypatch.setattr(nvcodec_capabilities, "facts", lambda: ("", "it is not there"))
+    monkeypatch.setattr(dali_capabilities, "machine_facts", lambda: 1 / 0)
     batch = fewframes.read(films("x264_pyramid"), frames=[3], backend="nvdec", device="auto")
     assert batch.report["chosen_because"] == "ffmpeg on cpu: it is not there"
-    monkeypatch.setattr(nvdec_machine, "facts", lambda: 1 / 0)
-    monkeypatch.setattr(dali_machine, "machine_facts", lambda: BARE)
+    monkeypatch.setattr(nvcodec_capabilities, "facts", lambda: 1 / 0)
+    monkeypatch.setattr(dali_capabilities, "machine_facts", lambda: BARE)
     batch = fewframes.read(films("x264_pyramid"), frames=[3], backend="dali", device="auto")
     assert batch.report["chosen_because"] == "ffmpeg on cpu: DALI is not installed"
 
@@ -195,7 +196,7 @@ def test_without_costs_the_cpu_decodes():
 
 
 def test_what_is_settled_looks_nothing_up(films, monkeypatch):
-    from fewframes.bindings import dali_machine
+    from fewframes.bindings.dali import capabilities as dali_capabilities
 
-    monkeypatch.setattr(dali_machine, "machine_facts", lambda: 1 / 0)
+    monkeypatch.setattr(dali_capabilities, "machine_facts", lambda: 1 / 0)
     assert np.all(fewframes.read(films("x264_pyramid"), frames=[3]).frame_numbers == 3)

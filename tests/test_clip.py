@@ -10,10 +10,10 @@ from click.testing import CliRunner
 from stored import put
 from tiny_models import make, needs_transformers, unit
 
-from fewframes.commands.cli import main
+from fewframes.cli.main import main
 from fewframes.errors import MissingBackendError
-from fewframes.storage.embedding import embed_pictures, embed_query, load_embedder
-from fewframes.storage.store import open_store
+from fewframes.store.embedding import embed_pictures, embed_query, load_embedder
+from fewframes.store.store import open_store
 
 KINDS = {"clip": 24, "siglip": 32}
 
@@ -135,7 +135,7 @@ def test_a_folder_has_no_revision(models):
 
 def test_what_is_not_installed_is_one_sentence():
     code = "import sys; sys.modules['transformers'] = None\n"
-    code += "from fewframes.storage.embedding import load_embedder\nload_embedder('some/model')"
+    code += "from fewframes.store.embedding import load_embedder\nload_embedder('some/model')"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     last = said.stderr.strip().splitlines()[-1]
     assert last.startswith(f"fewframes.errors.{MissingBackendError.__name__}: model='some/model'")

@@ -7,8 +7,8 @@ import pytest
 from stored import RECIPE, film, jpeg, put, table_of
 
 import fewframes as ff
-from fewframes.serve.clips import ClipPlan
-from fewframes.storage.publishing import VideoWriter
+from fewframes.store.writer import VideoWriter
+from fewframes.training.clips import ClipPlan
 
 FRAMES = 500
 """20 s at 25 a second; every second frame is a row."""
@@ -71,7 +71,7 @@ def test_moments_that_are_not_indexed_are_not_counted(damaged, future):
 
 def test_an_epoch_goes_through_a_damaged_video(damaged):
     pytest.importorskip("torch", reason="PyTorch is not installed")
-    from fewframes.bindings.torch_loader import ClipLoader
+    from fewframes.bindings.torch.loader import ClipLoader
 
     plan = ClipPlan(damaged, **WINDOWS, **FUTURE)
     seen = [
@@ -82,7 +82,7 @@ def test_an_epoch_goes_through_a_damaged_video(damaged):
 
 def test_a_plan_without_a_clip_says_why(damaged):
     pytest.importorskip("torch", reason="PyTorch is not installed")
-    from fewframes.bindings.torch_data import ClipDataset
+    from fewframes.bindings.torch.dataset import ClipDataset
 
     for windows, words in (
         ({**WINDOWS, "future_seconds": 0.01, "future_frames": 1}, "no indexed frame from"),
@@ -102,8 +102,8 @@ def mixed(tmp_path_factory):
 
 def test_several_sizes_are_refused_before_the_first_batch(mixed, monkeypatch):
     pytest.importorskip("torch", reason="PyTorch is not installed")
-    from fewframes.bindings.torch_data import ClipDataset, ClipSampler, ClipStream
-    from fewframes.bindings.torch_loader import ClipLoader
+    from fewframes.bindings.torch.dataset import ClipDataset, ClipSampler, ClipStream
+    from fewframes.bindings.torch.loader import ClipLoader
 
     plan = ClipPlan(mixed, **WINDOWS)
     monkeypatch.setattr(ClipPlan, "clip", None)  # nothing is read
@@ -122,8 +122,8 @@ def test_several_sizes_are_refused_before_the_first_batch(mixed, monkeypatch):
 @pytest.mark.parametrize("drop_last", [False, True])
 def test_batches_by_shape_have_one_size_each_and_all_clips_once(mixed, drop_last):
     pytest.importorskip("torch", reason="PyTorch is not installed")
-    from fewframes.bindings.torch_data import ClipSampler
-    from fewframes.bindings.torch_loader import ClipLoader
+    from fewframes.bindings.torch.dataset import ClipSampler
+    from fewframes.bindings.torch.loader import ClipLoader
 
     plan = ClipPlan(mixed, **{**WINDOWS, "stride_seconds": 4})
     asked = {"batch_size": 3, "workers": 0, "by_shape": True, "drop_last": drop_last}
@@ -198,7 +198,7 @@ def test_shares_do_not_overlap_and_stay_when_videos_are_added(many, tmp_path):
 
 
 def test_the_hash_of_a_share_is_for_good():
-    from fewframes.serve.clip_videos import place_of
+    from fewframes.training.clip_videos import place_of
 
     assert place_of("day 1/case_07") == pytest.approx(0.5, abs=0.5)
     assert round(place_of("case_07"), 6) == 0.781035

@@ -7,7 +7,7 @@ import pytest
 
 import fewframes as ff
 from fewframes.bench.films import Film, write_film
-from fewframes.serve.clips import ClipPlan, epoch_order
+from fewframes.training.clips import ClipPlan, epoch_order
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def test_loaders_give_what_the_numbers_say_and_go_on_where_they_stopped(plan, co
     pytest.importorskip("torch", reason="PyTorch is not installed")
     from torch.utils.data import DataLoader
 
-    from fewframes.bindings.torch_data import ClipDataset, ClipSampler, ClipStream
+    from fewframes.bindings.torch.dataset import ClipDataset, ClipSampler, ClipStream
 
     def seen(sampler, workers):
         loader = DataLoader(
@@ -119,8 +119,8 @@ def test_the_loader_gives_the_clips_and_goes_on_where_it_stopped(plan, context, 
     pytest.importorskip("torch", reason="PyTorch is not installed")
     from torch.utils.data import DataLoader
 
-    from fewframes.bindings.torch_data import ClipDataset, ClipSampler
-    from fewframes.bindings.torch_loader import ClipLoader
+    from fewframes.bindings.torch.dataset import ClipDataset, ClipSampler
+    from fewframes.bindings.torch.loader import ClipLoader
 
     def loader(sampler):
         return ClipLoader(plan, sampler, batch_size=3, workers=workers, context=context)
@@ -141,7 +141,7 @@ def test_the_loader_gives_the_clips_and_goes_on_where_it_stopped(plan, context, 
 
 def test_memory_is_used_again_and_never_under_a_batch_that_is_kept(plan):
     pytest.importorskip("torch", reason="PyTorch is not installed")
-    from fewframes.bindings.torch_loader import ClipLoader
+    from fewframes.bindings.torch.loader import ClipLoader
 
     numbers = list(range(8)) * 4
     loader = ClipLoader(plan, numbers, batch_size=1)
@@ -156,7 +156,7 @@ def test_memory_is_used_again_and_never_under_a_batch_that_is_kept(plan):
 
 def test_pictures_of_several_sizes_need_a_size(tmp_path):
     pytest.importorskip("torch", reason="PyTorch is not installed")
-    from fewframes.bindings.torch_loader import ClipLoader
+    from fewframes.bindings.torch.loader import ClipLoader
 
     for name, size in (("wide", (48, 96)), ("tall", (96, 48))):
         write_film(tmp_path / f"{name}.mp4", Film(size=size, frames=150, options={"g": "25"}))

@@ -12,9 +12,9 @@ from stored import HEIGHT, WIDTH, array_of, decoded, encoded
 
 import fewframes as ff
 from fewframes.errors import CorruptStoreError
+from fewframes.indexing.pipeline import index_film
 from fewframes.kernels import axis_taps, resize
-from fewframes.runs.pipeline import index_film
-from fewframes.storage.pictures import (
+from fewframes.store.codecs import (
     CODECS,
     Jpeg,
     dct_step,
@@ -22,10 +22,10 @@ from fewframes.storage.pictures import (
     picture_codec,
     zstd_content_bytes,
 )
-from fewframes.storage.recipes import Recipe
-from fewframes.storage.shard_format import SHARD_FRAMES
-from fewframes.storage.shard_writing import ShardWriter
-from fewframes.storage.shards import ShardReader
+from fewframes.store.recipes import Recipe
+from fewframes.store.shard_format import SHARD_FRAMES
+from fewframes.store.shard_reader import ShardReader
+from fewframes.store.shard_writer import ShardWriter
 
 COUNT = SHARD_FRAMES + 30
 EXACT = ("zstd", "raw")
@@ -172,7 +172,7 @@ def test_signals_are_the_same_whatever_the_codec(films, tmp_path):
 def test_the_command_line_takes_a_codec(films, tmp_path):
     from click.testing import CliRunner
 
-    from fewframes.commands.cli import main
+    from fewframes.cli.main import main
 
     words = [
         "index",

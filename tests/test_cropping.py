@@ -10,14 +10,14 @@ from imageio_ffmpeg import get_ffmpeg_exe
 
 import fewframes
 from fewframes.bench.films import Film, write_film
-from fewframes.bindings.dali_slices import SliceWriter
-from fewframes.bindings.ffmpeg_cursor import Cursor
-from fewframes.bindings.slice_packets import UnfitError
-from fewframes.decode.decoding import DecodeReport
+from fewframes.bindings.ffmpeg.cursor import Cursor
+from fewframes.bindings.ffmpeg.slice_packets import UnfitError
+from fewframes.bindings.ffmpeg.slice_streams import SliceWriter
+from fewframes.checking.verify import verify_film
+from fewframes.decode.decoder import DecodeReport
 from fewframes.decode.plan import plan_frames
 from fewframes.decode.slices import slice_runs
 from fewframes.media.cropping import Crop, matroska_crop, mp4_crop
-from fewframes.runs.verifying import verify_film
 
 FRAMES = 5
 APERTURES = {

@@ -20,18 +20,18 @@ from hypothesis import HealthCheck, given, settings
 from kernel_arguments import ARGUMENTS, same
 
 from fewframes import chunks, kernels
-from fewframes.choose.facility import anchor_rows, similarities, unit_rows
-from fewframes.choose.selection import select
-from fewframes.decode.frames import example_batch
+from fewframes.decode.batch import example_batch
+from fewframes.features import anomaly, scan
+from fewframes.features.anomaly import rarity_and_oddity
+from fewframes.features.redundancy import familiarity
+from fewframes.features.signals import SignalPass, sweeps
+from fewframes.features.table import FrameTable
 from fewframes.kernels import KERNELS, gpu, on_host
 from fewframes.kernels.kernel import is_on_real_gpu
 from fewframes.kernels.raw import OPTIONS, Source
-from fewframes.measure import oddity, scanning
-from fewframes.measure.oddity import rarity_and_oddity
-from fewframes.measure.redundancy import familiarity
-from fewframes.measure.signals import SignalPass, sweeps
-from fewframes.media.table import FrameTable
 from fewframes.media.timeline import example_timeline
+from fewframes.selection.facility import anchor_rows, similarities, unit_rows
+from fewframes.selection.selection import select
 
 NAMES = [name for name, kernel in KERNELS.items() if "cupy" in kernel.bodies]
 PAGES = [page.name for page in pkgutil.iter_modules(kernels.__path__, "fewframes.kernels.")]
@@ -128,9 +128,9 @@ def film_of(n, d=6, grid=(4, 6)):
 
 @pytest.mark.parametrize("n", [1, 30, 300])
 def test_columns_of_a_film_are_computed_where_it_lies(n, put, monkeypatch):
-    for page in (oddity, chunks):
+    for page in (anomaly, chunks):
         monkeypatch.setattr(page, "CHUNK_THERE", 64)
-    monkeypatch.setattr(oddity, "MOST", 40)
+    monkeypatch.setattr(anomaly, "MOST", 40)
     cells, looks, seconds = film_of(n)
     is_kept = np.arange(n) % 3 > 0
     made = rarity_and_oddity(put(cells), put(looks), seconds)
@@ -179,20 +179,20 @@ def test_signatures_on_a_gpu_select_what_those_in_memory_do(policy, span, put, m
 def test_a_long_film_whose_pictures_lay_on_a_gpu_is_compared_with_itself_there(
     lies_there, put, monkeypatch
 ):
-    monkeypatch.setattr(scanning, "THERE_FROM", 4)
-    asked, was_asked = [], scanning.familiarity
+    monkeypatch.setattr(scan, "THERE_FROM", 4)
+    asked, was_asked = [], scan.familiarity
     monkeypatch.setattr(
-        scanning,
+        scan,
         "familiarity",
         lambda *what: asked.append(is_on_real_gpu(what[0])) or was_asked(*what),
     )
     timeline, tables = example_timeline(), []
     for where in (put if lies_there else np.asarray, np.asarray):
-        rows, rng = scanning.Rows(SignalPass(dedup=0), None), np.random.default_rng(1)
+        rows, rng = scan.Rows(SignalPass(dedup=0), None), np.random.default_rng(1)
         for number, plane in enumerate(rng.integers(0, 255, (4, 64, 64), np.uint8)):
             chroma = [plane[None, at::2, at::2].copy() for at in (0, 1)]
             (swept,) = sweeps((plane[None], *chroma), [0])
-            rows.add(scanning.Seen(number, 0, swept, (where(plane),)))
+            rows.add(scan.Seen(number, 0, swept, (where(plane),)))
         tables.append(rows.table(timeline)[0])
     assert asked == [lies_there, False]
     freed = getattr(sys.modules["cupy"], "freed", None)

@@ -24,10 +24,9 @@ from test_decode import DecoderTests
 
 import fewframes
 from fewframes.bench.films import RECIPES, write_film
-from fewframes.bindings import dali_machine
-from fewframes.decode.decoding import DecodeReport, decoder
+from fewframes.checking.verify import verify_store
+from fewframes.decode.decoder import DecodeReport, decoder
 from fewframes.decode.plan import plan_frames
-from fewframes.runs.verifying import verify_store
 
 TAGGED = {
     "bt709": {"colorspace": 1, "color_range": 1},

@@ -5,11 +5,11 @@ import pytest
 from dali_checks import need
 from stored import indexed
 
-from fewframes.bindings import dali_machine
+from fewframes.bindings.dali import capabilities as dali_capabilities
 from fewframes.errors import CorruptStoreError, MissingBackendError
 from fewframes.kernels import axis_taps, resize
-from fewframes.storage.shards import ShardReader
-from fewframes.storage.stored_pictures import check_asked
+from fewframes.store.frame_reader import check_asked
+from fewframes.store.shard_reader import ShardReader
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_what_does_not_go_together_is_an_error(asked, says):
 
 @pytest.mark.parametrize("codec", ["jpeg", "raw"])
 def test_without_a_gpu_the_error_says_so(films, tmp_path, codec):
-    if not dali_machine.gpu_facts()[1]:
+    if not dali_capabilities.gpu_facts()[1]:
         pytest.skip("there is a GPU here")
     video = indexed(films("vp9"), tmp_path, size="16", codec=codec)
     with pytest.raises(MissingBackendError, match=r"cannot be used: .*(GPU|driver|DALI)"):

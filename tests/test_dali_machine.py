@@ -12,11 +12,14 @@ from dali_checks import PyavPipeline, need, play_gpu
 
 import fewframes
 import fewframes.errors
-from fewframes.bindings import dali_engines, dali_machine, gpu_costs, nvdec_machine
+from fewframes.bindings import gpu_costs
+from fewframes.bindings.dali import capabilities as dali_capabilities
+from fewframes.bindings.nvcodec import capabilities as nvcodec_capabilities
+from fewframes.bindings.nvcodec import engines as nvcodec_engines
 from fewframes.decode import costs
-from fewframes.decode.choosing import Asked, EngineLimits, Machine
+from fewframes.decode.backend_choice import Asked, EngineLimits, Machine
 from fewframes.decode.costs import Costs, Job
-from fewframes.runs.running import Limits, Run, default_workers
+from fewframes.indexing.executor import Limits, Run, default_workers
 
 VIDEO = "decodes no video .libnvcuvid.so.1 is not found; a container needs NVIDIA_DRIVER_CAPABIL"
 
@@ -24,25 +27,25 @@ VIDEO = "decodes no video .libnvcuvid.so.1 is not found; a container needs NVIDI
 @pytest.fixture(autouse=True)
 def looked_up_anew(monkeypatch):
     for function in (
-        dali_machine.machine_facts,
-        dali_machine.gpu_facts,
-        dali_engines.engine_limits,
+        dali_capabilities.machine_facts,
+        dali_capabilities.gpu_facts,
+        nvcodec_engines.engine_limits,
         gpu_costs._remembered,
     ):
         function.cache_clear()
     yield
     monkeypatch.undo()
-    dali_machine.machine_facts.cache_clear()
-    dali_engines.engine_limits.cache_clear()
+    dali_capabilities.machine_facts.cache_clear()
+    nvcodec_engines.engine_limits.cache_clear()
     gpu_costs._remembered.cache_clear()
 
 
 @pytest.fixture
 def with_a_gpu(monkeypatch):
     """A GPU of an H100's capability, and DALI; nothing of them is there."""
-    monkeypatch.setattr(dali_machine, "gpu_facts", lambda: ((9, 0), ""))
-    monkeypatch.setattr(dali_machine, "_dali", lambda: ("2.4.0", ""))
-    monkeypatch.setattr(nvdec_machine, "facts", lambda: ("", "PyNvVideoCodec is not here"))
+    monkeypatch.setattr(dali_capabilities, "gpu_facts", lambda: ((9, 0), ""))
+    monkeypatch.setattr(dali_capabilities, "_dali", lambda: ("2.4.0", ""))
+    monkeypatch.setattr(nvcodec_capabilities, "facts", lambda: ("", "PyNvVideoCodec is not here"))
 
 
 class Driver:
@@ -95,11 +98,11 @@ def libraries(monkeypatch, **there):
             raise OSError(name)
         return there[name]
 
-    monkeypatch.setattr(dali_engines, "_library", library)
+    monkeypatch.setattr(nvcodec_engines, "_library", library)
 
 
 def test_the_drivers_structure_is_as_long_as_its_header_says():
-    kind = dali_engines._Capabilities
+    kind = nvcodec_engines._Capabilities
     assert ctypes.sizeof(kind) == 88
     assert [kind.is_supported.offset, kind.most_width.offset, kind.least_width.offset] == [
         24,
@@ -111,7 +114,7 @@ def test_the_drivers_structure_is_as_long_as_its_header_says():
 def test_limits_are_the_drivers(monkeypatch):
     driver = Driver()
     libraries(monkeypatch, **{"libcuda.so.1": driver, "libnvcuvid.so.1": Engines()})
-    limits = dali_engines.engine_limits()
+    limits = nvcodec_engines.engine_limits()
     assert limits["h264", 8] == EngineLimits(
         is_taken=True, engines=7, least=(16, 48), most=(4096, 4096), macroblocks=65536
     )
@@ -132,7 +135,7 @@ def test_limits_are_the_drivers(monkeypatch):
 def test_a_driver_that_says_nothing_sets_no_limits(monkeypatch, failing):
     driver = Driver({failing})
     libraries(monkeypatch, **{"libcuda.so.1": driver, "libnvcuvid.so.1": Engines()})
-    assert dali_engines.engine_limits() == {}
+    assert nvcodec_engines.engine_limits() == {}
     assert "cuCtxPopCurrent_v2" not in driver.calls
     retained = failing == "cuCtxPushCurrent_v2"
     assert ("cuDevicePrimaryCtxRelease_v2" in driver.calls) == retained
@@ -144,8 +147,8 @@ def test_a_driver_without_video_is_an_error_that_says_so(films, monkeypatch):
     with pytest.raises(fewframes.errors.MissingBackendError, match=VIDEO) as raised:
         fewframes.read(films("x264_pyramid"), frames=[3], backend="dali", device="cuda")
     assert "use device='cpu', or device='auto'" in str(raised.value)
-    dali_machine.require_gpu()  # stored pictures need no video engine
-    assert dali_machine.require_here("cuda") == "2.4.0"
+    dali_capabilities.require_gpu()  # stored pictures need no video engine
+    assert dali_capabilities.require_here("cuda") == "2.4.0"
 
 
 @pytest.mark.usefixtures("with_a_gpu")
@@ -260,7 +263,7 @@ def test_dali_is_found_behind_a_package_of_its_parents_name(tmp_path):
     need("cpu")
     (tmp_path / "nvidia").mkdir()
     (tmp_path / "nvidia" / "__init__.py").write_text("MINE = 'foreign'\n")
-    there = dali_machine.machine_facts().dali
+    there = dali_capabilities.machine_facts().dali
     assert by_interpreter(FOREIGN, tmp_path) == f"{there}  foreign"
 
 
@@ -286,12 +289,12 @@ def test_few_processes_share_a_gpu(monkeypatch):
 def test_a_run_has_as_many_workers(tmp_path, monkeypatch, device, workers, count):
     from contextlib import ExitStack
 
-    from fewframes.runs import running
-    from fewframes.storage.recipes import Recipe
+    from fewframes.indexing import executor
+    from fewframes.store.recipes import Recipe
 
     class Worker:
         def __init__(self, memory_bytes):
-            assert memory_bytes == running.UNBOUNDED
+            assert memory_bytes == executor.UNBOUNDED
 
         def __enter__(self):
             return self
@@ -302,7 +305,7 @@ def test_a_run_has_as_many_workers(tmp_path, monkeypatch, device, workers, count
         def stop(self):
             pass
 
-    monkeypatch.setattr(running, "Worker", Worker)
+    monkeypatch.setattr(executor, "Worker", Worker)
     monkeypatch.setattr("os.cpu_count", lambda: 16)
     asked = Asked("dali", device)
     run = Run(tmp_path, tmp_path, Recipe(), False, asked, Limits(workers=workers))  # noqa: FBT003

@@ -11,15 +11,18 @@ from imageio_ffmpeg import get_ffmpeg_exe
 
 import fewframes
 from fewframes.bench.films import read_number
-from fewframes.bindings import dali, dali_groups, dali_machine, dali_slices
-from fewframes.bindings.dali_slices import SliceWriter
-from fewframes.bindings.dali_video import REFUSED, Video, VideoPipeline
-from fewframes.bindings.ffmpeg_cursor import Cursor
-from fewframes.decode.decoding import DecodeReport
+from fewframes.bindings.dali import capabilities as dali_capabilities
+from fewframes.bindings.dali import decode as dali_decode
+from fewframes.bindings.dali import groups as dali_groups
+from fewframes.bindings.dali.video import REFUSED, Video, VideoPipeline
+from fewframes.bindings.ffmpeg import slice_streams as ffmpeg_slice_streams
+from fewframes.bindings.ffmpeg.cursor import Cursor
+from fewframes.bindings.ffmpeg.slice_streams import SliceWriter
+from fewframes.decode.decoder import DecodeReport
 from fewframes.decode.plan import plan_frames
 from fewframes.decode.slices import NO_TIMES, slice_runs
 from fewframes.errors import FewframesError, UnsupportedStreamError
-from fewframes.media.fitness import HIDDEN
+from fewframes.media.slice_checks import HIDDEN
 
 
 @pytest.fixture
@@ -86,7 +89,7 @@ def test_a_picture_that_dali_does_not_give_shifts_no_other(films, tmp_path, monk
     (tmp_path / "film.webm").write_bytes(data)
     timeline = fewframes.probe(tmp_path / "film.webm", cache=False)
     assert len(timeline) == 89
-    monkeypatch.setattr(dali_slices, "fitness", lambda *a, **k: lambda data, place: "")
+    monkeypatch.setattr(ffmpeg_slice_streams, "fitness", lambda *a, **k: lambda data, place: "")
     batch = fewframes.read(timeline, frames=np.arange(35, 50), backend="dali", workers=1)
     shown = [read_number(frame) for frame in batch]
     assert shown == [*range(35, 40), *range(41, 51)]
@@ -105,8 +108,8 @@ def test_pictures_unlike_those_of_ffmpeg_are_found_out(films, monkeypatch):
     work = [timeline, "rgb", None, DecodeReport(), "cpu", 2]
     runs = plan_frames(timeline, np.arange(30)).runs
     original = VideoPipeline.given
-    for shift, says in ((0, ""), (15, dali.UNLIKE)):
-        one = dali._Work(*work[:3], DecodeReport(), *work[4:])
+    for shift, says in ((0, ""), (15, dali_decode.UNLIKE)):
+        one = dali_decode._Work(*work[:3], DecodeReport(), *work[4:])
         one.is_audited = False
         monkeypatch.setattr(VideoPipeline, "given", lambda self, n=shift: shifted(self, n))
         shown = [read_number(batch.frames[0]) for batch in one.batches(runs)]
@@ -131,7 +134,7 @@ def test_what_cannot_be_is_an_error_that_says_what_to_do(films, recipe, how, err
 def test_auto_goes_to_ffmpeg_where_dali_cannot(films):
     batch = fewframes.read(films("x264_pyramid"), frames=[8], backend="dali", device="auto")
     assert read_number(batch.frames[0]) == 8
-    if dali_machine.machine_facts().no_gpu:
+    if dali_capabilities.machine_facts().no_gpu:
         assert batch.report["decoder"] == "ffmpeg on cpu"
         assert "on the CPU it takes vp8, vp9, mjpeg, not h264" in batch.report["chosen_because"]
 

@@ -9,14 +9,14 @@ from dali_checks import ON_GPU, PyavPipeline, play_gpu
 
 import fewframes
 from fewframes.bench.films import RECIPES, Film, read_number, write_film
-from fewframes.bindings import dali_slices
-from fewframes.bindings.dali_slices import SliceWriter
-from fewframes.bindings.ffmpeg_cursor import Cursor
-from fewframes.bindings.slice_packets import UnfitError
-from fewframes.decode.decoding import DecodeReport
+from fewframes.bindings.ffmpeg import slice_streams as ffmpeg_slice_streams
+from fewframes.bindings.ffmpeg.cursor import Cursor
+from fewframes.bindings.ffmpeg.slice_packets import UnfitError
+from fewframes.bindings.ffmpeg.slice_streams import SliceWriter
+from fewframes.decode.decoder import DecodeReport
 from fewframes.decode.plan import plan_frames
 from fewframes.decode.slices import slice_runs
-from fewframes.media.fitness import NO_IDR
+from fewframes.media.slice_checks import NO_IDR
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_all_that_is_coded_is_decoded_and_cut_afterwards(tmp_path, monkeypatch, 
     assert "passed_on_to_ffmpeg" not in batch.report
     height, width = (-(-side // 16) * 16 for side in CROPPED[name].size)
     assert shapes == {(150, 250, 3) if name == "other hevc" else (height, width, 3)}
-    monkeypatch.setattr(dali_slices, "uncropped", lambda *_: None)
+    monkeypatch.setattr(ffmpeg_slice_streams, "uncropped", lambda *_: None)
     plain = fewframes.read(timeline, frames=numbers, size=size, backend="dali", device="cuda")
     assert np.array_equal(batch.frames, plain.frames)
     ours = fewframes.read(timeline, frames=numbers, size=size)

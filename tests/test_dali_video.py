@@ -13,11 +13,13 @@ from dali_checks import PyavPipeline, need, play_gpu
 
 import fewframes
 from fewframes.bench.films import Film, read_number, write_film
-from fewframes.bindings import dali, dali_groups, dali_video
-from fewframes.bindings.dali_slices import SliceWriter, stream_of
-from fewframes.bindings.dali_video import GIVEN_UP, MOST_REFUSED, REFUSED, Video, VideoPipeline
-from fewframes.bindings.ffmpeg_cursor import Cursor
-from fewframes.decode.decoding import DecodeReport
+from fewframes.bindings.dali import decode as dali_decode
+from fewframes.bindings.dali import groups as dali_groups
+from fewframes.bindings.dali import video as dali_video
+from fewframes.bindings.dali.video import GIVEN_UP, MOST_REFUSED, REFUSED, Video, VideoPipeline
+from fewframes.bindings.ffmpeg.cursor import Cursor
+from fewframes.bindings.ffmpeg.slice_streams import SliceWriter, stream_of
+from fewframes.decode.decoder import DecodeReport
 from fewframes.decode.plan import plan_frames
 from fewframes.decode.slices import slice_runs
 
@@ -203,7 +205,7 @@ def test_slices_are_written_by_a_thread_on_a_gpu_alone(many, monkeypatch):
         threads.clear()
         runs = plan_frames(many, np.arange(len(many))).runs
         how = {"format": "rgb", "size": None, "report": DecodeReport(), "device": device}
-        shown = [read_number(b.frames[0]) for b in dali.decode(many, runs, slices=4, **how)]
+        shown = [read_number(b.frames[0]) for b in dali_decode.decode(many, runs, slices=4, **how)]
         assert shown == list(range(len(many)))
         assert (threads == {threading.current_thread()}) == is_here
         assert len(threads) == 1
@@ -214,7 +216,7 @@ def test_a_film_that_is_left_early_leaves_no_thread_and_no_open_file(many, monke
     play_gpu(monkeypatch)
     runs = plan_frames(many, np.arange(len(many))).runs
     how = {"format": "rgb", "size": None, "report": DecodeReport(), "device": "cuda"}
-    batches = dali.decode(many, runs, slices=2, **how)
+    batches = dali_decode.decode(many, runs, slices=2, **how)
     next(batches)
     batches.close()
     assert not any(thread.name == "slices ahead" for thread in threading.enumerate())
@@ -284,7 +286,7 @@ def test_dali_itself_in_turns_gives_the_same_frames(films, monkeypatch, slices, 
     runs = plan_frames(timeline, np.arange(0, 90, 4)).runs
     how = {"format": "rgb", "size": None, "report": DecodeReport(), "slices": slices}
     for _ in range(2):
-        shown = [read_number(b.frames[0]) for b in dali.decode(timeline, runs, **how)]
+        shown = [read_number(b.frames[0]) for b in dali_decode.decode(timeline, runs, **how)]
         assert shown == list(range(0, 90, 4))
     assert not how["report"].passed_on
     (idle,) = dali_video._IDLE.values()

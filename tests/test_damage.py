@@ -11,7 +11,7 @@ import pytest
 import fewframes
 from fewframes.bench.films import RECIPES, write_film
 from fewframes.bench.oracle import luma_md5, sequential
-from fewframes.decode.decoding import DecodeReport, decoder
+from fewframes.decode.decoder import DecodeReport, decoder
 from fewframes.decode.plan import plan_frames
 from fewframes.errors import DamagedFrameError, UnreadableMediaError
 

@@ -6,7 +6,7 @@ import pytest
 import fewframes
 from fewframes.bench.films import RECIPES, read_number
 from fewframes.bench.oracle import first_grey, luma_md5, sequential
-from fewframes.decode.decoding import DecodeReport, decoder
+from fewframes.decode.decoder import DecodeReport, decoder
 from fewframes.decode.plan import plan_frames
 
 ALL = list(RECIPES)

@@ -71,7 +71,7 @@ def blocks(language: str) -> list[str]:
 
 
 def test_the_readme_s_commands_and_python_run_in_its_own_order(workplace):
-    from fewframes.commands.cli import main
+    from fewframes.cli.main import main
 
     shutil.rmtree(workplace / "corpus.zarr")
     with contextlib.chdir(workplace):
@@ -88,8 +88,8 @@ def test_the_readme_s_commands_and_python_run_in_its_own_order(workplace):
 
 
 def test_the_readme_lists_every_policy_as_the_table_has_it():
-    from fewframes.choose.policies import POLICIES
-    from fewframes.commands.describing import needs_of
+    from fewframes.cli.formatting import needs_of
+    from fewframes.selection.policies import POLICIES
 
     readme = (ROOT / "README.md").read_text()
     shown = re.search(r"<!-- policies: begin -->\n(.*)<!-- policies: end -->", readme, re.DOTALL)
@@ -102,7 +102,7 @@ def test_the_readme_lists_every_policy_as_the_table_has_it():
 
 
 def test_every_policy_says_its_method_in_steps_and_shows_it():
-    from fewframes.choose.policies import POLICIES
+    from fewframes.selection.policies import POLICIES
 
     for name, row in POLICIES.items():
         words = row.function.__doc__
@@ -112,7 +112,7 @@ def test_every_policy_says_its_method_in_steps_and_shows_it():
 
 
 def test_every_command_and_option_has_help():
-    from fewframes.commands.cli import main
+    from fewframes.cli.main import main
 
     readme = (ROOT / "README.md").read_text()
     for name, command in main.commands.items():

@@ -10,9 +10,9 @@ import pytest
 from stored import HEIGHT, RECIPE, WIDTH, film, jpeg
 
 import fewframes as ff
-from fewframes.media.table import FrameTable
-from fewframes.storage.exporting import export_videos
-from fewframes.storage.publishing import VideoWriter
+from fewframes.features.table import FrameTable
+from fewframes.store.dataset_export import export_videos
+from fewframes.store.writer import VideoWriter
 
 YEARS = 47 * 365 * 86400
 TIMES = {

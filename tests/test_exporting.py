@@ -14,8 +14,8 @@ from stored import put
 
 import fewframes as ff
 from fewframes.bench.films import Film, write_film
-from fewframes.commands.cli import main
-from fewframes.storage.recipes import Recipe
+from fewframes.cli.main import main
+from fewframes.store.recipes import Recipe
 
 UNEVEN = Film(frames=60, size=(144, 256), times="uneven", start_seconds=3, suffix=".mkv")
 ID = "ward 1/ünéven.2"

@@ -16,19 +16,19 @@ import pytest
 from click.testing import CliRunner
 
 import fewframes as ff
-from fewframes.commands.cli import main
+from fewframes.cli.main import main
 from fewframes.errors import (
     StaleIndexError,
     StoreAwayError,
     UnreachableStoreError,
     UnreadableMediaError,
 )
-from fewframes.media.probing import identify
+from fewframes.files.probing import identify
+from fewframes.indexing import web, web_opener
+from fewframes.indexing.fetching import on_disk, size_of, source_of, stamp_of
+from fewframes.indexing.inputs import find_inputs
 from fewframes.media.timeline_cache import cache_home
 from fewframes.naming import plain, shown
-from fewframes.runs import web, web_opener
-from fewframes.runs.fetching import on_disk, size_of, source_of, stamp_of
-from fewframes.runs.inputs import find_inputs
 
 BYTES = bytes(i * i % 251 for i in range(1 << 16)) * 48
 SIGNED = "X-Amz-Signature=ab%2Fcd/e+f=&a=b%20c;d,~&empty=&sig=s3cr3t-s1g/"

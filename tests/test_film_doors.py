@@ -9,10 +9,10 @@ import pytest
 from click.testing import CliRunner
 
 import fewframes as ff
-from fewframes.bindings.ffmpeg_opening import HOLDERS, LISTS, OPENING, open_container
-from fewframes.commands.cli import main
+from fewframes.bindings.ffmpeg.opening import HOLDERS, LISTS, OPENING, open_container
+from fewframes.checking.verify import verify_film
+from fewframes.cli.main import main
 from fewframes.errors import UnreadableMediaError
-from fewframes.runs.verifying import verify_film
 
 HLS = "#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\n{url}\n#EXT-X-ENDLIST\n"
 MPD = '<?xml version="1.0"?><MPD><BaseURL>{url}</BaseURL></MPD>'

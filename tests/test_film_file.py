@@ -9,11 +9,11 @@ import pytest
 from click.testing import CliRunner
 
 import fewframes as ff
-from fewframes.commands.cli import main
+from fewframes.checking.verify import verify_film
+from fewframes.cli.main import main
 from fewframes.errors import UnreadableMediaError
-from fewframes.runs.inputs import find_inputs
-from fewframes.runs.verifying import verify_film
-from fewframes.storage.layout import create_store
+from fewframes.indexing.inputs import find_inputs
+from fewframes.store.layout import create_store
 
 PATIENCE_SECONDS = 60
 CALLS = {
@@ -37,7 +37,7 @@ COMMANDS = {
 
 def read_what_was_replaced(path):
     """Reads a timeline whose film has become something else."""
-    from fewframes.bindings.ffmpeg_opening import open_container
+    from fewframes.bindings.ffmpeg.opening import open_container
 
     with open_container(path):
         pass

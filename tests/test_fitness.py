@@ -4,7 +4,7 @@ import av
 import pytest
 
 from fewframes.bench.films import RECIPES
-from fewframes.media.fitness import (
+from fewframes.media.slice_checks import (
     CHANGED,
     HIDDEN,
     LENGTHS,

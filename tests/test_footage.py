@@ -5,7 +5,7 @@ import pytest
 
 import fewframes
 from fewframes.bench.oracle import luma_md5, sequential
-from fewframes.decode.decoding import DecodeReport, decoder
+from fewframes.decode.decoder import DecodeReport, decoder
 from fewframes.decode.plan import plan_frames
 
 WHOLE_FRAMES, WHOLE_SAMPLES = 1500, 250_000_000

@@ -8,14 +8,14 @@ from stored import HEIGHT, RECIPE, WIDTH, array_of, film, jpeg, put, table_of
 from strays import FOLDERS, strew
 
 import fewframes as ff
+from fewframes.checking.verify import verify_store
 from fewframes.errors import CorruptStoreError
-from fewframes.runs.verifying import verify_store
-from fewframes.storage.attempts import Attempt, sweep
-from fewframes.storage.commits import read_commit
-from fewframes.storage.compacting import compact
-from fewframes.storage.layout import create_store
-from fewframes.storage.publishing import VideoWriter
-from fewframes.storage.shard_writing import ShardWriter
+from fewframes.store.compaction import compact
+from fewframes.store.layout import create_store
+from fewframes.store.manifest import read_commit
+from fewframes.store.shard_writer import ShardWriter
+from fewframes.store.staging import Attempt, sweep
+from fewframes.store.writer import VideoWriter
 
 
 def writer(store):
@@ -72,7 +72,7 @@ def test_a_shard_whose_neighbours_are_gone_is_not_begun(tmp_path):
 
 
 def out_codec():
-    from fewframes.storage.pictures import picture_codec
+    from fewframes.store.codecs import picture_codec
 
     return picture_codec("jpeg", 90)
 

@@ -17,9 +17,9 @@ import simplejpeg
 import xxhash
 
 import fewframes as ff
-from fewframes.measure.signals import SIGNALS
-from fewframes.runs.pipeline import index_film
-from fewframes.storage.recipes import Recipe
+from fewframes.features.signals import SIGNALS
+from fewframes.indexing.pipeline import index_film
+from fewframes.store.recipes import Recipe
 
 PAGE = Path(__file__).parent.parent / "FORMAT.md"
 

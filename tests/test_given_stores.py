@@ -17,16 +17,16 @@ from stored import RECIPE, put
 
 import fewframes as ff
 from fewframes.bench.films import Film, write_film
-from fewframes.commands.cli import main
+from fewframes.checking.verify import verify_store
+from fewframes.cli.main import main
 from fewframes.errors import CorruptStoreError
-from fewframes.runs.parts import Parts
-from fewframes.runs.verifying import verify_store
-from fewframes.storage import shard_format as form
-from fewframes.storage.compacting import compact
-from fewframes.storage.embedding import named_embedder
-from fewframes.storage.layout import create_store
-from fewframes.storage.leftovers import sweep_parts
-from fewframes.storage.untrusted import load_json
+from fewframes.indexing.range_results import Parts
+from fewframes.store import shard_format as form
+from fewframes.store.compaction import compact
+from fewframes.store.embedding import named_embedder
+from fewframes.store.gc import sweep_parts
+from fewframes.store.layout import create_store
+from fewframes.store.untrusted import load_json
 
 OLD = 40 * 24 * 3600
 

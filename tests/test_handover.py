@@ -10,10 +10,10 @@ import simplejpeg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fewframes.bench.told import chat_told
-from fewframes.decode.frames import FrameBatch
-from fewframes.serve.models import RUNTIMES, bounded, resized, tokens
-from fewframes.serve.pairing import paired_rows, told_times
+from fewframes.bench.timestamps import chat_told
+from fewframes.decode.batch import FrameBatch
+from fewframes.models.pairing import paired_rows, told_times
+from fewframes.models.runtimes import RUNTIMES, bounded, resized, tokens
 
 UNEVEN = (0.0, 0.4, 3.123, 65.9, 66.2, 200.05, 3601.7)
 TRANSFORMERS = [name for name, row in RUNTIMES.items() if "transformers_video" in row.exporter]

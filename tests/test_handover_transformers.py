@@ -5,8 +5,8 @@ import pytest
 from test_handover import UNEVEN, batch_at
 
 from fewframes.bench.consumers import CONSUMERS, QWEN
-from fewframes.bench.told import chat_told, vllm_told
-from fewframes.serve.models import RUNTIMES, bounded, resized, tokens
+from fewframes.bench.timestamps import chat_told, vllm_told
+from fewframes.models.runtimes import RUNTIMES, bounded, resized, tokens
 
 pytest.importorskip("transformers", reason="transformers is not installed")
 pytest.importorskip("torchvision", reason="torchvision, which video processors need, is not there")

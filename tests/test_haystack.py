@@ -11,10 +11,10 @@ from fewframes.bench.haystack_clips import Clip, recordings, set_of
 from fewframes.bench.haystack_events import APART_SECONDS, AREAS
 from fewframes.bench.haystack_films import SIZE, STYLES_OF, Film
 from fewframes.bench.haystack_scripts import CLEAR, FPS
-from fewframes.bench.procedure import tissue
-from fewframes.choose.selection import select
-from fewframes.media.table import FrameTable
-from fewframes.storage.store import open_store
+from fewframes.bench.synthetic import tissue
+from fewframes.features.table import FrameTable
+from fewframes.selection.selection import select
+from fewframes.store.store import open_store
 
 
 def generated_clip(seed):

@@ -12,9 +12,9 @@ from click.testing import CliRunner
 
 import fewframes as ff
 from fewframes.bench.films import Film, write_film
-from fewframes.commands.cli import main
+from fewframes.cli.main import main
 from fewframes.errors import UnreadableMediaError
-from fewframes.runs.finding import find_films
+from fewframes.indexing.discovery import find_films
 
 SHORT = Film(frames=75, size=(144, 256), options={"g": "25"})
 

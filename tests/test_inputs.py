@@ -13,16 +13,16 @@ from click.testing import CliRunner
 
 import fewframes as ff
 from fewframes.bindings.obstore import Bucket
-from fewframes.commands.cli import main
+from fewframes.cli.main import main
 from fewframes.errors import NoSpaceError, StaleIndexError, UnreadableMediaError
-from fewframes.media.probing import identify
+from fewframes.files.probing import identify
+from fewframes.indexing import fetching
+from fewframes.indexing.fetching import on_disk, size_of, source_of
+from fewframes.indexing.inputs import find_inputs
+from fewframes.indexing.tasks import FilmTask, perform
 from fewframes.media.timeline_cache import cache_home
-from fewframes.runs import fetching
-from fewframes.runs.fetching import on_disk, size_of, source_of
-from fewframes.runs.inputs import find_inputs
-from fewframes.runs.tasks import FilmTask, perform
-from fewframes.storage.objects import store_at
-from fewframes.storage.recipes import Recipe
+from fewframes.store.object_store import store_at
+from fewframes.store.recipes import Recipe
 
 NAMES = ("a/001.mp4", "a/002.mkv", "b/001.mp4", "b/notes.txt", "c [1].mp4")
 

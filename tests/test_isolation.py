@@ -15,10 +15,10 @@ import pytest
 
 import fewframes as ff
 from fewframes.bench.films import Film, write_film
-from fewframes.commands.wording import apart
+from fewframes.cli.params import apart
 from fewframes.errors import CrashedError, MemoryLimitError, TimedOutError
-from fewframes.runs.crew import Done, Told, run_tasks
-from fewframes.runs.isolation import Worker
+from fewframes.indexing.isolation import Worker
+from fewframes.indexing.pool import Done, Told, run_tasks
 
 WANTED = [40, 3, 3]
 
@@ -97,7 +97,7 @@ def test_no_process_and_no_handle_is_left():
 
 def test_a_worker_ends_when_its_parent_is_killed():
     code = (
-        "import os, time; from fewframes.runs.isolation import Worker\n"
+        "import os, time; from fewframes.indexing.isolation import Worker\n"
         "w = Worker(); print(w.call(os.getpid), flush=True); w.call(time.sleep, 600)"
     )
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)

@@ -11,7 +11,7 @@ import pytest
 
 import fewframes as ff
 from fewframes.bench.films import Film, write_film
-from fewframes.runs.verifying import verify_store
+from fewframes.checking.verify import verify_store
 
 
 @pytest.mark.parametrize("seed", [1, 2])

@@ -10,9 +10,9 @@ import pytest
 import fewframes as ff
 from fewframes.bench.films import RECIPES, X265, Film, read_number, write_film
 from fewframes.bench.oracle import sequential
-from fewframes.runs.tasks import FilmTask, perform
-from fewframes.runs.verifying import verify_film
-from fewframes.storage.recipes import Recipe
+from fewframes.checking.verify import verify_film
+from fewframes.indexing.tasks import FilmTask, perform
+from fewframes.store.recipes import Recipe
 
 X264 = "keyint=30:min-keyint=30:scenecut=0"
 OPEN_GOP = f"{X265}:keyint=30:bframes=3:open-gop=1"

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from stored import HEIGHT, RECIPE, WIDTH, film, jpeg
 
-from fewframes.choose.policies import known_policies
-from fewframes.choose.selection import select
-from fewframes.measure import scanning
-from fewframes.measure.scanning import frames_at_rate
-from fewframes.media.table import Film, FrameTable
-from fewframes.serve.clips import ClipPlan, epoch_order
-from fewframes.storage.publishing import VideoWriter
+from fewframes.features import scan
+from fewframes.features.scan import frames_at_rate
+from fewframes.features.table import Film, FrameTable
+from fewframes.selection.policies import known_policies
+from fewframes.selection.selection import select
+from fewframes.store.writer import VideoWriter
+from fewframes.training.clips import ClipPlan, epoch_order
 
 YEARS = 47 * 365 * 86400
 BEFORE, FRAMES = 12, 50
@@ -52,7 +52,7 @@ def by_the_formula(timeline, fps):
 
 
 def test_the_frames_at_a_rate_are_those_on_screen_at_each_step(monkeypatch):
-    monkeypatch.setattr(scanning, "GRID_TIMES_A_FRAME", 0)  # so that each film is taken for holed
+    monkeypatch.setattr(scan, "GRID_TIMES_A_FRAME", 0)  # so that each film is taken for holed
     random = np.random.default_rng(6)
     for _ in range(1000):
         base = random.choice([25, 30, 1000, 90000, 12800])

@@ -9,16 +9,16 @@ from click.testing import CliRunner
 from stored import put
 
 import fewframes as ff
-from fewframes.commands.cli import main
-from fewframes.runs.quarantine import Quarantine, records_of
-from fewframes.runs.verifying import verify_store
-from fewframes.storage.compacting import compact
-from fewframes.storage.exporting import FORMATS, export_videos
-from fewframes.storage.layout import folder_name
-from fewframes.storage.objects import store_at
-from fewframes.storage.recipes import Recipe
-from fewframes.storage.removing import remove_videos
-from fewframes.storage.store import open_store
+from fewframes.checking.verify import verify_store
+from fewframes.cli.main import main
+from fewframes.indexing.quarantine import Quarantine, records_of
+from fewframes.store.compaction import compact
+from fewframes.store.dataset_export import FORMATS, export_videos
+from fewframes.store.layout import folder_name
+from fewframes.store.object_store import store_at
+from fewframes.store.recipes import Recipe
+from fewframes.store.removal import remove_videos
+from fewframes.store.store import open_store
 
 LONG = "ward 3/" + "手術室の録画" * 12
 OTHER = f"{LONG}二"

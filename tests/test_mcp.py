@@ -11,7 +11,7 @@ from stored import put
 
 import fewframes as ff
 from fewframes.bench.films import Film, write_film
-from fewframes.storage.compacting import compact
+from fewframes.store.compaction import compact
 
 pytest.importorskip("mcp", reason="the MCP SDK is not installed; pip install 'fewframes[mcp]'")
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -98,11 +98,11 @@ def many(tmp_path_factory):
 
 def test_a_list_comes_by_the_page_and_opens_no_video(many, monkeypatch):
     from fewframes.bindings.mcp_server import Looks
-    from fewframes.storage import catalogue, commits, store
+    from fewframes.store import catalogue, manifest, store
 
     looks = Looks(ff.open(many))
     monkeypatch.setattr(store, "Video", None)
-    for module in (catalogue, commits, store):
+    for module in (catalogue, manifest, store):
         for name in ("read_commit", "read_commit_of"):
             monkeypatch.setattr(module, name, None, raising=False)
     found, asked = [], {"limit": 10}

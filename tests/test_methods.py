@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fewframes.bench.films import RECIPES
-from fewframes.choose.diversity import dominant_rows, leading_directions
-from fewframes.choose.facility import anchor_rows, similarities, unit_rows
-from fewframes.choose.peaks import standing_out
-from fewframes.choose.ranking import expected_times
-from fewframes.choose.selection import select
-from fewframes.media.table import FrameTable
+from fewframes.features.table import FrameTable
+from fewframes.selection.diversity import dominant_rows, leading_directions
+from fewframes.selection.facility import anchor_rows, similarities, unit_rows
+from fewframes.selection.peaks import standing_out
+from fewframes.selection.ranking import expected_times
+from fewframes.selection.selection import select
 
 quick = settings(max_examples=60, derandomize=True, deadline=None)
 SEEDS = st.integers(0, 2**32 - 1)

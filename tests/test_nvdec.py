@@ -14,11 +14,9 @@ from test_decode import ACCESS, DecoderTests, access
 
 import fewframes
 from fewframes.bench.films import RECIPES, write_film
-from fewframes.bindings import (
-    nvdec,
-    nvdec_machine,
-)
-from fewframes.decode.decoding import DecodeReport, decoder
+from fewframes.bindings.nvcodec import capabilities as nvcodec_capabilities
+from fewframes.bindings.nvcodec import decode as nvcodec_decode
+from fewframes.decode.decoder import DecodeReport, decoder
 from fewframes.decode.plan import plan_frames
 from fewframes.kernels.kernel import is_on_gpu
 
@@ -80,7 +78,7 @@ class TestOnGpu(EngineTests):
     def is_taken(self, on_gpu, request, films):
         if "decodable" in request.fixturenames:
             stream = fewframes.probe(films(request.getfixturevalue("decodable"))).stream
-            if reason := nvdec_machine.refusal(stream):
+            if reason := nvcodec_capabilities.refusal(stream):
                 pytest.skip(reason)
 
 
@@ -89,7 +87,7 @@ class TestOnGpu(EngineTests):
 def test_batches_lie_on_the_gpu_and_are_those_in_memory(tmp_path, on_gpu, monkeypatch, format):
     write_film(tmp_path / "film.mp4", TINY)
     timeline = fewframes.probe(tmp_path / "film.mp4")
-    if nvdec_machine.refusal(timeline.stream):
+    if nvcodec_capabilities.refusal(timeline.stream):
         pytest.skip("this GPU does not take so small a film")
     size = None if format == "yuv" else (8, 24)
     made, report = given_by(timeline, np.arange(12), format, size)
@@ -116,7 +114,7 @@ def test_slices_go_to_several_decoders_that_are_kept(films, engines):
 
 
 def test_a_slice_with_more_pictures_than_a_room_has_comes_in_parts(films, engines, monkeypatch):
-    monkeypatch.setattr(nvdec, "AT_ONCE", 7)
+    monkeypatch.setattr(nvcodec_decode, "AT_ONCE", 7)
     timeline = fewframes.probe(films("x264_long_gop"))
     made, report = given_by(timeline, np.arange(100))
     assert [len(batch) for batch in made] == [7] * 14 + [2]
@@ -127,8 +125,8 @@ def test_a_slice_with_more_pictures_than_a_room_has_comes_in_parts(films, engine
 
 @pytest.mark.parametrize("most", [1, 3])
 def test_little_memory_is_enough(films, engines, monkeypatch, most):
-    monkeypatch.setattr(nvdec, "DECODED_BYTES", 1)
-    monkeypatch.setattr(nvdec, "ENCODED_BYTES", 1)
+    monkeypatch.setattr(nvcodec_decode, "DECODED_BYTES", 1)
+    monkeypatch.setattr(nvcodec_decode, "ENCODED_BYTES", 1)
     numbers = np.arange(90)
     made, report = given_by(fewframes.probe(films("x265_b")), numbers, decoders=most)
     assert [len(batch) for batch in made] == [1] * 90
@@ -137,10 +135,10 @@ def test_little_memory_is_enough(films, engines, monkeypatch, most):
 
 
 def test_a_decoder_that_waits_for_room_ends_when_it_is_left(films, engines, monkeypatch):
-    monkeypatch.setattr(nvdec, "AT_ONCE", 2)
+    monkeypatch.setattr(nvcodec_decode, "AT_ONCE", 2)
     timeline, report = fewframes.probe(films("x264_long_gop")), DecodeReport()
     runs = plan_frames(timeline, np.arange(260)).runs
-    made = nvdec.decode(timeline, runs, format="rgb", size=None, report=report)
+    made = nvcodec_decode.decode(timeline, runs, format="rgb", size=None, report=report)
     assert next(made).frame_numbers.tolist() == [0, 1]
     made.close()
     assert len(engines.packets) < 200

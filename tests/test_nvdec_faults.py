@@ -10,13 +10,11 @@ from nvdec_engines import given_by, put_in_place
 from on_gpu import need_gpu, to_host
 
 import fewframes
-from fewframes.bindings import (
-    cuda_stream,
-    ffmpeg_decode,
-    nvdec,
-    nvdec_machine,
-    nvdec_pool,
-)
+from fewframes.bindings.ffmpeg import decode as ffmpeg_decode
+from fewframes.bindings.nvcodec import capabilities as nvcodec_capabilities
+from fewframes.bindings.nvcodec import decode as nvcodec_decode
+from fewframes.bindings.nvcodec import nvcodec_cuda_stream as nvcodec_cuda_stream
+from fewframes.bindings.nvcodec import pool as nvcodec_pool
 from fewframes.decode.plan import plan_frames
 from fewframes.errors import MissingBackendError, UnsupportedStreamError
 from fewframes.kernels import gpu
@@ -29,7 +27,7 @@ def test_a_slice_that_lacks_a_picture_is_ffmpegs_from_there_on(films, engines, r
     engines.gives = lambda frame: frame.pts != 11
     numbers = np.arange(90) if is_wanted else np.setdiff1d(np.arange(90), [11, 41, 71])
     made, report = given_by(timeline, numbers, format="yuv")
-    assert set(report.passed_on) == {nvdec_pool.MISSING}
+    assert set(report.passed_on) == {nvcodec_pool.MISSING}
     ours = fewframes.read(timeline, frames=numbers, format="yuv")
     for at, plane in enumerate(ours.planes):
         assert np.array_equal(plane, np.concatenate([batch.planes[at] for batch in made]))
@@ -42,7 +40,7 @@ def test_a_last_picture_that_does_not_come_is_missed_though_nobody_wants_it(film
     assert run.feed[last] not in run.wanted
     engines.gives = lambda frame: frame.pts != len(run.feed) - 1
     made, report = given_by(timeline, [12])
-    assert report.passed_on == {nvdec_pool.MISSING: 1}
+    assert report.passed_on == {nvcodec_pool.MISSING: 1}
     assert [b.frame_numbers.tolist() for b in made] == [[12], []][: len(made)]
 
 
@@ -57,7 +55,7 @@ def test_what_is_compared_leans_on_few_pictures(films, engines, monkeypatch):
     monkeypatch.setattr(ffmpeg_decode, "decode", watched)
     given_by(timeline, np.arange(260))
     (run,) = [one for one in seen if one.feed[0] == 0]
-    assert run.wanted.tolist() == [run.feed[-1]] == [nvdec.AUDITED_AFTER]
+    assert run.wanted.tolist() == [run.feed[-1]] == [nvcodec_decode.AUDITED_AFTER]
     seen.clear()
     given_by(timeline, np.arange(260), is_compared=False)
     assert seen == []
@@ -66,7 +64,7 @@ def test_what_is_compared_leans_on_few_pictures(films, engines, monkeypatch):
 def test_rooms_are_used_again(films, engines, monkeypatch):
     made = []
     monkeypatch.setattr(gpu, "empty", lambda *how: made.append(how) or np.empty(*how))
-    monkeypatch.setattr(nvdec, "AT_ONCE", 4)
+    monkeypatch.setattr(nvcodec_decode, "AT_ONCE", 4)
     given_by(fewframes.probe(films("x264_no_b")), np.arange(90), decoders=2)
     assert len(made) <= 4
 
@@ -82,7 +80,7 @@ def test_a_picture_too_many_is_a_fault(films, engines, monkeypatch):
 
     monkeypatch.setattr(fake_nvdec.Decoder, "_stamped", twice)
     made, report = given_by(fewframes.probe(films("x264_pyramid")), np.arange(90), decoders=1)
-    assert report.passed_on == {nvdec_pool.MISSING: 1}
+    assert report.passed_on == {nvcodec_pool.MISSING: 1}
     assert np.concatenate([b.frame_numbers for b in made]).tolist() == list(range(90))
 
 
@@ -96,7 +94,7 @@ def test_pictures_that_are_not_ffmpegs_are_seen_in_the_first_slice(films, engine
     monkeypatch.setattr(fake_nvdec.Picture, "__init__", shifted)
     timeline = fewframes.probe(films("x264_pyramid"))
     made, report = given_by(timeline, np.arange(90), format="yuv")
-    assert report.passed_on == {nvdec.UNLIKE: 3}
+    assert report.passed_on == {nvcodec_decode.UNLIKE: 3}
     ours = fewframes.read(timeline, frames=np.arange(90), format="yuv")
     assert np.array_equal(ours.planes[2], np.concatenate([batch.planes[2] for batch in made]))
 
@@ -113,7 +111,7 @@ def test_a_decoder_that_refuses_packets_is_not_used_again(films, engines, monkey
 
     monkeypatch.setattr(fake_nvdec.Decoder, "Decode", failing)
     made, report = given_by(fewframes.probe(films("x264_pyramid")), np.arange(90), decoders=1)
-    assert report.passed_on == {nvdec_pool.REFUSED: 1}
+    assert report.passed_on == {nvcodec_pool.REFUSED: 1}
     assert np.concatenate([b.frame_numbers for b in made]).tolist() == list(range(90))
 
 
@@ -123,7 +121,7 @@ def test_a_decoder_that_cannot_be_made_is_no_hang(films, engines, monkeypatch):
 
     engines.CreateDecoder = refused
     made, report = given_by(fewframes.probe(films("x264_pyramid")), [3])
-    assert report.passed_on == {nvdec_pool.REFUSED: 1}
+    assert report.passed_on == {nvcodec_pool.REFUSED: 1}
     assert [b.frame_numbers.tolist() for b in made] == [[3]]
 
 
@@ -137,14 +135,14 @@ def test_pictures_of_another_form_are_ffmpegs(films, engines, monkeypatch):
 
     monkeypatch.setattr(fake_nvdec.Picture, "__init__", other)
     _, report = given_by(fewframes.probe(films("x264_pyramid")), [3])
-    assert report.passed_on == {nvdec_pool.MISSHAPED: 1}
+    assert report.passed_on == {nvcodec_pool.MISSHAPED: 1}
 
 
 @pytest.mark.usefixtures("engines")
 def test_a_film_that_is_damaged_is_ffmpegs(films):
     timeline = replace(fewframes.probe(films("x264_pyramid")), damage=("some of it",))
     made, report = given_by(timeline, [3, 70])
-    assert report.passed_on == {nvdec.DAMAGED: 2}
+    assert report.passed_on == {nvcodec_decode.DAMAGED: 2}
     assert [b.frame_numbers.tolist() for b in made] == [[3], [70]]
 
 
@@ -185,13 +183,15 @@ def test_what_a_gpu_does_not_know_is_refused_in_words(films, monkeypatch, caps, 
 def test_what_is_missing_is_said_with_its_cure(films, monkeypatch):
     seen = {"gpu": "there is no NVIDIA GPU", "package": None, "there": (), "version": "2.2.4"}
     nvc = fake_nvdec.stand_in()
-    monkeypatch.setattr(nvdec_machine.dali_machine, "gpu_facts", lambda: ((9, 0), seen["gpu"]))
-    monkeypatch.setattr(nvdec_machine, "find_spec", lambda name: seen["package"])
-    monkeypatch.setattr(nvdec_machine, "_is_there", lambda name: name in seen["there"])
-    monkeypatch.setattr(nvdec_machine, "library", lambda: nvc)
+    monkeypatch.setattr(
+        nvcodec_capabilities.dali_machine, "gpu_facts", lambda: ((9, 0), seen["gpu"])
+    )
+    monkeypatch.setattr(nvcodec_capabilities, "find_spec", lambda name: seen["package"])
+    monkeypatch.setattr(nvcodec_capabilities, "_is_there", lambda name: name in seen["there"])
+    monkeypatch.setattr(nvcodec_capabilities, "library", lambda: nvc)
 
     def said():
-        nvdec_machine.facts.cache_clear()
+        nvcodec_capabilities.facts.cache_clear()
         nvc.__version__ = seen["version"]
         with pytest.raises(MissingBackendError) as error:
             fewframes.read(films("x264_pyramid"), frames=[0], backend="nvdec", device="cuda")
@@ -203,11 +203,11 @@ def test_what_is_missing_is_said_with_its_cure(films, monkeypatch):
     seen["package"] = "there"
     assert "libnvcuvid.so.1" in said()
     assert "NVIDIA_DRIVER_CAPABILITIES=compute,utility,video" in said()
-    seen |= {"there": nvdec_machine.DRIVER, "version": "2.1.0"}
+    seen |= {"there": nvcodec_capabilities.DRIVER, "version": "2.1.0"}
     assert "2.1.0 is older than 2.2" in said()
-    monkeypatch.setattr(nvdec_machine, "library", lambda: 1 / 0)
+    monkeypatch.setattr(nvcodec_capabilities, "library", lambda: 1 / 0)
     assert "does not load" in said()
-    nvdec_machine.facts.cache_clear()
+    nvcodec_capabilities.facts.cache_clear()
 
 
 def test_a_device_of_another_name_is_refused(films):
@@ -220,7 +220,10 @@ def test_a_device_of_another_name_is_refused(films):
 @pytest.mark.skipif(IN_SIMULATOR, reason="it is the driver's")
 def test_a_stream_of_ones_own_copies_in_order():
     need_gpu()
-    stream, there = cuda_stream.Stream(), gpu.there(np.arange(12, dtype=np.uint8).reshape(3, 4))
+    stream, there = (
+        nvcodec_cuda_stream.Stream(),
+        gpu.there(np.arange(12, dtype=np.uint8).reshape(3, 4)),
+    )
     room = gpu.there(np.zeros((2, 3, 4), np.uint8))
     stream.copy(int(there.__cuda_array_interface__["data"][0]), room, 1)
     stream.finish()

@@ -11,14 +11,14 @@ from test_size_changes import write
 
 import fewframes
 from fewframes.bench.films import RECIPES, Film, write_film
-from fewframes.bindings.ffmpeg_cursor import Cursor
-from fewframes.bindings.nvdec_packets import CUT_OFF, EnginePackets, marked
-from fewframes.bindings.slice_packets import UnfitError
-from fewframes.decode.decoding import DecodeReport
+from fewframes.bindings.ffmpeg.cursor import Cursor
+from fewframes.bindings.ffmpeg.slice_packets import UnfitError
+from fewframes.bindings.nvcodec.packets import CUT_OFF, EnginePackets, marked
+from fewframes.decode.decoder import DecodeReport
 from fewframes.decode.plan import plan_frames
 from fewframes.decode.slices import slice_runs
 from fewframes.media.cropping import Crop
-from fewframes.media.fitness import CROPPED, FIELDS, RESIZED, SHIFTED, UNKNOWN, engine_fitness
+from fewframes.media.slice_checks import CROPPED, FIELDS, RESIZED, SHIFTED, UNKNOWN, engine_fitness
 
 
 def fed(timeline, numbers):

@@ -5,14 +5,14 @@ from objects_by_url import KEY, Wrapped, attempt_of, is_whole
 from stored import RECIPE, put
 
 import fewframes as ff
+from fewframes.checking.verify import verify_store
 from fewframes.errors import (
     CorruptStoreError,
     UnreachableStoreError,
 )
-from fewframes.runs.verifying import verify_store
-from fewframes.storage.objects import store_at
-from fewframes.storage.recipes import Recipe
-from fewframes.storage.removing import remove_videos
+from fewframes.store.object_store import store_at
+from fewframes.store.recipes import Recipe
+from fewframes.store.removal import remove_videos
 
 pytest.importorskip("obstore", reason="obstore is not installed; pip install 'fewframes[s3]'")
 

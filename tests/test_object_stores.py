@@ -12,19 +12,19 @@ from objects_by_url import Wrapped, is_whole, keys
 from stored import picture_of_row, put
 
 import fewframes as ff
-from fewframes.commands.cli import main
+from fewframes.checking.verify import verify_store
+from fewframes.cli.main import main
 from fewframes.errors import (
     MissingBackendError,
     UnreachableStoreError,
 )
-from fewframes.runs.verifying import verify_store
-from fewframes.storage import uploading
-from fewframes.storage.exporting import export_videos
-from fewframes.storage.layout import create_store
-from fewframes.storage.objects import store_at
-from fewframes.storage.removing import remove_videos
-from fewframes.storage.shards import WASTE
-from fewframes.storage.store import open_store
+from fewframes.store import object_writer
+from fewframes.store.dataset_export import export_videos
+from fewframes.store.layout import create_store
+from fewframes.store.object_store import store_at
+from fewframes.store.removal import remove_videos
+from fewframes.store.shard_reader import WASTE
+from fewframes.store.store import open_store
 
 pytest.importorskip("obstore", reason="obstore is not installed; pip install 'fewframes[s3]'")
 
@@ -152,7 +152,7 @@ def test_what_is_no_store_is_refused(bucket):
         ff.open("file:///tmp/corpus")
     with pytest.raises(ValueError, match="was a URL before it was made a Path; pass it as text"):
         ff.open(Path("s3://bucket/corpus"))
-    uploading.prepare(store_at(f"{bucket}/new"))
+    object_writer.prepare(store_at(f"{bucket}/new"))
     with pytest.raises(KeyError, match="no video 'x' in 's3://"):
         ff.open(f"{bucket}/new")["x"]
 

@@ -15,16 +15,16 @@ import fewframes as ff
 from fewframes.errors import (
     FewframesError,
 )
-from fewframes.storage import uploading
-from fewframes.storage.objects import Objects, store_at
-from fewframes.storage.removing import remove_videos
+from fewframes.store import object_writer
+from fewframes.store.object_store import Objects, store_at
+from fewframes.store.removal import remove_videos
 
 pytest.importorskip("obstore", reason="obstore is not installed; pip install 'fewframes[s3]'")
 
 
 def test_large_files_are_put_in_blocks_each_a_sign_of_life(bucket, monkeypatch):
-    monkeypatch.setattr(uploading, "WHOLE_BYTES", 1000)
-    monkeypatch.setattr(uploading, "BLOCK_BYTES", 100)
+    monkeypatch.setattr(object_writer, "WHOLE_BYTES", 1000)
+    monkeypatch.setattr(object_writer, "BLOCK_BYTES", 100)
     signs = []
     put(store_at(bucket), "film", tell=lambda: signs.append(1))
     sizes = [size for size, _ in ff.open(bucket)["film"].commit.files.values()]
@@ -89,8 +89,8 @@ def test_a_writer_may_die_at_any_request(bucket, is_made, monkeypatch):
         else:
             break
         assert is_whole(bucket)
-        monkeypatch.setattr(uploading, "OLD_SECONDS", -1.0)  # a day later
-        uploading.sweep_remote(store_at(bucket))
+        monkeypatch.setattr(object_writer, "OLD_SECONDS", -1.0)  # a day later
+        object_writer.sweep_remote(store_at(bucket))
         monkeypatch.undo()
         assert is_whole(bucket)
         assert len(keys(store_at(bucket))) == 8
@@ -102,7 +102,7 @@ def test_a_writer_may_die_at_any_request(bucket, is_made, monkeypatch):
 def test_a_writer_killed_before_its_commit_leaves_nothing_visible(bucket, monkeypatch):
     code = (
         "import os, signal, sys; sys.path.insert(0, sys.argv[2])\n"
-        "from stored import put; from fewframes.storage.objects import store_at\n"
+        "from stored import put; from fewframes.store.object_store import store_at\n"
         "from fewframes.bindings.obstore import Bucket\n"
         "real = Bucket.create\n"
         "def create(self, key, data):\n"
@@ -120,8 +120,8 @@ def test_a_writer_killed_before_its_commit_leaves_nothing_visible(bucket, monkey
     assert is_whole(bucket)
     assert len(keys(objects)) == 15, "a day has not passed"
     assert list((Path(os.environ["FEWFRAMES_CACHE"]) / "uploads/.attempts").iterdir()) == []
-    monkeypatch.setattr(uploading, "OLD_SECONDS", -1.0)
-    uploading.sweep_remote(objects)
+    monkeypatch.setattr(object_writer, "OLD_SECONDS", -1.0)
+    object_writer.sweep_remote(objects)
     assert len(keys(objects)) == 8
     assert is_whole(bucket)
 
@@ -158,7 +158,7 @@ def test_of_two_writers_at_once_one_wins_and_both_go_on(bucket):
         except BaseException as error:
             failed.append(error)
 
-    uploading.prepare(store_at(bucket))
+    object_writer.prepare(store_at(bucket))
     writers = [threading.Thread(target=write) for _ in range(2)]
     for writer in writers:
         writer.start()
@@ -188,7 +188,7 @@ def test_a_writer_that_comes_late_leaves_the_first_one_s_record(bucket):
 def test_a_fork_is_told_to_be_spawned(bucket):
     """It would wait for ever: obstore's threads stay with the parent."""
     code = (
-        "import os, sys; from fewframes.storage.objects import store_at\n"
+        "import os, sys; from fewframes.store.object_store import store_at\n"
         "store_at(sys.argv[1]).put('a', b'')\n"
         "if os.fork() == 0:\n"
         "    try: store_at(sys.argv[1]).get('a')\n"
@@ -213,7 +213,7 @@ def test_a_writer_whose_answer_was_lost_knows_its_own_record(bucket):
 
 
 def test_a_writer_that_was_asleep_gives_up(bucket, monkeypatch):
-    monkeypatch.setattr(uploading, "ASLEEP_SECONDS", -1.0)
+    monkeypatch.setattr(object_writer, "ASLEEP_SECONDS", -1.0)
     with pytest.raises(FewframesError, match="'film' was not put for hours; index it again"):
         put(store_at(bucket), "film")
     assert not is_whole(bucket)
@@ -231,7 +231,7 @@ def test_a_wrong_clock_sweeps_nobody_s_work(bucket):
         def create(self, key, data):
             if key.endswith("commit.json"):
                 before = keys(objects)
-                uploading.sweep_remote(Ahead(objects))
+                object_writer.sweep_remote(Ahead(objects))
                 seen.append(keys(objects) == before)
             return self.objects.create(key, data)
 

@@ -13,11 +13,11 @@ import pytest
 from click.testing import CliRunner
 
 import fewframes as ff
-from fewframes.commands.cli import main
+from fewframes.checking.verify import verify_film
+from fewframes.cli.main import main
 from fewframes.errors import UnreadableMediaError
+from fewframes.indexing.inputs import find_inputs
 from fewframes.naming import quoted
-from fewframes.runs.inputs import find_inputs
-from fewframes.runs.verifying import verify_film
 
 NAMES = [
     "2024-01-01T10:20:30",

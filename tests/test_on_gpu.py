@@ -13,15 +13,18 @@ from on_gpu import need_gpu, to_device
 
 import fewframes
 from fewframes.bench.films import RECIPES, write_film
-from fewframes.bindings import dali, dali_finish, dali_slices, dali_video
-from fewframes.decode.choosing import Asked
-from fewframes.decode.decoding import DecodeReport, decoder
+from fewframes.bindings.dali import decode as dali_decode
+from fewframes.bindings.dali import post_process as dali_post_process
+from fewframes.bindings.dali import video as dali_video
+from fewframes.bindings.ffmpeg import slice_streams as ffmpeg_slice_streams
+from fewframes.decode.backend_choice import Asked
+from fewframes.decode.decoder import DecodeReport, decoder
 from fewframes.decode.plan import plan_frames
+from fewframes.features.scan import scan
+from fewframes.indexing.pipeline import index_film
 from fewframes.kernels import gpu
-from fewframes.measure.scanning import scan
-from fewframes.runs.pipeline import index_film
-from fewframes.storage.recipes import Recipe
-from fewframes.storage.store import create_store, open_store
+from fewframes.store.recipes import Recipe
+from fewframes.store.store import create_store, open_store
 
 pytestmark = pytest.mark.gpu
 GPU, CPU = Asked("dali", "cuda"), Asked("dali", "cpu")
@@ -49,7 +52,9 @@ def by_ffmpeg(monkeypatch):
     need_gpu()
 
     play_gpu(monkeypatch, Pipeline)
-    monkeypatch.setattr(dali, "AUDIT_LEVELS", 30.0)  # so small a picture is nothing but edges
+    monkeypatch.setattr(
+        dali_decode, "AUDIT_LEVELS", 30.0
+    )  # so small a picture is nothing but edges
 
 
 @pytest.fixture
@@ -135,9 +140,9 @@ def test_a_slice_that_goes_to_ffmpeg_joins_those_on_the_gpu(film, monkeypatch):
             return super().given()
 
     timeline, written = fewframes.probe(film), []
-    stream_of = dali_slices.stream_of
+    stream_of = ffmpeg_slice_streams.stream_of
     monkeypatch.setattr(
-        dali_slices, "stream_of", lambda *what: written.append(what[1]) or stream_of(*what)
+        ffmpeg_slice_streams, "stream_of", lambda *what: written.append(what[1]) or stream_of(*what)
     )
     how = {"size": (8, 16), "dedup": 0.0, "asked": GPU}
     ours = scan(timeline, np.arange(12), **how)[0].table(timeline)[0]
@@ -154,7 +159,7 @@ def test_a_slice_that_goes_to_ffmpeg_joins_those_on_the_gpu(film, monkeypatch):
 
 
 def test_no_batch_is_larger_than_memory_for_it(film, traffic, monkeypatch):
-    monkeypatch.setattr(dali_finish, "AT_ONCE", 4)
+    monkeypatch.setattr(dali_post_process, "AT_ONCE", 4)
     timeline, report = fewframes.probe(film), DecodeReport()
     runs = plan_frames(timeline, np.arange(6)).runs
     how = {"format": "jpeg+rgb", "size": (8, 16), "report": report}

@@ -12,11 +12,11 @@ import pytest
 
 from fewframes.bench import policies as bench
 from fewframes.bench.films import Film, write_film
-from fewframes.bindings import ffmpeg_cursor
-from fewframes.choose.policies import POLICIES
-from fewframes.runs.pipeline import index_film
-from fewframes.storage.recipes import Recipe
-from fewframes.storage.store import open_store
+from fewframes.bindings.ffmpeg import cursor as ffmpeg_cursor
+from fewframes.indexing.pipeline import index_film
+from fewframes.selection.policies import POLICIES
+from fewframes.store.recipes import Recipe
+from fewframes.store.store import open_store
 
 FOOTAGE = ("bbb_480p_30s.mp4", "sam2_dog.mp4")
 

@@ -8,12 +8,12 @@ from objects_by_url import Wrapped, keys
 from stored import put
 
 import fewframes as ff
-from fewframes.storage.attempts import Attempt
-from fewframes.storage.layout import MARK, create_store
-from fewframes.storage.notes import NOTES
-from fewframes.storage.objects import store_at
-from fewframes.storage.removing import remove_videos
-from fewframes.storage.uploading import prepare, remove_remote
+from fewframes.store.journal import NOTES
+from fewframes.store.layout import MARK, create_store
+from fewframes.store.object_store import store_at
+from fewframes.store.object_writer import prepare, remove_remote
+from fewframes.store.removal import remove_videos
+from fewframes.store.staging import Attempt
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fewframes.choose.peaks import HALF_WIDTHS, loudest, standing_out, to_higher, view_numbers
-from fewframes.choose.selection import select
-from fewframes.media.table import FrameTable
+from fewframes.features.table import FrameTable
+from fewframes.selection.peaks import HALF_WIDTHS, loudest, standing_out, to_higher, view_numbers
+from fewframes.selection.selection import select
 
 quick = settings(max_examples=60, derandomize=True, deadline=None)
 SEEDS = st.integers(0, 2**32 - 1)

@@ -12,13 +12,13 @@ from pixel_films import write_raw_film
 
 import fewframes
 from fewframes.bench.films import Film, write_film
-from fewframes.bindings import ffmpeg_pixels
-from fewframes.commands.cli import main
-from fewframes.measure.signals import SIGNALS
-from fewframes.runs import verifying
-from fewframes.runs.pipeline import index_film
-from fewframes.runs.verifying import verify_film, verify_store
-from fewframes.storage.recipes import Recipe
+from fewframes.bindings.ffmpeg import pixels as ffmpeg_pixels
+from fewframes.checking import verify
+from fewframes.checking.verify import verify_film, verify_store
+from fewframes.cli.main import main
+from fewframes.features.signals import SIGNALS
+from fewframes.indexing.pipeline import index_film
+from fewframes.store.recipes import Recipe
 
 RECIPE = Recipe(fps=None, size="64", dedup=0)
 ROW_BYTES = {
@@ -53,7 +53,7 @@ class Wrong:
         return picture_hashes(picture, scaler)
 
 
-verifying_decoder, picture_hashes = verifying.decoder(), ffmpeg_pixels.picture_hashes
+verifying_decoder, picture_hashes = verify.decoder(), ffmpeg_pixels.picture_hashes
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def wrong(monkeypatch):
 
     def now():
         decoder = Wrong()
-        monkeypatch.setattr(verifying, "decoder", lambda: decoder.decode)
+        monkeypatch.setattr(verify, "decoder", lambda: decoder.decode)
         monkeypatch.setattr(ffmpeg_pixels, "picture_hashes", decoder.hashes)
 
     return now
@@ -149,7 +149,7 @@ def test_a_store_without_the_column_opens_lists_reads_and_verifies(film, tmp_pat
     assert CliRunner().invoke(main, ["ls", str(store)]).exit_code == 0
     (verdict,) = verify_store(store, [film])
     assert (verdict.compared, verdict.differences) == (75, ())
-    monkeypatch.setattr(verifying, "other_film", lambda *_: "")
+    monkeypatch.setattr(verify, "other_film", lambda *_: "")
     write_film(film, Film(frames=75, options={"g": "25", "crf": "35"}))
     assert len(verify_store(store, [film])[0].differences) == 75
 

@@ -19,9 +19,9 @@ from pixel_films import (
 )
 
 import fewframes
-from fewframes.bindings.ffmpeg_hashes import picture_hashes
-from fewframes.bindings.ffmpeg_pixels import Pixels
-from fewframes.bindings.ffmpeg_planes import planar
+from fewframes.bindings.ffmpeg.hashes import picture_hashes
+from fewframes.bindings.ffmpeg.pixels import Pixels
+from fewframes.bindings.ffmpeg.planes import planar
 from fewframes.errors import UnsupportedStreamError
 from fewframes.media.timeline import example_timeline
 

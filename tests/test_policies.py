@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fewframes.choose.selection import Selection, select
-from fewframes.media.table import FrameTable
+from fewframes.features.table import FrameTable
+from fewframes.selection.selection import Selection, select
 
 quick = settings(max_examples=60, derandomize=True, deadline=None)
 

@@ -13,10 +13,10 @@ from stored import HEIGHT, KILLED_AT_A_STEP, RECIPE, WIDTH, film, jpeg, put, tab
 
 from fewframes.media.source import Source
 from fewframes.media.timeline import Timeline
-from fewframes.storage.publishing import VideoWriter
-from fewframes.storage.recipes import Recipe
-from fewframes.storage.standing import find_published, find_same_source
-from fewframes.storage.store import open_store
+from fewframes.store.recipes import Recipe
+from fewframes.store.standing import find_published, find_same_source
+from fewframes.store.store import open_store
+from fewframes.store.writer import VideoWriter
 
 
 def test_an_attempt_without_commit_leaves_no_trace(tmp_path):

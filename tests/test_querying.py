@@ -10,11 +10,11 @@ from stored import RECIPE, put
 
 import fewframes as ff
 from fewframes.bindings import duckdb_where
-from fewframes.commands.cli import main
+from fewframes.cli.main import main
 from fewframes.errors import MissingBackendError
-from fewframes.storage.catalogue_rows import COLUMNS
-from fewframes.storage.compacting import compact
-from fewframes.storage.recipes import Recipe
+from fewframes.store.catalogue_rows import COLUMNS
+from fewframes.store.compaction import compact
+from fewframes.store.recipes import Recipe
 
 STRANGE = "ward 3/caf\udce9"
 
@@ -174,7 +174,7 @@ def test_json_and_parquet_have_all_columns_of_every_video(store, tmp_path):
 
 
 def test_a_store_by_url_is_queried_too(bucket):
-    from fewframes.storage.objects import store_at
+    from fewframes.store.object_store import store_at
 
     put(store_at(bucket), "a")
     put(store_at(bucket), "b", frames=10)
@@ -182,8 +182,8 @@ def test_a_store_by_url_is_queried_too(bucket):
 
 
 def test_films_that_failed_twice_are_rows_until_they_are_indexed(tmp_path, bucket):
-    from fewframes.runs.quarantine import Quarantine
-    from fewframes.storage.objects import store_at
+    from fewframes.indexing.quarantine import Quarantine
+    from fewframes.store.object_store import store_at
 
     (tmp_path / "film.mp4").write_bytes(bytes(123))
     for where in (tmp_path / "s", store_at(bucket)):

@@ -10,12 +10,12 @@ from durability import contents
 
 import fewframes as ff
 from fewframes.bench.films import Film, write_film
-from fewframes.decode.choosing import Asked
-from fewframes.runs import pipeline
-from fewframes.runs.pipeline import Scan
-from fewframes.runs.tasks import FilmTask, perform
-from fewframes.storage.objects import store_at
-from fewframes.storage.recipes import Recipe
+from fewframes.decode.backend_choice import Asked
+from fewframes.indexing import pipeline
+from fewframes.indexing.pipeline import Scan
+from fewframes.indexing.tasks import FilmTask, perform
+from fewframes.store.object_store import store_at
+from fewframes.store.recipes import Recipe
 
 FINE = 1e-6
 """So little effort is worth a range here: a film is cut wherever it can be."""
@@ -152,7 +152,7 @@ def test_a_range_survives_that_its_film_is_published_or_refused_meanwhile(
 
 
 def test_removing_a_video_removes_what_is_done_of_it(films, tmp_path):
-    from fewframes.storage.removing import remove_videos
+    from fewframes.store.removal import remove_videos
 
     perform(FilmTask(films("x264_no_b"), tmp_path / "s", "a", Recipe(fps=10, size="64")))
     perform(task_of(films("x264_no_b"), tmp_path / "s", part=0, recipe=Recipe(size="80")))

@@ -15,9 +15,9 @@ from soak_films import write_hook
 
 import fewframes as ff
 from fewframes.bench.films import Film, write_film
-from fewframes.commands.cli import main
+from fewframes.cli.main import main
 from fewframes.errors import MissingBackendError, StoreAwayError
-from fewframes.runs.patience import Patience
+from fewframes.indexing.retry import Patience
 
 SMALL = Film(frames=30, size=(48, 80), options={"g": "15"})
 
@@ -99,7 +99,7 @@ def test_without_ray_the_message_says_what_to_install(films, tmp_path, monkeypat
 
 
 def test_another_version_on_a_node_is_an_error():
-    from fewframes.bindings.ray_run import _call_there
+    from fewframes.bindings.ray_workers import _call_there
 
     kind, error = _call_there("0.0.0", (1 << 30, 5.0, False), len, ("ab",), {})
     assert kind == "error"
@@ -107,7 +107,7 @@ def test_another_version_on_a_node_is_an_error():
 
 
 def test_a_run_waits_for_an_object_store_once_and_then_fails_at_once(monkeypatch):
-    monkeypatch.setattr("fewframes.runs.patience.FIRST_SECONDS", 0.0)
+    monkeypatch.setattr("fewframes.indexing.retry.FIRST_SECONDS", 0.0)
     asked = []
 
     def ask(*answers):

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from stored import HEIGHT, WIDTH, array_of, encoded, picture_of_row, put
 
-from fewframes.commands.describing import video_facts
-from fewframes.storage import shards
-from fewframes.storage.pictures import CODECS, picture_codec
-from fewframes.storage.shard_format import SHARD_FRAMES
-from fewframes.storage.shard_writing import ShardWriter
-from fewframes.storage.shards import ShardReader
-from fewframes.storage.store import open_store
+from fewframes.cli.formatting import video_facts
+from fewframes.store import shard_reader
+from fewframes.store.codecs import CODECS, picture_codec
+from fewframes.store.shard_format import SHARD_FRAMES
+from fewframes.store.shard_reader import ShardReader
+from fewframes.store.shard_writer import ShardWriter
+from fewframes.store.store import open_store
 
 COUNT = 4 * SHARD_FRAMES
 
@@ -36,7 +36,7 @@ def calls(monkeypatch):
             seen.append((start, len(data) if name == "pread" else data))
             return data
 
-        monkeypatch.setattr(shards.os, name, call)
+        monkeypatch.setattr(shard_reader.os, name, call)
 
     note("pread", os.pread)
     note("preadv", os.preadv)
@@ -78,13 +78,15 @@ def test_neighbours_are_joined_only_while_little_is_read_in_vain():
     offsets = np.array(
         [0, 100, 200, 400, *range(500, 1100, 100), 1300, 1500, *range(2000, 2800, 100)]
     )
-    runs = list(shards._cut(offsets[: len(sizes)], sizes, 10_000))
+    runs = list(shard_reader._cut(offsets[: len(sizes)], sizes, 10_000))
     for at in runs:
         span = offsets[at][-1] + 100 - offsets[at][0]
         assert span <= sizes[at].sum() * 1.125
     assert sum(at.stop - at.start for at in runs) == 20
     assert max(at.stop - at.start for at in runs) > 3
-    assert all(at.stop - at.start == 1 for at in shards._cut(offsets.tolist(), sizes.tolist(), 0))
+    assert all(
+        at.stop - at.start == 1 for at in shard_reader._cut(offsets.tolist(), sizes.tolist(), 0)
+    )
 
 
 def test_threads_share_a_reader(arrays):
@@ -175,7 +177,7 @@ def test_distinct_takes_each_stored_picture_once(tmp_path):
 
 
 def test_a_group_of_a_newer_format_is_refused(tmp_path, monkeypatch):
-    from fewframes.storage import layout
+    from fewframes.store import layout
 
     put(tmp_path / "s", "film")
     videos = open_store(tmp_path / "s")

@@ -28,11 +28,11 @@ from fewframes.bench.measures import (
     nearest_cosines,
     uniform_expected,
 )
-from fewframes.choose.facility import unit_rows
-from fewframes.choose.policies import POLICIES
-from fewframes.choose.selection import select
-from fewframes.commands.cli import main
-from fewframes.media.table import FrameTable
+from fewframes.cli.main import main
+from fewframes.features.table import FrameTable
+from fewframes.selection.facility import unit_rows
+from fewframes.selection.policies import POLICIES
+from fewframes.selection.selection import select
 
 quick = settings(max_examples=80, derandomize=True, deadline=None)
 SEEDS = st.integers(0, 2**32 - 1)
@@ -234,7 +234,7 @@ def test_unknown_lengths_and_no_videos_are_refused():
 def place(tmp_path_factory):
     """A store of one generated film with its planted events, graded and asked for."""
     import fewframes as ff
-    from fewframes.bench.procedure import make_procedure
+    from fewframes.bench.synthetic import make_procedure
 
     folder = tmp_path_factory.mktemp("recall")
     planted = make_procedure(folder / "film.mp4", seed=1, minutes=2.0)

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import fewframes as ff
-from fewframes.choose.sampling import SCAN_SIZE
-from fewframes.measure.scanning import frames_at_rate, scan
+from fewframes.features.scan import frames_at_rate, scan
 from fewframes.media.sizes import output_size
-from fewframes.storage.recipes import DEDUP
+from fewframes.sampling import SCAN_SIZE
+from fewframes.store.recipes import DEDUP
 
 FPS = 24
 SIZE = (270, 480)

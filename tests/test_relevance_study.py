@@ -7,8 +7,8 @@ from fewframes.bench.annotations import Annotation, Event
 from fewframes.bench.evaluation import Subject
 from fewframes.bench.markey import markey, markey_anchors
 from fewframes.bench.relevance import METHODS, NOISES, questions_of, study
-from fewframes.choose.facility import unit_rows
-from fewframes.media.table import FrameTable
+from fewframes.features.table import FrameTable
+from fewframes.selection.facility import unit_rows
 
 
 def film(seed=0, n=400):

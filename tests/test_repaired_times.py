@@ -13,11 +13,11 @@ from stored import film, put
 
 import fewframes as ff
 from fewframes.bench.films import Film, write_film
-from fewframes.commands.cli import main
-from fewframes.commands.describing import video_facts
+from fewframes.cli.formatting import video_facts
+from fewframes.cli.main import main
+from fewframes.indexing.reporting import Reporter
 from fewframes.media.timeline import NO_PTS
-from fewframes.runs.progress import Reporter
-from fewframes.serve.neighbours import with_neighbours
+from fewframes.models.neighbours import with_neighbours
 
 HALF = Film(frames=20, size=(96, 128), suffix=".ts", ticks=1, options={"g": "10"})
 NOTE = "the clock starts again at frame 20 (0.800 s)"

@@ -10,13 +10,13 @@ from stored import put
 
 import fewframes as ff
 from fewframes.bench.films import Film, write_film
-from fewframes.commands.cli import main
+from fewframes.checking.verify import verify_store
+from fewframes.cli.main import main
 from fewframes.errors import CorruptStoreError
-from fewframes.runs.verifying import verify_store
-from fewframes.storage.commits import read_commit, write_commit
-from fewframes.storage.compacting import compact
-from fewframes.storage.notes import notes_of
-from fewframes.storage.recipes import Recipe
+from fewframes.store.compaction import compact
+from fewframes.store.journal import notes_of
+from fewframes.store.manifest import read_commit, write_commit
+from fewframes.store.recipes import Recipe
 
 
 @pytest.fixture

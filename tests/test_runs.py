@@ -9,9 +9,9 @@ from click.testing import CliRunner
 
 import fewframes as ff
 from fewframes.bench.films import Film, write_film
-from fewframes.commands.cli import main
-from fewframes.runs.finding import find_films
-from fewframes.runs.narrowing import narrowed
+from fewframes.cli.main import main
+from fewframes.indexing.discovery import find_films
+from fewframes.indexing.filters import narrowed
 
 LONG = Film(frames=600, options={"g": "25"})
 

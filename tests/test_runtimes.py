@@ -9,11 +9,11 @@ import pytest
 import upstream
 from stored import put
 
-from fewframes.choose.policies import POLICIES
-from fewframes.choose.runtimes import torch_arange, torch_linspace
-from fewframes.choose.selection import select
-from fewframes.media.table import Film, FrameTable
-from fewframes.storage.store import open_store
+from fewframes.features.table import Film, FrameTable
+from fewframes.selection.policies import POLICIES
+from fewframes.selection.runtimes import torch_arange, torch_linspace
+from fewframes.selection.selection import select
+from fewframes.store.store import open_store
 
 RUNTIMES = [name.removeprefix("runtime:") for name, row in POLICIES.items() if row.is_runtime]
 GOLDEN = json.loads(upstream.GOLDEN.read_text())

@@ -9,16 +9,16 @@ from click.testing import CliRunner
 
 import fewframes as ff
 from fewframes.bench.films import Film, write_film
-from fewframes.commands.cli import main
+from fewframes.cli.main import main
 from fewframes.errors import CrashedError, UnreadableMediaError
-from fewframes.runs.effort import Effort
-from fewframes.runs.looking import Look
-from fewframes.runs.quarantine import Quarantine
-from fewframes.runs.schedule import MOST_PART_BYTES, Schedule
-from fewframes.runs.tally import Tally
-from fewframes.runs.tasks import FilmTask
-from fewframes.storage.outcomes import Outcome
-from fewframes.storage.recipes import Recipe
+from fewframes.indexing.cost_model import Effort
+from fewframes.indexing.estimate import Look
+from fewframes.indexing.progress import Tally
+from fewframes.indexing.quarantine import Quarantine
+from fewframes.indexing.results import Outcome
+from fewframes.indexing.scheduler import MOST_PART_BYTES, Schedule
+from fewframes.indexing.tasks import FilmTask
+from fewframes.store.recipes import Recipe
 
 CRASH = CrashedError("the decoding process died (SIGSEGV)")
 

@@ -15,17 +15,17 @@ from stored import film, put
 
 import fewframes as ff
 from fewframes.bench.films import Film, write_film
-from fewframes.commands.cli import main
+from fewframes.checking.verify import verify_store
+from fewframes.cli.main import main
 from fewframes.errors import UnwritableStoreError
-from fewframes.media.table import Film as FilmFacts
-from fewframes.media.table import FrameTable
-from fewframes.runs.forecast import forecast
-from fewframes.runs.verifying import verify_store
-from fewframes.storage.compacting import compact
-from fewframes.storage.gaps import stepped_over
-from fewframes.storage.objects import store_at
-from fewframes.storage.recipes import Recipe
-from fewframes.storage.standing import what_stands
+from fewframes.features.table import Film as FilmFacts
+from fewframes.features.table import FrameTable
+from fewframes.indexing.forecast import forecast
+from fewframes.store.compaction import compact
+from fewframes.store.gaps import stepped_over
+from fewframes.store.object_store import store_at
+from fewframes.store.recipes import Recipe
+from fewframes.store.standing import what_stands
 
 
 def run(*words):

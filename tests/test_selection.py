@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from fewframes.choose.policies import POLICIES
-from fewframes.choose.selection import Selection, select
-from fewframes.media.table import FrameTable
+from fewframes.features.table import FrameTable
+from fewframes.selection.policies import POLICIES
+from fewframes.selection.selection import Selection, select
 
 quick = settings(max_examples=60, derandomize=True, deadline=None)
 EXACT = [name for name, row in POLICIES.items() if not row.is_runtime]

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 import fewframes as ff
+from fewframes.agents.session import BudgetSpentError, Session
+from fewframes.agents.tools import answer, anthropic_tools, call, openai_tools
 from fewframes.bench.films import Film, write_film
 from fewframes.errors import StaleIndexError
-from fewframes.serve.session import BudgetSpentError, Session
-from fewframes.serve.tools import answer, anthropic_tools, call, openai_tools
-from fewframes.storage.embedding import named_embedder
+from fewframes.store.embedding import named_embedder
 
 
 @pytest.fixture(scope="module")

@@ -3,10 +3,10 @@
 import pytest
 
 import fewframes as ff
+from fewframes.agents.session import BudgetSpentError, Session
+from fewframes.agents.tools import LONGEST_SIDE, call
 from fewframes.bench.films import Film, write_film
-from fewframes.serve.models import RUNTIMES, tokens
-from fewframes.serve.session import BudgetSpentError, Session
-from fewframes.serve.tools import LONGEST_SIDE, call
+from fewframes.models.runtimes import RUNTIMES, tokens
 
 
 @pytest.fixture(scope="module")

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from stored import HEIGHT, WIDTH, array_of, jpeg
 
 from fewframes.errors import CorruptStoreError
-from fewframes.storage.pictures import Jpeg
-from fewframes.storage.shard_format import SHARD_FRAMES
-from fewframes.storage.shard_writing import ShardWriter
-from fewframes.storage.shards import ShardReader
+from fewframes.store.codecs import Jpeg
+from fewframes.store.shard_format import SHARD_FRAMES
+from fewframes.store.shard_reader import ShardReader
+from fewframes.store.shard_writer import ShardWriter
 
 
 @pytest.fixture(scope="module")

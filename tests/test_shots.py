@@ -9,10 +9,10 @@ import pytest
 
 import fewframes as ff
 from fewframes.bench.shots import Labels, read_labels, score
-from fewframes.choose.sampling import scan_table
-from fewframes.decode.decoding import decoder
+from fewframes.decode.decoder import decoder
 from fewframes.errors import UnreadableMediaError
-from fewframes.measure.boundaries import CONTRAST, LAG_LAYOUT, LAG_TONE, LAYOUT, TONE, gradual
+from fewframes.features.shots import CONTRAST, LAG_LAYOUT, LAG_TONE, LAYOUT, TONE, gradual
+from fewframes.sampling import scan_table
 
 FPS = 25
 H, W = 180, 320
@@ -129,7 +129,7 @@ def test_frames_that_come_late_are_no_shot(everything, monkeypatch):
                 yield from held
 
     expected = ff.shots(everything).first_frames
-    monkeypatch.setattr("fewframes.measure.boundaries.decoder", lambda: late)
+    monkeypatch.setattr("fewframes.features.shots.decoder", lambda: late)
     np.testing.assert_array_equal(ff.shots(everything).first_frames, expected)
 
 

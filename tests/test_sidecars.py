@@ -12,12 +12,12 @@ import pytest
 import zarr
 from stored import KILLED_AT_A_STEP, picture_of_row, put
 
-from fewframes.choose.selection import select
+from fewframes.checking.verify import verify_store
 from fewframes.errors import CorruptStoreError, StaleIndexError
-from fewframes.runs.verifying import verify_store
-from fewframes.storage import sidecars
-from fewframes.storage.embedding import Identity, named_embedder
-from fewframes.storage.store import open_store
+from fewframes.selection.selection import select
+from fewframes.store import sidecars
+from fewframes.store.embedding import Identity, named_embedder
+from fewframes.store.store import open_store
 
 DIM = 6
 COLOURS = {"red": [1, 0, 0, 0, 0, 0], "green": [0, 1, 0, 0, 0, 0]}

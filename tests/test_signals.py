@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 import fewframes as ff
-from fewframes.choose.sampling import scan_table
-from fewframes.measure.patches import changed_patches
-from fewframes.measure.redundancy import familiarity
-from fewframes.measure.scanning import Rows, frames_of
-from fewframes.measure.signals import KEPT, SIGNALS, SignalPass
-from fewframes.measure.spans import black_spans, frozen_spans
-from fewframes.media.table import FrameTable
-from fewframes.storage.recipes import DEDUP
+from fewframes.features.patches import changed_patches
+from fewframes.features.redundancy import familiarity
+from fewframes.features.scan import Rows, frames_of
+from fewframes.features.signals import KEPT, SIGNALS, SignalPass
+from fewframes.features.spans import black_spans, frozen_spans
+from fewframes.features.table import FrameTable
+from fewframes.sampling import scan_table
+from fewframes.store.recipes import DEDUP
 
 HEIGHT, WIDTH = 252, 448
 

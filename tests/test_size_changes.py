@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import fewframes
+from fewframes.checking.verify import verify_film
 from fewframes.decode.fitting import fitted_box
 from fewframes.errors import DamagedFrameError
-from fewframes.runs.verifying import verify_film
 
 LANDSCAPE, PORTRAIT, HALF = (180, 320), (320, 180), (90, 160)
 EACH = 8

@@ -12,11 +12,11 @@ from click.testing import CliRunner
 
 import fewframes as ff
 from fewframes.bench.films import Film, write_film
-from fewframes.commands.cli import main
+from fewframes.checking.verify import verify_store
+from fewframes.cli.main import main
 from fewframes.errors import NoSpaceError
-from fewframes.runs.space import predict_bytes
-from fewframes.runs.verifying import verify_store
-from fewframes.storage.recipes import Recipe
+from fewframes.indexing.disk_space import predict_bytes
+from fewframes.store.recipes import Recipe
 
 NOISY = Film(frames=75, size=(288, 512), options={"g": "25"})
 

@@ -17,8 +17,8 @@ from stored import film, picture_of_row, put, table_of
 
 from fewframes.errors import CorruptStoreError
 from fewframes.naming import nearest
-from fewframes.storage.recipes import FORMAT_VERSION
-from fewframes.storage.store import create_store, open_store
+from fewframes.store.recipes import FORMAT_VERSION
+from fewframes.store.store import create_store, open_store
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,8 @@ from on_gpu import need_gpu, to_device
 from simplejpeg import decode_jpeg
 from stored import indexed
 
-from fewframes.bindings import dali_jpeg, dali_machine
+from fewframes.bindings.dali import capabilities as dali_capabilities
+from fewframes.bindings.dali import jpeg as dali_jpeg
 from fewframes.errors import MissingBackendError
 from fewframes.kernels import axis_taps, gpu, resize
 
@@ -26,8 +27,8 @@ def by_libjpeg(monkeypatch):
 
     monkeypatch.setattr(dali_jpeg, "_decoded", decoded)
     monkeypatch.setattr(dali_jpeg, "_pipeline", lambda *_: None)
-    monkeypatch.setattr(dali_machine, "require_here", lambda device: "2.4")
-    monkeypatch.setattr(dali_machine, "require_gpu", lambda: None)
+    monkeypatch.setattr(dali_capabilities, "require_here", lambda device: "2.4")
+    monkeypatch.setattr(dali_capabilities, "require_gpu", lambda: None)
 
 
 @pytest.fixture

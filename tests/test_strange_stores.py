@@ -14,15 +14,15 @@ from hostile_mutations import reseal, sealed
 from stored import put
 
 import fewframes as ff
-from fewframes.commands.cli import main
+from fewframes.cli.main import main
 from fewframes.errors import CorruptStoreError
-from fewframes.serve.clips import ClipPlan
-from fewframes.storage.attempts import OLD_SECONDS, _idle_seconds
-from fewframes.storage.catalogue import snapshot_files
-from fewframes.storage.compacting import compact
-from fewframes.storage.recipes import Recipe
-from fewframes.storage.record_rules import is_failure
-from fewframes.storage.untrusted import remove_tree
+from fewframes.store.catalogue import snapshot_files
+from fewframes.store.compaction import compact
+from fewframes.store.recipes import Recipe
+from fewframes.store.record_rules import is_failure
+from fewframes.store.staging import OLD_SECONDS, _idle_seconds
+from fewframes.store.untrusted import remove_tree
+from fewframes.training.clips import ClipPlan
 
 DEEP = 1500
 """Folders in folders: more than Python calls may be nested."""

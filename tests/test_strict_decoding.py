@@ -10,14 +10,14 @@ from media_fuzzer import luma_hash
 
 import fewframes as ff
 from fewframes.bench.films import Film, write_film
-from fewframes.bindings.ffmpeg_decode import LINEAR_TRIES
-from fewframes.decode.choosing import Asked
-from fewframes.decode.decoding import DecodeReport, decoder
+from fewframes.bindings.ffmpeg.decode import LINEAR_TRIES
+from fewframes.decode.backend_choice import Asked
+from fewframes.decode.decoder import DecodeReport, decoder
 from fewframes.decode.plan import plan_frames
 from fewframes.errors import DamagedFrameError
-from fewframes.runs.pipeline import Scan
-from fewframes.runs.tasks import FilmTask, perform
-from fewframes.storage.recipes import Recipe
+from fewframes.indexing.pipeline import Scan
+from fewframes.indexing.tasks import FilmTask, perform
+from fewframes.store.recipes import Recipe
 
 GROUP = 7
 FILM = Film(

@@ -8,12 +8,12 @@ import pytest
 from click.testing import CliRunner
 
 from fewframes.bench import readers
+from fewframes.bench.correctness import in_order, shown_frame, thumbnail, wrong_words
 from fewframes.bench.films import Film, write_film
-from fewframes.bench.judging import in_order, shown_frame, thumbnail, wrong_words
 from fewframes.bench.readers import READERS, Setting, ours, pyav_in_order, pyav_seeking
 from fewframes.bench.report import reading_chart
 from fewframes.bench.throughput import WORKLOADS, beside_best
-from fewframes.commands.cli import main
+from fewframes.cli.main import main
 
 
 @pytest.fixture(scope="module")

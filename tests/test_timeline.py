@@ -11,11 +11,11 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import fewframes
-import fewframes.bindings.ffmpeg
-from fewframes.decode.verified import in_order_of
+import fewframes.bindings.ffmpeg.demux
+from fewframes.files.probing import identify, read_timeline
+from fewframes.files.verified import in_order_of
 from fewframes.media import timeline_cache
 from fewframes.media.prediction import best_effort_times
-from fewframes.media.probing import identify, read_timeline
 from fewframes.media.timeline import NO_PTS, Timeline, example_timeline
 
 TIME_BASES = [Fraction(1, 25), Fraction(1001, 30000), Fraction(1, 90000), Fraction(1, 1000)]
@@ -96,7 +96,7 @@ def no_reading(monkeypatch):
     def refuse(*args):
         raise AssertionError("the packets were read again")
 
-    monkeypatch.setattr(fewframes.bindings.ffmpeg, "read_packets", refuse)
+    monkeypatch.setattr(fewframes.bindings.ffmpeg.demux, "read_packets", refuse)
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def touch(film, monkeypatch):
 
 
 def update_ffmpeg(film, monkeypatch):
-    monkeypatch.setattr(fewframes.bindings.ffmpeg, "VERSIONS", "av 99, ffmpeg 99")
+    monkeypatch.setattr(fewframes.bindings.ffmpeg.demux, "VERSIONS", "av 99, ffmpeg 99")
 
 
 def change_format(film, monkeypatch):

@@ -10,8 +10,8 @@ from click.testing import CliRunner
 
 import fewframes as ff
 from fewframes.bench.films import RECIPES, Film, write_film
-from fewframes.commands.cli import main
-from fewframes.runs.verifying import verify_film, verify_store
+from fewframes.checking.verify import verify_film, verify_store
+from fewframes.cli.main import main
 
 FILM = Film(frames=75, size=(144, 256), options={"g": "25"})
 

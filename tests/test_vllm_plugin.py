@@ -13,7 +13,7 @@ import pytest
 
 import fewframes as ff
 from fewframes.bench.films import Film, write_film
-from fewframes.bindings.vllm_plugin import MODEL, ROOT, Address, load, register
+from fewframes.bindings.vllm.plugin import MODEL, ROOT, Address, load, register
 
 WATCHED = []
 
@@ -122,7 +122,7 @@ def test_vllm_finds_the_plug_in():
     found = {point.name: point.value for point in entry_points(group="vllm.general_plugins")}
     if not found:
         pytest.skip("the package is not installed, so it has no entry points")
-    assert found["fewframes"] == "fewframes.bindings.vllm_plugin:register"
+    assert found["fewframes"] == "fewframes.bindings.vllm.plugin:register"
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -181,7 +181,7 @@ def test_zero_is_a_value(root):
 
 
 def test_pictures_are_decoded_at_the_size_asked_for_alone(root, monkeypatch):
-    from fewframes.storage.shards import ShardReader
+    from fewframes.store.shard_reader import ShardReader
 
     sizes, read = [], ShardReader.read
 
@@ -195,8 +195,8 @@ def test_pictures_are_decoded_at_the_size_asked_for_alone(root, monkeypatch):
 
 
 def test_an_address_gives_a_bounded_number_of_bytes(root, monkeypatch):
-    from fewframes.bindings import vllm_plugin
-    from fewframes.storage.shards import ShardReader
+    from fewframes.bindings.vllm import plugin as vllm_plugin
+    from fewframes.store.shard_reader import ShardReader
 
     monkeypatch.setattr(vllm_plugin, "MOST_BYTES", 2 * 8 * 96 * 128 * 3)
     assert 8 <= len(load(f"{CASE}?k=8")[0]) <= 16  # some twice, as this model fuses two

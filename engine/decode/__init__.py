@@ -1,1 +1,1 @@
-"""From wanted frames to exact pictures: the plan, who decodes, and the batch of frames."""
+"""From requested frames to exact pictures: the plan, the decoder protocol, the choice of a backend, the batch."""

@@ -1,1 +1,1 @@
-"""From a file to its timeline: packets, times and what the bitstream says, nothing decoded."""
+"""From bytes to facts: packets, times and headers; nothing is decoded."""

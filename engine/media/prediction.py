@@ -22,8 +22,8 @@ from fewframes.media.source import Source
 from fewframes.media.timeline import NO_PTS, Packets, Timeline
 
 if TYPE_CHECKING:
-    from fewframes.bindings.ffmpeg import Demuxed
-    from fewframes.bindings.ffmpeg_order import Decoded
+    from fewframes.bindings.ffmpeg.demux import Demuxed
+    from fewframes.bindings.ffmpeg.order import Decoded
 
 STORES_PTS = frozenset(
     ("mov", "matroska", "flv", "mpegts", "mpeg", "ogg", "nut", "mxf", "gxf", "ivf", "wtv", "dash")
@@ -70,7 +70,7 @@ def _provisional(source: Source, film: "Demuxed", rows: I64) -> Timeline:
 
 def _has_times(timeline: Timeline, film: "Demuxed") -> bool:
     """Whether the container says when pictures are shown; a stretch is decoded if in doubt."""
-    from fewframes.bindings.ffmpeg_order import decoded_order
+    from fewframes.bindings.ffmpeg.order import decoded_order
 
     pts = film.packets.pts[film.packets.is_frame]
     if (pts == NO_PTS).any():
@@ -91,7 +91,7 @@ def _by_decoder(timeline: Timeline, film: "Demuxed") -> Timeline:
 
     A packet that gives no picture, without a complaint, is no frame.
     """
-    from fewframes.bindings.ffmpeg_order import decoded_order
+    from fewframes.bindings.ffmpeg.order import decoded_order
 
     decoded = decoded_order(timeline, [Stretch(0, len(film.packets))])
     came, came_with = decoded.columns()
@@ -154,7 +154,7 @@ def _with_decoded(
     timeline: Timeline, film: "Demuxed", guess: Order, stretches: list[Stretch]
 ) -> Timeline:
     """Settles order, beginning and torn packets by what the decoder gives of the stretches."""
-    from fewframes.bindings.ffmpeg_order import decoded_order
+    from fewframes.bindings.ffmpeg.order import decoded_order
 
     decoded = decoded_order(timeline, stretches)
     rows, _ = decoded.columns()

@@ -102,7 +102,7 @@ def _file(source: Source, stream: int | None) -> Path | None:
 
 
 def _key(source: Source) -> dict[str, Any]:
-    from fewframes.bindings.ffmpeg import VERSIONS
+    from fewframes.bindings.ffmpeg.demux import VERSIONS
 
     return {
         "format": FORMAT,

@@ -1,0 +1,71 @@
+"""PyAV: in which order does the decoder give the pictures of a stretch of packets?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from fewframes.arrays import I64
+from fewframes.bindings.ffmpeg.cursor import Cursor, LandingError
+from fewframes.bindings.ffmpeg.log import complaints, is_harmless
+from fewframes.media.order import Stretch
+from fewframes.media.timeline import NO_PTS, Timeline
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What came out of stretches, in the decoder's order."""
+
+    rows: list[int] = field(default_factory=list)
+    """The packet of each picture, each packet once."""
+    dts: list[int] = field(default_factory=list)
+    """The decode time that came with each picture, or `NO_PTS`."""
+    refused: set[int] = field(default_factory=set)
+    """Packets at which the decoder complained."""
+
+    def columns(self) -> tuple[I64, I64]:
+        """Gives rows and decode times, both ``[n] i64``."""
+        return np.array(self.rows, np.int64), np.array(self.dts, np.int64)
+
+
+def decoded_order(timeline: Timeline, stretches: Sequence[Stretch]) -> Decoded:
+    """Decodes stretches of packets, in rising order, with what their decoders must have seen.
+
+    A stretch begins one group of pictures early. Packets that cannot be found again after a seek
+    are decoded from the first one on.
+    """
+    cursor, found = Cursor(timeline), Decoded()
+    starts = np.flatnonzero(timeline.packets.can_start)
+    try:
+        for stretch in stretches:
+            before = starts[starts < stretch.first]
+            first = int(before[-1]) if before.size and cursor.starts_anywhere() else 0
+            if not _decode(cursor, first, stretch, found) and first:
+                _decode(cursor, 0, stretch, found)
+    finally:
+        cursor.close()
+        complaints().clear()
+    return found
+
+
+def _decode(cursor: Cursor, first: int, stretch: Stretch, found: Decoded) -> bool:
+    """Decodes from a packet on, and notes what is of the stretch; False where packets are lost."""
+    log, seen = complaints(), set(found.rows)
+    starts = np.flatnonzero(cursor.timeline.packets.can_start)
+    settled = next((start for start in starts.tolist() if start > first), stretch.end)
+    try:
+        for row, pictures, _ in cursor.decoded(np.arange(first, stretch.end)):
+            if pictures is None or (log and not (row < settled and all(map(is_harmless, log)))):
+                found.refused.add(row)
+            log.clear()
+            for picture in pictures or ():
+                shown = picture.pts
+                if shown is None or shown in seen or not stretch.first <= shown < stretch.end:
+                    continue
+                seen.add(shown)
+                found.rows.append(shown)
+                found.dts.append(NO_PTS if picture.dts is None else picture.dts)
+    except LandingError:
+        cursor.close()
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""The video engines of an NVIDIA GPU, by PyNvVideoCodec."""

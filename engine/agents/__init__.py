@@ -1,0 +1,1 @@
+"""Sessions and tools through which agents look at a video."""

@@ -1,0 +1,1 @@
+"""Verifying and repairing files and stores."""

@@ -1,0 +1,128 @@
+"""repair: what `verify_store` found broken is indexed again from its film, or dropped if told so.
+
+1. The recipe of a broken group comes from its commit record, or from the copy in ``zarr.json`` if
+   source and recipe still give the group's own key.
+2. The broken group is set aside, its film is indexed. If that fails, it is put back.
+3. A group that cannot be indexed again is left as it is, or removed where ``drop`` says so; a whole
+   one is never removed.
+4. The film must be the one that was indexed: its digest and the recipe give the group's own key. No
+   other is ever put in its place.
+5. A catalogue that is wrong is made anew.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fewframes.checking.verify import CATALOGUE, Verdict, differences_of
+from fewframes.errors import CorruptStoreError, FewframesError, StaleIndexError
+from fewframes.indexing.discovery import find_films
+from fewframes.indexing.executor import SLOWEST_BYTES_A_SECOND
+from fewframes.indexing.isolation import LIMIT_SECONDS, Worker
+from fewframes.indexing.tasks import FilmTask, perform
+from fewframes.media.film_file import check_film_file
+from fewframes.store.backend import digest_file
+from fewframes.store.compaction import compact
+from fewframes.store.journal import remove, set_aside
+from fewframes.store.layout import groups_of
+from fewframes.store.manifest import read_commit_of
+from fewframes.store.recipes import Recipe
+from fewframes.store.untrusted import load_json, read_regular
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """What became of one thing that was broken."""
+
+    video: str
+    is_mended: bool
+    words: str
+    """What was done, or why nothing could be."""
+
+
+def repair_store(
+    store: Path, verdicts: Sequence[Verdict], films: Sequence[Path] = (), *, drop: bool = False
+) -> Iterator[Repair]:
+    """Mends what verdicts of `verify_store` say; ``films`` as they were given there.
+
+    ``drop`` removes broken groups that no film is given for, or whose film cannot be indexed or is
+    another one.
+
+    >>> from fewframes.checking.verify import verify_store
+    >>> store = Path("corpus.zarr")
+    >>> list(repair_store(store, verify_store(store), [Path("film.mp4")]))
+    []
+    """
+    known = find_films(films)
+    for verdict in verdicts:
+        if verdict.video == CATALOGUE or not verdict.differences:
+            continue
+        film = known.get(verdict.video)
+        for group in groups_of(store, verdict.video):
+            if list(differences_of(group, verdict.video, film)):
+                yield _repaired(store, group, verdict.video, film, drop=drop)
+    if any(verdict.video == CATALOGUE and verdict.differences for verdict in verdicts):
+        count = compact(store)
+        yield Repair(CATALOGUE, is_mended=True, words=f"made anew of {count} videos")
+
+
+def _repaired(store: Path, group: Path, video_id: str, film: Path | None, *, drop: bool) -> Repair:
+    try:
+        if film is None:
+            raise CorruptStoreError("no film of this id is given; pass it as --film")
+        _index_again(store, group, video_id, film)
+    except (FewframesError, OSError) as error:
+        if drop and list(differences_of(group, video_id, None)):
+            remove(store, group, video_id)
+            return Repair(video_id, is_mended=True, words=f"dropped: {error}")
+        return Repair(video_id, is_mended=False, words=f"left as it is: {error}")
+    return Repair(video_id, is_mended=True, words=f"indexed again from {film.name!r}")
+
+
+def _index_again(store: Path, group: Path, video_id: str, film: Path) -> None:
+    recipe = recipe_of(group, video_id)
+    check_film_file(film)
+    if recipe.key(digest_file(film)) != group.name:
+        raise StaleIndexError(
+            f"{film.name!r} is another film than the one that was indexed; index it under an id of "
+            "its own"
+        )
+    with set_aside(store, group, video_id) as aside:
+        try:
+            with Worker() as worker:
+                limit = LIMIT_SECONDS + film.stat().st_size / SLOWEST_BYTES_A_SECOND
+                task = FilmTask(film, store, video_id, recipe)
+                worker.call(perform, task, limit_seconds=limit, progress=lambda *_: None)
+        except BaseException:
+            if aside is not None:
+                aside.rename(group)
+            raise
+
+
+def recipe_of(group: Path, video_id: str) -> Recipe:
+    """Gives the recipe of a group, also of one whose commit record is damaged.
+
+    Raises:
+        CorruptStoreError: Nothing that is left of it gives the group's own key.
+    """
+    try:
+        return Recipe.from_dict(read_commit_of(group, video_id).facts["recipe"])
+    except CorruptStoreError:
+        facts = _facts_beside(group)
+    try:
+        recipe, digest = Recipe.from_dict(facts["recipe"]), facts["source"]["digest"]
+        is_so = facts["id"] == video_id and recipe.key(digest) == group.name
+    except (KeyError, TypeError, ValueError, AttributeError):
+        is_so = False
+    if not is_so:
+        raise CorruptStoreError("its recipe is lost; index the film anew")
+    return recipe
+
+
+def _facts_beside(group: Path) -> Mapping[str, Any]:
+    try:
+        facts: Mapping[str, Any] = load_json(read_regular(group / "zarr.json"))["attributes"]
+        return facts["fewframes"]  # type: ignore[no-any-return]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}

@@ -1,1 +1,0 @@
-"""Which frames are kept: candidates, policies and what they share."""

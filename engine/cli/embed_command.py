@@ -1,0 +1,45 @@
+"""The command that embeds: embed."""
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+import fewframes
+from fewframes.cli.params import WHERE, on_disk, plainly, say
+from fewframes.naming import one_line, quoted
+
+MODEL_HELP = "Folder of a CLIP- or SigLIP-like model, or its name of the hub."
+
+
+@click.command()
+@click.argument("store", type=WHERE)
+@click.option("--model", required=True, help=MODEL_HELP)
+@click.option("--revision", help="Branch, tag or commit of a model of the hub.")
+@click.option("--device", default="cpu", show_default=True, help="As PyTorch names it.")
+@click.option("--batch", type=click.IntRange(1), default=32, show_default=True, help="Pictures.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a video.")
+@plainly
+def embed(
+    store: str | Path, model: str, revision: str | None, device: str, batch: int, as_json: bool
+) -> None:
+    """Stores what a model makes of the pictures of STORE, for questions. Run it again to go on."""
+    from fewframes.store.embedding import load_embedder
+
+    videos = fewframes.open(on_disk(store))
+    embedder = load_embedder(model, revision=revision, device=device)
+    tell = show_progress if sys.stderr.isatty() else None
+    outcomes = videos.embed(embedder, batch=batch, progress=tell)
+    for outcome in outcomes:
+        words = outcome.reason or f"{outcome.stored} pictures"
+        line = f"{quoted(outcome.video_id)}: {outcome.status}, {words}"
+        facts = {"video": outcome.video_id, "embedder": embedder.name, **asdict(outcome)}
+        say(json.dumps(facts) if as_json else line)
+    sys.exit(3 if any(outcome.status == "failed" for outcome in outcomes) else 0)
+
+
+def show_progress(video_id: str, done: int, total: int) -> None:
+    """Says on one line of a terminal how far a video is."""
+    click.echo(f"\r{one_line(video_id[-60:])}: {done} of {total}", nl=done == total, err=True)

@@ -1,0 +1,140 @@
+"""Commands that start from films: probe, sample, policies; `index_command` has index."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+import fewframes
+from fewframes.cli.params import (
+    WHERE,
+    apart,
+    is_store,
+    on_disk,
+    plainly,
+    read_rate,
+    read_size,
+    show,
+    show_frames,
+    the_video,
+)
+
+BACKEND = click.option(
+    "--backend", type=click.Choice(["ffmpeg", "dali", "nvdec"]), help="Who decodes."
+)
+DEVICE = click.option(
+    "--device", type=click.Choice(["cpu", "cuda", "auto"]), default="cpu", show_default=True
+)
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--stream", type=int, help="Index of the video stream in the container.")
+@click.option("--verify", is_flag=True, help="Decode everything once and correct the prediction.")
+@plainly
+def probe(file: Path, as_json: bool, stream: int | None, verify: bool) -> None:
+    """Says what a video file holds, from its packets alone."""
+    from fewframes.cli.formatting import probed_facts
+
+    show(apart(probed_facts, file, stream=stream, verify=verify), as_json=as_json)
+
+
+@click.command()
+@click.argument("source", type=WHERE)
+@click.argument("video", required=False)
+@click.option("-k", "--budget", type=int, default=16, show_default=True, help="How many frames.")
+@click.option("--policy", default="adaptive", show_default=True)
+@click.option("--start", type=float, help="First second of the span.")
+@click.option("--end", type=float, help="Last second of the span.")
+@click.option(
+    "--min-gap", "min_gap_seconds", type=float, default=0.0, help="Seconds between frames."
+)
+@click.option("--distinct", is_flag=True, help="Take each stored picture once.")
+@click.option("--coverage", type=float, help="Share of the budget spent on time first, 0 to 1.")
+@click.option("--relevance", help="The signal that scores the frames, such as 'sharpness'.")
+@click.option("--query", help="A text that scores the frames of a STORE; needs --model.")
+@click.option("--model", help="The model that 'embed' was given, to understand the query.")
+@click.option("--revision", help="Branch, tag or commit of a model of the hub.")
+@click.option("--features", help="Name of a model whose vectors stand for the pictures.")
+@click.option("--fps", type=float, help="Rate of the policies 'fps' and 'runtime:…'.")
+@click.option("--k-max", type=int, help="Most frames of the policy 'maxvol'.")
+@click.option("--anchor", "anchor_seconds", type=float, help="Moment of the policy 'multiscale'.")
+@click.option("--seed", type=int, help="Start of the policy 'cdf', by chance.")
+@click.option("--scan-fps", callback=read_rate, default="2", help="Scan of a file; or 'all'.")
+@click.option("--size", callback=read_size, help="Longer side, or HxW, of frames from a file.")
+@BACKEND
+@DEVICE
+@click.option(
+    "--allow-damaged", is_flag=True, help="Take frames of a file that damage may have touched."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--out", type=click.Path(path_type=Path), help="Write JPEGs and frames.json here.")
+@plainly
+def sample(
+    source: str | Path,
+    video: str | None,
+    start: float | None,
+    end: float | None,
+    scan_fps: float | None,
+    size: Any,  # noqa: ANN401
+    as_json: bool,
+    out: Path | None,
+    query: str | None,
+    model: str | None,
+    revision: str | None,
+    features: str | None,
+    backend: str | None,
+    device: str,
+    allow_damaged: bool,
+    **options: Any,  # noqa: ANN401
+) -> None:
+    """Picks frames of a video in a STORE, or of a video file, by a policy."""
+    from fewframes.cli.formatting import sample_facts, write_sample
+
+    span = None if start is None and end is None else (start, end)
+    if is_store(source):
+        if backend or device != "cpu":
+            raise click.UsageError("--backend and --device say who decodes a file, not a STORE")
+        stored = the_video(fewframes.open(source), video)
+        asked = question(query, model, revision)
+        batch = stored.sample(span=span, features=features, **asked, **options)
+    elif video is not None:
+        raise click.UsageError(f"{str(source)!r} is not a store, so VIDEO {video!r} means nothing")
+    elif query or model or features:
+        raise click.UsageError("--query, --model and --features need a STORE; 'index' makes one")
+    else:
+        options |= {"span": span, "scan_fps": scan_fps, "size": size}
+        options |= {"backend": backend, "device": device, "allow_damaged": allow_damaged}
+        batch = apart(fewframes.sample, on_disk(source), **options)
+    facts = sample_facts(batch)
+    if out is not None:
+        write_sample(batch, facts, out)
+    if as_json:
+        click.echo(json.dumps(facts))
+    else:
+        show_frames(facts["frames"])
+
+
+def question(query: str | None, model: str | None, revision: str | None) -> dict[str, Any]:
+    """The arguments of a question, with its model loaded; none without a question."""
+    if query is None and model is None:
+        return {}
+    if query is None or model is None:
+        raise click.UsageError("--query needs --model, and --model a --query")
+    from fewframes.store.embedding import load_embedder
+
+    return {"query": query, "embedder": load_embedder(model, revision=revision)}
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@plainly
+def policies(as_json: bool) -> None:
+    """Lists the policies, those of other packages too."""
+    from fewframes.cli.formatting import policy_facts
+
+    for facts in policy_facts():
+        plain = f"{facts['policy']:<30} {facts['picks']}"
+        click.echo(json.dumps(facts) if as_json else plain)

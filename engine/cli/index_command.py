@@ -1,0 +1,163 @@
+"""The command that indexes films into a store, or says what that would take."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+import fewframes
+from fewframes.cli.film_commands import BACKEND, DEVICE
+from fewframes.cli.params import WHERE, plainly, read_rate, read_size, say
+from fewframes.indexing.isolation import LIMIT_SECONDS
+from fewframes.indexing.ranges import RANGE_SECONDS
+from fewframes.naming import quoted
+from fewframes.store.codecs import CODECS
+from fewframes.store.recipes import DEDUP
+
+if TYPE_CHECKING:
+    from fewframes.indexing.forecast import Forecast
+
+LIMIT_HELP = "Seconds a film may give no sign (and 50 s more a GB) before it fails."
+MEMORY_HELP = "MB that each worker process may use."
+RANGE_HELP = "CPU seconds that a range of a long film takes at least."
+LOG_HELP = "How progress is told on stderr; json is one object a line."
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True)
+@click.option("-o", "--output", "store", required=True, type=WHERE, help="Folder or URL.")
+@click.option("--fps", callback=read_rate, default="2", show_default=True, help="Or 'all'.")
+@click.option(
+    "--size", callback=read_size, default="448", show_default=True, help="Longer side, or HxW."
+)
+@click.option(
+    "--codec",
+    type=click.Choice(CODECS),
+    default="jpeg",
+    show_default=True,
+    help="How pictures are stored; zstd and raw keep every level.",
+)
+@click.option("--quality", type=click.IntRange(1, 100), help="Of JPEGs; 90 if not given.")
+@click.option(
+    "--dedup",
+    type=click.FloatRange(0, 1),
+    default=DEDUP,
+    show_default=True,
+    help="Largest local difference, 0 to 1, of frames that share a picture; 0 stores all.",
+)
+@click.option("--id", "video_id", help="Id of the video, where one file is given.")
+@click.option("--stream", type=int, help="Index of the video stream in the container.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    help="Processes; one a core if not given, 2 with --device cuda.",
+)
+@click.option("--ray", metavar="ADDRESS", help="Work on a Ray cluster: auto, host:port or local.")
+@BACKEND
+@DEVICE
+@click.option(
+    "--limit",
+    "limit_seconds",
+    type=float,
+    default=LIMIT_SECONDS,
+    show_default=True,
+    help=LIMIT_HELP,
+)
+@click.option(
+    "--space-check/--no-space-check",
+    "check_space",
+    default=True,
+    help="Refuse a run that may not fit on the disk (the default).",
+)
+@click.option("--strict", is_flag=True, help="Refuse films that do not decode completely.")
+@click.option(
+    "--memory", type=click.IntRange(64), default=4096, show_default=True, help=MEMORY_HELP
+)
+@click.option("--since", metavar="DATE", help="Only films changed at this date or time, or later.")
+@click.option(
+    "--only", multiple=True, metavar="GLOB", help="Only films whose ids match one of these."
+)
+@click.option("--shard", metavar="I/N", help="Only the films of one of N parts, as in 2/5.")
+@click.option("--retry-failed", is_flag=True, help="Try films again that crashed or hung before.")
+@click.option(
+    "--range-seconds", type=float, default=RANGE_SECONDS, show_default=True, help=RANGE_HELP
+)
+@click.option("--dry-run", is_flag=True, help="Say what it would take, and do nothing.")
+@click.option("--json", "as_json", is_flag=True, help="With --dry-run, print one JSON object.")
+@click.option("--log", type=click.Choice(["plain", "json"]), default="plain", help=LOG_HELP)
+@click.option("--quiet", is_flag=True, help="Say nothing but errors.")
+@plainly
+def index(
+    paths: tuple[str, ...],
+    store: str | Path,
+    video_id: str | None,
+    memory: int,
+    quiet: bool,
+    log: str,
+    dry_run: bool,
+    as_json: bool,
+    **options: Any,  # noqa: ANN401
+) -> None:
+    """Indexes films into STORE. Run it again to go on.
+
+    PATHS are films, folders, patterns, URLs (of a film, or of all below one that ends in /), and
+    lists: @films.txt with one of those a line, @films.csv or @films.parquet with a column path
+    and, if it likes, a column id.
+    """
+    if video_id and len(paths) != 1:
+        raise click.UsageError("--id names one video; pass one file")
+    options |= {"ids": {paths[0]: video_id} if video_id else None, "memory_bytes": memory << 20}
+    if dry_run:
+        show_forecast(paths, store, options, as_json=as_json)
+        return
+    if as_json:
+        raise click.UsageError("--json is the form of --dry-run; for a run, pass --log json")
+    from fewframes.indexing.reporting import reporter_for
+
+    with reporter_for(log, quiet=quiet) as reporter:
+        report = fewframes.index(list(paths), store, progress=reporter, **options)
+        reporter.finish(report)
+    sys.exit(report.exit_status)
+
+
+def show_forecast(
+    paths: tuple[str, ...], store: str | Path, options: dict[str, Any], *, as_json: bool
+) -> None:
+    """Prints what a run would take, a line a film and the total."""
+    from fewframes.indexing.executor import Limits
+    from fewframes.indexing.forecast import forecast
+
+    if options["ray"] or options["backend"] == "dali" or options["device"] != "cpu":
+        raise click.UsageError("--dry-run predicts runs on this machine's CPU cores alone")
+    limits = Limits(
+        options["limit_seconds"],
+        options["memory_bytes"],
+        options["workers"],
+        range_seconds=options["range_seconds"],
+    )
+    names = ("fps", "size", "codec", "quality", "dedup", "stream", "ids", "since", "only", "shard")
+    found = forecast(list(paths), store, limits=limits, **{name: options[name] for name in names})
+    if as_json:
+        click.echo(json.dumps(found.to_dict()))
+    else:
+        echo_forecast(found)
+
+
+def echo_forecast(found: "Forecast") -> None:
+    """Prints a line a film, and the total."""
+    from fewframes.indexing.forecast import clock
+
+    for look in found.looks:
+        say(
+            f"{quoted(look.video_id)}: {clock(look.film_seconds)} of film, "
+            f"{look.effort.rows} frames, "
+            f"{look.effort.pictures} pictures to decode, "
+            f"{look.effort.cpu_seconds:.1f} CPU seconds, "
+            f"likely at most {look.most_bytes / 1e6:.1f} MB, "
+            f"{look.ranges} range{'s' * (look.ranges != 1)}"
+        )
+    for other in found.others:
+        say(f"{quoted(other.video_id)}: {other.status}{': ' * bool(other.reason)}{other.reason}")
+    click.echo(repr(found))

@@ -1,0 +1,195 @@
+"""What the commands share: options as people write them, errors as sentences, facts as lines."""
+
+import io
+import json
+import os
+import re
+import select
+import sys
+from collections.abc import Callable, Iterable
+from functools import wraps
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+from fewframes.errors import FewframesError
+from fewframes.media.sizes import parse_size
+from fewframes.naming import one_line, plain, shown
+from fewframes.store.object_store import is_url
+
+R = TypeVar("R")
+STORE_MARK = "fewframes-store.json"
+FILM_SECONDS, SECONDS_A_GB = 600.0, 3600.0
+READER_IS_GONE = 141
+"""Exit status where the reader of the output has closed it: 128 + SIGPIPE, as in a shell."""
+
+
+class Where(click.ParamType):  # type: ignore[type-arg]
+    """A path, or the URL of a store, which stays text."""
+
+    name = "path"
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401 (as click has it)
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> str | Path:
+        """Gives a Path for all but a URL."""
+        return value if is_url(str(value)) else Path(value)
+
+
+WHERE = Where()
+
+
+def is_store(source: str | Path) -> bool:
+    """Whether a store is meant, and not a film: a URL is one."""
+    return isinstance(source, str) or (source / STORE_MARK).is_file()
+
+
+def on_disk(store: str | Path) -> Path:
+    """Refuses a URL where a command works on disk alone."""
+    if isinstance(store, Path):
+        return store
+    raise click.UsageError(
+        f"{click.get_current_context().info_name} works on a store on disk, not on {shown(store)!r}"
+    )
+
+
+def plainly(command: Callable[..., None]) -> Callable[..., None]:
+    """Turns an expected error into one sentence and exit status 1; ends where nobody reads on."""
+
+    @wraps(command)
+    def run(*args: Any, **options: Any) -> None:  # noqa: ANN401
+        try:
+            command(*args, **options)
+        except BrokenPipeError as error:
+            end_unread(error)
+        except KeyError as error:
+            raise click.ClickException(clean(error.args[0])) from error
+        except MemoryError as error:
+            words = str(error) or "there is not enough memory for that"
+            raise click.ClickException(clean(words)) from error
+        except (FewframesError, ValueError, IndexError, OSError) as error:
+            raise click.ClickException(clean(error)) from error
+
+    return run
+
+
+def clean(words: object) -> str:
+    r"""Gives what a terminal is shown: no sign of control, no password, no signature.
+
+    >>> print(clean("film \x1b[31m is at https://me:secret@host/a.mp4?sig=x"))
+    film \x1b[31m is at https://host/a.mp4
+    """
+    return one_line(plain(as_typed(str(words))))
+
+
+def as_typed(words: str) -> str:
+    """Writes arguments in an error, as Python has them, as options of the command that runs.
+
+    >>> from fewframes.cli.film_commands import sample
+    >>> with click.Context(sample):
+    ...     as_typed("it may be damaged; allow_damaged=True gives it. budget=0 selects nothing")
+    'it may be damaged; --allow-damaged gives it. --budget 0 selects nothing'
+    """
+    context = click.get_current_context(silent=True)
+    for option in context.command.params if context else ():
+        if not isinstance(option, click.Option) or not option.name:
+            continue
+        typed = max(option.opts, key=len)
+        if option.is_flag:
+            words = re.sub(rf"\b{option.name}=True\b", typed, words)
+        else:
+            words = re.sub(rf"\b{option.name}=(?=[\w'\".-])", f"{typed} ", words)
+    return words
+
+
+def end_unread(error: BrokenPipeError) -> NoReturn:
+    """Ends the program without a word if a reader such as ``head`` has what it wanted."""
+    gone = [stream for stream in (sys.stdout, sys.stderr) if is_unread(stream)]
+    if not gone:
+        raise click.ClickException(str(error)) from error
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in gone:  # so that flushing them at the end is no error
+        os.dup2(nowhere, stream.fileno())
+    sys.exit(READER_IS_GONE)
+
+
+def is_unread(stream: Any) -> bool:  # noqa: ANN401 (a text stream, or a test's)
+    """Whether a stream goes to a pipe that nobody reads any more."""
+    waiting = select.poll()
+    try:
+        waiting.register(stream.fileno(), 0)
+    except io.UnsupportedOperation:
+        return False
+    return any(event & select.POLLERR for _, event in waiting.poll(0))
+
+
+def say(line: str) -> None:
+    """Prints a line; a name in it that has a line break or is no UTF-8 neither breaks nor ends it.
+
+    The bytes of such a name come out as they are in the file system.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="surrogateescape")
+    click.echo(clean(line))
+
+
+def apart(function: Callable[..., R], film: Path, *args: Any, **options: Any) -> R:  # noqa: ANN401
+    """Calls a function of a film in a process of its own, which a hostile file may break.
+
+    It may take ten minutes, and an hour a GB; beyond that a hang is more likely than work.
+    """
+    from fewframes.indexing.isolation import isolated
+
+    size = film.stat().st_size if film.is_file() else 0
+    seconds = FILM_SECONDS + SECONDS_A_GB * size / 1e9
+    return isolated(function, film, *args, limit_seconds=seconds, **options)
+
+
+def read_size(
+    _context: click.Context, _option: click.Parameter, words: str | None
+) -> int | tuple[int, int] | None:
+    """Reads 448 or 252x448, or says what a size is."""
+    try:
+        return parse_size(words)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def read_rate(_context: click.Context, _option: click.Parameter, words: str) -> float | None:
+    """Reads frames a second; ``all`` is None."""
+    try:
+        return None if words.lower() == "all" else float(words)
+    except ValueError as error:
+        raise click.BadParameter(f"{words!r} is no rate; pass a number, or 'all'") from error
+
+
+def the_video(store: Any, video: str | None) -> Any:  # noqa: ANN401 (a Store, loaded lazily)
+    """Gives the video asked for, or the only one there is."""
+    if video is not None:
+        return store[video]
+    if len(store) != 1:
+        raise click.UsageError(f"the store has {len(store)} videos; name one ('fewframes ls')")
+    return next(iter(store.values()))
+
+
+def show(facts: dict[str, Any], *, as_json: bool) -> None:
+    """Prints facts as JSON, or one a line."""
+    if as_json:
+        click.echo(json.dumps(facts))
+        return
+    width = max(map(len, facts))
+    for name, value in facts.items():
+        lines = value if isinstance(value, list) else [value]
+        for i, line in enumerate(lines or ["none"]):
+            say(f"{name.replace('_', ' ') if i == 0 else '':<{width}}  {line}")
+
+
+def show_frames(frames: Iterable[dict[str, Any]]) -> None:
+    """Prints chosen frames as a table."""
+    click.echo(f"{'frame':>8}  {'seconds':>10}  {'score':>8}")
+    for row in frames:
+        click.echo(f"{row['frame']:>8}  {row['seconds']:>10.3f}  {row['score']:>8.4f}")

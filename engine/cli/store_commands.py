@@ -1,0 +1,166 @@
+"""Commands on stores: ls, info, verify, rm, compact, export."""
+
+import json
+import sys
+from dataclasses import asdict
+from itertools import chain
+from pathlib import Path
+
+import click
+
+import fewframes
+from fewframes.cli.params import (
+    WHERE,
+    apart,
+    is_store,
+    on_disk,
+    plainly,
+    say,
+    show,
+    the_video,
+)
+from fewframes.naming import quoted
+from fewframes.store.object_store import store_at
+
+FORMS = ("jpeg", "webdataset", "mp4", "lerobot")
+
+
+@click.command()
+@click.argument("store", type=WHERE)
+@click.option("--where", help='A condition in SQL on the columns, such as "rows > 10".')
+@click.option("--parquet", type=click.Path(path_type=Path), help="Write the rows here instead.")
+@click.option("--json", "as_json", is_flag=True, help="Print all columns, a JSON object a line.")
+@plainly
+def ls(store: str | Path, where: str | None, parquet: Path | None, as_json: bool) -> None:
+    """Lists the videos of a store and films that failed twice, or those of a condition."""
+    from fewframes.cli.formatting import LISTED, listed_line
+
+    opened = fewframes.open(store)
+    if parquet is not None:
+        from fewframes.store.sql import write_parquet
+
+        write_parquet(opened.to_table(where), parquet)
+        return
+    if where is None:
+        rows = chain(opened.lines(None if as_json else LISTED), opened.failures())
+    else:
+        rows = iter(opened.to_table(where).to_pylist())
+    for row in rows:
+        line = listed_line(row)
+        words = [row[name] for name in ("reason", "notes") if row[name]]
+        plain = {**line, "id": quoted(row["id"])}
+        shown = "  ".join(map(str, [*plain.values(), *words]))
+        say(json.dumps(line | row) if as_json else shown)
+
+
+@click.command()
+@click.argument("store", type=WHERE)
+@click.argument("video", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@plainly
+def info(store: str | Path, video: str | None, as_json: bool) -> None:
+    """Says all that a store knows of one video."""
+    from fewframes.cli.formatting import video_facts
+
+    show(video_facts(the_video(fewframes.open(store), video)), as_json=as_json)
+
+
+@click.command()
+@click.argument("source", type=WHERE)
+@click.option(
+    "--film",
+    "films",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Film or folder indexed.",
+)
+@click.option("--repair", is_flag=True, help="Index again from --film what is broken.")
+@click.option("--drop", is_flag=True, help="With --repair, remove what cannot be indexed again.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a video.")
+@plainly
+def verify(
+    source: str | Path, films: tuple[Path, ...], repair: bool, drop: bool, as_json: bool
+) -> None:
+    """Checks a film by decoding it, or every byte of a STORE; with --film also its frames."""
+    from fewframes.checking.repair import repair_store
+    from fewframes.checking.verify import verify_film, verify_store
+
+    if repair and not is_store(on_disk(source)):
+        raise click.UsageError(f"{str(source)!r} is not a store; only a store can be repaired")
+    if drop and not repair:
+        raise click.UsageError("--drop goes with --repair")
+    if is_store(source):
+        verdicts = verify_store(store_at(source), films)
+    else:
+        verdicts = [apart(verify_film, on_disk(source))]
+    for verdict in verdicts:
+        words = verdict.differences[0] if verdict.differences else "as it should be"
+        notes = "".join(f"; {note}" for note in verdict.notes)
+        line = f"{quoted(verdict.video)}: {words} ({verdict.compared} compared{notes})"
+        say(json.dumps(asdict(verdict)) if as_json else line)
+    is_well = not any(verdict.differences for verdict in verdicts)
+    if repair and not is_well:
+        repairs = list(repair_store(on_disk(source), verdicts, films, drop=drop))
+        for done in repairs:
+            line = f"{quoted(done.video)}: {done.words}"
+            say(json.dumps(asdict(done)) if as_json else line)
+        is_well = all(done.is_mended for done in repairs)
+    sys.exit(0 if is_well else 3)
+
+
+@click.command()
+@click.argument("store", type=WHERE)
+@click.argument("videos", nargs=-1, required=True)
+@plainly
+def rm(store: str | Path, videos: tuple[str, ...]) -> None:
+    """Deletes videos from STORE, their pictures, tables and names."""
+    from fewframes.store.removal import remove_videos
+
+    remove_videos(store_at(store), videos)
+
+
+@click.command()
+@click.argument("store", type=WHERE)
+@plainly
+def compact(store: str | Path) -> None:
+    """Makes the catalogue of STORE anew from what is there, and sweeps leftovers."""
+    from fewframes.store.compaction import compact as make_anew
+    from fewframes.store.staging import sweep
+
+    folder = on_disk(store)
+    fewframes.open(folder)
+    sweep(folder)
+    click.echo(f"{make_anew(folder)} videos")
+
+
+@click.command()
+@click.argument("store", type=WHERE)
+@click.argument("videos", nargs=-1, required=True)
+@click.option("--to", "folder", required=True, type=click.Path(path_type=Path), help="New folder.")
+@click.option("--format", "form", required=True, type=click.Choice(FORMS), help="See the README.")
+@plainly
+def export(store: str | Path, videos: tuple[str, ...], folder: Path, form: str) -> None:
+    """Writes indexed frames of videos into a folder, for other programs, with their exact times."""
+    from fewframes.store.dataset_export import export_videos
+
+    opened = fewframes.open(store)
+    export_videos([opened[video] for video in videos], folder, form=form)
+
+
+@click.command()
+@click.argument("store", type=click.Path(path_type=Path))
+@click.option("--max-frames", type=click.IntRange(1), help="Frames a client may see of a video.")
+@click.option(
+    "--film",
+    "films",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Film or folder to zoom into.",
+)
+@click.option("--log", type=click.Path(path_type=Path), help="File that gets each look as JSON.")
+@plainly
+def mcp(store: Path, max_frames: int | None, films: tuple[Path, ...], log: Path | None) -> None:
+    """Serves STORE to agents by the Model Context Protocol, over standard input and output."""
+    from fewframes.bindings.mcp_server import serve
+
+    serve(store, max_frames=max_frames, films=films, log=log)

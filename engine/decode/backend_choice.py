@@ -1,0 +1,258 @@
+"""Which decoder decodes a film, and where? Asked for by name, or chosen by what it would cost.
+
+1. A backend and a device that are named are taken, or are an error that says what to do.
+2. ``device="cuda"`` without a backend takes PyNvVideoCodec where it is there and takes the stream,
+   since its planes are FFmpeg's, and DALI elsewhere.
+3. ``device="auto"`` takes a GPU where there is one that can decode the stream, and where that is
+   predicted to take less time: pictures to decode, their size, how many slices can be decoded side
+   by side, and what starting costs. Otherwise it takes the CPU, and says why.
+
+The prediction is a pure function of the plan and of `Costs`, which are measured once a machine.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from fewframes.decode.costs import Costs, Job
+from fewframes.decode.decoder import DECODERS, Device
+from fewframes.media.timeline import StreamInfo
+
+Where: TypeAlias = Literal["cpu", "cuda", "auto"]
+
+CPU_CODECS = ("vp8", "vp9", "mjpeg")
+"""What DALI's CPU decoder takes (documentation of ``fn.decoders.video``, DALI 2.4)."""
+GPU_FORMATS = {
+    "vp8": ("yuv420p",),
+    "vp9": ("yuv420p", "yuv420p10le"),
+    "h264": ("yuv420p", "yuvj420p"),
+    "hevc": ("yuv420p", "yuvj420p", "yuv420p10le"),
+}
+"""Codecs and pixel formats that are given to a GPU: 4:2:0, which is all that DALI's conversion
+reads. Motion JPEG is not among them: DALI 2.4 has no engine for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineLimits:
+    """What the video engines of a GPU take of one codec and depth; sizes are height and width."""
+
+    is_taken: bool
+    engines: int = 1
+    """How many work side by side."""
+    least: tuple[int, int] = (0, 0)
+    most: tuple[int, int] = (1 << 16, 1 << 16)
+    macroblocks: int = 1 << 32
+    """Most areas of 16 x 16 samples of a picture."""
+
+    def refusal(self, height: int, width: int) -> str:
+        """Why pictures of a size are not taken; empty where they are.
+
+        >>> EngineLimits(is_taken=True, least=(16, 48), most=(4096, 4096)).refusal(8, 64)
+        'its engines take 48x16 to 4096x4096, not 64x8'
+        """
+        if not self.is_taken:
+            return "its engines do not take that"
+        pairs = zip(self.least, (height, width), self.most, strict=True)
+        if not all(least <= size <= most for least, size, most in pairs):
+            (least_height, least_width), (most_height, most_width) = self.least, self.most
+            sizes = f"{least_width}x{least_height} to {most_width}x{most_height}"
+            return f"its engines take {sizes}, not {width}x{height}"
+        if height * width > 256 * self.macroblocks:
+            return f"its engines take up to {256 * self.macroblocks} samples, not {width}x{height}"
+        return ""
+
+
+NVDEC_FORMATS = {
+    "h264": ("yuv420p", "yuvj420p"),
+    "hevc": ("yuv420p", "yuvj420p", "yuv420p10le"),
+    "vp8": ("yuv420p",),
+    "vp9": ("yuv420p", "yuv420p10le"),
+}
+"""The same of PyNvVideoCodec: codecs whose standards leave no level open, so that every decoder
+gives the same planes. Which of them a GPU knows, it is asked; AV1 was on none at hand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What there is to decode with."""
+
+    dali: str = ""
+    """DALI's version; empty where it is not there."""
+    no_dali: str = ""
+    """Why not, and what to do."""
+    capability: tuple[int, int] = (0, 0)
+    """Compute capability of the GPU."""
+    no_gpu: str = ""
+    """Why no GPU can be used."""
+    no_video: str = ""
+    """Why its video engines cannot, where there is one."""
+    engines: Mapping[tuple[str, int], EngineLimits] = field(default_factory=dict)
+    """What they take, by codec and bits of a sample; empty where the driver was not asked."""
+    costs: Costs | None = None
+    """What decoding by DALI takes here; None where it was not measured."""
+    nvdec: str = ""
+    """PyNvVideoCodec's version; empty where it is not there."""
+    no_nvdec: str = "PyNvVideoCodec is not installed"
+    """Why it cannot decode the stream here; empty where it can."""
+    nvdec_costs: Costs | None = None
+    """What decoding by it takes here."""
+    no_costs: str = "what a GPU would take is not measured yet"
+    """Why not."""
+
+    @property
+    def no_decoding(self) -> str:
+        """Why no GPU can decode video; empty where one can."""
+        return self.no_gpu or self.no_video
+
+    def missing(self, device: Device) -> str:
+        """Why DALI cannot be used on a device here, as a sentence; empty where it can.
+
+        >>> Machine(dali="2.4.0", no_gpu="there is no NVIDIA GPU").missing("cuda")
+        "device='cuda' cannot be used: there is no NVIDIA GPU; use device='cpu', or device='auto'"
+        """
+        if self.no_dali:
+            return f"backend='dali' cannot be used: {self.no_dali}, or pass backend='ffmpeg'"
+        return self._unusable(self.no_gpu) if device == "cuda" else ""
+
+    def missing_for_video(self, device: Device) -> str:
+        """Why it cannot decode video there.
+
+        >>> Machine(dali="2.4.0", no_video="there are no video engines").missing_for_video("cuda")
+        "device='cuda' cannot be used: there are no video engines; use device='cpu', or \
+device='auto'"
+        """
+        return self.missing(device) or (self._unusable(self.no_video) if device == "cuda" else "")
+
+    def _unusable(self, why: str) -> str:
+        words = f"device='cuda' cannot be used: {why}; use device='cpu', or device='auto'"
+        return words if why else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a caller asked for; by default FFmpeg on the CPU.
+
+    >>> Asked(device="tpu")
+    Traceback (most recent call last):
+    ValueError: device='tpu' is not known; pass 'cpu', 'cuda' or 'auto'
+    """
+
+    backend: str | None = None
+    """None: whatever suits the device."""
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        """Checks the names, and that they go together."""
+        if self.device not in ("cpu", "cuda", "auto"):
+            raise ValueError(f"device={self.device!r} is not known; pass 'cpu', 'cuda' or 'auto'")
+        if self.backend is not None and self.backend not in DECODERS:
+            raise ValueError(
+                f"backend={self.backend!r} is not known; backends: {', '.join(DECODERS)}"
+            )
+        if (self.backend, self.device) == ("ffmpeg", "cuda"):
+            raise ValueError(
+                "backend='ffmpeg' decodes on the CPU, not on device='cuda'; "
+                "pass device='cpu', or backend='nvdec' or 'dali'"
+            )
+        if (self.backend, self.device) == ("nvdec", "cpu"):
+            raise ValueError(
+                "backend='nvdec' decodes on a GPU's video engines, not on device='cpu'; "
+                "pass device='cuda' or 'auto', or backend='ffmpeg'"
+            )
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing has to be known of the machine."""
+        is_named = self.device == "cuda" and self.backend is not None
+        return self.device == "cpu" or self.backend == "ffmpeg" or is_named
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Who decodes."""
+
+    backend: str
+    device: Device
+    reason: str = ""
+    """Why, in words, where it was not asked for by name."""
+
+
+def choose(asked: Asked, stream: StreamInfo, machine: Machine, job: Job) -> Choice:
+    """Chooses the decoder of a film; whether it is there is for the decoder to say.
+
+    >>> from fewframes.media.timeline import example_timeline
+    >>> here, job = Machine(no_dali="DALI is not installed"), Job(900, 0.2, 10)
+    >>> choose(Asked(device="auto"), example_timeline().stream, here, job).reason
+    'PyNvVideoCodec is not installed; DALI is not installed'
+    """
+    if asked.is_settled:
+        return Choice(asked.backend or "ffmpeg", "cuda" if asked.device == "cuda" else "cpu")
+    if asked.device == "cuda":
+        return Choice("dali" if machine.no_nvdec else "nvdec", "cuda")
+    no_dali = machine.no_dali or machine.no_decoding or refusal(stream, "cuda", machine)
+    if asked.backend is None:
+        return _cheapest(machine, no_dali, job)
+    unusable = no_dali if asked.backend == "dali" else machine.no_nvdec
+    if not unusable:
+        return Choice(asked.backend, "cuda", "a GPU can decode it")
+    if asked.backend == "nvdec":
+        return Choice("ffmpeg", "cpu", unusable)
+    refused = machine.no_dali or refusal(stream, "cpu", machine)
+    reason = f"{unusable}; {refused}" if refused and refused != unusable else unusable
+    return Choice("ffmpeg" if refused else "dali", "cpu", reason)
+
+
+def _cheapest(machine: Machine, no_dali: str, job: Job) -> Choice:
+    """The CPU, or whoever can decode on the GPU, by what is predicted."""
+    reasons = {"nvdec": machine.no_nvdec, "dali": no_dali}
+    if all(reasons.values()):
+        return Choice("ffmpeg", "cpu", "; ".join(dict.fromkeys(reasons.values())))
+    known = {"nvdec": machine.nvdec_costs, "dali": machine.costs}
+    costs = {who: one for who, one in known.items() if one is not None and not reasons[who]}
+    if not costs:
+        return Choice("ffmpeg", "cpu", machine.no_costs)
+    cpu = min(one.cpu_seconds(job) for one in costs.values())
+    gpu = {who: one.gpu_seconds(job) for who, one in costs.items()}
+    best = min(gpu, key=lambda who: gpu[who])
+    times = " and ".join(f"{seconds:.2f} s by {who}" for who, seconds in gpu.items())
+    words = f"predicted {cpu:.2f} s on the CPU, on the GPU {times}"
+    return Choice(best, "cuda", words) if gpu[best] < cpu else Choice("ffmpeg", "cpu", words)
+
+
+def nvdec_refusal(stream: StreamInfo) -> str:
+    """Why a stream is not given to video engines by packets, whatever they know; else empty.
+
+    >>> from fewframes.media.timeline import example_timeline
+    >>> nvdec_refusal(example_timeline().stream)
+    ''
+    """
+    codec, form = stream.codec, stream.pixel_format
+    if codec not in NVDEC_FORMATS:
+        return f"this package gives them {', '.join(NVDEC_FORMATS)}, not {codec}"
+    if form not in NVDEC_FORMATS[codec]:
+        known = ", ".join(NVDEC_FORMATS[codec])
+        return f"{codec} of {form} is not given to them, only {known}"
+    return "an odd width or height" if stream.width % 2 or stream.height % 2 else ""
+
+
+def refusal(stream: StreamInfo, device: Device, machine: Machine) -> str:
+    """Why DALI does not take a stream on a device; empty where it does.
+
+    >>> from fewframes.media.timeline import example_timeline
+    >>> refusal(example_timeline().stream, "cpu", Machine())
+    'on the CPU it takes vp8, vp9, mjpeg, not h264'
+    """
+    codec, form = stream.codec, stream.pixel_format
+    if device == "cpu":
+        known = ", ".join(CPU_CODECS)
+        return "" if codec in CPU_CODECS else f"on the CPU it takes {known}, not {codec}"
+    if codec not in GPU_FORMATS:
+        return f"on a GPU this package gives it {', '.join(GPU_FORMATS)}, not {codec}"
+    if form not in GPU_FORMATS[codec]:
+        return f"{codec} of {form} is not taken on a GPU, only {', '.join(GPU_FORMATS[codec])}"
+    if not machine.engines:
+        return ""
+    bits = 10 if form.endswith("10le") else 8
+    limits = machine.engines.get((codec, bits), EngineLimits(is_taken=False))
+    reason = limits.refusal(stream.height, stream.width)
+    return f"{codec} of {bits} bits on this GPU: {reason}" if reason else ""

@@ -1,0 +1,104 @@
+"""Wanted: which rows of a table do frame numbers, rows or times stand for?"""
+
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from fewframes.arrays import F64, I64
+from fewframes.features.table import FrameTable
+from fewframes.media.seconds import rows_at
+
+Wanted: TypeAlias = npt.ArrayLike | slice | None
+"""Numbers in any order, repeats allowed; or a slice of what is there."""
+
+
+def wanted_rows(
+    table: FrameTable,
+    video: str,
+    duration_seconds: float,
+    *,
+    frames: Wanted = None,
+    rows: Wanted = None,
+    seconds: Wanted = None,
+) -> I64:
+    """Gives the rows that exactly one of frames, rows and seconds stands for, ``[k] i64``.
+
+    Raises:
+        ValueError: Not exactly one is given, or a slice counts from the end where none does.
+        IndexError: A frame is not indexed, or a row or time is outside the video.
+
+    >>> table = FrameTable.from_seconds([0.0, 0.5, 1.0])
+    >>> wanted_rows(table, "film", 1.5, seconds=[0.7, 0.5]).tolist()
+    [1, 1]
+    """
+    if sum(given is not None for given in (frames, rows, seconds)) != 1:
+        raise ValueError("read needs one of frames=[…], rows=[…] or seconds=[…]")
+    if isinstance(rows, slice):
+        return np.arange(len(table))[rows]
+    if isinstance(frames, slice):
+        return _rows_between(table.frame_numbers, frames)
+    if isinstance(seconds, slice):
+        return _rows_between(table.seconds, seconds)
+    if frames is not None:
+        return _rows_of_frames(table, video, _whole(frames, "frames"))
+    if rows is not None:
+        return _checked_rows(table, video, _whole(rows, "rows"))
+    times = np.atleast_1d(np.asarray(seconds, np.float64))
+    return _rows_at(table, video, duration_seconds, times)
+
+
+def _rows_of_frames(table: FrameTable, video: str, numbers: I64) -> I64:
+    known = table.frame_numbers
+    at = np.searchsorted(known, numbers)
+    is_there = np.isin(numbers, known)
+    if not is_there.all():
+        first = int(np.flatnonzero(~is_there)[0])
+        near = known[max(0, at[first] - 1) : at[first] + 1].tolist()
+        raise IndexError(
+            f"frame {numbers[first]} of {video!r} is not indexed; the indexed frames next "
+            f"to it: {', '.join(map(str, near)) or 'none'} ({len(known)} in all)"
+        )
+    return at
+
+
+def _checked_rows(table: FrameTable, video: str, rows: I64) -> I64:
+    outside = rows[(rows < 0) | (rows >= len(table))]
+    if outside.size:
+        raise IndexError(
+            f"row {outside[0]} of {video!r} is asked for, but it has {len(table)} rows from 0"
+        )
+    return rows
+
+
+def _rows_at(table: FrameTable, video: str, duration: float, times: F64) -> I64:
+    shown = table.seconds
+    first = float(shown[0]) if len(shown) else np.inf
+    at = rows_at(shown, times) if len(shown) else np.full(len(times), -1)
+    outside = times[~((at >= 0) & (times >= 0) & (times <= duration))]
+    if outside.size:
+        raise IndexError(
+            f"time {outside[0]} s of {video!r} is asked for, but it is indexed "
+            f"from {first:.3f} to {duration:.3f} s"
+        )
+    return at
+
+
+def _rows_between(values: I64 | F64, wanted: slice) -> I64:
+    """Rows whose value is in a half-open range, every ``step``-th of them."""
+    if any(end is not None and end < 0 for end in (wanted.start, wanted.stop)):
+        raise ValueError(
+            f"{wanted} counts from the end, but frames and seconds count from 0; pass rows={wanted}"
+        )
+    first, end = (
+        np.searchsorted(values, edge) if edge is not None else default
+        for edge, default in ((wanted.start, 0), (wanted.stop, len(values)))
+    )
+    return np.arange(first, end)[:: wanted.step]
+
+
+def _whole(values: npt.ArrayLike, name: str) -> I64:
+    numbers = np.atleast_1d(np.asarray(values))
+    if numbers.size and not np.issubdtype(numbers.dtype, np.integer):
+        raise TypeError(f"{name} must be whole numbers, got {numbers.dtype}; for times, seconds=")
+    return numbers.astype(np.int64)

@@ -1,0 +1,1 @@
+"""Video files as timelines and frames: probe and read, above the decoders."""

@@ -1,0 +1,71 @@
+"""Narrowing: which of the films that were found is this run for?"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from fnmatch import fnmatchcase
+
+from fewframes.indexing.discovery import Film
+from fewframes.indexing.fetching import stamp_of
+from fewframes.indexing.tasks import shard_of
+
+
+def narrowed(
+    films: Mapping[str, Film],
+    *,
+    since: datetime | str | None = None,
+    only: str | Sequence[str] = (),
+    shard: str | None = None,
+) -> dict[str, Film]:
+    """Gives the films, by id, that were changed, match and belong to a shard.
+
+    ``since`` is a date or time (ISO 8601, local time unless it says otherwise): films changed
+    then or later. ``only`` are patterns of ids with ``*``, ``?`` and ``[…]``, one of which must
+    match. ``shard="2/5"`` is the second of five parts, by a hash of the id: a film is always in the
+    same one, so that five machines share a corpus without knowing of each other.
+
+    Raises:
+        ValueError: The date or the shard is none.
+
+    >>> from pathlib import Path
+    >>> films = {"day1/a": Path("a.mp4"), "day1/b": Path("b.mp4"), "day2/a": Path("c.mp4")}
+    >>> list(narrowed(films, only="day1/*"))
+    ['day1/a', 'day1/b']
+    >>> [list(narrowed(films, shard=shard)) for shard in ("1/2", "2/2")]
+    [['day1/b'], ['day1/a', 'day2/a']]
+    """
+    patterns = [only] if isinstance(only, str) else list(only)
+    if patterns:
+        films = {
+            name: film
+            for name, film in films.items()
+            if any(fnmatchcase(name, pattern) for pattern in patterns)
+        }
+    if shard is not None:
+        place, count = _shard(shard)
+        films = {name: film for name, film in films.items() if shard_of(name, count) == place}
+    if since is not None:
+        earliest = _time(since).timestamp() * 1e9
+        films = {name: film for name, film in films.items() if stamp_of(film)[1] >= earliest}
+    return dict(films)
+
+
+def _shard(words: str) -> tuple[int, int]:
+    """The place of a shard, from 0, and how many there are."""
+    try:
+        place, count = map(int, words.split("/"))
+    except ValueError:
+        place, count = 0, 0
+    if not 1 <= place <= count:
+        raise ValueError(f"shard={words!r} is no shard; pass 'i/n' with i from 1 to n, as in '2/5'")
+    return place - 1, count
+
+
+def _time(words: datetime | str) -> datetime:
+    if isinstance(words, datetime):
+        return words.astimezone()
+    try:
+        return datetime.fromisoformat(words).astimezone()
+    except ValueError as error:
+        raise ValueError(
+            f"since={words!r} is no date; pass one as '2026-11-21' or '2026-11-21T08:30'"
+        ) from error

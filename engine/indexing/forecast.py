@@ -1,0 +1,147 @@
+"""forecast: what would an indexing run take? Asked of the timelines alone; nothing is written.
+
+Timelines are remembered, as in the run itself, so a forecast costs that run nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import reduce
+from operator import add
+from pathlib import Path
+from typing import Any
+
+from fewframes.decode.backend_choice import Asked
+from fewframes.indexing.cost_model import Effort
+from fewframes.indexing.estimate import Look
+from fewframes.indexing.executor import Limits, Looked
+from fewframes.indexing.filters import narrowed
+from fewframes.indexing.index import run_of, size_words
+from fewframes.indexing.inputs import find_inputs
+from fewframes.indexing.results import Outcome
+from fewframes.media.sizes import Size
+from fewframes.store.object_store import Objects, store_at
+from fewframes.store.recipes import Recipe
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Forecast:
+    """What the films of a run would take.
+
+    >>> Forecast((Look("a", 3600.0, Effort(90000, 7200, 80.0), 10**8, ranges=6),), workers=2)
+    Forecast(1 film, 1.00 h: 90000 pictures to decode, 80 CPU seconds, 0:00:40 on 2 workers, ...
+    """
+
+    looks: tuple[Look, ...]
+    """Of the films to be indexed."""
+    others: tuple[Outcome, ...] = field(default=())
+    """Films that are in the store already, or cannot be read."""
+    workers: int = 1
+
+    def __repr__(self) -> str:
+        many, effort = len(self.looks), self.effort
+        return (
+            f"Forecast({many} film{'s' * (many != 1)}, {self.film_seconds / 3600:.2f} h: "
+            f"{effort.pictures} pictures to decode, {effort.cpu_seconds:.0f} CPU seconds, "
+            f"{clock(self.wall_seconds)} on {self.workers} workers, "
+            f"likely at most {self.most_bytes / 1e6:.1f} MB)"
+        )
+
+    @property
+    def effort(self) -> Effort:
+        """Of all films together."""
+        return reduce(add, (look.effort for look in self.looks), Effort())
+
+    @property
+    def film_seconds(self) -> float:
+        """Length of all films."""
+        return sum(look.film_seconds for look in self.looks)
+
+    @property
+    def most_bytes(self) -> int:
+        """What they may take in the store."""
+        return sum(look.most_bytes for look in self.looks)
+
+    @property
+    def wall_seconds(self) -> float:
+        """Time on so many workers: an even share, but no less than the longest task."""
+        tasks = (look.effort.cpu_seconds / look.ranges for look in self.looks)
+        return max(self.effort.cpu_seconds / self.workers, *tasks, 0.0)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Gives it as plain values for JSON: every film, then the total."""
+        effort = self.effort
+        return {
+            "films": [facts_of(look) for look in self.looks],
+            "others": [
+                {"video": one.video_id, "status": one.status, "reason": one.reason}
+                for one in self.others
+            ],
+            "total": {
+                "films": len(self.looks),
+                "film_hours": round(self.film_seconds / 3600, 4),
+                "rows": effort.rows,
+                "pictures": effort.pictures,
+                "cpu_seconds": round(effort.cpu_seconds, 1),
+                "most_bytes": self.most_bytes,
+                "workers": self.workers,
+                "wall_seconds": round(self.wall_seconds, 1),
+            },
+        }
+
+
+def facts_of(look: Look) -> dict[str, Any]:
+    """What is predicted of one film, as plain values."""
+    return {
+        "video": look.video_id,
+        "film_seconds": round(look.film_seconds, 3),
+        "rows": look.effort.rows,
+        "pictures": look.effort.pictures,
+        "cpu_seconds": round(look.effort.cpu_seconds, 2),
+        "most_bytes": look.most_bytes,
+        "ranges": look.ranges,
+    }
+
+
+def clock(seconds: float) -> str:
+    """Writes a time as hours, minutes and seconds, of which there may be many.
+
+    >>> clock(59.6), clock(360_000)
+    ('0:01:00', '100:00:00')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
+
+
+def forecast(
+    paths: str | Path | Sequence[str | Path],
+    store: str | Path | Objects,
+    *,
+    fps: float | None = 2.0,
+    size: Size = 448,
+    ids: Mapping[Any, str] | None = None,
+    limits: Limits = Limits(),  # noqa: B008 (frozen)
+    since: datetime | str | None = None,
+    only: str | Sequence[str] = (),
+    shard: str | None = None,
+    **recipe: Any,  # noqa: ANN401 (of `Recipe`: codec, quality, dedup, stream)
+) -> Forecast:
+    """Says what `index` would do with the same arguments; the store need not be there.
+
+    >>> forecast("film.mp4", "new.zarr")
+    Forecast(1 film, 0.00 h: ... pictures to decode, ...
+    """
+    many = [paths] if isinstance(paths, str | Path) else list(paths)
+    films = narrowed(find_inputs(many, ids), since=since, only=only, shard=shard)
+    wanted = Recipe(fps=fps, size=size_words(size), **recipe)
+    run = run_of(store_at(store), wanted, Asked(), limits, strict=False, ray=None)
+    run = replace(run, is_dry=True)
+    looked = Looked()
+    with ExitStack() as stack:
+        workers = run.crew(stack)
+        for _ in run.look(films, workers[: len(films)], looked):
+            pass
+    crashed = [Outcome(name, "failed", "a worker crashed or hung on it") for name in looked.again]
+    others = (*looked.outcomes, *crashed)
+    return Forecast(tuple(looked.looks.values()), others, len(workers))

@@ -1,0 +1,259 @@
+"""isolated: a call in a process of its own, under a time limit and a memory bound.
+
+FFmpeg is native code that meets hostile files. Where it loops or crashes, a thread cannot be
+stopped and takes the program along, but a process can be killed:
+
+1. `Worker` starts a fresh Python (no fork, and nothing of multiprocessing, so that it works in
+   threads, in daemonic processes such as PyTorch's loader workers, and without a main guard).
+2. A function goes over by its name, with its arguments; progress and the result come back.
+3. A worker that gives no sign within the limit is killed, one that dies is noticed at once; either
+   is a typed error, and the next call starts another.
+4. A worker whose parent is gone ends itself.
+"""
+
+import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from multiprocessing.connection import Connection, Pipe
+from typing import Any, NoReturn, Self, TypeVar
+
+from fewframes.errors import CrashedError, MemoryLimitError, TimedOutError
+
+LIMIT_SECONDS = 60.0
+MEMORY_BYTES = 4 << 30
+STOP_SECONDS = 5.0
+"""How long a worker may take to end after its last call before it is killed."""
+TELL_SECONDS = 0.05
+"""Progress is passed on at most so often."""
+START = """
+import json, sys
+sys.path[:], *numbers = json.loads(sys.argv[1])
+from fewframes.indexing.isolation import serve
+serve(*numbers)
+"""
+
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+"""There is a worker a core, so its linear algebra uses one thread, unless the caller says more."""
+R = TypeVar("R")
+
+
+def isolated(
+    function: Callable[..., R],
+    *args: Any,  # noqa: ANN401 (the function's own)
+    limit_seconds: float = LIMIT_SECONDS,
+    memory_bytes: int = MEMORY_BYTES,
+    **options: Any,  # noqa: ANN401
+) -> R:
+    """Calls a function in a process of its own and gives what it returns.
+
+    The function must be importable by its name; arguments and result are pickled. It has
+    ``limit_seconds`` of wall time and ``memory_bytes`` of memory (on Linux). What it raises is
+    raised here; beyond that there are `TimedOutError`, `CrashedError` and `MemoryLimitError`.
+    Starting a process takes about a third of a second; for many calls use a `Worker`.
+
+    >>> import fewframes as ff
+    >>> ff.isolated(ff.read, "film.mp4", frames=[7], size=64, limit_seconds=30)
+    FrameBatch([1, 48, 64, 3] u8 rgb of 'film.mp4', frames 7 to 7, 0.28 s to 0.28 s)
+    """
+    with Worker(memory_bytes=memory_bytes) as worker:
+        return worker.call(function, *args, limit_seconds=limit_seconds, **options)
+
+
+class Worker:
+    """A process that makes calls for one thread, one after the other, and is replaced if it dies.
+
+    >>> import math
+    >>> with Worker() as worker:
+    ...     worker.call(math.hypot, 3, 4, limit_seconds=30)
+    5.0
+    """
+
+    def __init__(self, *, memory_bytes: int = MEMORY_BYTES) -> None:
+        self.memory_bytes = memory_bytes
+        self.is_stopped = False
+        self._process: subprocess.Popen[bytes] | None = None
+        self._calls: Connection | None = None
+        self._life: Connection | None = None
+
+    def __enter__(self) -> Self:
+        """Gives the worker; its process starts with the first call."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Ends the process."""
+        self.close()
+
+    def call(
+        self,
+        function: Callable[..., R],
+        *args: Any,  # noqa: ANN401 (the function's own)
+        limit_seconds: float = LIMIT_SECONDS,
+        progress: Callable[..., None] | None = None,
+        **options: Any,  # noqa: ANN401
+    ) -> R:
+        """Calls a function there; the contract is that of `isolated`.
+
+        With ``progress``, the function is given a ``progress`` of its own; what it tells that is
+        told here, at most 20 times a second, and the time limit counts from the last time.
+        """
+        if not limit_seconds > 0:
+            raise ValueError(f"limit_seconds={limit_seconds} gives no time; pass a positive number")
+        request = (function, args, options, progress is not None)
+        kind, value = self._answer(request, limit_seconds, progress)
+        if kind == "result":
+            return value  # type: ignore[no-any-return]  # as the function's own signature says
+        if isinstance(value, MemoryLimitError):
+            self._end(0)
+        raise value
+
+    def close(self) -> None:
+        """Ends the process; the next call starts another."""
+        if self._calls:
+            self._calls.close()
+        self._end(STOP_SECONDS)
+
+    def stop(self) -> None:
+        """Kills the process at once and for good; may be called from another thread."""
+        self.is_stopped = True
+        process = self._process
+        if process is not None:
+            process.kill()
+
+    def _answer(
+        self, request: object, limit_seconds: float, progress: Callable[..., None] | None
+    ) -> tuple[str, Any]:
+        """Sends a request and waits for its end; a process that fails to answer is put away."""
+        try:
+            calls = self._started()
+            calls.send(request)
+            while calls.poll(limit_seconds):
+                kind, value = calls.recv()
+                if kind != "progress":
+                    return kind, value
+                if progress:
+                    progress(*value)
+        except (EOFError, ConnectionError) as error:
+            raise CrashedError(f"the decoding process died ({self._last_words()})") from error
+        except BaseException:
+            self._end(0)
+            raise
+        self._end(0)
+        raise TimedOutError(
+            f"no sign for {limit_seconds:g} s, so the decoding process was stopped; "
+            "pass a higher limit where the file is only slow"
+        )
+
+    def _started(self) -> Connection:
+        if self._calls is not None and self._process is not None and self._process.poll() is None:
+            return self._calls
+        self._end(0)
+        self._calls, theirs = Pipe()
+        watched, self._life = Pipe(duplex=False)
+        numbers = (theirs.fileno(), watched.fileno())
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", START, json.dumps([sys.path, *numbers, self.memory_bytes])],
+            pass_fds=numbers,
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            env=ONE_THREAD | os.environ,
+        )
+        theirs.close()
+        watched.close()
+        if self.is_stopped:
+            self._process.kill()
+        return self._calls
+
+    def _last_words(self) -> str:
+        process = self._process
+        self._end(STOP_SECONDS)
+        code = process.returncode if process else None
+        return signal.Signals(-code).name if code and code < 0 else f"exit status {code}"
+
+    def _end(self, seconds: float) -> None:
+        """Waits so long for the process to end, then kills it; closes every handle."""
+        if self._process is not None:
+            try:
+                self._process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        for end in (self._calls, self._life):
+            if end is not None and not end.closed:
+                end.close()
+        self._process = self._calls = self._life = None
+
+
+def serve(calls_number: int, life_number: int, memory_bytes: int) -> None:
+    """Makes the calls that come over a connection, until it closes."""
+    calls, life = Connection(calls_number), Connection(life_number)
+    threading.Thread(target=_end_with_parent, args=(life,), daemon=True).start()
+    _bound_memory(memory_bytes)
+    while True:
+        try:
+            function, args, options, tells = calls.recv()
+        except EOFError:
+            return
+        except (AttributeError, ImportError) as error:
+            calls.send(
+                ("error", TypeError(f"{error}; pass a function of a module, not of a script"))
+            )
+            continue
+        if tells:
+            options["progress"] = _Teller(calls)
+        try:
+            answer = ("result", function(*args, **options))
+        except MemoryError:
+            answer = ("error", _too_much(memory_bytes))
+        except Exception as error:
+            answer = ("error", error)
+        _send(calls, answer)
+
+
+class _Teller:
+    """A progress callback that sends on what it is told, unless it did so a moment ago."""
+
+    def __init__(self, calls: Connection) -> None:
+        self.calls, self.next_time = calls, 0.0
+
+    def __call__(self, *values: object) -> None:
+        """Sends the values."""
+        now = time.monotonic()
+        if now >= self.next_time:
+            self.next_time = now + TELL_SECONDS
+            self.calls.send(("progress", values))
+
+
+def _send(calls: Connection, answer: tuple[str, Any]) -> None:
+    """Sends an answer; one that cannot be pickled is described instead."""
+    try:
+        calls.send(answer)
+    except (TypeError, AttributeError, ValueError, pickle.PicklingError) as error:
+        calls.send(("error", TypeError(f"{answer[0]} {answer[1]!r} cannot be sent: {error}")))
+
+
+def _too_much(memory_bytes: int) -> MemoryLimitError:
+    return MemoryLimitError(
+        f"decoding needs more than the {memory_bytes / 2**20:.0f} MB it may use; "
+        "pass a higher bound where the pictures are that large"
+    )
+
+
+def _bound_memory(memory_bytes: int) -> None:
+    """Makes allocations beyond the bound fail (Linux counts all private memory)."""
+    if sys.platform == "linux":
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
+
+
+def _end_with_parent(life: Connection) -> NoReturn:
+    """Waits for the parent's end of a pipe to close, and ends this process."""
+    life.poll(None)
+    os._exit(1)

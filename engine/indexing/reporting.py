@@ -1,0 +1,196 @@
+"""What an indexing run says while it works: a bar on a terminal, lines elsewhere, or JSON."""
+
+import json
+import logging
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from fewframes.indexing.forecast import clock
+from fewframes.indexing.results import IndexReport, Progress
+from fewframes.naming import one_line, plain, quoted
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
+
+log = logging.getLogger("fewframes")
+STILL_SECONDS = 60.0
+"""A run that has nothing to say of a film says so often how far it is."""
+JSON_SECONDS = 5.0
+"""So often a line of JSON says how far a run is."""
+GO_ON = "interrupted; run the same command again to go on"
+
+
+class _Warnings(logging.Handler):
+    """Passes on what the package warns of while a run is under way."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        super().__init__(logging.WARNING)
+        self.say = say
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Says a warning in the form of the run."""
+        self.say(record.getMessage())
+
+
+class Reporter:
+    """A progress callback for `index` that talks to stderr."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self.quiet = quiet
+        self.warnings = _Warnings(lambda words: self._say(f"note: {words}"))
+        self.bar: Bar | None = None
+        self.task: TaskID | None = None
+        self.said = time.monotonic()
+
+    def __enter__(self) -> "Reporter":
+        log.addHandler(self.warnings)
+        if not self.quiet and sys.stderr.isatty():
+            self.bar = _bar()
+            self.bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        log.removeHandler(self.warnings)
+        if self.bar:
+            self.bar.stop()
+        if kind is KeyboardInterrupt:
+            self._say(GO_ON)
+
+    def __call__(self, now: Progress) -> None:
+        """Shows how far the run is."""
+        if self.bar:
+            self._draw(now)
+        if now.outcome:
+            if now.outcome.status != "done":
+                self._say(self._line(now))
+        elif not self.bar and time.monotonic() - self.said > STILL_SECONDS:
+            self._say(f"[{now.films_done}/{now.films_total}] {_so_far(now)}")
+
+    def finish(self, report: IndexReport) -> None:
+        """Lists what went wrong and what to know, and sums up."""
+        for outcome in report.outcomes:
+            if outcome.notes:
+                self._say(f"note: {quoted(outcome.video_id)}: {outcome.notes}")
+        for outcome in report.with_status("damaged", "failed"):
+            self._say(
+                f"{outcome.status}: {quoted(outcome.video_id)}: {outcome.reason}", always=True
+            )
+        self._say(repr(report))
+
+    def _line(self, now: Progress) -> str:
+        outcome = now.outcome
+        assert outcome is not None
+        was = " before" if outcome.was_stored else ""
+        return (
+            f"[{now.films_done}/{now.films_total}] {quoted(outcome.video_id)}: {outcome.status}, "
+            f"{outcome.rows} frames, {outcome.stored} stored{was}; {_so_far(now)}"
+        )
+
+    def _draw(self, now: Progress) -> None:
+        assert self.bar is not None
+        if self.task is None:
+            self.task = self.bar.add_task("", total=1.0)
+        words = f"{now.films_done}/{now.films_total} {_so_far(now)} {one_line(now.video_id[-40:])}"
+        self.bar.update(self.task, completed=now.share_done, description=words)
+
+    def _say(self, line: str, *, always: bool = False) -> None:
+        self.said = time.monotonic()
+        if self.quiet and not always:
+            return
+        if self.bar:
+            self.bar.console.print(one_line(plain(line)), highlight=False, markup=False)
+        else:
+            _to_stderr(line)
+
+
+class JsonReporter:
+    """A progress callback for `index` that writes one JSON object a line to stderr.
+
+    ``event`` is "note" (with ``words``), "film" (its outcome), "progress" (every `JSON_SECONDS` at
+    most), "end" or "interrupted"; the names are those of `Outcome` and `Progress`.
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self.quiet, self.said = quiet, 0.0
+        self.warnings = _Warnings(lambda words: self._say("note", {"words": words}))
+
+    def __enter__(self) -> "JsonReporter":
+        log.addHandler(self.warnings)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        log.removeHandler(self.warnings)
+        if kind is not None:
+            words = GO_ON if kind is KeyboardInterrupt else str(error)
+            is_stopped = kind is KeyboardInterrupt
+            self._say("interrupted" if is_stopped else "failed", {"reason": words})
+
+    def __call__(self, now: Progress) -> None:
+        """Writes a film's outcome, and now and then how far the run is."""
+        if now.outcome:
+            self._say("film", asdict(now.outcome), is_bad=now.outcome.status == "failed")
+        if now.outcome or time.monotonic() - self.said >= JSON_SECONDS:
+            self.said = time.monotonic()
+            facts = asdict(now)
+            del facts["outcome"]
+            self._say("progress", facts)
+
+    def finish(self, report: IndexReport) -> None:
+        """Sums up."""
+        statuses = ("ok", "done", "damaged", "failed")
+        counts = {status: len(report.with_status(status)) for status in statuses}
+        self._say("end", {**counts, "seconds": report.seconds, "exit_status": report.exit_status})
+
+    def _say(self, event: str, facts: dict[str, Any], *, is_bad: bool = False) -> None:
+        if not self.quiet or is_bad or event in ("end", "failed"):
+            _to_stderr(json.dumps({"event": event, **facts}))
+
+
+def reporter_for(log: str, *, quiet: bool) -> Reporter | JsonReporter:
+    """Gives the reporter of a form, "plain" or "json"."""
+    return JsonReporter(quiet=quiet) if log == "json" else Reporter(quiet=quiet)
+
+
+def _so_far(now: Progress) -> str:
+    """What a run has done, and what is left.
+
+    >>> _so_far(Progress("a", 0, 0, share_done=0.25, seconds=9.0, film_seconds=900.0))
+    '0.25 h of film, 100 x real time, 0.0 MB, 25 %'
+    """
+    rate = now.film_seconds / now.seconds if now.seconds else 0.0
+    failed = f", {now.failed} failed" if now.failed else ""
+    left = "" if now.remaining_seconds is None else f", {clock(now.remaining_seconds)} left"
+    return (
+        f"{now.film_seconds / 3600:.2f} h of film, {rate:.0f} x real time, "
+        f"{now.stored_bytes / 1e6:.1f} MB, {now.share_done:.0%}{failed}{left}"
+    ).replace("%", " %")
+
+
+def _to_stderr(line: str) -> None:
+    print(one_line(plain(line)), file=sys.stderr, flush=True)  # noqa: T201 (the one place that talks)
+
+
+def _bar() -> Any:  # noqa: ANN401 (rich is loaded only where there is a terminal)
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        console=Console(stderr=True),
+    )

@@ -1,0 +1,165 @@
+"""Schedule: which task of an indexing run is next?
+
+1. A long film gives a task for each of its ranges, then one for the merge, which goes before all
+   others. Long films come first: the short ones fill up the cores at the end.
+2. Parts of films that are not merged take space, so no further film is begun in ranges while they
+   may take more than `MOST_PART_BYTES`; films that are decoded in one go are, in the meantime.
+3. Where a range does not decode cleanly, the film's other ranges are dropped, and it is decoded in
+   one go.
+4. A task that crashes, gives no sign or takes too much memory may have been in bad company: when
+   all others are done, it is tried once more, alone. Then its film is poison, and fails.
+
+It knows no process and no clock: `next` gives tasks, `end` is told what became of them.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+from fewframes.errors import CrashedError, FewframesError, MemoryLimitError, TimedOutError
+from fewframes.indexing.estimate import Look
+from fewframes.indexing.results import Outcome
+from fewframes.indexing.tasks import FilmTask
+
+MOST_PART_BYTES = 8 << 30
+POISON = (CrashedError, MemoryLimitError, TimedOutError)
+
+
+@dataclass(slots=True)
+class _Film:
+    """One film of a run."""
+
+    task: FilmTask
+    look: Look | None
+    left: list[int] = field(default_factory=list)
+    """Ranges not begun, the next one last."""
+    running: int = 0
+    """Its tasks that are being done."""
+    pictures: int = 0
+    """Decoded for its ranges so far."""
+    is_over: bool = False
+    """Whether it has an outcome."""
+
+
+class Schedule(Iterator[FilmTask]):
+    """The tasks of a run, as they become possible."""
+
+    def __init__(
+        self, films: Iterable[tuple[FilmTask, Look | None]], again: Iterable[FilmTask] = ()
+    ) -> None:
+        """Takes films with what a look said of them; those of ``again`` have failed once."""
+        self._films = {task.video_id: _Film(task, look) for task, look in films}
+        self._cut, self._whole = deque[_Film](), deque[_Film]()
+        for film in self._films.values():
+            is_cut = film.look is not None and film.look.ranges > 1
+            (self._cut if is_cut else self._whole).append(film)
+        self._again = deque(again)
+        self._films |= {task.video_id: _Film(task, None) for task in self._again}
+        self._tried = {_key(task) for task in self._again}
+        self._open: list[_Film] = []
+        self._ready: deque[FilmTask] = deque()
+        self._running = 0
+        self._is_alone = False
+        self.poisoned: dict[str, str] = {}
+        """Films that were tried twice, by id, and why they failed."""
+
+    def __next__(self) -> FilmTask:
+        """Gives the next task, if there is one now."""
+        task = None if self._is_alone else self._next()
+        if task is None:
+            raise StopIteration
+        self._running += 1
+        self._films[task.video_id].running += 1
+        return task
+
+    def end(
+        self, task: FilmTask, outcome: Outcome | None, error: BaseException | None
+    ) -> Outcome | None:
+        """Is told what became of a task; gives the outcome of its film once it has one."""
+        film = self._films[task.video_id]
+        self._running -= 1
+        film.running -= 1
+        self._is_alone = False
+        if not film.is_over:
+            outcome = self._failed(film, task, error) if error else self._went_well(film, outcome)
+        if film.is_over and film in self._open:
+            self._open.remove(film)
+        return outcome if outcome and film.is_over and outcome.status != "part" else None
+
+    @property
+    def most_tasks(self) -> int:
+        """How many tasks may be done at once: more workers have nothing to do."""
+        return max(1, sum(film.look.ranges if film.look else 1 for film in self._films.values()))
+
+    def share_of(self, task: FilmTask) -> float:
+        """CPU seconds predicted for a task; nothing for a merge, which is short."""
+        look = self._films[task.video_id].look
+        if look is None or (look.ranges > 1 and task.part is None):
+            return 0.0
+        return look.effort.cpu_seconds / look.ranges
+
+    def _next(self) -> FilmTask | None:
+        if self._ready:
+            return self._ready.popleft()
+        for film in self._open:
+            if film.left:
+                return replace(film.task, part=film.left.pop())
+        if self._cut and self._has_room(self._cut[0]):
+            return self._begin(self._cut.popleft())
+        if self._whole:
+            return self._whole.popleft().task
+        if self._again and not self._running:
+            self._is_alone = True
+            return self._again.popleft()
+        return None
+
+    def _has_room(self, film: _Film) -> bool:
+        taken = sum(other.look.part_bytes for other in self._open if other.look)
+        more = film.look.part_bytes if film.look else 0
+        return not self._open or taken + more <= MOST_PART_BYTES
+
+    def _begin(self, film: _Film) -> FilmTask:
+        ranges = film.look.ranges if film.look else 1
+        film.left = list(range(ranges))[::-1]
+        self._open.append(film)
+        return replace(film.task, part=film.left.pop())
+
+    def _went_well(self, film: _Film, outcome: Outcome | None) -> Outcome | None:
+        if outcome is None or outcome.status != "part":
+            film.is_over = True
+            return outcome and replace(outcome, pictures=outcome.pictures + film.pictures)
+        film.pictures += outcome.pictures
+        if outcome.reason:
+            film.left, film.look = [], film.look and replace(film.look, ranges=1)
+        if not film.left and not film.running and not self._waits(film):
+            self._ready.append(film.task)
+        return None
+
+    def _waits(self, film: _Film) -> bool:
+        return any(task.video_id == film.task.video_id for task in self._again)
+
+    def _failed(self, film: _Film, task: FilmTask, error: BaseException) -> Outcome | None:
+        is_poison = isinstance(error, POISON)
+        if is_poison and _key(task) not in self._tried:
+            self._tried.add(_key(task))
+            self._again.append(task)
+            return None
+        film.is_over, film.left = True, []
+        if is_poison:
+            self.poisoned[film.task.video_id] = reason_of(error)
+        return Outcome(film.task.video_id, "failed", reason_of(error))
+
+
+def reason_of(error: BaseException | None) -> str:
+    """Says why a film failed: an expected error in its own words, another with its kind.
+
+    >>> reason_of(ValueError("fps=0 scans nothing")), reason_of(KeyError("x"))
+    ('fps=0 scans nothing', "KeyError: 'x'")
+    """
+    if isinstance(error, FewframesError | OSError | ValueError):
+        return str(error)
+    return f"{type(error).__name__}: {error}"
+
+
+def _key(task: FilmTask) -> tuple[str, int | None]:
+    return task.video_id, task.part

@@ -1,1 +1,0 @@
-"""What is measured of a frame and of a film: signals, repeats, shots, the unusual."""

@@ -1,0 +1,1 @@
+"""Frames in the forms that model runtimes take."""

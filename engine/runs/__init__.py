@@ -1,1 +1,0 @@
-"""A run over a corpus: films, tasks, workers, and the pipeline of one film."""

@@ -1,0 +1,103 @@
+"""sample: K frames straight from a video file, without a store."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any, Unpack
+
+import numpy as np
+
+from fewframes.decode.backend_choice import Asked
+from fewframes.decode.batch import FrameBatch
+from fewframes.features.scan import frames_at_rate, scan
+from fewframes.features.table import Film, FrameTable
+from fewframes.files.probing import probe
+from fewframes.files.reading import read
+from fewframes.media.sizes import Size, output_size
+from fewframes.media.timeline import Timeline
+from fewframes.selection.options import Wishes
+from fewframes.selection.policies import policy_named
+from fewframes.selection.selection import Selection, select
+
+SCAN_SIZE = 448
+"""Longer side of the pictures that a scan measures; a store's default."""
+
+
+def sample(
+    path: str | Path,
+    *,
+    budget: int,
+    policy: str = "adaptive",
+    scan_fps: float | None = 2.0,
+    size: Size = None,
+    stream: int | None = None,
+    backend: str | None = None,
+    device: str = "cpu",
+    allow_damaged: bool = False,
+    **wishes: Unpack[Wishes],
+) -> FrameBatch:
+    """Selects ``budget`` frames of a video file by a policy and reads them, in order of time.
+
+    Policies that need only times choose among all frames. Policies that need pictures or signals
+    choose among the frames of a scan at ``scan_fps`` (None: every frame), which decodes the span
+    once; so does every policy where ``relevance`` names a signal. ``backend`` and ``device`` say
+    who decodes, and where, in the scan and for the frames. The other arguments are those of
+    `select` and `read`. To ask more than once, index the film into a store.
+
+    >>> import fewframes as ff
+    >>> ff.sample("film.mp4", budget=4, policy="uniform").seconds.round(2).tolist()
+    [0.0, 3.32, 6.64, 9.96]
+    """
+    rule, asked = policy_named(policy), Asked(backend, device)
+    timeline = probe(path, stream=stream)
+    if rule.needs_pictures or rule.needs_signals or isinstance(wishes.get("relevance"), str):
+        low, high = wishes.get("span") or (None, None)
+        table = scan_table(timeline, scan_fps, start_seconds=low, end_seconds=high, asked=asked)
+    else:
+        table = time_table(timeline)
+    chosen = select(table, budget=budget, policy=policy, **wishes)
+    how: dict[str, Any] = {"size": size, "backend": backend, "device": device}
+    how["allow_damaged"] = allow_damaged
+    return with_scores(read(timeline, frames=chosen.frame_numbers, **how), chosen)
+
+
+def time_table(timeline: Timeline) -> FrameTable:
+    """Makes a table of every frame of a timeline, without signals."""
+    return FrameTable(
+        np.arange(len(timeline)),
+        timeline.pts,
+        timeline.time_base,
+        timeline.start_pts,
+        timeline.is_keyframe,
+        film=Film(len(timeline), timeline.frame_rate),
+    )
+
+
+def scan_table(
+    timeline: Timeline,
+    fps: float | None,
+    *,
+    start_seconds: float | None = None,
+    end_seconds: float | None = None,
+    asked: Asked = Asked(),  # noqa: B008 (frozen)
+) -> FrameTable:
+    """Decodes a film at a rate and measures its frames; nothing is stored."""
+    numbers = frames_at_rate(timeline, fps, start_seconds=start_seconds, end_seconds=end_seconds)
+    size = output_size(timeline.stream, SCAN_SIZE)
+    rows, _ = scan(timeline, numbers, size=size, dedup=0.0, asked=asked)
+    return rows.table(timeline)[0]
+
+
+def with_scores(batch: FrameBatch, chosen: Selection, *, film_fps: float = 0.0) -> FrameBatch:
+    """Puts what the policy thought of each frame into a batch.
+
+    Of a ``runtime:…`` policy, the report says which frames it asked for, and how far from them, in
+    frames and in seconds at the film's mean rate, the pictures are.
+    """
+    report = {**batch.report, "policy": chosen.policy, "budget": chosen.budget}
+    if chosen.asked is not None:
+        away = np.abs(chosen.frame_numbers - chosen.asked)
+        report |= {"asked_frames": chosen.asked.tolist(), "frames_away": away.tolist()}
+        report["seconds_away"] = float(away.max(initial=0)) / film_fps if film_fps else 0.0
+    return dataclasses.replace(
+        batch, scores=chosen.scores, report={**report, "reasons": chosen.reasons}
+    )

@@ -1,0 +1,1 @@
+"""Which frames are kept: candidates, options and policies by family."""

@@ -1,1 +1,0 @@
-"""Handing frames to models, agents and training."""

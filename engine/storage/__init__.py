@@ -1,1 +1,0 @@
-"""A store on disk or at a URL: its groups, pictures, sidecars and catalogue."""

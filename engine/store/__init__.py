@@ -1,0 +1,1 @@
+"""A store on disk or at a URL: groups, pictures, sidecars and catalogue."""

@@ -1,0 +1,117 @@
+"""Stored pictures as frames: who decodes them, and where do they then lie?
+
+1. By default this package's own codecs decode into memory.
+2. ``backend="dali"`` decodes JPEGs by DALI: the same levels at the stored size on the CPU. Smaller
+   ones are averaged from the whole picture, not from libjpeg's scaled one.
+3. ``device="cuda"`` decodes JPEGs on the GPU, and the frames stay there: what goes there are the
+   stored bytes. Raw and zstd pictures are read into pinned memory, and copied there once.
+"""
+
+from typing import Any, cast
+
+import numpy as np
+
+from fewframes.arrays import I32, I64, U8
+from fewframes.decode.backend_choice import Asked
+from fewframes.decode.batch import FrameBatch, marks_or_none
+from fewframes.decode.decoder import Device
+from fewframes.store.frame_table_io import StoredRows
+from fewframes.store.shard_reader import ShardReader
+
+OURS = Asked()
+"""This package's own codecs, into memory."""
+
+
+def check_asked(backend: str | None, device: str, codec: str, out: U8 | None) -> Asked:
+    """Who is to decode, or a ValueError where the arguments do not go together.
+
+    >>> check_asked(None, "auto", "jpeg", None)
+    Traceback (most recent call last):
+    ValueError: device='auto' does not say where the frames will lie; pass 'cpu' or 'cuda'
+    """
+    if device == "auto":
+        raise ValueError(
+            "device='auto' does not say where the frames will lie; pass 'cpu' or 'cuda'"
+        )
+    if backend in ("ffmpeg", "nvdec"):
+        raise ValueError(
+            f"backend={backend!r} decodes films, and these are stored pictures; leave it out, or "
+            "pass 'dali'"
+        )
+    asked = Asked(backend, device)
+    if backend == "dali" and codec != "jpeg":
+        raise ValueError(
+            f"backend='dali' decodes JPEGs, and these pictures are {codec}; leave it out"
+        )
+    if out is not None and asked != OURS:
+        raise ValueError("out= is in memory and filled by the default backend; leave out= out")
+    return asked
+
+
+def stored_batch(
+    name: str,
+    rows: StoredRows,
+    shards: ShardReader,
+    at: I64,
+    size: tuple[int, int] | None = None,
+    out: U8 | None = None,
+    workers: int | None = None,
+    asked: Asked = OURS,
+) -> FrameBatch:
+    """Reads the pictures of some rows of the video of a name, in their order.
+
+    Raises `CorruptStoreError` for a picture that is missing or damaged, and `MissingBackendError`
+    where who was asked for is not there.
+    """
+    table, slots, damaged = rows.table, rows.slots[at], rows.is_damaged[at]
+    repaired = rows.is_repaired[at]
+    report: dict[str, Any] = {"source": "store", "pictures": len(np.unique(slots))}
+    report["repaired_times"] = int(repaired.sum())
+    if asked == OURS:
+        frames = shards.read(slots, size=size, out=out, workers=workers)
+    else:
+        frames, report["decoder"] = _elsewhere(shards, slots, size, workers, asked)
+    return FrameBatch(
+        (frames,),
+        "rgb",
+        table.frame_numbers[at],
+        table.pts[at],
+        table.time_base,
+        table.start_pts,
+        name,
+        is_damaged=marks_or_none(damaged),
+        is_repaired=marks_or_none(repaired),
+        report=report,
+    )
+
+
+def _elsewhere(
+    shards: ShardReader,
+    slots: I32,
+    size: tuple[int, int] | None,
+    workers: int | None,
+    asked: Asked,
+) -> tuple[U8, str]:
+    """Frames that DALI decodes, or that are copied to the GPU, and who did it."""
+    from fewframes.bindings.dali import jpeg as dali_jpeg
+    from fewframes.bindings.dali.capabilities import require_gpu, require_here
+
+    device = cast(Device, asked.device)
+    if shards.codec.name == "jpeg":
+        version = require_here(device)
+        unique, places = np.unique(slots, return_inverse=True)
+        frames = dali_jpeg.decode(
+            shards.encoded(unique),
+            places,
+            stored=shards.shape[1:3],
+            size=size or shards.shape[1:3],
+            device=device,
+            threads=workers,
+        )
+        return frames, f"dali {version} on {device}"
+    from fewframes.kernels import gpu
+
+    require_gpu()
+    pinned = gpu.pinned((len(slots), *(size or shards.shape[1:3]), 3), np.uint8)
+    shards.read(slots, size=size, out=pinned, workers=workers)
+    return gpu.there(pinned), f"{shards.codec.name} on cpu, copied to cuda"

@@ -1,0 +1,281 @@
+"""Sidecars: the vectors that a model made of a video's pictures, kept beside its group.
+
+::
+
+    STORE/videos/<quoted id>/<key>/               the group, which never changes
+    STORE/videos/<quoted id>/<key>.<model key>/   one sidecar a model
+        commit.json                               its own record, with size and digest of each file
+        zarr.json, vectors/                       a Zarr v3 group with one array, [pictures, dim]
+
+1. Row i of ``vectors`` is of the picture in slot i of the group's ``frames``.
+2. A sidecar is written as an attempt and published by one rename, like a group; where another
+   process was first, its sidecar stands.
+3. It belongs to one group as it was published: beside another one it counts as not there.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fewframes.arrays import F32
+from fewframes.errors import CorruptStoreError, FewframesError, StaleIndexError
+from fewframes.store.embedding import Embedder, Identity, embed_pictures, identity_of
+from fewframes.store.frame_table_io import plain_array
+from fewframes.store.journal import remove
+from fewframes.store.layout import orphans_beside, sidecar_folders
+from fewframes.store.manifest import Commit, read_commit, write_commit
+from fewframes.store.record_rules import check_sidecar_facts
+from fewframes.store.shard_reader import ShardReader
+from fewframes.store.staging import Attempt, sweep
+
+CHUNK_ROWS = 4096
+"""Vectors a file: with 768 values each, 12 MB are held while they are made."""
+VECTORS = "vectors"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Sidecar:
+    """The published vectors of one video by one model."""
+
+    commit: Commit
+    """The record of what was published."""
+
+    def __repr__(self) -> str:
+        return f"Sidecar({self.commit.facts['id']!r}, {self.identity}, {self.rows} vectors)"
+
+    @property
+    def identity(self) -> Identity:
+        """Which model made them."""
+        facts = self.commit.facts["model"]
+        return Identity(facts["name"], facts["revision"], facts["dim"])
+
+    @property
+    def rows(self) -> int:
+        """How many vectors there are."""
+        return int(self.commit.facts["rows"])
+
+    def read(self) -> F32:
+        """Reads all vectors, ``[rows, dim] f32``, each of length 1; every byte is checked.
+
+        Raises:
+            CorruptStoreError: A file is missing, or is not what was published.
+        """
+        rows, dim = self.rows, self.identity.dim
+        each = 4 * min(rows, CHUNK_ROWS) * dim
+        paths = [_chunk_path(chunk) for chunk in range(-(-rows // CHUNK_ROWS))]
+        if any(self.commit.files.get(path, (0, ""))[0] != each for path in paths):
+            raise CorruptStoreError(
+                f"vectors of video {self.commit.facts['id']!r} are not {rows} of {dim} values"
+            )
+        vectors = np.empty((rows, dim), np.float32)
+        for chunk, first in enumerate(range(0, self.rows, CHUNK_ROWS)):
+            part = vectors[first : first + CHUNK_ROWS]
+            values = np.frombuffer(self.commit.bytes_of(_chunk_path(chunk)), "<f4")
+            part[:] = values.reshape(-1, vectors.shape[1])[: len(part)]
+        return vectors
+
+    def belongs_to(self, group: Commit) -> bool:
+        """Whether it was made of this very group."""
+        return bool(
+            self.commit.facts["group"] == _mark_of(group)
+            and self.rows == group.facts["counts"]["stored"]
+        )
+
+
+def sidecar_in(folder: Path) -> Sidecar:
+    """Gives the sidecar in a folder; CorruptStoreError where its record is damaged."""
+    return Sidecar(read_commit(folder, check_sidecar_facts))
+
+
+def sidecars_of(group: Commit) -> list[Sidecar]:
+    """Gives the sidecars of a group, by name and revision; those of an earlier group are left out.
+
+    Raises:
+        CorruptStoreError: A commit record is damaged.
+    """
+    found = [sidecar_in(folder) for folder in sidecar_folders(group.folder)]
+    return sorted(
+        (sidecar for sidecar in found if sidecar.belongs_to(group)), key=lambda s: s.identity
+    )
+
+
+def find_sidecar(group: Commit, model: Embedder | str) -> Sidecar:
+    """Gives the sidecar of a model, or the only one of a name.
+
+    Raises:
+        ValueError: There is none, or there are several of that name.
+        CorruptStoreError: A commit record is damaged.
+    """
+    there = sidecars_of(group)
+    if isinstance(model, str):
+        found = [sidecar for sidecar in there if sidecar.identity.name == model]
+    else:
+        found = [sidecar for sidecar in there if sidecar.identity == identity_of(model)]
+    if len(found) == 1:
+        return found[0]
+    wanted = repr(model) if isinstance(model, str) else str(identity_of(model))
+    known = ", ".join(str(sidecar.identity) for sidecar in there) or "none"
+    cure = "pass the embedder itself" if found else "make them with video.embed(embedder)"
+    raise ValueError(
+        f"video {group.facts['id']!r} has {len(found) or 'no'} sets of vectors of {wanted} "
+        f"(there: {known}); {cure}"
+    )
+
+
+def write_sidecar(
+    group: Commit,
+    pictures: ShardReader,
+    embedder: Embedder,
+    *,
+    batch: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> int:
+    """Embeds the pictures of a group and publishes the vectors; gives how many were made.
+
+    That is 0 where they are there already, every byte as it was published; damaged ones are made
+    again. Memory is bounded by ``batch`` pictures and one chunk of vectors. ``progress`` is told
+    pictures done and pictures in all.
+
+    Raises:
+        ValueError: ``batch`` is below 1, or the embedder gives something else than it says.
+        StaleIndexError: The group was replaced meanwhile.
+    """
+    if batch < 1:
+        raise ValueError(f"batch={batch} embeds nothing; pass batch >= 1")
+    identity, store = identity_of(embedder), group.folder.parents[2]
+    if _stands(group, identity):
+        return 0
+    sweep(store)
+    remove_orphans(store, group.folder, group.facts["id"])
+    with Attempt(store) as attempt:
+        made, files = _vectors(pictures, embedder, batch=batch, progress=progress), []
+        for home in (VECTORS, f"{VECTORS}/c"):
+            (attempt.folder / home).mkdir()
+        for chunk, values in enumerate(made):
+            files.append(_chunk_path(chunk))
+            (attempt.folder / files[-1]).parent.mkdir()
+            (attempt.folder / files[-1]).write_bytes(values.data)
+        _write_facts(attempt.folder, group, identity, len(pictures), files)
+        _publish(attempt, group, identity)
+    return len(pictures)
+
+
+def _vectors(
+    pictures: ShardReader,
+    embedder: Embedder,
+    *,
+    batch: int,
+    progress: Callable[[int, int], None] | None,
+) -> Iterator[F32]:
+    """The vectors of all pictures, a chunk at a time, the last one filled up with zeros."""
+    count = len(pictures)
+    for first in range(0, count, CHUNK_ROWS):
+        values = np.zeros((min(count, CHUNK_ROWS), embedder.dim), "<f4")
+        last = min(first + CHUNK_ROWS, count)
+        for at in range(first, last, batch):
+            end = min(at + batch, last)
+            values[at - first : end - first] = embed_pictures(
+                embedder, pictures.read(np.arange(at, end))
+            )
+            if progress:
+                progress(end, count)
+        yield values
+
+
+def remove_sidecars(store: Path, group: Path, video_id: str) -> None:
+    """Takes away all sidecars of a group that is to be removed."""
+    for folder in sidecar_folders(group):
+        remove(store, folder, video_id)
+
+
+def remove_orphans(store: Path, group: Path, video_id: str) -> None:
+    """Takes away sidecars of the same video whose group is gone."""
+    for folder in orphans_beside(group):
+        remove(store, folder, video_id)
+
+
+def faults_of(group: Commit) -> Iterator[str]:
+    """Says what is wrong with the sidecars of a group: each file is compared with its digest."""
+    for folder in sidecar_folders(group.folder):
+        try:
+            sidecar = sidecar_in(folder)
+            for path in sidecar.commit.files:
+                sidecar.commit.check(path)
+            if not sidecar.belongs_to(group):
+                yield (
+                    f"vectors of {sidecar.identity} are of an earlier group of video "
+                    f"{group.facts['id']!r}; embed it again"
+                )
+        except FewframesError as error:
+            yield str(error)
+
+
+def _published(group: Commit, identity: Identity) -> Sidecar | None:
+    """The sidecar of a model, if there is one of this very group."""
+    folder = _place(group, identity)
+    if not folder.is_dir():
+        return None
+    sidecar = sidecar_in(folder)
+    return sidecar if sidecar.belongs_to(group) else None
+
+
+def _stands(group: Commit, identity: Identity) -> bool:
+    """Whether the vectors of a model are there, every byte of them."""
+    try:
+        sidecar = _published(group, identity)
+        if sidecar is None:
+            return False
+        for path in sidecar.commit.files:
+            sidecar.commit.check(path)
+    except CorruptStoreError:
+        return False
+    return True
+
+
+def _publish(attempt: Attempt, group: Commit, identity: Identity) -> None:
+    """Puts a finished sidecar in its place, unless a whole one is there."""
+    final, store = _place(group, identity), group.folder.parents[2]
+    while not attempt.publish(final):
+        if _stands(group, identity):
+            return
+        remove(store, final, group.facts["id"])
+    if not group.folder.is_dir():
+        remove(store, final, group.facts["id"])
+        raise StaleIndexError(
+            f"video {group.facts['id']!r} was replaced while it was embedded; embed it again"
+        )
+
+
+def _place(group: Commit, identity: Identity) -> Path:
+    return group.folder.with_name(f"{group.folder.name}.{identity.key}")
+
+
+def _mark_of(group: Commit) -> dict[str, str]:
+    return {"key": group.folder.name, "created": group.facts["created"]}
+
+
+def _chunk_path(chunk: int) -> str:
+    return f"{VECTORS}/c/{chunk}/0"
+
+
+def _write_facts(
+    folder: Path, group: Commit, identity: Identity, count: int, files: list[str]
+) -> None:
+    """Writes the metadata of the Zarr group and its array, and the commit record last."""
+    facts: dict[str, Any] = {
+        "id": group.facts["id"],
+        "created": datetime.now(UTC).isoformat(timespec="microseconds"),
+        "group": _mark_of(group),
+        "model": identity._asdict(),
+        "rows": count,
+    }
+    about = {"zarr_format": 3, "node_type": "group", "attributes": {"fewframes": facts}}
+    array = plain_array((count, identity.dim), chunk_rows=min(count, CHUNK_ROWS), rows="slot")
+    for path, value in (("zarr.json", about), (f"{VECTORS}/zarr.json", array)):
+        (folder / path).write_text(json.dumps(value, indent=1) + "\n", encoding="ascii")
+    write_commit(folder, facts, dict.fromkeys(["zarr.json", f"{VECTORS}/zarr.json", *files]))

@@ -1,0 +1,58 @@
+"""Querying: which videos of a store are of some kind?
+
+The rows of the catalogue as one Arrow table, which DuckDB, pandas and polars take as it is, and
+conditions in SQL on its columns, which DuckDB understands (https://duckdb.org/docs/sql).
+"""
+
+import uuid
+from pathlib import Path
+from typing import Any
+
+from fewframes.store.catalogue_rows import Row, table_of_rows
+
+
+def videos_table(videos: Any, failures: list[Row], where: str | None = None) -> Any:  # noqa: ANN401
+    r"""Gives the rows of a catalogue and of failures whose condition holds, as an Arrow table.
+
+    They are sorted by id. Ids are text: a byte of an id that is no UTF-8 is written as ``\xe9``.
+
+    Raises:
+        ValueError: The condition is no SQL, or names a column that is not there.
+        MissingBackendError: There is a condition, and DuckDB is not installed.
+
+    >>> import fewframes as ff
+    >>> ff.open("corpus.zarr").to_table("rows > 10 and film_codec = 'h264'")["rows"].to_pylist()
+    [20]
+    """
+    import pyarrow as pa
+
+    both = pa.concat_tables([videos, table_of_rows(failures)]).sort_by("id")
+    table = both.set_column(0, "id", _plain_texts(both["id"]))
+    if where is None:
+        return table
+    from fewframes.bindings.duckdb_where import matching
+
+    return matching(table, where)
+
+
+def write_parquet(table: Any, file: Path) -> None:  # noqa: ANN401 (a pyarrow.Table)
+    """Writes a table as a Parquet file, whole or not at all."""
+    import pyarrow.parquet as pq
+
+    draft = file.with_name(f".{uuid.uuid4().hex}.partial")
+    try:
+        with draft.open("xb") as opened:  # by its name, Arrow would take "a:b" for a URL
+            pq.write_table(table, opened)
+        draft.replace(file)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _plain_texts(ids: Any) -> Any:  # noqa: ANN401 (of pyarrow)
+    """Ids as a column of texts, by Arrow alone where all are UTF-8."""
+    import pyarrow as pa
+
+    try:
+        return ids.cast(pa.string())
+    except pa.ArrowInvalid:
+        return pa.array([one.decode("utf-8", "backslashreplace") for one in ids.to_pylist()])

@@ -1,0 +1,209 @@
+"""Store: indexed videos in a folder, or in an object store by URL, read lazily.
+
+Opening a store reads one small file. A video's record is read when the video is asked for; lists
+and counts come from the catalogue.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from fewframes.errors import CorruptStoreError, FewframesError
+from fewframes.indexing.results import Outcome
+from fewframes.naming import nearest
+from fewframes.store.catalogue import Catalogue
+from fewframes.store.current import current
+from fewframes.store.embedding import Embedder
+from fewframes.store.layout import check_store, create_store, groups_of
+from fewframes.store.manifest import Commit, read_commit_of
+from fewframes.store.object_store import Objects, shown, store_at
+from fewframes.store.remote import RemoteList, check_remote, remote_commits, remote_keys
+from fewframes.store.untrusted import is_link
+from fewframes.store.video import Video
+
+__all__ = ["Store", "Video", "create_store", "open_store"]
+
+
+def open_store(path: str | Path | Objects) -> "Store":
+    """Opens a store for reading: a folder, or a URL such as ``s3://bucket/prefix`` as text.
+
+    Raises:
+        FileNotFoundError: The folder is not there, or is no store.
+        ValueError: A newer version of fewframes has written it.
+        UnreachableStoreError: The object store of a URL does not answer, or refuses.
+        MissingBackendError: A URL is given, and obstore is not installed.
+
+    >>> import fewframes as ff
+    >>> ff.open("corpus.zarr")["film"].read(seconds=[2.2]).seconds.tolist()
+    [2.0]
+    """
+    return Store(store_at(path))
+
+
+class Store(Mapping[str, Video]):
+    """The videos of a store by id; what is published later is seen without reopening.
+
+    >>> import fewframes as ff
+    >>> store = ff.open("corpus.zarr")
+    >>> "film" in store, list(store)
+    (True, ['film'])
+    """
+
+    def __init__(self, path: Path | Objects) -> None:
+        self._path = path.absolute() if isinstance(path, Path) else path
+        self._catalogue = _list_of(self._path)
+
+    def __repr__(self) -> str:
+        count = len(self)
+        return f"Store({shown(self._path)!r}: {count} video{'' if count == 1 else 's'})"
+
+    def __len__(self) -> int:
+        return len(self._catalogue)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._catalogue.ids())
+
+    def __contains__(self, video_id: object) -> bool:
+        return isinstance(video_id, str) and holds(self._path, video_id)
+
+    def __getitem__(self, video_id: str) -> Video:
+        """Gives a video; of several groups the newest, or the one that was asked for last.
+
+        Raises:
+            KeyError: There is none of that id; lists near ones.
+            CorruptStoreError: Its commit record is damaged, or the catalogue lists it wrongly.
+        """
+        # A group that vanishes between listing and reading has a successor: list once more.
+        commits = self._commits(video_id) or self._commits(video_id)
+        if not commits:
+            raise KeyError(self._missing(video_id))
+        return Video(current(self._path, video_id, commits))
+
+    def embed(
+        self,
+        embedder: Embedder,
+        *,
+        batch: int = 32,
+        progress: Callable[[str, int, int], None] | None = None,
+    ) -> list[Outcome]:
+        """Embeds the pictures of every video, where that has not been done; see `Video.embed`.
+
+        ``progress`` is told the video, pictures done and pictures in all. Gives an outcome a video:
+        ``ok``, ``done`` (was there before), or ``failed`` where the store is damaged.
+        """
+        return [
+            _embedded(self, video_id, embedder, batch=batch, progress=progress) for video_id in self
+        ]
+
+    def lines(self, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
+        """Gives what the catalogue knows of every video: its `COLUMNS`, or some, with the ``id``.
+
+        Raises:
+            CorruptStoreError: The catalogue is damaged.
+
+        >>> import fewframes as ff
+        >>> next(ff.open("corpus.zarr").lines())["rows"]
+        20
+        """
+        return self._catalogue.rows(columns) if columns else self._catalogue.rows()
+
+    def to_table(self, where: str | None = None) -> Any:  # noqa: ANN401 (a pyarrow.Table)
+        """Gives one row a video, of `COLUMNS`, as an Arrow table, by the catalogue alone.
+
+        Films that failed twice have a row, too; see `failures`.
+
+        ``where`` is a condition in SQL on the columns; it needs DuckDB. Raises as `videos_table`
+        and `lines` do.
+
+        >>> import fewframes as ff
+        >>> ff.open("corpus.zarr").to_table("status = 'ok' and rows > 10")["id"].to_pylist()
+        ['film']
+        """
+        from fewframes.store.sql import videos_table
+
+        return videos_table(self._catalogue.table(), self.failures(), where)
+
+    def failures(self) -> list[dict[str, Any]]:
+        """Gives a row of `COLUMNS` for each film that failed twice and is passed over, by id.
+
+        A film that was indexed under the same recipe since is none of them. A record of one that
+        is damaged has a row, too, whose status is "unreadable".
+
+        >>> import fewframes as ff
+        >>> ff.open("corpus.zarr").failures()
+        []
+        """
+        from fewframes.indexing.quarantine import records_of
+        from fewframes.store.catalogue_rows import row_of_failure, row_of_unreadable
+
+        return [
+            row_of_failure(record) if record else row_of_unreadable(video_id)
+            for video_id, record in records_of(self._path).items()
+            if not record or record["recipe"] not in self._recipes(video_id)
+        ]
+
+    def _recipes(self, video_id: str) -> list[dict[str, Any]]:
+        """The recipes under which a video is there; none where a record of it is damaged."""
+        try:
+            return [commit.facts["recipe"] for commit in self._commits(video_id)]
+        except CorruptStoreError:
+            return []
+
+    def _commits(self, video_id: str) -> list[Commit]:
+        if not isinstance(self._path, Path):
+            return remote_commits(self._path, video_id)
+        commits = []
+        for group in groups_of(self._path, video_id):
+            try:
+                commits.append(read_commit_of(group, video_id))
+            except CorruptStoreError:
+                if group.exists() or is_link(group.parent):
+                    raise
+        return commits
+
+    def _missing(self, video_id: str) -> str:
+        ids = self._catalogue.ids()
+        if video_id in ids:
+            raise CorruptStoreError(
+                f"the catalogue of {shown(self._path)!r} lists video {video_id!r}, but it is not "
+                "there; run 'fewframes compact'"
+            )
+        near = nearest(video_id, ids)
+        hint = f"; near: {', '.join(map(repr, near))}" if near else "; it is empty"
+        return f"no video {video_id!r} in {shown(self._path)!r}{hint}"
+
+
+def holds(store: Path | Objects, video_id: str) -> bool:
+    """Whether a store has anything published of a video, whole or damaged."""
+    if isinstance(store, Path):
+        return bool(groups_of(store, video_id))
+    return bool(remote_keys(store, video_id))
+
+
+def _list_of(store: Path | Objects) -> Catalogue | RemoteList:
+    """The list of what is a store."""
+    if isinstance(store, Path):
+        check_store(store)
+        return Catalogue(store)
+    check_remote(store)
+    return RemoteList(store)
+
+
+def _embedded(
+    store: Store,
+    video_id: str,
+    embedder: Embedder,
+    *,
+    batch: int,
+    progress: Callable[[str, int, int], None] | None,
+) -> Outcome:
+    """What becomes of one video; damage to one does not end the run."""
+    tell = partial(progress, video_id) if progress else None
+    try:
+        video = store[video_id]
+        made = video.embed(embedder, batch=batch, progress=tell)
+    except FewframesError as error:
+        return Outcome(video_id, "failed", str(error))
+    rows, stored = video.facts["counts"]["rows"], video.facts["counts"]["stored"]
+    return Outcome(video_id, "ok" if made else "done", rows=rows, stored=stored)

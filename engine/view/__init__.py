@@ -1,0 +1,1 @@
+"""Frames as pages for people."""
