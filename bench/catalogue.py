@@ -27,9 +27,9 @@ from fewframes.bench.memory import MINUTE, repeat_film
 from fewframes.store.catalogue import row_of
 from fewframes.store.catalogue_rows import table_of_rows
 from fewframes.store.compaction import LONGEST_TAIL, compact, write_snapshot
-from fewframes.store.journal import note_change
+from fewframes.store.journal import announce
 from fewframes.store.layout import folder_name
-from fewframes.store.staging import Attempt
+from fewframes.store.staging import Staging
 from fewframes.store.store import Store
 
 R = TypeVar("R")
@@ -60,8 +60,8 @@ def make_store(folder: Path, videos: int, tail: int) -> Path:
     (group,) = (store / "videos" / folder_name(real[0])).iterdir()
     for name in names[:tail]:
         shutil.copytree(group, store / "videos" / folder_name(name) / group.name)
-        with Attempt(store) as attempt:
-            note_change(store, attempt, name)
+        with Staging(store) as attempt:
+            announce(store, attempt, name)
     return store
 
 

@@ -176,11 +176,11 @@ def main(films: tuple[Path, ...], output: Path | None) -> None:
             write_film(made[-1], film)
         for path in (*made, *films):
             results[path.name] = compare(path)
-            say(path.name, results[path.name])
+            print_table(path.name, results[path.name])
     keep_result({"machine": machine(), "films": results}, output)
 
 
-def say(name: str, result: dict[str, Any]) -> None:
+def print_table(name: str, result: dict[str, Any]) -> None:
     """Prints one film's row."""
     words = [f"{name:<28}"]
     for size in ("full", "shrunk"):

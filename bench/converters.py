@@ -25,7 +25,7 @@ from fewframes.bench.annotations import (
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Question:
     """One question about one video."""
 
     video: str
@@ -40,18 +40,18 @@ class Asked:
     """Evidence as (start, end) in seconds; equal ones are moments."""
 
 
-Convert = Callable[[Mapping[str, Any], str, int], Iterator[Asked]]
+Convert = Callable[[Mapping[str, Any], str, int], Iterator[Question]]
 """``(record, where, number)``: what errors begin with, and the place of the record from 0."""
 
 
-def cg_bench(record: Mapping[str, Any], where: str, number: int) -> Iterator[Asked]:
+def cg_bench(record: Mapping[str, Any], where: str, number: int) -> Iterator[Question]:
     """CG-Bench: a JSON list of questions with ``clue_intervals`` in seconds.
 
     Fields: ``video_uid``, ``qid``, ``question``, ``duration``, ``clue_intervals`` as
     ``[[start, end], …]``. G. Chen et al., "CG-Bench: Clue-grounded question answering benchmark
     for long video understanding", ICLR 2025, arXiv 2412.12075, file ``cgbench.json``.
     """
-    yield Asked(
+    yield Question(
         video=_text(record, "video_uid", where),
         duration_seconds=seconds_from(record.get("duration"), "duration", where=where),
         query=str(record.get("qid", number)),
@@ -60,7 +60,7 @@ def cg_bench(record: Mapping[str, Any], where: str, number: int) -> Iterator[Ask
     )
 
 
-def lv_haystack(record: Mapping[str, Any], where: str, number: int) -> Iterator[Asked]:
+def lv_haystack(record: Mapping[str, Any], where: str, number: int) -> Iterator[Question]:
     """LV-Haystack: Parquet, JSON or JSON lines of questions with keyframes as moments.
 
     Fields: ``video_id``, ``question``, ``frame_indexes_video`` (frame numbers), and in
@@ -77,7 +77,7 @@ def lv_haystack(record: Mapping[str, Any], where: str, number: int) -> Iterator[
         refuse(where, f"video_metadata.frame_rate is {rate}; pass frames per second above 0")
     numbers = _numbers(record.get("frame_indexes_video"), "frame_indexes_video", where)
     duration = about.get("video_duration")
-    yield Asked(
+    yield Question(
         video=_text(record, "video_id", where),
         duration_seconds=None
         if duration is None
@@ -88,14 +88,14 @@ def lv_haystack(record: Mapping[str, Any], where: str, number: int) -> Iterator[
     )
 
 
-def moment_seeker(record: Mapping[str, Any], where: str, number: int) -> Iterator[Asked]:
+def moment_seeker(record: Mapping[str, Any], where: str, number: int) -> Iterator[Question]:
     """MomentSeeker: a JSON list of queries with ``answering_time_interval`` in seconds.
 
     Fields: ``src_video_path``, ``qry_text``, ``answering_time_interval`` as ``[[start, end], …]``;
     no length of the video, so measure them with a store. H. Yuan et al., "MomentSeeker", arXiv
     2502.12558, files ``t2v.json`` and so on.
     """
-    yield Asked(
+    yield Question(
         video=PurePosixPath(_text(record, "src_video_path", where)).stem,
         duration_seconds=None,
         query=str(number),
@@ -104,7 +104,7 @@ def moment_seeker(record: Mapping[str, Any], where: str, number: int) -> Iterato
     )
 
 
-def med_horizon(record: Mapping[str, Any], where: str, _number: int) -> Iterator[Asked]:
+def med_horizon(record: Mapping[str, Any], where: str, _number: int) -> Iterator[Question]:
     """MedHorizon (MLV-Bench): JSON lines, a video each, with its questions in ``qa``.
 
     Published fields: ``key``, ``video_path``, ``fps``, ``duration_seconds``, and in ``qa``
@@ -130,7 +130,7 @@ def med_horizon(record: Mapping[str, Any], where: str, _number: int) -> Iterator
         spans += [(first / rate, (last + 1) / rate) for first, last in stretches(frames)]
         text = _text(question, "question", at)
         video = PurePosixPath(str(name)).with_suffix("").as_posix()
-        yield Asked(video, duration, str(question.get("uid", place)), text, spans)
+        yield Question(video, duration, str(question.get("uid", place)), text, spans)
 
 
 CONVERTERS: dict[str, Convert] = {
@@ -166,26 +166,26 @@ def convert(path: str | Path, name: str) -> tuple[list[Annotation], int]:
     """
     if name not in CONVERTERS:
         raise ValueError(f"name={name!r} is unknown; pass one of {', '.join(CONVERTERS)}")
-    asked: dict[str, list[tuple[str, Asked]]] = defaultdict(list)
+    request: dict[str, list[tuple[str, Question]]] = defaultdict(list)
     left_out = 0
     for number, (where, record) in enumerate(records(Path(path))):
         for question in CONVERTERS[name](record, where, number):
             left_out += not question.spans
             if question.spans:
-                asked[question.video].append((where, question))
-    if not asked:
+                request[question.video].append((where, question))
+    if not request:
         raise ValueError(
             f"{Path(path).name} has no evidence for any of {left_out} questions; "
             "the public release may lack it: ask the authors for the annotated one"
         )
-    return [_joined(video, questions) for video, questions in asked.items()], left_out
+    return [_joined(video, questions) for video, questions in request.items()], left_out
 
 
-def _joined(video: str, asked: list[tuple[str, Asked]]) -> Annotation:
+def _joined(video: str, request: list[tuple[str, Question]]) -> Annotation:
     """The questions of one video as one annotation, checked."""
-    where, first = asked[0]
+    where, first = request[0]
     events, texts = [], {}
-    for place, question in asked:
+    for place, question in request:
         if question.duration_seconds != first.duration_seconds:
             lengths = f"{question.duration_seconds} s, but {first.duration_seconds} s before"
             refuse(place, f"video {video!r} is {lengths} ({where}); mend one")

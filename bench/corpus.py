@@ -26,15 +26,15 @@ import click
 
 from fewframes.bench.films import Film, write_film
 from fewframes.bench.measure import interleave, keep_result, machine
-from fewframes.decode.backend_choice import Asked
+from fewframes.decode.backend_choice import DecoderRequest
 from fewframes.features.scan import scan
 from fewframes.files.probing import probe
-from fewframes.indexing.estimate import look_at_film
+from fewframes.indexing.estimate import estimate_film
 from fewframes.indexing.pipeline import Scan
-from fewframes.indexing.results import Outcome
-from fewframes.indexing.tasks import FilmTask, perform
+from fewframes.indexing.tasks import FilmTask, execute
 from fewframes.store.codecs import picture_codec
 from fewframes.store.recipes import Recipe
+from fewframes.store.results import Outcome
 
 TINY = 60
 RANGE_SECONDS = 0.5
@@ -51,9 +51,9 @@ def tiny_films(folder: Path) -> dict[str, Any]:
     looks, whole, bare = [], [], []
     for number, film in enumerate(films):
         started = time.process_time()
-        look_at_film(film, store, video_id=str(number), recipe=recipe)
+        estimate_film(film, store, video_id=str(number), recipe=recipe)
         looked = time.process_time()
-        perform(FilmTask(film, store, str(number), recipe))
+        execute(FilmTask(film, store, str(number), recipe))
         ended = time.process_time()
         looks.append(looked - started)
         whole.append(ended - looked)
@@ -71,7 +71,7 @@ def tiny_films(folder: Path) -> dict[str, Any]:
 
 def bare_seconds(film: Path, recipe: Recipe) -> float:
     """CPU time of decoding the frames, measuring them and encoding their pictures, and no more."""
-    what = Scan.of(probe(film), recipe, Asked(), 1e9)
+    what = Scan.of(probe(film), recipe, DecoderRequest(), 1e9)
     codec, started = picture_codec(recipe.codec, recipe.quality), time.process_time()
     scan(
         what.timeline,
@@ -86,14 +86,14 @@ def bare_seconds(film: Path, recipe: Recipe) -> float:
 
 def tasks_of(film: Path, folder: Path, recipe: Recipe) -> dict[str, Any]:
     """CPU seconds of the tasks of a long film, and what follows for several workers."""
-    what = Scan.of(probe(film), recipe, Asked(), RANGE_SECONDS)
+    what = Scan.of(probe(film), recipe, DecoderRequest(), RANGE_SECONDS)
     count = len(what.ranges)
     timed(FilmTask(film, folder / "warm", "a", recipe, range_seconds=1e9))
-    one_go, outcome = timed(FilmTask(film, folder / "one-go", "a", recipe, range_seconds=1e9))
+    single, outcome = timed(FilmTask(film, folder / "one-go", "a", recipe, range_seconds=1e9))
     cut = FilmTask(film, folder / "cut", "a", recipe, range_seconds=RANGE_SECONDS)
     ranges = [timed(replace(cut, part=part))[0] for part in range(count)] if count > 1 else []
     merge = timed(cut)[0] if ranges else 0.0
-    times = {n: one_go / (makespan(ranges, n) + merge) for n in WORKERS if 1 < n <= count}
+    times = {n: single / (makespan(ranges, n) + merge) for n in WORKERS if 1 < n <= count}
     stream, hours = what.timeline.stream, what.timeline.duration_seconds / 3600
     return {
         "film": f"{film.name}: {stream.codec} {stream.width}x{stream.height}",
@@ -103,12 +103,12 @@ def tasks_of(film: Path, folder: Path, recipe: Recipe) -> dict[str, Any]:
         "stored_bytes": outcome.stored_bytes,
         "pictures_by_frames": round(outcome.pictures / len(what.timeline), 3),
         "ranges": count,
-        "one_go_seconds": round(one_go, 3),
+        "one_go_seconds": round(single, 3),
         "ranges_seconds": round(sum(ranges), 3),
         "merge_seconds": round(merge, 3),
         "predicted_seconds": round(what.effort.cpu_seconds, 3),
-        "cpu_seconds_a_film_hour": round(one_go / hours, 2),
-        "cpu_in_ranges_by_one_go": round((sum(ranges) + merge) / one_go, 3) if ranges else None,
+        "cpu_seconds_a_film_hour": round(single / hours, 2),
+        "cpu_in_ranges_by_one_go": round((sum(ranges) + merge) / single, 3) if ranges else None,
         "times_faster_on_workers": {str(n): round(times[n], 2) for n in times},
     }
 
@@ -116,7 +116,7 @@ def tasks_of(film: Path, folder: Path, recipe: Recipe) -> dict[str, Any]:
 def timed(task: FilmTask) -> tuple[float, Outcome]:
     """CPU seconds of a task in this process, and its outcome."""
     started = time.process_time()
-    outcome = perform(task)
+    outcome = execute(task)
     return time.process_time() - started, outcome
 
 

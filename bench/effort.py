@@ -4,7 +4,8 @@
    give CPU seconds for a million samples and a megabyte of packets, by codec.
 2. Each film is indexed; what is left is put down to rows (each, and by the samples they are scaled
    from and to) and to the film.
-3. The JSON has the constants, to be copied to `fewframes.indexing.cost_model`, and how far each film is
+3. The JSON has the constants, to be copied to `fewframes.indexing.cost_model`, and how far each
+film is
    from what that module, as it is, predicts for it.
 """
 
@@ -22,7 +23,7 @@ import numpy as np
 
 from fewframes.arrays import F64
 from fewframes.bench.measure import keep_result, machine
-from fewframes.decode.backend_choice import Asked
+from fewframes.decode.backend_choice import DecoderRequest
 from fewframes.decode.decoder import DecodeReport, decoder
 from fewframes.decode.plan import plan_frames
 from fewframes.errors import FewframesError
@@ -73,7 +74,7 @@ def indexing_seconds(path: Path, recipe: Recipe) -> float:
 def measured(path: Path, recipe: Recipe, rounds: int) -> dict[str, Any] | None:
     """Everything about one film; None for one that is too short, or is damaged."""
     try:
-        film = Scan.of(probe(path), recipe, Asked(), 12.0)
+        film = Scan.of(probe(path), recipe, DecoderRequest(), 12.0)
         decoding = median(decoding_seconds(film) for _ in range(rounds))
         if film.timeline.damage or decoding < LEAST_SECONDS:
             return None

@@ -28,7 +28,7 @@ from fewframes.bench.measures import (
     nearest_cosines,
     uniform_expected,
 )
-from fewframes.features.table import Film, FrameTable
+from fewframes.features.table import FilmFacts, FrameTable
 from fewframes.selection.facility import unit_rows
 from fewframes.selection.policies import POLICIES, policy_named
 from fewframes.selection.selection import Selection, select
@@ -72,7 +72,7 @@ def made_up_subjects(annotations: Iterable[Annotation], *, fps: float) -> Iterat
                 f"duration_seconds of {annotation.video!r} is not known; add it, or pass a store"
             )
         seconds = np.arange(0, annotation.duration_seconds, 1 / fps)
-        table = FrameTable.from_seconds(seconds, film=Film(len(seconds), fps))
+        table = FrameTable.from_seconds(seconds, film=FilmFacts(len(seconds), fps))
         yield Subject(annotation, table, annotation.duration_seconds)
 
 
@@ -97,7 +97,7 @@ def policies_for(table: FrameTable, *, is_scored: bool) -> list[str]:
     able = [
         name
         for name, rule in POLICIES.items()
-        if not rule.is_runtime
+        if not rule.is_upstream_sampler
         and (is_scored or name not in BY_RELEVANCE)
         and name not in ASKS_MORE
         and (table.signatures is not None or not (rule.needs_pictures or rule.needs_signals))
@@ -111,13 +111,13 @@ def picked(
 ) -> Iterator[tuple[int, I64]]:
     """The rows that a policy picks at each budget; of a nested one by one selection."""
     rule = policy_named(policy)
-    wishes: dict[str, Any] = {"relevance": relevance} if "relevance" in rule.uses else {}
+    options: dict[str, Any] = {"relevance": relevance} if "relevance" in rule.uses else {}
     if rule.is_nested and rule.coverage == 0:
-        most: Selection = select(table, budget=max(budgets), policy=policy, **wishes)
-        yield from ((budget, most.rows[most.turns < budget]) for budget in budgets)
+        most: Selection = select(table, budget=max(budgets), policy=policy, **options)
+        yield from ((budget, most.rows[most.pick_order < budget]) for budget in budgets)
         return
     for budget in budgets:
-        yield budget, select(table, budget=budget, policy=policy, **wishes).rows
+        yield budget, select(table, budget=budget, policy=policy, **options).rows
 
 
 def measured(

@@ -8,13 +8,15 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import cycle, islice
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import av
 import click
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
-from av.video.stream import VideoStream
+
+if TYPE_CHECKING:
+    from av.video.stream import VideoStream
 
 
 def pictures(clips: Sequence[Path], width: int, height: int) -> Iterator[VideoFrame]:
@@ -39,7 +41,7 @@ def join_clips(
 ) -> None:
     """Codes ``frames`` pictures of the clips into one film; ``size`` is width and height."""
     with av.open(str(target), "w") as out:
-        stream = cast(VideoStream, out.add_stream(codec, rate=fps, options=options))
+        stream = cast("VideoStream", out.add_stream(codec, rate=fps, options=options))
         stream.width, stream.height = size
         stream.pix_fmt = "yuv420p"
         stream.time_base = Fraction(1, fps)

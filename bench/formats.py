@@ -113,12 +113,12 @@ def main(films: tuple[Path, ...], fps: float, side: int, rounds: int, output: Pa
     results = []
     for film in films:
         results.append(measure(film, fps, side, rounds))
-        say(results[-1])
+        print_table(results[-1])
         facts = {"machine": machine(PEERS), "fps": fps, "films": results}
         keep_result(facts, output)
 
 
-def say(result: dict[str, Any]) -> None:
+def print_table(result: dict[str, Any]) -> None:
     """Prints one film's table."""
     click.echo(f"{result['about']}: {result['frames']} frames")
     for name, size in result["sizes"].items():

@@ -60,8 +60,8 @@ def check(bench: Bench) -> str:
     worst = int(means.argmax())
     if means[worst] > MEAN_LEVELS:
         return f"frame {numbers[worst]} differs by {means[worst]:.1f} levels in the mean"
-    passed_on = found.report.get("passed_on_to_ffmpeg", "")
-    return f"by ffmpeg, not by DALI: {passed_on}" if passed_on else ""
+    fallbacks = found.report.get("fallbacks_to_ffmpeg", "")
+    return f"by ffmpeg, not by DALI: {fallbacks}" if fallbacks else ""
 
 
 def run(bench: Bench) -> bool:

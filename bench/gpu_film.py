@@ -29,7 +29,7 @@ import numpy as np
 import fewframes
 from fewframes.arrays import I64
 from fewframes.bench.gpu_films import LongFilm, write_long
-from fewframes.decode.backend_choice import Asked
+from fewframes.decode.backend_choice import DecoderRequest
 from fewframes.decode.decoder import DecodeReport, decoder
 from fewframes.decode.plan import plan_frames
 from fewframes.features.scan import frames_at_rate, scan
@@ -41,7 +41,7 @@ DECODERS = 14
 EVERY = 7200
 
 
-def say(**facts: Any) -> None:  # noqa: ANN401 (anything that JSON takes)
+def print_table(**facts: Any) -> None:  # noqa: ANN401 (anything that JSON takes)
     """Prints a measurement."""
     print(json.dumps(facts), flush=True)  # noqa: T201 (its only output)
 
@@ -53,7 +53,7 @@ def attempt(name: str, job: Callable[[], dict[str, Any]]) -> None:
         facts = job()
     except Exception as error:  # a peer may raise whatever it likes, and costs only itself
         facts = {"not_run": f"{type(error).__name__}: {error}"[:300]}
-    say(name=name, **facts, job_seconds=round(time.monotonic() - started, 2))
+    print_table(name=name, **facts, job_seconds=round(time.monotonic() - started, 2))
 
 
 def after_the_first(batches: Iterator[int]) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def ours(timeline: Timeline, numbers: I64, backend: str) -> dict[str, Any]:
     how: dict[str, Any] = {"format": "jpeg", "size": output_size(timeline.stream, SIZE)}
     call = decoder(backend, "cpu" if backend == "ffmpeg" else "cuda")
     facts = after_the_first(len(one) for one in call(timeline, runs, report=report, **how))
-    return {**facts, "decoded": report.pictures, "passed_on": dict(report.passed_on)}
+    return {**facts, "decoded": report.pictures, "passed_on": dict(report.fallbacks)}
 
 
 def packets_of(path: Path, most: int) -> list[list[bytes]]:
@@ -136,13 +136,13 @@ def whole_file(path: Path, numbers: I64) -> dict[str, Any]:
 def signals(timeline: Timeline, numbers: I64) -> dict[str, Any]:
     """The time that measuring adds to decoding, as a share of it."""
     size = output_size(timeline.stream, SIZE)
-    asked, taken = Asked("nvdec", "cuda"), []
+    request, taken = DecoderRequest("nvdec", "cuda"), []
     for _ in range(2):
         started = time.monotonic()
         ours(timeline, numbers, "nvdec")
         plain = time.monotonic() - started
         started = time.monotonic()
-        scan(timeline, numbers, size=size, dedup=0.012, asked=asked)
+        scan(timeline, numbers, size=size, dedup=0.012, request=request)
         taken.append((time.monotonic() - started) / plain - 1)
     return {"added_share": [round(one, 3) for one in taken]}
 
@@ -223,7 +223,7 @@ def main(job: str, film: Path | None, seconds: int) -> None:
     path = film or Path(tempfile.gettempdir()) / f"fewframes-{seconds}.mp4"
     if not path.exists():
         write_long(path, LongFilm(seconds))
-    say(film=path.name, bytes=path.stat().st_size)
+    print_table(film=path.name, bytes=path.stat().st_size)
     decode_jobs(path) if job == "decode" else index_jobs(path)
 
 

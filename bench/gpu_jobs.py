@@ -17,7 +17,7 @@ from fewframes.arrays import I64
 from fewframes.bindings.dali import decode as dali_decode
 from fewframes.bindings.dali.video import video_pipeline
 from fewframes.bindings.ffmpeg import decode as ffmpeg_decode
-from fewframes.decode.backend_choice import Asked
+from fewframes.decode.backend_choice import DecoderRequest
 from fewframes.decode.batch import Format
 from fewframes.decode.decoder import DecodeReport, Device
 from fewframes.decode.plan import plan_frames
@@ -68,8 +68,8 @@ class Bench:
             slices=slices,
         )
         count = sum(len(batch) for batch in made)
-        if report.passed_on:
-            click.echo(f"  of these by ffmpeg: {dict(report.passed_on)}")
+        if report.fallbacks:
+            click.echo(f"  of these by ffmpeg: {dict(report.fallbacks)}")
         return count
 
     def by_ffmpeg(self) -> int:
@@ -82,8 +82,8 @@ class Bench:
     def with_signals(self) -> int:
         """Decodes two frames a second and measures their signals."""
         numbers, size = frames_at_rate(self.timeline, 2.0), output_size(self.timeline.stream, SIZE)
-        asked = Asked("dali", self.device)
-        return len(scan(self.timeline, numbers, size=size, dedup=0.012, asked=asked)[0].numbers)
+        request = DecoderRequest("dali", self.device)
+        return len(scan(self.timeline, numbers, size=size, dedup=0.012, request=request)[0].numbers)
 
     def index(self, backend: str | None, device: str) -> int:
         """Indexes the film into a new store."""

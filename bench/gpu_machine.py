@@ -48,7 +48,7 @@ def attempt(call: Callable[[], Any]) -> Any:  # noqa: ANN401 (what the call give
 
 def numba_sum() -> int:
     """Copies an array to the GPU and back."""
-    return int(gpu.there(np.arange(1000)).copy_to_host().sum())
+    return int(gpu.to_device(np.arange(1000)).copy_to_host().sum())
 
 
 def cupy_sum() -> int:

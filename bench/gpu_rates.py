@@ -32,7 +32,7 @@ def pictures(count: int, height: int, width: int) -> Iterator[Case]:
     plan = kernels.resize_plan((height, width), small if width > small[1] else (height, width))
     yield "resize_rgb", words, (rgb, plan)
     yield "rgb_to_ycc", words, (rgb,)
-    yield "picture_sweep", words, (luma, half, half, 8, 16, 239)
+    yield "block_stats", words, (luma, half, half, 8, 16, 239)
 
 
 def rows(count: int, width: int, picks: int) -> Iterator[Case]:
@@ -62,8 +62,8 @@ def milliseconds(call: Callable[[], Any]) -> float:
 def on_gpu(name: str, arguments: tuple[Any, ...]) -> float:
     """A kernel's time there, arguments already there."""
     kernel = kernels.KERNELS[name]
-    moved = [gpu.there(one) if isinstance(one, np.ndarray) else one for one in arguments]
-    call = kernel.each if kernel.pictures else kernel
+    moved = [gpu.to_device(one) if isinstance(one, np.ndarray) else one for one in arguments]
+    call = kernel.batch if kernel.pictures else kernel
 
     def once() -> None:
         call(*moved)

@@ -59,7 +59,7 @@ def judge(runtime: str, seconds: Sequence[float]) -> dict[str, Any]:
     each = np.repeat(told, pictures)
     is_whole = len(each) == len(given.rows)
     errors = np.abs(each - batch.seconds[given.rows]) if is_whole else np.array([np.inf])
-    is_said = is_whole and np.abs(each - given.told_seconds).max() < SAME
+    is_said = is_whole and np.abs(each - given.timestamps).max() < SAME
     return {
         "frames": len(batch),
         "layout": given.report["layout"],

@@ -17,7 +17,7 @@ from pathlib import Path
 import click
 
 from fewframes.bench.haystack_clips import Clip, SetName, clips_of
-from fewframes.bench.haystack_films import Film
+from fewframes.bench.haystack_films import HaystackFilm
 from fewframes.indexing.pipeline import index_film
 from fewframes.store.recipes import Recipe
 
@@ -66,8 +66,8 @@ def make_films(work: Work, seeds: Sequence[int], *, workers: int = 1) -> None:
     known = truth_of(work)
     missing = [seed for seed in seeds if video_id(seed) not in known]
     _clips(work)  # read the footage once, not in each process
-    with ProcessPoolExecutor(workers, get_context("spawn")) as crew:
-        for made in as_completed([crew.submit(make_film, work, seed) for seed in missing]):
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+        for made in as_completed([pool.submit(make_film, work, seed) for seed in missing]):
             with work.annotations.open("a", encoding="utf-8") as out:  # a stopped run goes on here
                 out.write(made.result() + "\n")
 
@@ -97,7 +97,9 @@ def _clips(work: Work) -> list[Clip]:
 
 def make_film(work: Work, seed: int) -> str:
     """Makes one film, indexes it, and gives its line of the annotations."""
-    film = Film(work.set_name, seed, _clips(work), minutes=work.minutes, a_grade=work.a_grade)
+    film = HaystackFilm(
+        work.set_name, seed, _clips(work), minutes=work.minutes, a_grade=work.a_grade
+    )
     path = work.folder / f"{work.name}_{video_id(seed)}.mp4"
     if not path.exists():
         part = path.with_suffix(".part.mp4")

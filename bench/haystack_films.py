@@ -33,7 +33,7 @@ CRFS = (22, 27, 31, 35)
 _SETS: dict[SetName, int] = {"train": 1, "test": 2}
 
 
-class Film:
+class HaystackFilm:
     """A film of a set and a seed, drawn frame by frame; the same arguments give the same frames."""
 
     def __init__(

@@ -30,7 +30,7 @@ from fewframes.bench.matrix_films import Cell, cells
 from fewframes.bench.measure import keep_result, machine
 from fewframes.bench.plain_decode import PlainDecode, plain_decode
 from fewframes.errors import FewframesError
-from fewframes.indexing.tasks import FilmTask, perform
+from fewframes.indexing.tasks import FilmTask, execute
 from fewframes.store.recipes import Recipe
 
 WHOLE = Recipe(fps=None, size="native", codec="zstd", dedup=0.0)
@@ -75,7 +75,7 @@ def _number(picture: Any) -> int | None:  # noqa: ANN401 (an array)
 def store_faults(path: Path, folder: Path, known: Known) -> list[str]:
     """Indexes a film whole; its pictures must be those that a read gives, at the same times."""
     store = folder / "stores" / path.name
-    outcome = perform(FilmTask(path, store, "film", WHOLE))
+    outcome = execute(FilmTask(path, store, "film", WHOLE))
     if outcome.status != "ok":
         return [f"store: DamagedFrameError: {outcome.status}: {outcome.reason}"]
     video, timeline = ff.open(store)["film"], ff.probe(path)
@@ -106,7 +106,7 @@ def main(patterns: tuple[str, ...], output: Path | None) -> None:
         rows[cell.name] = row
         if row["result"] != "exact":
             click.echo(f"{cell.name}: {row['result']}: {row['why']}")
-    say(rows)
+    print_table(rows)
     tally = dict(Counter(row["result"] for row in rows.values()))
     keep_result({"machine": machine(["imageio-ffmpeg"]), "tally": tally, "cells": rows}, output)
     raise SystemExit(any(row["result"] not in ("exact", "unplayed") for row in rows.values()))
@@ -115,7 +115,7 @@ def main(patterns: tuple[str, ...], output: Path | None) -> None:
 MARKS = {"exact": ".", "marked": "m", "refused": "r", "unplayed": "-", "WRONG": "W"}
 
 
-def say(rows: dict[str, dict[str, Any]]) -> None:
+def print_table(rows: dict[str, dict[str, Any]]) -> None:
     """Prints a table: a line for each codec and container, a column for each fault."""
     names = [name.split(".") for name in rows]
     faults = list(dict.fromkeys(fault for _, _, fault in names))

@@ -15,7 +15,7 @@ from statistics import median
 from typing import Any, TypedDict
 
 
-class Run(TypedDict):
+class Measurement(TypedDict):
     """One process."""
 
     cpu_seconds: float
@@ -25,7 +25,7 @@ class Run(TypedDict):
     """The JSON object that the process printed last."""
 
 
-def run_cold(arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> Run:
+def run_cold(arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> Measurement:
     """Runs a Python process to its end and measures it with its children.
 
     Raises RuntimeError with what it wrote to stderr, where it fails.
@@ -47,7 +47,9 @@ def run_cold(arguments: Sequence[str], environment: Mapping[str, str] | None = N
             raise RuntimeError(errors.read().decode()[-2000:])
     said = json.loads(lines[-1]) if lines and lines[-1].startswith("{") else {}
     cpu = usage.ru_utime + usage.ru_stime
-    return Run(cpu_seconds=cpu, wall_seconds=wall, peak_mb=usage.ru_maxrss / 1024, said=said)
+    return Measurement(
+        cpu_seconds=cpu, wall_seconds=wall, peak_mb=usage.ru_maxrss / 1024, said=said
+    )
 
 
 def interleave(cases: Mapping[str, Sequence[str]], rounds: int) -> dict[str, dict[str, Any]]:
@@ -55,7 +57,7 @@ def interleave(cases: Mapping[str, Sequence[str]], rounds: int) -> dict[str, dic
 
     A case that cannot run is reported with its last line of complaint, not left out.
     """
-    runs: dict[str, list[Run]] = {name: [] for name in cases}
+    runs: dict[str, list[Measurement]] = {name: [] for name in cases}
     broken: dict[str, str] = {}
     for _ in range(rounds):
         for name, arguments in cases.items():
@@ -80,7 +82,7 @@ def complaint(error: Exception) -> str:
     return re.sub(r"(?<![\w.])/(?:[^\s/:'\"]+/)+", "", last)[:200]
 
 
-def _medians(runs: Sequence[Run]) -> dict[str, Any]:
+def _medians(runs: Sequence[Measurement]) -> dict[str, Any]:
     cpu = [run["cpu_seconds"] for run in runs]
     return {
         "cpu_seconds": round(median(cpu), 3),

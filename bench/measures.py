@@ -31,9 +31,9 @@ def hits(seconds: F64, starts: F64, ends: F64, *, tolerance: float = 0.0) -> Mas
     [[False, False], [False, True]]
     """
     t = seconds[:, np.newaxis]
-    is_late = t >= starts - tolerance - MICROSECOND
+    is_out_of_order = t >= starts - tolerance - MICROSECOND
     is_early = (t < ends + tolerance - MICROSECOND) | (t <= starts + tolerance + MICROSECOND)
-    is_inside: Mask = is_late & is_early
+    is_inside: Mask = is_out_of_order & is_early
     return is_inside
 
 
@@ -54,17 +54,17 @@ def evidence(annotation: Annotation, seconds: F64, *, tolerance: float = 0.0) ->
     questions = len(annotation.question_ids)
     inside = hits(seconds, starts, ends, tolerance=tolerance)
     is_met = inside.any(axis=0)
-    met, asked = (np.bincount(of, weights, questions) for weights in (is_met, np.ones(len(of))))
+    met, request = (np.bincount(of, weights, questions) for weights in (is_met, np.ones(len(of))))
     is_by = of == np.arange(questions)[:, np.newaxis]
     found: dict[str, tuple[float, float]] = {
         "hit": (float((met > 0).sum()), questions),
-        "all": (float((met == asked).sum()), questions),
+        "all": (float((met == request).sum()), questions),
         "precision": (_frame_share(inside, is_by).sum(), questions),
         **_by_grade(annotation, np.asarray(is_met, np.float64)),
     }
     away = np.maximum(np.maximum(starts - seconds[:, None], seconds[:, None] - ends), 0)
     near = away <= NEAR_SECONDS
-    right, back = _frame_share(near, is_by), np.bincount(of, near.any(axis=0), questions) / asked
+    right, back = _frame_share(near, is_by), np.bincount(of, near.any(axis=0), questions) / request
     f1 = np.divide(2 * right * back, right + back, out=np.zeros(questions), where=right + back > 0)
     names = ("near precision", "near recall", "near f1")
     by_name = zip(names, (right, back, f1), strict=True)

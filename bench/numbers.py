@@ -61,11 +61,11 @@ class Numbers:
 
     def throughput(self) -> None:
         """Films beside peers."""
-        asked = {film: tuple(WORKLOADS) for film in self.films}
-        asked |= dict.fromkeys(make_reels(self.footage, self.work), OF_REELS)
+        request = {film: tuple(WORKLOADS) for film in self.films}
+        request |= dict.fromkeys(make_reels(self.footage, self.work), OF_REELS)
         results = [
             measure_film(film, names, fps=2.0, rounds=self.rounds, readers=least_cpu())
-            for film, names in asked.items()
+            for film, names in request.items()
         ]
         packages = dict.fromkeys(row.package for row in READERS.values() if row.package)
         whole = {"machine": machine([*packages, *PEERS]), "films": results}
@@ -197,13 +197,13 @@ def main(
     for folder in (work, results):
         folder.mkdir(parents=True, exist_ok=True)
     numbers = Numbers(footage, films, work, results, rounds, same)
-    asked = set(only or STEPS)
+    request = set(only or STEPS)
     with ThreadPoolExecutor(1) as other_core:
-        beside = {name: step for name, step in BESIDE.items() if name in asked}
+        beside = {name: step for name, step in BESIDE.items() if name in request}
         meanwhile = other_core.submit(take, beside, numbers)
-        take({name: step for name, step in FIRST.items() if name in asked}, numbers)
+        take({name: step for name, step in FIRST.items() if name in request}, numbers)
         meanwhile.result()
-    if asked == set(STEPS):
+    if request == set(STEPS):
         click.echo(measured(results))
 
 

@@ -50,21 +50,21 @@ def wishes_of(policy: str, seconds: float) -> dict[str, Any]:
     return {"span": (0.05 * seconds, 0.95 * seconds), **reads}
 
 
-def available_seconds(table: FrameTable, policy: str, wishes: dict[str, Any]) -> F64:
+def available_seconds(table: FrameTable, policy: str, options: dict[str, Any]) -> F64:
     """Times of the frames that a policy may pick, ``[n] f64``."""
-    low, high = wishes["span"]
+    low, high = options["span"]
     rows = np.flatnonzero((table.seconds >= low) & (table.seconds <= high))
     domain = POLICIES[policy].domain
     if domain is not None:
-        rows = domain(table, rows=rows, fps=wishes.get("fps"))
+        rows = domain(table, rows=rows, fps=options.get("fps"))
     return table.seconds[rows]
 
 
 def broken_promises(
-    chosen: Selection, again: Selection, available: F64, *, budget: int, wishes: dict[str, Any]
+    chosen: Selection, again: Selection, available: F64, *, budget: int, options: dict[str, Any]
 ) -> list[str]:
     """Names the promises that a selection and its repetition do not hold."""
-    low, high = wishes["span"]
+    low, high = options["span"]
     seconds, count = chosen.seconds, min(budget, len(available))
     away = np.abs(available[:, None] - seconds).min(axis=1, initial=math.inf)
     bins = math.ceil(COVERAGE * len(chosen) - 1e-9)
@@ -77,7 +77,7 @@ def broken_promises(
         "deterministic": np.array_equal(chosen.frame_numbers, again.frame_numbers)
         and np.array_equal(chosen.scores, again.scores)
         and chosen.reasons == again.reasons,
-        "coverage": "coverage" not in wishes or away.max() <= reach + ROUNDING_SECONDS,
+        "coverage": "coverage" not in options or away.max() <= reach + ROUNDING_SECONDS,
     }
     return [name for name, is_held in holds.items() if not is_held]
 
@@ -86,15 +86,15 @@ def measure(video: Video, *, rounds: int) -> dict[str, Any]:
     """Samples a video by every policy and budget in this process, times as medians."""
     results: dict[str, Any] = {}
     broken: list[str] = []
-    for policy in [name for name, rule in POLICIES.items() if not rule.is_runtime]:
-        wishes = wishes_of(policy, video.duration_seconds)
-        available = available_seconds(video.table, policy, wishes)
-        select(video.table, budget=4, policy=policy, **wishes)  # loads the compiled kernels
+    for policy in [name for name, rule in POLICIES.items() if not rule.is_upstream_sampler]:
+        options = wishes_of(policy, video.duration_seconds)
+        available = available_seconds(video.table, policy, options)
+        select(video.table, budget=4, policy=policy, **options)  # loads the compiled kernels
         results[policy] = {"available": len(available), "budgets": {}}
         for budget in BUDGETS:
-            chosen, seconds = _timed(video, policy, budget, wishes, rounds=rounds)
-            again = select(open_again(video).table, budget=budget, policy=policy, **wishes)
-            names = broken_promises(chosen, again, available, budget=budget, wishes=wishes)
+            chosen, seconds = _timed(video, policy, budget, options, rounds=rounds)
+            again = select(open_again(video).table, budget=budget, policy=policy, **options)
+            names = broken_promises(chosen, again, available, budget=budget, options=options)
             broken += [f"{policy} at {budget}: {name}" for name in names]
             results[policy]["budgets"][str(budget)] = {"frames": len(chosen), **seconds}
     return {"policies": results, "broken": broken, "is_decoder_loaded": "av" in sys.modules}
@@ -106,13 +106,13 @@ def open_again(video: Video) -> Video:
 
 
 def _timed(
-    video: Video, policy: str, budget: int, wishes: dict[str, Any], *, rounds: int
+    video: Video, policy: str, budget: int, options: dict[str, Any], *, rounds: int
 ) -> tuple[Selection, dict[str, float]]:
     """A selection, and the medians of its CPU seconds and of reading its pictures."""
     selecting, reading = [], []
     for _ in range(rounds):
         started = time.process_time()
-        chosen = select(video.table, budget=budget, policy=policy, **wishes)
+        chosen = select(video.table, budget=budget, policy=policy, **options)
         picked = time.process_time()
         batch = video.read(rows=chosen.rows)
         selecting.append(picked - started)

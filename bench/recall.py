@@ -21,7 +21,7 @@ from fewframes.bench.evaluation import (
     stored_subjects,
 )
 from fewframes.bench.measure import keep_result, machine
-from fewframes.cli.params import WHERE, plainly
+from fewframes.cli.params import WHERE, cli_errors
 from fewframes.store.store import Store
 
 SHOWN = ("recall", "hit", "all", "precision", "near f1", "lift", "gap", "facility", "radius")
@@ -97,7 +97,7 @@ def by_model(store: Store, name: str) -> Scores:
 )
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw recall over K, an SVG file.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Where the JSON goes.")
-@plainly
+@cli_errors
 def main(
     paths: Sequence[str | Path],
     policies: tuple[str, ...],
@@ -118,13 +118,13 @@ def main(
     given = read_annotations(annotations)
     subjects = made_up_subjects(given, fps=fps) if store is None else stored_subjects(given, store)
     scores = scores_for(store, relevance, model)
-    asked: dict[str, Any] = {"policies": policies, "budgets": budgets, "tolerance": tolerance}
-    result = evaluate(subjects, **asked, scores=scores)
+    request: dict[str, Any] = {"policies": policies, "budgets": budgets, "tolerance": tolerance}
+    result = evaluate(subjects, **request, scores=scores)
     candidates = "the store's rows" if store is not None else f"{fps:g} a second"
     scored = {"relevance": relevance, "model": model}
     about = {"annotations": annotations.name, "candidates_from": candidates, **scored}
     result = {"machine": machine(), **about, **result}
-    say(result)
+    print_table(result)
     if plot:
         plot.write_text(recall_chart(result))
     keep_result(result, output)
@@ -152,7 +152,7 @@ def scores_for(store: Store | None, relevance: str | None, model: str | None) ->
     return by_signal(relevance) if relevance else None
 
 
-def say(result: dict[str, Any]) -> None:
+def print_table(result: dict[str, Any]) -> None:
     """Prints recall by budget, for each grade, and the other measures in the middle of them."""
     about, budgets = result["about"], result["budgets"]
     click.echo(

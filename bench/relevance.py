@@ -33,7 +33,7 @@ from fewframes.bench.evaluation import BUDGETS, Subject, picked, stored_subjects
 from fewframes.bench.markey import markey
 from fewframes.bench.measure import keep_result, machine
 from fewframes.bench.measures import hits
-from fewframes.cli.params import plainly
+from fewframes.cli.params import cli_errors
 from fewframes.selection.coverage import unit_scores
 
 SIGNAL_TO_NOISE = (0.5, 1.0, 2.0, float("inf"))
@@ -102,14 +102,14 @@ METHODS: dict[str, Callable[[Subject, F64], Rows]] = {
 
 def questions_of(annotation: Annotation, rng: np.random.Generator) -> list[list[Event]]:
     """Groups of three events of one grade; what is left over is not asked for."""
-    asked = []
+    request = []
     for grade in sorted({event.grade or 0 for event in annotation.events}):
         events = [event for event in annotation.events if (event.grade or 0) == grade]
         order = rng.permutation(len(events)).tolist()
         together = min(TOGETHER, len(events))
         firsts = range(0, len(order) - together + 1, together)
-        asked += [[events[i] for i in order[first : first + together]] for first in firsts]
-    return asked
+        request += [[events[i] for i in order[first : first + together]] for first in firsts]
+    return request
 
 
 def study_film(subject: Subject, *, seed: int) -> dict[tuple[str, float, str, int], list[float]]:
@@ -140,8 +140,8 @@ def study(
     if workers == 1:
         films = [study_film(subject, seed=seed) for seed, subject in enumerate(given)]
     else:
-        with ProcessPoolExecutor(workers, get_context("spawn")) as crew:
-            running = [crew.submit(study_film, one, seed=seed) for seed, one in enumerate(given)]
+        with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+            running = [pool.submit(study_film, one, seed=seed) for seed, one in enumerate(given)]
             films = [future.result() for future in running]
     progress(f"{sum(len(subject.table) for subject in given)} rows in {len(films)} films")
     draws = Draws.of(len(films))
@@ -153,8 +153,8 @@ def study(
     for (noise, ratio, method, budget), means in cells.items():
         row = recall.setdefault(noise, {}).setdefault(f"{ratio:g}", {}).setdefault(method, {})
         row[str(budget)] = summed_up(means)
-    asked = int(sum(film[next(iter(film))][1] for film in films))
-    return {"films": len(films), "events_asked": asked, "recall": recall, "behind": behind(cells)}
+    request = int(sum(film[next(iter(film))][1] for film in films))
+    return {"films": len(films), "events_asked": request, "recall": recall, "behind": behind(cells)}
 
 
 def behind(cells: Mapping[tuple[str, float, str, int], F64]) -> list[dict[str, Any]]:
@@ -189,7 +189,7 @@ def generated(folder: Path, *, films: int) -> Iterator[Subject]:
 @click.option("--films", default=6, show_default=True, help="How many are generated, if any.")
 @click.option("--workers", default=1, show_default=True, help="Processes, a film each.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Where the JSON goes.")
-@plainly
+@cli_errors
 def main(
     store: str | None, annotations: Path | None, films: int, workers: int, output: Path | None
 ) -> None:
@@ -203,13 +203,13 @@ def main(
         result = study(
             subjects, progress=lambda words: click.echo(words, err=True), workers=workers
         )
-    say(result)
+    print_table(result)
     source = annotations.name if annotations else "generated procedures"
     whole = {"machine": machine(), "source": source, **result}
     keep_result(whole, output)
 
 
-def say(result: dict[str, Any]) -> None:
+def print_table(result: dict[str, Any]) -> None:
     """Prints a table a noise and ratio, and where `query` is behind."""
     click.echo(f"{result['films']} films, {result['events_asked']} events asked for")
     for noise, ratios in result["recall"].items():

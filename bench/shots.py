@@ -141,11 +141,11 @@ def main(
             film = Path(folder) / "joined_clips.mp4"
             results.append(measure(film, joined(clips, film), rounds))
     for result in results:
-        say(result)
+        print_table(result)
     keep_result({"machine": machine(), "films": results}, output)
 
 
-def say(result: dict[str, Any]) -> None:
+def print_table(result: dict[str, Any]) -> None:
     """Prints one film's table."""
     click.echo(f"{result['film']}: {result['boundaries']} boundaries")
     for name, row in result["results"].items():

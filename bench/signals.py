@@ -58,11 +58,11 @@ def main(films: tuple[Path, ...], frames: int, rounds: int, output: Path | None)
     for film in films:
         result = {"film": film.name, "sizes": measure(film, frames, rounds)}
         results.append(result)
-        say(result)
+        print_table(result)
     keep_result({"machine": machine(), "films": results}, output)
 
 
-def say(result: dict[str, Any]) -> None:
+def print_table(result: dict[str, Any]) -> None:
     """Prints one film's table."""
     click.echo(result["film"])
     for name, row in result["sizes"].items():

@@ -143,11 +143,11 @@ def measured(film: Path, *, frames: int, calls: int, rounds: int) -> dict[str, A
 def main(film: Path, frames: int, calls: int, rounds: int, output: Path | None) -> None:
     """Measures reading and writing of the frames of FILM."""
     result = measured(film, frames=frames, calls=calls, rounds=rounds)
-    say(result)
+    print_table(result)
     keep_result({"machine": machine(PEERS), **result}, output)
 
 
-def say(result: dict[str, Any]) -> None:
+def print_table(result: dict[str, Any]) -> None:
     """Prints the tables."""
     for case, row in result["reading_64_random"].items():
         words = row.get("error") or (

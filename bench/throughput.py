@@ -29,7 +29,7 @@ from fewframes.bench.correctness import in_order, wrong_words
 from fewframes.bench.jobs import write_plan
 from fewframes.bench.measure import complaint, interleave, keep_result, machine, run_cold
 from fewframes.bench.readers import OURS, READERS
-from fewframes.cli.params import plainly
+from fewframes.cli.params import cli_errors
 from fewframes.media.timeline import Timeline
 
 JOBS = ["-m", "fewframes.bench.jobs"]
@@ -64,12 +64,12 @@ WORKLOADS: dict[str, Callable[[Timeline], I64]] = {
 
 
 def measure_reading(
-    film: Path, asked: Mapping[str, I64], folder: Path, *, rounds: int, readers: Collection[str]
+    film: Path, request: Mapping[str, I64], folder: Path, *, rounds: int, readers: Collection[str]
 ) -> dict[str, dict[str, Any]]:
     """Judges readers on each workload, and times those that give the right pictures."""
-    truth = in_order(film, np.unique(np.concatenate(list(asked.values()))))
+    truth = in_order(film, np.unique(np.concatenate(list(request.values()))))
     measured = {}
-    for name, numbers in asked.items():
+    for name, numbers in request.items():
         np.save(folder / "numbers.npy", numbers)
         jobs = {
             reader: [*JOBS, "read", str(film), str(folder / "numbers.npy"), reader]
@@ -177,9 +177,9 @@ def measure_film(
             "undo and others do not; pass a film that is upright"
         )
     with tempfile.TemporaryDirectory() as folder:
-        asked = {name: WORKLOADS[name](timeline) for name in workloads}
+        request = {name: WORKLOADS[name](timeline) for name in workloads}
         some = readers or READERS
-        reading = measure_reading(film, asked, Path(folder), rounds=rounds, readers=some)
+        reading = measure_reading(film, request, Path(folder), rounds=rounds, readers=some)
     result = {
         "film": film.name,
         "about": repr(timeline),
@@ -199,7 +199,7 @@ def measure_film(
 @click.option("--rounds", default=5, show_default=True)
 @click.option("--stores", "with_stores", is_flag=True, help="Stored pictures, too.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Where the JSON goes.")
-@plainly
+@cli_errors
 def main(
     films: tuple[Path, ...],
     workloads: tuple[str, ...],
@@ -209,7 +209,7 @@ def main(
     output: Path | None,
 ) -> None:
     """Measures FILMS beside the installed peers, or a generated film where none is given."""
-    asked = workloads or tuple(WORKLOADS)
+    request = workloads or tuple(WORKLOADS)
     with tempfile.TemporaryDirectory() as folder:
         if not films:
             from fewframes.bench.synthetic import make_procedure
@@ -219,15 +219,15 @@ def main(
         results = []
         for film in films:
             results.append(
-                measure_film(film, asked, fps=fps, rounds=rounds, with_stores=with_stores)
+                measure_film(film, request, fps=fps, rounds=rounds, with_stores=with_stores)
             )
-            say(results[-1])
+            print_table(results[-1])
     packages = [row.package for row in READERS.values() if row.package]
     peers = machine([*dict.fromkeys(packages), *stores.PEERS])
     keep_result({"machine": peers, "films": results}, output)
 
 
-def say(result: dict[str, Any]) -> None:
+def print_table(result: dict[str, Any]) -> None:
     """Prints one film's tables."""
     click.echo(result["about"])
     parts = {**result["reading"], "index": result["index"]}
@@ -241,7 +241,7 @@ def say(result: dict[str, Any]) -> None:
     costs = ", ".join(f"{policy} {cost:.2f}" for policy, cost in choose["cpu_ms"].items())
     click.echo(f"  {choose['budget']} of {choose['rows']} rows, CPU ms: {costs}")
     if "stores" in result:
-        stores.say(result["stores"])
+        stores.print_table(result["stores"])
 
 
 def say_row(row: dict[str, Any]) -> str:

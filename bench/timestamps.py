@@ -15,7 +15,7 @@ import numpy as np
 import simplejpeg
 
 from fewframes.bench.consumers import CONSUMERS
-from fewframes.models.export import Handover
+from fewframes.decode.handover import Handover
 
 LINE = re.compile(r"Frame at ([\d.]+) s:")
 
@@ -90,6 +90,6 @@ def vllm_told(given: Handover) -> tuple[list[float], int]:
     }
     consumer = CONSUMERS[given.runtime.partition(":")[2]]
     passed = Handover(
-        given.runtime, [{"type": "video"}], arguments, given.rows, given.told_seconds, given.report
+        given.runtime, [{"type": "video"}], arguments, given.rows, given.timestamps, given.report
     )
     return consumer.told(passed)

@@ -24,7 +24,7 @@ from fewframes.bindings.ffmpeg import decode as ffmpeg_decode
 from fewframes.bindings.ffmpeg.demux import VERSIONS
 from fewframes.bindings.ffmpeg.priming import VideoPacket
 from fewframes.decode import costs
-from fewframes.decode.backend_choice import EngineLimits, Machine
+from fewframes.decode.backend_choice import Capabilities, EngineLimits
 from fewframes.decode.costs import Costs
 from fewframes.decode.decoder import Decoder, DecodeReport
 from fewframes.decode.plan import plan_frames
@@ -44,7 +44,7 @@ class NotMeasuredError(Exception):
     """There are no costs; says why."""
 
 
-def of_dali(machine: Machine) -> Costs:
+def of_dali(machine: Capabilities) -> Costs:
     """What DALI takes, remembered or measured once a process.
 
     Raises `NotMeasuredError` where it does not decode everything that it is given.
@@ -140,8 +140,8 @@ def _seconds(timeline: Timeline, decode: Decoder, frames: int) -> float:
     for _ in decode(timeline, runs, format="rgb", size=(72, 128), report=report):
         pass
     taken = time.monotonic() - started
-    if report.passed_on:
-        reasons = "; ".join(sorted(report.passed_on))
+    if report.fallbacks:
+        reasons = "; ".join(sorted(report.fallbacks))
         raise NotMeasuredError(f"pictures were left to FFmpeg when it was measured here: {reasons}")
     return taken
 

@@ -16,8 +16,9 @@ import numpy.typing as npt
 
 from fewframes.arrays import U8
 from fewframes.decode.batch import FrameBatch, as_jpegs
-from fewframes.models.export import Handover, reported
-from fewframes.models.resolutions import at_sides
+from fewframes.decode.handover import Handover
+from fewframes.models.export import reported
+from fewframes.models.resolutions import resize_each
 from fewframes.models.runtimes import Runtime
 
 Part = dict[str, Any]
@@ -45,7 +46,7 @@ def interleaved(
         ValueError: All JPEGs together are more than the runtime takes, or sides are longer.
     """
     text, image = FORMS[runtime]
-    pictures = at_sides(batch.frames, sides)
+    pictures = resize_each(batch.frames, sides)
     _check_sides(pictures, runtime)
     files = as_jpegs(pictures, quality=quality)
     _check_bytes(files, runtime, model, quality)

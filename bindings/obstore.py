@@ -1,4 +1,4 @@
-"""obstore: S3 and what else it knows (https://developmentseed.org/obstore) as `Objects`.
+"""obstore: S3 and what else it knows (https://developmentseed.org/obstore) as `ObjectStore`.
 
 Keys, endpoint and region come from the environment, as obstore reads it: ``AWS_ACCESS_KEY_ID``,
 ``AWS_ENDPOINT_URL`` and so on. An object is created with a conditional put (``If-None-Match: *``
@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from fewframes.errors import (
     MissingBackendError,
@@ -21,7 +21,7 @@ from fewframes.errors import (
     UnreachableStoreError,
 )
 from fewframes.naming import plain, shown
-from fewframes.store.object_store import Listed
+from fewframes.store.object_store import Listed, ObjectFacts
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -36,18 +36,8 @@ LIST_ENTRIES = 1000
 LOCAL = ("file", "memory")
 
 
-class Facts(NamedTuple):
-    """What a server says of an object."""
-
-    size: int
-    changed_ns: int
-    """When it was put, in nanoseconds since 1970; servers give whole seconds."""
-    etag: str | None
-    """Names this version of it, where the server has such names."""
-
-
 @dataclass(frozen=True, slots=True)
-class Bucket:
+class ObstoreBackend:
     """The objects below a URL; it can be sent to other processes, which connect anew."""
 
     url: str
@@ -63,33 +53,33 @@ class Bucket:
         """Gives an object."""
         import obstore
 
-        with _told(self.url):
+        with _translate_errors(self.url):
             return bytes(obstore.get(_client(self.url), key).bytes())
 
     def size(self, key: str) -> int:
         """Bytes of an object."""
         import obstore
 
-        with _told(self.url):
+        with _translate_errors(self.url):
             return int(obstore.head(_client(self.url), key)["size"])
 
-    def facts(self, key: str) -> Facts:
+    def facts(self, key: str) -> ObjectFacts:
         """Says what an object is, without reading it; FileNotFoundError where there is none."""
         import obstore
 
-        with _told(self.url):
+        with _translate_errors(self.url):
             meta = obstore.head(_client(self.url), key)
         changed = round(meta["last_modified"].timestamp() * 1e6) * 1000
-        return Facts(int(meta["size"]), changed, meta["e_tag"])
+        return ObjectFacts(int(meta["size"]), changed, meta["e_tag"])
 
-    def blocks(self, key: str, facts: Facts) -> Iterator[bytes]:
+    def blocks(self, key: str, facts: ObjectFacts) -> Iterator[bytes]:
         """Gives an object in blocks; StaleIndexError where it is no longer that of ``facts``."""
         import obstore
         from obstore.exceptions import PreconditionError
 
         options: Any = {"if_match": facts.etag} if facts.etag else {}
         try:
-            with _told(self.url):
+            with _translate_errors(self.url):
                 got = obstore.get(_client(self.url), key, options=options)
                 for block in got.stream(min_chunk_size=BLOCK_BYTES):
                     yield bytes(block)
@@ -109,7 +99,7 @@ class Bucket:
         import obstore
 
         starts, lengths = [start for start, _ in spans], [length for _, length in spans]
-        with _told(self.url):
+        with _translate_errors(self.url):
             parts = obstore.get_ranges(
                 _client(self.url), key, starts=starts, lengths=lengths, coalesce=0
             )
@@ -120,7 +110,7 @@ class Bucket:
         import obstore
 
         now = datetime.now(UTC)
-        with _told(self.url):
+        with _translate_errors(self.url):
             pages = obstore.list(_client(self.url), prefix, chunk_size=LIST_ENTRIES)
             for page in pages:
                 for meta in page:
@@ -131,7 +121,7 @@ class Bucket:
         """Lists the next parts of the keys below a prefix."""
         import obstore
 
-        with _told(self.url):
+        with _translate_errors(self.url):
             found = obstore.list_with_delimiter(_client(self.url), prefix or None)
         paths = [*found["common_prefixes"], *(meta["path"] for meta in found["objects"])]
         return sorted(path.rstrip("/").rsplit("/", 1)[-1] for path in paths)
@@ -142,7 +132,7 @@ class Bucket:
         from obstore.exceptions import AlreadyExistsError
 
         try:
-            with _told(self.url, writes=True):
+            with _translate_errors(self.url, writes=True):
                 obstore.put(_client(self.url), key, data, mode="create", use_multipart=False)
         except AlreadyExistsError:
             return False
@@ -152,7 +142,7 @@ class Bucket:
         """Puts an object, of blocks as a multipart upload."""
         import obstore
 
-        with _told(self.url, writes=True):
+        with _translate_errors(self.url, writes=True):
             obstore.put(
                 _client(self.url),
                 key,
@@ -167,7 +157,7 @@ class Bucket:
         import obstore
 
         for first in range(0, len(keys), LIST_ENTRIES):
-            with _told(self.url), suppress(FileNotFoundError):
+            with _translate_errors(self.url), suppress(FileNotFoundError):
                 obstore.delete(_client(self.url), list(keys[first : first + LIST_ENTRIES]))
 
 
@@ -208,7 +198,7 @@ def _connected(url: str) -> "ObjectStore":
 
 
 @contextmanager
-def _told(url: str, *, writes: bool = False) -> Iterator[None]:
+def _translate_errors(url: str, *, writes: bool = False) -> Iterator[None]:
     """Turns what obstore raises into this package's own errors."""
     from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 

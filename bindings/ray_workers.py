@@ -172,14 +172,14 @@ def _call_there(
     options: dict[str, Any],
 ) -> tuple[str, Any]:
     """Makes a call on a node; an error comes back as a value, without Ray's words around it."""
-    memory_bytes, limit_seconds, tells = limits
+    memory_bytes, limit_seconds, scalars = limits
     if version != __version__:
         words = f"a node has fewframes {__version__}, the driver {version}; install the same"
         return "error", ValueError(words)
-    tell = _pass_over if tells else None
+    report_progress = _pass_over if scalars else None
     try:
         return "result", _worker(memory_bytes).call(
-            function, *args, limit_seconds=limit_seconds, progress=tell, **options
+            function, *args, limit_seconds=limit_seconds, progress=report_progress, **options
         )
     except Exception as error:
         return "error", error

@@ -13,10 +13,11 @@ import numpy.typing as npt
 
 from fewframes.arrays import F64, I64, Mask
 from fewframes.decode.batch import FrameBatch
+from fewframes.decode.handover import Handover
 from fewframes.features.patches import changed_patches
-from fewframes.models.export import Handover, reported
+from fewframes.models.export import reported
 from fewframes.models.pairing import NEAR_SECONDS, PAIRINGS, Pairing, paired_rows
-from fewframes.models.resolutions import at_sides
+from fewframes.models.resolutions import resize_each
 from fewframes.models.runtimes import RUNTIMES, Runtime, bounded, resized, tokens
 
 FPS = 1000.0
@@ -42,7 +43,8 @@ def export(
     be told times more than ``max_time_error`` seconds off, images and text are sent instead.
     ``max_tokens`` bounds the visual tokens of models whose processor chooses the size.
     ``sides`` is the longest side of each frame, where images are sent (see
-    `fewframes.models.resolutions`); ValueError where they go as a video, of which all have one size.
+    `fewframes.models.resolutions`); ValueError where they go as a video, of which all have one
+    size.
     """
     check_pairing(pairing, model, runtime)
     sent = as_told(batch, model, pairing, near_seconds, max_time_error)
@@ -66,14 +68,14 @@ def as_told(
 
     Without a wish for the pairing, frames that would be told too far off are sent twice.
     """
-    wishes: tuple[Pairing | None, ...] = (pairing,)
+    options: tuple[Pairing | None, ...] = (pairing,)
     if pairing is None and model.fuses:
-        wishes = (None, "repeat")
-    for wish in wishes:
+        options = (None, "repeat")
+    for wish in options:
         if wish == "images":
             continue
         rows = video_rows(batch, model, wish, near_seconds)
-        told = told_seconds(batch, rows, model)
+        told = timestamps(batch, rows, model)
         if told is not None and np.abs(told - batch.seconds[rows]).max() <= max_time_error:
             return rows, told
     return None
@@ -100,7 +102,7 @@ def video_rows(
     return paired_rows(batch.seconds, pairing or "neighbour", near_seconds=near_seconds)
 
 
-def told_seconds(batch: FrameBatch, rows: I64, model: Runtime) -> F64 | None:
+def timestamps(batch: FrameBatch, rows: I64, model: Runtime) -> F64 | None:
     """Gives the time that the model is told for each row, ``[m] f64``; None where it is none."""
     seconds = np.round(batch.seconds[rows], 3)
     if model.clock == "none":
@@ -151,7 +153,9 @@ def _as_video(
         "video_metadata": [metadata(batch, rows, model)],
         "do_sample_frames": False,
     }
-    said = reported(batch, rows, told, layout="video", pictures=len(rows), words=model.words)
+    said = reported(
+        batch, rows, told, layout="video", pictures=len(rows), words=model.prompt_format
+    )
     if model.factor:
         size = batch.frames.shape[1:3]
         model = model if max_tokens is None else bounded(model, len(rows), max_tokens)
@@ -196,6 +200,6 @@ def _as_images(batch: FrameBatch, runtime: str, sides: npt.ArrayLike | None) -> 
     content: list[dict[str, Any]] = []
     for at in told.tolist():
         content += [{"type": "text", "text": f"Frame at {at:.3f} s:"}, {"type": "image"}]
-    arguments = {"images": at_sides(batch.frames, sides)}
+    arguments = {"images": resize_each(batch.frames, sides)}
     said = reported(batch, rows, told, layout="images and text", pictures=len(rows))
     return Handover(runtime, content, arguments, rows, told, said)

@@ -40,19 +40,19 @@ __all__ = [
 __version__ = "0.1.0"
 
 _HOMES = {
-    "FrameBatch": "decode.frames",
-    "FrameTable": "media.table",
-    "Selection": "choose.selection",
-    "Session": "serve.session",
+    "FrameBatch": "decode.batch",
+    "FrameTable": "features.table",
+    "Selection": "selection.selection",
+    "Session": "agents.session",
     "Timeline": "media.timeline",
-    "index": "runs.corpus",
-    "isolated": "runs.isolation",
-    "open": "storage.store",
-    "probe": "media.probing",
-    "read": "decode.reading",
-    "sample": "choose.sampling",
-    "select": "choose.selection",
-    "shots": "measure.boundaries",
+    "index": "indexing.index",
+    "isolated": "indexing.isolation",
+    "open": "store.store",
+    "probe": "files.probing",
+    "read": "files.reading",
+    "sample": "sampling",
+    "select": "selection.selection",
+    "shots": "features.shots",
 }
 """The module of each public name, loaded when the name is first used."""
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from fewframes.kernels.kernel import is_on_real_gpu
+from fewframes.kernels.memory import is_on_real_gpu
 
 R = TypeVar("R")
 

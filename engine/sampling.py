@@ -6,15 +6,15 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from fewframes.decode.backend_choice import Asked
+from fewframes.decode.backend_choice import DecoderRequest
 from fewframes.decode.batch import FrameBatch
 from fewframes.features.scan import frames_at_rate, scan
-from fewframes.features.table import Film, FrameTable
+from fewframes.features.table import FilmFacts, FrameTable
 from fewframes.files.probing import probe
 from fewframes.files.reading import read
 from fewframes.media.sizes import Size, output_size
 from fewframes.media.timeline import Timeline
-from fewframes.selection.options import Wishes
+from fewframes.selection.options import SelectOptions
 from fewframes.selection.policies import policy_named
 from fewframes.selection.selection import Selection, select
 
@@ -33,7 +33,7 @@ def sample(
     backend: str | None = None,
     device: str = "cpu",
     allow_damaged: bool = False,
-    **wishes: Unpack[Wishes],
+    **options: Unpack[SelectOptions],
 ) -> FrameBatch:
     """Selects ``budget`` frames of a video file by a policy and reads them, in order of time.
 
@@ -47,14 +47,14 @@ def sample(
     >>> ff.sample("film.mp4", budget=4, policy="uniform").seconds.round(2).tolist()
     [0.0, 3.32, 6.64, 9.96]
     """
-    rule, asked = policy_named(policy), Asked(backend, device)
+    rule, request = policy_named(policy), DecoderRequest(backend, device)
     timeline = probe(path, stream=stream)
-    if rule.needs_pictures or rule.needs_signals or isinstance(wishes.get("relevance"), str):
-        low, high = wishes.get("span") or (None, None)
-        table = scan_table(timeline, scan_fps, start_seconds=low, end_seconds=high, asked=asked)
+    if rule.needs_pictures or rule.needs_signals or isinstance(options.get("relevance"), str):
+        low, high = options.get("span") or (None, None)
+        table = scan_table(timeline, scan_fps, start_seconds=low, end_seconds=high, request=request)
     else:
         table = time_table(timeline)
-    chosen = select(table, budget=budget, policy=policy, **wishes)
+    chosen = select(table, budget=budget, policy=policy, **options)
     how: dict[str, Any] = {"size": size, "backend": backend, "device": device}
     how["allow_damaged"] = allow_damaged
     return with_scores(read(timeline, frames=chosen.frame_numbers, **how), chosen)
@@ -68,7 +68,7 @@ def time_table(timeline: Timeline) -> FrameTable:
         timeline.time_base,
         timeline.start_pts,
         timeline.is_keyframe,
-        film=Film(len(timeline), timeline.frame_rate),
+        film=FilmFacts(len(timeline), timeline.frame_rate),
     )
 
 
@@ -78,12 +78,12 @@ def scan_table(
     *,
     start_seconds: float | None = None,
     end_seconds: float | None = None,
-    asked: Asked = Asked(),  # noqa: B008 (frozen)
+    request: DecoderRequest = DecoderRequest(),  # noqa: B008 (frozen)
 ) -> FrameTable:
     """Decodes a film at a rate and measures its frames; nothing is stored."""
     numbers = frames_at_rate(timeline, fps, start_seconds=start_seconds, end_seconds=end_seconds)
     size = output_size(timeline.stream, SCAN_SIZE)
-    rows, _ = scan(timeline, numbers, size=size, dedup=0.0, asked=asked)
+    rows, _ = scan(timeline, numbers, size=size, dedup=0.0, request=request)
     return rows.table(timeline)[0]
 
 
@@ -94,9 +94,9 @@ def with_scores(batch: FrameBatch, chosen: Selection, *, film_fps: float = 0.0) 
     frames and in seconds at the film's mean rate, the pictures are.
     """
     report = {**batch.report, "policy": chosen.policy, "budget": chosen.budget}
-    if chosen.asked is not None:
-        away = np.abs(chosen.frame_numbers - chosen.asked)
-        report |= {"asked_frames": chosen.asked.tolist(), "frames_away": away.tolist()}
+    if chosen.requested is not None:
+        away = np.abs(chosen.frame_numbers - chosen.requested)
+        report |= {"asked_frames": chosen.requested.tolist(), "frames_away": away.tolist()}
         report["seconds_away"] = float(away.max(initial=0)) / film_fps if film_fps else 0.0
     return dataclasses.replace(
         batch, scores=chosen.scores, report={**report, "reasons": chosen.reasons}

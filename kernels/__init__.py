@@ -7,24 +7,25 @@ one self-contained function of loops; name it in this file; and give it a row in
 `@<name>.cuda` on the host function that launches its loops (`kernels/gpu.py`), or `.cuda_each` on
 one that takes many pictures in the launches of one; where CuPy's calls or CUDA C++ are faster,
 `@<name>.cupy` on a function of those (`kernels/raw.py`), which `tests/test_cupy.py` runs on a CPU.
-For a few arrays without Numba, put `@<name>.light` on a function of NumPy calls.
+For a few arrays without Numba, put `@<name>.numpy` on a function of NumPy calls.
 Importing this package does not import Numba; the first call of a kernel does.
 """
 
 from typing import Any
 
-from fewframes.kernels.block_stats import picture_sweep
+from fewframes.kernels.block_stats import block_stats
 from fewframes.kernels.change import grid_change
 from fewframes.kernels.cholesky import pivoted_cholesky
-from fewframes.kernels.descriptors import grid_look
-from fewframes.kernels.different import count_unlike
+from fewframes.kernels.descriptors import grid_descriptors
+from fewframes.kernels.different import count_different
 from fewframes.kernels.farthest import farthest_first
 from fewframes.kernels.grid import block_means
 from fewframes.kernels.hamming import hamming64
-from fewframes.kernels.kernel import Kernel, on_host
+from fewframes.kernels.kernel import Kernel
+from fewframes.kernels.memory import on_host
 from fewframes.kernels.nearest import nearest_change
 from fewframes.kernels.representatives import representatives
-from fewframes.kernels.residual import unexplained
+from fewframes.kernels.residual import residual
 from fewframes.kernels.resize import resize
 from fewframes.kernels.rgb import planes_to_rgb
 from fewframes.kernels.rgb_plan import RgbPlan, Siting, rgb_plan
@@ -43,18 +44,19 @@ __all__ = [
     "Siting",
     "axis_taps",
     "block_means",
-    "count_unlike",
+    "block_stats",
+    "count_different",
     "farthest_first",
     "grid_change",
-    "grid_look",
+    "grid_descriptors",
     "hamming64",
     "matrix_between",
     "nearest_change",
     "on_host",
-    "picture_sweep",
     "pivoted_cholesky",
     "planes_to_rgb",
     "representatives",
+    "residual",
     "resize",
     "resize_plan",
     "resize_rgb",
@@ -62,7 +64,6 @@ __all__ = [
     "rgb_to_ycc",
     "smallest",
     "surface_planes",
-    "unexplained",
     "ycc_matrix",
 ]
 
@@ -70,13 +71,13 @@ KERNELS: dict[str, Kernel[..., Any]] = {
     kernel.__name__: kernel
     for kernel in (
         block_means,
-        count_unlike,
+        count_different,
         farthest_first,
         grid_change,
-        grid_look,
+        grid_descriptors,
         hamming64,
         nearest_change,
-        picture_sweep,
+        block_stats,
         pivoted_cholesky,
         representatives,
         resize,
@@ -85,7 +86,7 @@ KERNELS: dict[str, Kernel[..., Any]] = {
         rgb_to_ycc,
         smallest,
         surface_planes,
-        unexplained,
+        residual,
         ycc_matrix,
     )
 }

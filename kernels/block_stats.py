@@ -6,14 +6,12 @@ One sweep over the rows of all three planes answers everything that needs sample
 import numpy as np
 
 from fewframes.kernels import gpu
-from fewframes.kernels.block_stats_gpu import STEP, sweep_there
+from fewframes.kernels.block_stats_gpu import STEP, block_stats_gpu
 from fewframes.kernels.kernel import F32, F64, I64, U8, U16, U32, U64, Kernel, require
 
 
 @Kernel
-def picture_sweep(
-    luma: U8, blue: U8, red: U8, half: int, dark: int, bright: int
-) -> tuple[F32, F64]:
+def block_stats(luma: U8, blue: U8, red: U8, half: int, dark: int, bright: int) -> tuple[F32, F64]:
     """Measures a 4:2:0 picture, `-> (grids [4, rows, cols] f32, tells [3] f64)`.
 
     Takes `luma [h, w] u8`, `blue` (Cb) and `red` (Cr) `[ceil(h / 2), ceil(w / 2)] u8`, cut into
@@ -38,8 +36,8 @@ def picture_sweep(
             bits can add up, or a level is not from 0 to 255.
 
     >>> luma, grey = np.array([[1, 3], [5, 7]], np.uint8), np.array([[128]], np.uint8)
-    >>> grids, tells = picture_sweep(luma, grey, grey, half=1, dark=1, bright=2)
-    >>> [round(level, 3) for level in grids.ravel().tolist()], tells.tolist()
+    >>> grids, scalars = block_stats(luma, grey, grey, half=1, dark=1, bright=2)
+    >>> [round(level, 3) for level in grids.ravel().tolist()], scalars.tolist()
     ([4.0, 2.236, 128.0, 128.0], [0.0, 0.5, 0.5])
     """
     wide = luma.astype(np.int64)
@@ -66,7 +64,7 @@ def _tiled(plane: I64 | U8, side: int) -> I64:
     return sums
 
 
-@picture_sweep.check
+@block_stats.check
 def _fit_together(luma: U8, blue: U8, red: U8, half: int, dark: int, bright: int) -> None:
     for name, plane in (("luma", luma), ("blue", blue), ("red", red)):
         require(name, plane, "[h, w] u8")
@@ -83,7 +81,7 @@ def _fit_together(luma: U8, blue: U8, red: U8, half: int, dark: int, bright: int
             raise ValueError(f"{name}={level} is no level of a sample; pass 0 to 255")
 
 
-@picture_sweep.cpu
+@block_stats.cpu
 def _picture_sweep_cpu(
     luma: U8, blue: U8, red: U8, half: int, dark: int, bright: int
 ) -> tuple[F32, F64]:
@@ -118,7 +116,7 @@ def _picture_sweep_cpu(
     return grids, _tells(counts, h, w)
 
 
-@picture_sweep.helper
+@block_stats.helper
 def _evened(rows: U8, room: U8) -> U8:
     """The same rows with an even number of rows and columns, what is added being 0."""
     (h, w), even = rows.shape, room[: len(rows) + len(rows) % 2]
@@ -129,7 +127,7 @@ def _evened(rows: U8, room: U8) -> U8:
     return even
 
 
-@picture_sweep.helper
+@block_stats.helper
 def _add_pairs(rows: U8, sums: U16, products: U32) -> None:
     """Adds up samples, and what each makes times its complement to 255, by pairs of columns.
 
@@ -150,7 +148,7 @@ def _add_pairs(rows: U8, sums: U16, products: U32) -> None:
             products[x] += np.uint32(np.uint16(above + below))
 
 
-@picture_sweep.helper
+@block_stats.helper
 def _add(plane: U8, top: int, bottom: int, sums: U16) -> None:
     """Adds up rows by column, so that sums fill vector registers."""
     sums[:] = 0
@@ -159,7 +157,7 @@ def _add(plane: U8, top: int, bottom: int, sums: U16) -> None:
             sums[x] += np.uint16(plane[y, x])
 
 
-@picture_sweep.helper
+@block_stats.helper
 def _tally(
     plane: U8, top: int, bottom: int, limits: U8, edges: U16, darks: U8, brights: U8
 ) -> None:
@@ -178,7 +176,7 @@ def _tally(
             brights[x] += np.uint8(here[x] >= bright)
 
 
-@picture_sweep.helper
+@block_stats.helper
 def _drained(line: U8 | U16) -> np.int64:
     total = np.uint32(0)
     for x in range(len(line)):
@@ -187,7 +185,7 @@ def _drained(line: U8 | U16) -> np.int64:
     return np.int64(total)
 
 
-@picture_sweep.helper
+@block_stats.helper
 def _total(words: U64, products: U32, side: int, tiles: I64) -> None:
     """Sums over tiles, by running sums; these may overflow, their differences do not."""
     word, product, n = np.uint64(0), np.uint32(0), len(words) - 1
@@ -204,7 +202,7 @@ def _total(words: U64, products: U32, side: int, tiles: I64) -> None:
         tiles[3, col] = np.int64(word >> np.uint64(38))
 
 
-@picture_sweep.helper
+@block_stats.helper
 def _mean(sums: I64, height: int, side: int, width: int, means: F32) -> None:
     """Means of a line of tiles; `true_divide` asks no questions and so fills vector registers."""
     for col in range(len(sums)):
@@ -212,7 +210,7 @@ def _mean(sums: I64, height: int, side: int, width: int, means: F32) -> None:
         means[col] = np.true_divide(np.float64(sums[col]), size)
 
 
-@picture_sweep.helper
+@block_stats.helper
 def _spread(sums: I64, products: I64, height: int, side: int, width: int, spreads: F32) -> None:
     for col in range(len(sums)):
         size, total = height * min(side, width - col * side), sums[col]
@@ -220,17 +218,17 @@ def _spread(sums: I64, products: I64, height: int, side: int, width: int, spread
         spreads[col] = np.true_divide(np.sqrt(variance), np.float64(size))
 
 
-@picture_sweep.helper
+@block_stats.helper
 def _tells(counts: I64, h: int, w: int) -> F64:
     inside, sampled = (h + STEP - 3) // STEP * max(0, w - 2), max(1, (h + STEP - 1) // STEP * w)
     shares: F64 = counts / np.array([max(1, inside), sampled, sampled])
     return shares
 
 
-@picture_sweep.cuda_each(3)
+@block_stats.cuda_each(3)
 def _picture_sweep_cuda(
     luma: U8, blue: U8, red: U8, half: int, dark: int, bright: int
 ) -> tuple[gpu.DeviceArray, F64]:
     """Two launches, whatever the number of pictures; the grids stay on the GPU."""
-    grids, counts = sweep_there(luma, blue, red, half, dark, bright)
+    grids, counts = block_stats_gpu(luma, blue, red, half, dark, bright)
     return grids, _tells(counts, luma.shape[1], luma.shape[2])

@@ -1,4 +1,4 @@
-"""The loops of `picture_sweep` for a GPU: many pictures at once, in two launches.
+"""The loops of `block_stats` for a GPU: many pictures at once, in two launches.
 
 1. A thread adds up a column of a row of tiles, of luma and, in the left half, of chroma.
 2. A thread adds up the columns of a tile. What is counted over all tiles of a picture are whole
@@ -11,13 +11,14 @@ import numpy as np
 
 from fewframes.kernels import gpu
 from fewframes.kernels.gpu import cuda
-from fewframes.kernels.kernel import F32, I64, U8, U32, on_host
+from fewframes.kernels.kernel import F32, I64, U8, U32
+from fewframes.kernels.memory import on_host
 
 STEP = 8
 """Every eighth row tells how sharp a picture is and how exposed: as much as all of them do."""
 
 
-def sweep_there(
+def block_stats_gpu(
     luma: U8, blue: U8, red: U8, half: int, dark: int, bright: int
 ) -> tuple[gpu.DeviceArray, I64]:
     """Grids `[n, 4, rows, cols] f32` on the GPU, and counts `[n, 3] i64` in memory.
@@ -28,7 +29,10 @@ def sweep_there(
     (n, h, w), (ch, cw) = luma.shape, blue.shape[1:]
     rows, cols = -(-ch // half), -(-cw // half)
     lines, chroma = gpu.empty((n, 5, rows, w), np.uint32), gpu.empty((n, 2, rows, cw), np.uint32)
-    grids, counts = gpu.empty((n, 4, rows, cols), np.float32), gpu.there(np.zeros((n, 3), np.int64))
+    grids, counts = (
+        gpu.empty((n, 4, rows, cols), np.float32),
+        gpu.to_device(np.zeros((n, 3), np.int64)),
+    )
     planes = luma, blue, red
     gpu.launch(_one_column, (n * rows, w), *planes, half, dark, bright, lines, chroma)
     gpu.launch(_one_tile, (n * rows, cols), lines, chroma, (h, ch), half, grids, counts)

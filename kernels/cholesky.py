@@ -5,7 +5,8 @@ import functools
 import numpy as np
 
 from fewframes.kernels.cholesky_gpu import cholesky_there
-from fewframes.kernels.kernel import F32, F64, I64, Kernel, on_host, require
+from fewframes.kernels.kernel import F32, F64, I64, Kernel, require
+from fewframes.kernels.memory import on_host
 
 SPANNED = 1e-12
 """What is left of a row counts as nothing below this share of the longest row's square."""

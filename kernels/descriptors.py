@@ -7,12 +7,13 @@ import numpy as np
 from fewframes.kernels import gpu
 from fewframes.kernels.area import area_weights
 from fewframes.kernels.gpu import cuda
-from fewframes.kernels.kernel import F32, F64, Kernel, on_host, require
+from fewframes.kernels.kernel import F32, F64, Kernel, require
+from fewframes.kernels.memory import on_host
 
 
 @Kernel
-def grid_look(grids: F32, before: F32) -> tuple[F64, F32, F32, int]:
-    """Describes the four grids of a picture that `picture_sweep` gives, finite levels 0..255.
+def grid_descriptors(grids: F32, before: F32) -> tuple[F64, F32, F32, int]:
+    """Describes the four grids of a picture that `block_stats` gives, finite levels 0..255.
 
     Takes `grids [4, gh, gw] f32` and `before [4, 256] f32`, the tones of another picture. Returns
 
@@ -39,7 +40,7 @@ def grid_look(grids: F32, before: F32) -> tuple[F64, F32, F32, int]:
 
     >>> ramp, grey = np.arange(36, dtype=np.float32).reshape(1, 6, 6), np.full((2, 6, 6), 128)
     >>> grids = np.concatenate([ramp, ramp, grey]).astype(np.float32)
-    >>> numbers, tones, signature, dhash = grid_look(grids, np.zeros((4, 256), np.float32))
+    >>> numbers, tones, signature, dhash = grid_descriptors(grids, np.zeros((4, 256), np.float32))
     >>> numbers[0].round(2).tolist(), signature.shape, hex(dhash)
     ([17.5, 10.39, 238.5], (432,), '0xffffffffffffffff')
     """
@@ -68,7 +69,7 @@ def _dhash64(grid: F32) -> int:
     return int.from_bytes(np.packbits(sums[:, :-1] < sums[:, 1:]).tobytes(), "big")
 
 
-@grid_look.check
+@grid_descriptors.check
 def _are_four(grids: F32, before: F32) -> None:
     require("grids", grids, "[c, gh, gw] f32")
     require("before", before, "[c, 256] f32")
@@ -79,7 +80,7 @@ def _are_four(grids: F32, before: F32) -> None:
         )
 
 
-@grid_look.cpu
+@grid_descriptors.cpu
 def _grid_look_cpu(grids: F32, before: F32) -> tuple[F64, F32, F32, int]:
     cells, whole = grids.shape[1] * grids.shape[2], np.ascontiguousarray(grids)
     numbers, tones = np.empty((4, 3), np.float64), np.empty((4, 256), np.float32)
@@ -108,7 +109,7 @@ def _grid_look_cpu(grids: F32, before: F32) -> tuple[F64, F32, F32, int]:
     return numbers, tones, look, bits  # type: ignore[return-value]  # Numba hands over an int
 
 
-@grid_look.helper
+@grid_descriptors.helper
 def _tones(grid: F32, before: F32, numbers: F64, tones: F32) -> None:
     """Moments and tones of one grid; sums in lanes, so that they fill vector registers."""
     lanes, cells, first = 64, len(grid), np.float64(grid[0])  # small numbers' squares lose less
@@ -141,7 +142,7 @@ def _tones(grid: F32, before: F32, numbers: F64, tones: F32) -> None:
     numbers[2] = moved.sum()
 
 
-@grid_look.helper
+@grid_descriptors.helper
 def _average(grid: F32, sums: F64) -> None:
     """Sums of a grid over equal parts, with the weights of `area_weights`."""
     (gh, gw), (down, across) = grid.shape, sums.shape
@@ -162,7 +163,7 @@ def _average(grid: F32, sums: F64) -> None:
             sums[row, col] = total
 
 
-@grid_look.cuda
+@grid_descriptors.cuda
 def _grid_look_cuda(
     grids: F32, before: F32
 ) -> tuple[gpu.DeviceArray, gpu.DeviceArray, gpu.DeviceArray, int]:
@@ -171,7 +172,7 @@ def _grid_look_cuda(
     parts, sums = gpu.empty((3, 12, 12), np.float64), gpu.empty((1, 8, 9), np.float64)
     gpu.launch(_one_row, (4, grids.shape[1]), grids, rows)
     gpu.launch(_one_tone, tones.shape, grids, tones)
-    gpu.launch(_one_moment, (1, 4), grids, rows, tones, gpu.there(before), numbers)
+    gpu.launch(_one_moment, (1, 4), grids, rows, tones, gpu.to_device(before), numbers)
     gpu.launch(_one_average, (36, 12), grids, parts)
     gpu.launch(_one_value, (1, 432), parts, grids.shape[1] * grids.shape[2], look)
     gpu.launch(_one_average, (8, 9), grids, sums)

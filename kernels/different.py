@@ -4,24 +4,25 @@ import numpy as np
 
 from fewframes.kernels import gpu
 from fewframes.kernels.gpu import cuda
-from fewframes.kernels.kernel import I64, U8, Kernel, on_host, require
+from fewframes.kernels.kernel import I64, U8, Kernel, require
+from fewframes.kernels.memory import on_host
 
 
 @Kernel
-def count_unlike(one: U8, other: U8) -> int:
+def count_different(one: U8, other: U8) -> int:
     """Counts the samples in which two pictures `[h, w, c] u8` differ.
 
     Raises:
         TypeError: They are not `[h, w, c] u8`.
         ValueError: They differ in shape.
 
-    >>> count_unlike(np.zeros((2, 2, 1), np.uint8), np.eye(2, dtype=np.uint8)[..., None])
+    >>> count_different(np.zeros((2, 2, 1), np.uint8), np.eye(2, dtype=np.uint8)[..., None])
     2
     """
     return int(np.count_nonzero(one != other))
 
 
-@count_unlike.check
+@count_different.check
 def _are_of_one_shape(one: U8, other: U8) -> None:
     require("one", one, "[h, w, c] u8")
     require("other", other, "[h, w, c] u8")
@@ -31,7 +32,7 @@ def _are_of_one_shape(one: U8, other: U8) -> None:
         )
 
 
-@count_unlike.cpu
+@count_different.cpu
 def _count_unlike_cpu(one: U8, other: U8) -> int:
     count = 0
     for y in range(one.shape[0]):
@@ -41,14 +42,14 @@ def _count_unlike_cpu(one: U8, other: U8) -> int:
     return count
 
 
-@count_unlike.light
+@count_different.numpy
 def _count_unlike_light(one: U8, other: U8) -> int:
     return int(np.count_nonzero(one != other))
 
 
-@count_unlike.cuda
+@count_different.cuda
 def _count_unlike_cuda(one: U8, other: U8) -> int:
-    count = gpu.there(np.zeros(1, np.int64))
+    count = gpu.to_device(np.zeros(1, np.int64))
     gpu.launch(_one_place, (one.shape[0], one.shape[1]), one, other, count)
     return int(on_host(count)[0])
 

@@ -3,7 +3,8 @@
 import numpy as np
 
 from fewframes.kernels.farthest_gpu import farthest_there
-from fewframes.kernels.kernel import F32, F64, I64, Kernel, on_host, require
+from fewframes.kernels.kernel import F32, F64, I64, Kernel, require
+from fewframes.kernels.memory import on_host
 
 EVEN = np.empty(0, np.float64)
 """No pull: every row counts alike."""

@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from fewframes.kernels.kernel import F32, F64, I64, on_host
+from fewframes.kernels.kernel import F32, F64, I64
+from fewframes.kernels.memory import cupy, on_host
 from fewframes.kernels.picking import BEST_OF_ALL, columns_of, room_for_best
-from fewframes.kernels.raw import CupyArray, Source, blocks_for, cupy
+from fewframes.kernels.raw import CupyArray, Source, blocks_for
 
 SOURCE = Source(
     BEST_OF_ALL

@@ -8,7 +8,6 @@ environment the same code runs in Numba's simulator, without a GPU.
 
 import functools
 import math
-import threading
 import warnings
 from collections.abc import Callable
 from typing import Any, TypeAlias
@@ -16,8 +15,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from fewframes.kernels.kernel import is_on_gpu, with_names
-from fewframes.kernels.raw import cupy
+from fewframes.kernels.kernel import with_names
+from fewframes.kernels.memory import ONE_AT_A_TIME, cupy, is_on_gpu, numba_cuda
 
 Loops: TypeAlias = Callable[..., None]
 DeviceArray: TypeAlias = Any
@@ -26,7 +25,6 @@ cuda: Any = None
 """What loops call `cuda`: Numba's module of this name, once they are compiled."""
 MOST_BLOCKS = 65535
 """Blocks of a grid's second axis (CUDA C++ Programming Guide, compute capabilities)."""
-_one_at_a_time = threading.Lock()
 MOST_CONSTANTS = 256
 _CONSTANTS: dict[int, tuple[Any, DeviceArray]] = {}
 """Arrays that never change, by identity, which is theirs while they are kept here."""
@@ -58,7 +56,7 @@ def configured(loops: Loops, blocks: tuple[int, int], threads: tuple[int, int]) 
 @functools.lru_cache(4096)
 def _on_grid(kernel: Any, blocks: tuple[int, int], threads: tuple[int, int]) -> Any:  # noqa: ANN401
     """A kernel on a grid. Numba warns of a small one when it is made; ours are meant so."""
-    with _one_at_a_time, warnings.catch_warnings():
+    with ONE_AT_A_TIME, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r"\W*(1m)?Grid size")  # it may be in bold
         return kernel[blocks, threads]
 
@@ -79,7 +77,7 @@ def empty(shape: tuple[int, ...], dtype: npt.DTypeLike) -> DeviceArray:
     return numba_cuda().device_array(shape, np.dtype(dtype))
 
 
-def there(array: Any) -> DeviceArray:  # noqa: ANN401 (any array library's)
+def to_device(array: Any) -> DeviceArray:  # noqa: ANN401 (any array library's)
     """The array on the GPU: itself, or a copy of one that is not there.
 
     A side of one may have a stride of 0, which Numba takes for one that repeats: so it is copied.
@@ -94,7 +92,7 @@ def pinned(shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
     """Room in memory that the GPU copies from without help of the CPU; what it holds is open.
 
     It comes from CuPy's pool, and goes back there once no array views it: to pin 22 MB takes 7 ms
-    (H200), to copy them one. Copies from it must be over by then, as `there` sees to.
+    (H200), to copy them one. Copies from it must be over by then, as `to_device` sees to.
     """
     if is_simulated():
         room: npt.NDArray[Any] = numba_cuda().pinned_array(shape, np.dtype(dtype))
@@ -121,26 +119,10 @@ def constant(array: Any) -> DeviceArray:  # noqa: ANN401 (any array library's)
     if known is None:
         if len(_CONSTANTS) >= MOST_CONSTANTS:
             _CONSTANTS.clear()
-        known = _CONSTANTS[id(array)] = array, there(array)
+        known = _CONSTANTS[id(array)] = array, to_device(array)
     return known[1]
 
 
 def finish() -> None:
     """Waits until what was launched is done, so that memory it reads may be used again."""
     numba_cuda().synchronize()
-
-
-@functools.cache
-def numba_cuda() -> Any:  # noqa: ANN401 (a module)
-    """Numba's `cuda`, of the package numba-cuda where that is installed.
-
-    numba-cuda up to 0.30 asks NumPy for `row_stack`, which NumPy 2.5 has no longer: `vstack` is the
-    same function. Its import makes NumPy warn of time units that this package does not use.
-    """
-    if not hasattr(np, "row_stack"):
-        setattr(np, "row_stack", np.vstack)  # noqa: B010 (NumPy's stubs may or may not have it)
-    with _one_at_a_time, warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="The 'generic' unit", category=DeprecationWarning)
-        from numba import cuda as module
-
-    return module

@@ -5,8 +5,8 @@
 3. `@<kernel>.cpu` adds the loops that Numba compiles at the first call, not at import, and
    `@<kernel>.helper` a function that these loops call.
 4. `@<kernel>.cuda` adds the host function that launches the GPU's loops (`kernels/gpu.py`), and
-   `@<kernel>.cuda_each` one that takes many pictures in the launches of one; `each` calls it.
-5. `@<kernel>.light` adds plain NumPy calls for the few arrays for which starting Numba costs more.
+   `@<kernel>.cuda_each` one that takes many pictures in the launches of one; `batch` calls it.
+5. `@<kernel>.numpy` adds plain NumPy calls for the few arrays for which starting Numba costs more.
 6. A call runs the body of the device on which the first argument lives. Light bodies run until
    they have taken what starting Numba takes, or until so much work is announced by `expect`.
 """
@@ -21,6 +21,8 @@ from typing import Any, Generic, ParamSpec, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+
+from fewframes.kernels.memory import as_cupy, is_on_gpu, is_on_real_gpu
 
 U8: TypeAlias = npt.NDArray[np.uint8]
 U16: TypeAlias = npt.NDArray[np.uint16]
@@ -66,7 +68,7 @@ class Kernel(Generic[P, R]):
         self._light_seconds = 0.0
         self._each: Callable[..., Any] | None = None
         self.pictures = 0
-        """How many arguments of `each` have a leading axis; 0 where there is no such body."""
+        """How many arguments of `batch` have a leading axis; 0 where there is no such body."""
 
     def __repr__(self) -> str:
         names = ", ".join(self._signature.parameters)
@@ -115,7 +117,7 @@ class Kernel(Generic[P, R]):
 
         return register
 
-    def each(self, *args: Any) -> Any:  # noqa: ANN401 (arrays on a GPU)
+    def batch(self, *args: Any) -> Any:  # noqa: ANN401 (arrays on a GPU)
         """Runs over pictures on a GPU, `[n, ...]` with n >= 1, in the launches of one.
 
         Results have the leading axis, too. The rule is asked of the first picture.
@@ -127,23 +129,23 @@ class Kernel(Generic[P, R]):
         values, pictures = self._in_order(args, {}), self.pictures
         if self._each is None or not is_on_gpu(values[0]):
             raise TypeError(
-                f"{self.__name__}.each takes pictures on a GPU, where the kernel has a body for "
+                f"{self.__name__}.batch takes pictures on a GPU, where the kernel has a body for "
                 "many; call it once a picture"
             )
         counts = [len(value) for value in values[:pictures]]
         if min(counts) < 1 or len(set(counts)) > 1:
             raise ValueError(
-                f"{self.__name__}.each got {counts} pictures; pass as many of each, 1 or more"
+                f"{self.__name__}.batch got {counts} pictures; pass as many of each, 1 or more"
             )
         self._rule(*(value[0] for value in values[:pictures]), *values[pictures:])
         return self._each(*values)
 
-    def light(self, body: Body) -> Body:
+    def numpy(self, body: Body) -> Body:
         """Registers NumPy calls that give the same as the other bodies, without Numba's start."""
         self.bodies["light"] = body
         return body
 
-    def lightly(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def in_numpy(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Runs the light body, which does not start Numba, under the same rule as the others."""
         values = self._in_order(args, kwargs)
         self._rule(*values)
@@ -160,7 +162,7 @@ class Kernel(Generic[P, R]):
         values = self._in_order(args, kwargs)
         body = self._body_for(values[0])
         if body is self.bodies.get("cupy"):
-            values = tuple(map(_as_cupy, values))
+            values = tuple(map(as_cupy, values))
         self._rule(*values)
         result: R = body(*values)
         return result
@@ -217,37 +219,6 @@ def with_names(function: Callable[..., Any], names: Mapping[str, Any]) -> Callab
         return function
     bound = FunctionType(function.__code__, {**function.__globals__, **names}, function.__name__)
     return functools.update_wrapper(bound, function)
-
-
-def is_on_gpu(array: Any) -> bool:  # noqa: ANN401 (any array library's)
-    """Whether an array lies on a GPU, or on the one that Numba's simulator plays."""
-    if type(array) is np.ndarray:  # a quick answer: it is asked for each array of a picture
-        return False
-    return is_on_real_gpu(array) or hasattr(array, "__cuda_ndarray__")
-
-
-def is_on_real_gpu(array: Any) -> bool:  # noqa: ANN401 (any array library's)
-    """Whether CuPy can take an array as it is, which it cannot take from Numba's simulator."""
-    return hasattr(array, "__cuda_array_interface__")
-
-
-def _as_cupy(value: Any) -> Any:  # noqa: ANN401 (arrays and numbers)
-    from fewframes.kernels.raw import as_cupy  # it imports this page
-
-    return as_cupy(value)
-
-
-def on_host(array: Any) -> Any:  # noqa: ANN401 (any array library's)
-    """The array in NumPy's memory: itself, or a copy of one that lies on a GPU."""
-    if not is_on_gpu(array):
-        return array
-    if hasattr(array, "get"):  # CuPy's
-        return array.get()
-    if not hasattr(array, "copy_to_host"):
-        from fewframes.kernels import gpu  # it imports this page
-
-        array = gpu.numba_cuda().as_cuda_array(array)
-    return array.copy_to_host()
 
 
 def require(name: str, value: Any, form: str) -> None:  # noqa: ANN401 (what it judges)

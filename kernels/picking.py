@@ -11,7 +11,8 @@ The pattern of the last block is CUDA's threadFenceReduction example.
 import numpy as np
 import numpy.typing as npt
 
-from fewframes.kernels.raw import CupyArray, blocks_for, cupy
+from fewframes.kernels.memory import cupy
+from fewframes.kernels.raw import CupyArray, blocks_for
 
 BEST_OF_ALL = r"""
 template <class T> __device__ void best_of_block(T& value, i64& row) {

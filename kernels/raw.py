@@ -1,7 +1,7 @@
-"""CUDA C++ through CuPy: where arrays lie, kernels from a page's source, and their launch.
+"""CUDA C++ through CuPy: kernels from a page's source, and their launch.
 
-1. `array_module` gives the library that computes where an array lies: NumPy, or CuPy on a GPU. What
-   is written with it is one function for both, and tests run that very function on NumPy arrays.
+1. What is written with `memory.array_module` is one function for NumPy and CuPy, and tests run that
+   very function on NumPy arrays.
 2. A loop that no call of such a library says well, or fast, is CUDA C++ in a string of its page
    (`Source`). NVRTC compiles it for the GPU at hand when it is first launched.
 3. Products are rounded before they are summed (`--fmad=false`), as on the CPU: where a page adds in
@@ -15,44 +15,13 @@ import functools
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-import numpy as np
+from fewframes.kernels.memory import cupy
 
-from fewframes.kernels.kernel import is_on_real_gpu
-
-Arrays: TypeAlias = Any
-"""The module `numpy` or `cupy`."""
 CupyArray: TypeAlias = Any
 """An array of CuPy's on the GPU."""
 OPTIONS = ("--std=c++17", "--fmad=false")
 THREADS = 256
 """In a block of every kernel here; the sources call it `THREADS`."""
-
-
-def array_module(array: Any) -> Arrays:  # noqa: ANN401 (any array library's)
-    """The library that computes where an array lies.
-
-    >>> array_module(np.zeros(3)).__name__
-    'numpy'
-    """
-    return cupy() if is_on_real_gpu(array) else np
-
-
-def cupy() -> Arrays:
-    """CuPy, or an ImportError that says how to get it."""
-    try:
-        import cupy as module
-    except ImportError as error:
-        raise ImportError(
-            f"arrays on a GPU need CuPy, which does not load ({error}); "
-            "pip install 'fewframes[gpu]' for CUDA 13, 'fewframes[gpu12]' for CUDA 12, "
-            "or pass arrays in memory"
-        ) from error
-    return module
-
-
-def as_cupy(value: Any) -> Any:  # noqa: ANN401 (arrays and numbers)
-    """An array on the GPU as CuPy's, which shares its memory; anything else as it is."""
-    return cupy().asarray(value) if is_on_real_gpu(value) else value
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from fewframes.kernels.kernel import F32, I64, U16, Kernel, on_host, require
+from fewframes.kernels.kernel import F32, I64, U16, Kernel, require
+from fewframes.kernels.memory import on_host
 from fewframes.kernels.representatives_gpu import representatives_there
 
 

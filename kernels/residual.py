@@ -3,11 +3,12 @@
 import numpy as np
 
 from fewframes.kernels.kernel import F32, I64, Kernel, require
-from fewframes.kernels.raw import CupyArray, Source, cupy
+from fewframes.kernels.memory import cupy
+from fewframes.kernels.raw import CupyArray, Source
 
 
 @Kernel
-def unexplained(cells: F32, low: F32, high: F32, alike: I64) -> F32:
+def residual(cells: F32, low: F32, high: F32, alike: I64) -> F32:
     """How far each cell is from what any picture alike shows there, at least, `-> [n, d] f32`.
 
     Takes `cells [n, d] f32`, the least and the largest value that each of m pictures allows in
@@ -21,7 +22,7 @@ def unexplained(cells: F32, low: F32, high: F32, alike: I64) -> F32:
         ValueError: The arrays do not fit together, or `alike` names a row that is not there.
 
     >>> cells, shown = np.array([[5, 9]], np.float32), np.array([[5, 5], [1, 6]], np.float32)
-    >>> unexplained(cells, shown, shown + 1, np.array([[0, 1, -1]])).tolist()
+    >>> residual(cells, shown, shown + 1, np.array([[0, 1, -1]])).tolist()
     [[0.0, 2.0]]
     """
     away = np.zeros_like(cells)
@@ -33,7 +34,7 @@ def unexplained(cells: F32, low: F32, high: F32, alike: I64) -> F32:
     return away
 
 
-@unexplained.check
+@residual.check
 def _fit_together(cells: F32, low: F32, high: F32, alike: I64) -> None:
     require("cells", cells, "[n, d] f32")
     require("low", low, "[m, d] f32")
@@ -51,8 +52,8 @@ def _fit_together(cells: F32, low: F32, high: F32, alike: I64) -> None:
         )
 
 
-@unexplained.cpu
-def _unexplained_cpu(cells: F32, low: F32, high: F32, alike: I64) -> F32:
+@residual.cpu
+def _residual_cpu(cells: F32, low: F32, high: F32, alike: I64) -> F32:
     (n, d), none = cells.shape, np.float32(0)
     out = np.zeros((n, d), np.float32)
     for i in range(n):
@@ -72,7 +73,7 @@ def _unexplained_cpu(cells: F32, low: F32, high: F32, alike: I64) -> F32:
 SOURCE = Source(
     r"""
 // A block a picture, a thread a cell and every THREADS-th one behind it.
-extern "C" __global__ void unexplained(
+extern "C" __global__ void residual(
     const float* cells, const float* low, const float* high, const i64* alike, i64 d, i64 k,
     float* out) {
   const i64 row = blockIdx.x;
@@ -96,10 +97,10 @@ extern "C" __global__ void unexplained(
 )
 
 
-@unexplained.cupy
-def _unexplained_cupy(cells: F32, low: F32, high: F32, alike: I64) -> CupyArray:
+@residual.cupy
+def _residual_cupy(cells: F32, low: F32, high: F32, alike: I64) -> CupyArray:
     xp, (n, d) = cupy(), cells.shape
     out = xp.empty((n, d), np.float32)
     packed = (xp.ascontiguousarray(xp.asarray(array)) for array in (cells, low, high, alike))
-    SOURCE.launch("unexplained", n, *packed, d, alike.shape[1], out)
+    SOURCE.launch("residual", n, *packed, d, alike.shape[1], out)
     return out

@@ -8,7 +8,8 @@ import numpy as np
 
 from fewframes.kernels import gpu
 from fewframes.kernels.gpu import cuda
-from fewframes.kernels.kernel import I32, U8, U32, Kernel, on_host, require
+from fewframes.kernels.kernel import I32, U8, U32, Kernel, require
+from fewframes.kernels.memory import on_host
 from fewframes.kernels.taps import ONE, combined
 
 
@@ -77,7 +78,7 @@ def _resize_cpu(pixels: U8, rows: I32, columns: I32) -> U8:
     return out.reshape(rows.shape[1], columns.shape[1], channels)
 
 
-@resize.light
+@resize.numpy
 def _resize_light(pixels: U8, rows: I32, columns: I32) -> U8:
     lines = _weighted(pixels, rows, 0, 8)
     levels = _weighted(lines, columns, 1, 0)
@@ -100,7 +101,7 @@ def _weighted(samples: U8 | U32, taps: I32, axis: int, shift: int) -> U32:
 @resize.cuda
 def _resize_cuda(pixels: U8, rows: I32, columns: I32) -> gpu.DeviceArray:
     out = gpu.empty((rows.shape[1], columns.shape[1], pixels.shape[2]), np.uint8)
-    gpu.launch(_one_pixel, out.shape[:2], pixels, gpu.there(rows), gpu.there(columns), out)
+    gpu.launch(_one_pixel, out.shape[:2], pixels, gpu.to_device(rows), gpu.to_device(columns), out)
     return out
 
 

@@ -166,7 +166,7 @@ def _recolour(y: U32, cb: U32, cr: U32, coefficients: I32, out: U8) -> None:
         out[3 * x + 2] = min(max(b, low), high)
 
 
-@planes_to_rgb.light
+@planes_to_rgb.numpy
 def _planes_to_rgb_light(luma: Plane, blue: Plane, red: Plane, plan: RgbPlan) -> U8:
     height, width = plan.luma_rows.shape[1], plan.luma_columns.shape[1]
     out = np.empty((height, width, 3), np.uint8)

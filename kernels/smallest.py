@@ -3,7 +3,8 @@
 import numpy as np
 
 from fewframes.kernels.kernel import F32, I64, Kernel, require
-from fewframes.kernels.raw import THREADS, CupyArray, Source, array_module, cupy
+from fewframes.kernels.memory import array_module, cupy
+from fewframes.kernels.raw import THREADS, CupyArray, Source
 
 MOST_NEAR = 5120
 """Keys that a block of a GPU holds in its shared memory."""

@@ -4,7 +4,8 @@ import numpy as np
 
 from fewframes.kernels import gpu
 from fewframes.kernels.gpu import cuda
-from fewframes.kernels.kernel import F32, F64, I32, U8, Kernel, on_host, require
+from fewframes.kernels.kernel import F32, F64, I32, U8, Kernel, require
+from fewframes.kernels.memory import on_host
 
 _RED_AND_BLUE_WEIGHTS = {
     "bt601": (0.299, 0.114),  # ITU-R BT.601-7, 2.5.1
@@ -157,7 +158,7 @@ def _ycc_matrix_cuda(
     luma: U8, blue: U8, red: U8, coefficients: F32
 ) -> tuple[gpu.DeviceArray, gpu.DeviceArray, gpu.DeviceArray]:
     exact = on_host(coefficients).astype(np.float64) * 16384
-    fixed = gpu.there(np.floor(exact + 0.5).astype(np.int32))
+    fixed = gpu.to_device(np.floor(exact + 0.5).astype(np.int32))
     out = [gpu.empty(plane.shape, np.uint8) for plane in (luma, blue, red)]
     gpu.launch(_one_chroma_sample, blue.shape, luma, blue, red, fixed, *out)
     return out[0], out[1], out[2]

@@ -14,7 +14,7 @@ from fewframes.bindings.dali import video as dali_video
 from fewframes.decode.decoder import DecodeReport, decoder
 from fewframes.decode.plan import plan_frames
 from fewframes.features.signals import BLOCKS
-from fewframes.kernels import picture_sweep
+from fewframes.kernels import block_stats
 from fewframes.kernels.area import area_weights
 
 RGB_MEAN, RGB_MOST = 1.2, 64
@@ -76,7 +76,7 @@ def undecided_bits(film, video):
     for batch in decoder()(timeline, runs, **how):
         planes = [np.ascontiguousarray(plane[0]) for plane in batch.planes]
         half = min(32, max(1, round(max(planes[0].shape) / BLOCKS / 2)))
-        luma = picture_sweep(*planes, half, 0, 255)[0][0]
+        luma = block_stats(*planes, half, 0, 255)[0][0]
         rows, columns = (
             area_weights(*sides) / sides[0] for sides in zip(luma.shape, (8, 9), strict=True)
         )
@@ -123,7 +123,7 @@ def pictures_of(one):
     with av.open(io.BytesIO(one.data)) as container:
         stream = container.streams.video[0]
         rgb = {p.pts: p.to_ndarray(format="rgb24") for p in container.decode(stream)}
-    return np.stack([rgb[rank] for rank in one.asked.tolist()])
+    return np.stack([rgb[rank] for rank in one.request.tolist()])
 
 
 def play_gpu(monkeypatch, pipeline=PyavPipeline):

@@ -66,7 +66,7 @@ class Judge:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.tally: Counter[str] = Counter()
+        self.tracker: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()
         self.failures: list[str] = []
         self.most_bytes = 0
@@ -87,14 +87,14 @@ class Judge:
 
     def count(self, kind: str, size: int = 0) -> None:
         with self._lock:
-            self.tally[kind] += 1
+            self.tracker[kind] += 1
             self.most_bytes = max(self.most_bytes, size)
 
     def words(self, number: int, words: str, request: object, most: int = MOST_ERROR) -> None:
         """Checks a sentence: no path of this machine, and not long."""
-        asked = request if isinstance(request, str) else repr_of(request)
+        request = request if isinstance(request, str) else repr_of(request)
         for folder in self._folders:
-            if folder in words and folder not in asked:
+            if folder in words and folder not in request:
                 self.fail(number, f"{folder} is in {words!r}")
         if len(words) > most:
             self.fail(number, f"{len(words)} letters: {words!r}")
@@ -170,13 +170,13 @@ def ask_vllm(judge: Judge, loader: type, number: int, seed: int) -> None:
     rng = np.random.default_rng((seed, number))
     is_valid, video = rng.random() < 0.4, ""
     if is_valid:
-        asked, video = valid_address(rng)
+        request, video = valid_address(rng)
     else:
-        asked = hostile_address(rng, judge.world)
-    data = asked if isinstance(asked, bytes) else asked.encode("utf-8", "surrogatepass")
+        request = hostile_address(rng, judge.world)
+    data = request if isinstance(request, bytes) else request.encode("utf-8", "surrogatepass")
     try:
         if is_valid and rng.random() < 0.3:
-            data = vllm_plugin.Address.read(asked).pinned().encode()
+            data = vllm_plugin.Address.read(request).pinned().encode()
         frames, facts = loader.load_bytes(data)
     except ValueError as error:
         judge.count(f"vllm {'valid' if is_valid else 'hostile'} refused", len(str(error)))
@@ -184,15 +184,15 @@ def ask_vllm(judge: Judge, loader: type, number: int, seed: int) -> None:
             judge.errors[type(error).__name__] += 1
         judge.words(number, str(error), data.decode("utf-8", "replace"))
         if is_valid:
-            judge.fail(number, f"refused {asked}: {error}")
+            judge.fail(number, f"refused {request}: {error}")
         return
     except Exception as error:
-        judge.fail(number, f"{type(error).__name__}: {error} at {asked!r}")
+        judge.fail(number, f"{type(error).__name__}: {error} at {request!r}")
         return
     judge.count(f"vllm {'valid' if is_valid else 'hostile'} answered", frames.nbytes)
     judge.words(number, repr(facts), data.decode("utf-8", "replace"), 100_000)
     if frames.nbytes > vllm_plugin.MOST_BYTES:
-        judge.fail(number, f"{frames.nbytes} bytes at {asked!r}")
+        judge.fail(number, f"{frames.nbytes} bytes at {request!r}")
     if is_valid:
         times = np.array(facts["frames_indices"]) / facts["fps"]
         rows = zip(np.round(times * 25).astype(int).tolist(), times, frames, strict=True)
@@ -326,7 +326,7 @@ def fuzz(count: int, *, seed: int = 0) -> dict:
             "seed": seed,
             "threads": THREADS,
             "seconds": round(time.monotonic() - started, 1),
-            "tally": dict(sorted(judge.tally.items())),
+            "tally": dict(sorted(judge.tracker.items())),
             "errors_of_vllm": dict(judge.errors),
             "most_answer_bytes": judge.most_bytes,
             "opened_paths": len(OPENED.paths),
@@ -357,8 +357,10 @@ def in_process(judge: Judge, numbers: list[int], seed: int) -> None:
             order = [step for number, step in mine if number == session]
             if order != list(range(len(order))) or mine != sorted(mine):
                 judge.fail(-1, f"the log of {video!r} is out of order")
-    judge.tally["log lines"] = len(steps)
-    judge.tally["sessions let go"] = len({(s["video"], s["session"]) for s in steps}) - len(logged)
+    judge.tracker["log lines"] = len(steps)
+    judge.tracker["sessions let go"] = len({(s["video"], s["session"]) for s in steps}) - len(
+        logged
+    )
 
 
 def through_pipes(judge: Judge, numbers: list[int], seed: int) -> None:

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import av
 import numpy as np
 
-POISON = 0xEE
+FATAL_ERRORS = 0xEE
 NAMES = {"H264": "h264", "HEVC": "hevc", "VP8": "vp8", "VP9": "vp9"}
 
 
@@ -63,7 +63,7 @@ class Decoder:
 
     def Decode(self, packet):  # noqa: N802 (the library's name)
         for old in self.given:
-            old.surface[:] = POISON
+            old.surface[:] = FATAL_ERRORS
         self.nvc.packets.append(packet.pts if packet.bsl else None)
         if packet.bsl:
             data = ctypes.string_at(packet.bsl_data, packet.bsl)

@@ -262,13 +262,13 @@ def surfaces(draw):
 
 ARGUMENTS = {
     "block_means": st.tuples(planes(), st.integers(1, 45)).map(lambda drawn: [*drawn[0], drawn[1]]),
-    "count_unlike": pixels_to_compare(),
+    "count_different": pixels_to_compare(),
     "farthest_first": points_to_pick(),
     "grid_change": pictures_to_compare(),
-    "grid_look": four_grids(),
+    "grid_descriptors": four_grids(),
     "hamming64": hashes(),
     "nearest_change": pictures_in_a_row(),
-    "picture_sweep": st.tuples(pictures(), st.integers(1, 32), LEVELS, LEVELS).map(
+    "block_stats": st.tuples(pictures(), st.integers(1, 32), LEVELS, LEVELS).map(
         lambda drawn: [*drawn[0], *drawn[1:]]
     ),
     "planes_to_rgb": planes_to_colour(),
@@ -279,6 +279,6 @@ ARGUMENTS = {
     "rgb_to_ycc": pixels().map(lambda rgb: [rgb]),
     "smallest": rows_to_search(),
     "surface_planes": surfaces(),
-    "unexplained": pictures_to_explain(),
+    "residual": pictures_to_explain(),
     "ycc_matrix": planes_to_recode(),
 }

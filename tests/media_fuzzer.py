@@ -174,36 +174,38 @@ def check(path: Path, film: Path, seed: int) -> dict[str, Any]:
     count = len(timeline)
     numbers = np.concatenate([rng.permutation(count)[:8], np.arange(count)[::-1][:MOST_PICTURES:5]])
     truth = expected(timeline, path)
-    tally = {"outcome": "read", **dict.fromkeys(COUNTED, 0), "wrong": []}
+    tracker = {"outcome": "read", **dict.fromkeys(COUNTED, 0), "wrong": []}
 
     def chain_of(number: int) -> str:
         chains, row = packet_chains(path, timeline.stream.index), int(timeline.order[number])
         return chains[row] if row < len(chains) else "cut off"
 
     for some in (numbers[:8], *numbers[8:, None]):
-        for number, pts, luma in _read(timeline, some, tally):
+        for number, pts, luma in _read(timeline, some, tracker):
             lumas = truth(number)
             if lumas is None or luma in lumas:
-                tally["unknown" if lumas is None else "true"] += 1
+                tracker["unknown" if lumas is None else "true"] += 1
             elif luma == undamaged(film).get(chain_of(number)):
-                tally["recovered"] += 1
+                tracker["recovered"] += 1
             else:
-                tally["wrong"].append((number, pts))
+                tracker["wrong"].append((number, pts))
     process = psutil.Process()
-    return {**tally, "handles": process.num_fds(), "memory_mb": process.memory_info().rss / 2**20}
+    return {**tracker, "handles": process.num_fds(), "memory_mb": process.memory_info().rss / 2**20}
 
 
-def _read(timeline: ff.Timeline, numbers: Any, tally: dict[str, Any]) -> list[tuple[int, int, str]]:
+def _read(
+    timeline: ff.Timeline, numbers: Any, tracker: dict[str, Any]
+) -> list[tuple[int, int, str]]:
     """Reads some frames; gives the unmarked ones and counts the others."""
     try:
         batch = ff.read(timeline, frames=numbers, format="yuv", allow_damaged=True, workers=1)
     except (DamagedFrameError, UnsupportedStreamError):  # a bit may change a picture's size
         if len(numbers) == 1:
-            tally["refused"] += 1
+            tracker["refused"] += 1
             return []
-        return [row for number in numbers for row in _read(timeline, [number], tally)]
+        return [row for number in numbers for row in _read(timeline, [number], tracker)]
     marked = np.zeros(len(batch), bool) if batch.is_damaged is None else batch.is_damaged
-    tally["marked"] += int(marked.sum())
+    tracker["marked"] += int(marked.sum())
     rows = zip(batch.frame_numbers.tolist(), batch.pts.tolist(), batch.planes[0], strict=True)
     return [
         (number, pts, luma_hash(luma))
@@ -222,7 +224,7 @@ def mutant(seeds: list[Path], seed: int) -> tuple[Path, str, bytes]:
 
 def fuzz(numbers: Sequence[int], *, keep: Path | None = None) -> dict[str, Any]:
     """Checks the mutants of these numbers; gives the tally, with a line for each failure."""
-    tally: Counter[str] = Counter()
+    tracker: Counter[str] = Counter()
     failures: list[str] = []
     slowest, handles, memory = 0.0, set(), []
     with tempfile.TemporaryDirectory() as folder, Worker() as worker:
@@ -239,14 +241,14 @@ def fuzz(numbers: Sequence[int], *, keep: Path | None = None) -> dict[str, Any]:
             except Exception as error:  # an error that is not typed is a failure
                 result = {"outcome": "untyped", "failure": f"{type(error).__name__}: {error}"}
             slowest = max(slowest, time.monotonic() - started)
-            tally[result["outcome"]] += 1
-            tally.update({name: result[name] for name in COUNTED if name in result})
+            tracker[result["outcome"]] += 1
+            tracker.update({name: result[name] for name in COUNTED if name in result})
             if "handles" in result:
                 handles.add(result["handles"])
                 memory.append(round(result["memory_mb"]))
             wrong = result.get("wrong")
             if wrong or "failure" in result:
-                tally["wrong"] += len(wrong or ())
+                tracker["wrong"] += len(wrong or ())
                 failures.append(
                     f"{seed} {film.name} {mutation}: {result.get('failure') or wrong[:4]}"
                 )
@@ -256,7 +258,7 @@ def fuzz(numbers: Sequence[int], *, keep: Path | None = None) -> dict[str, Any]:
     return {
         "mutants": len(numbers),
         "first_seed": numbers[0],
-        "tally": dict(sorted(tally.items())),
+        "tally": dict(sorted(tracker.items())),
         "failures": failures,
         "slowest_seconds": round(slowest, 2),
         "handles": sorted(handles),

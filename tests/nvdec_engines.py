@@ -43,14 +43,14 @@ def put_in_place(monkeypatch, **caps):
 def engines(monkeypatch):
     """The stand-in, and memory in the place of a GPU's: kernels run their CPU bodies."""
 
-    def each(kernel, *values):
+    def batch(kernel, *values):
         pictures, rest = values[: kernel.pictures], values[kernel.pictures :]
         made = [kernel(*one, *rest) for one in zip(*pictures, strict=True)]
         if isinstance(made[0], tuple):
             return tuple(map(np.stack, zip(*made, strict=True)))
         return np.stack(made)
 
-    monkeypatch.setattr(Kernel, "each", each)
+    monkeypatch.setattr(Kernel, "batch", batch)
     monkeypatch.setattr(gpu, "empty", np.empty)
     monkeypatch.setattr(gpu, "finish", lambda: None)
     before = fake_nvdec.Stream.alive

@@ -5,7 +5,7 @@ from stored import RECIPE, picture_of_row
 
 import fewframes as ff
 from fewframes.checking.verify import verify_store
-from fewframes.store.object_store import Objects, store_at
+from fewframes.store.object_store import ObjectStore, resolve_store
 
 KEY = RECIPE.key("d1")
 
@@ -13,14 +13,14 @@ KEY = RECIPE.key("d1")
 class Wrapped:
     """Passes everything on; a test overrides what it disturbs."""
 
-    def __init__(self, objects: Objects) -> None:
+    def __init__(self, objects: ObjectStore) -> None:
         self.objects = objects
 
     def __getattr__(self, name):
         return getattr(self.objects, name)
 
 
-def keys(objects: Objects) -> list[str]:
+def keys(objects: ObjectStore) -> list[str]:
     return sorted(entry.key for entry in objects.listed(""))
 
 
@@ -35,11 +35,11 @@ def is_whole(url: str, rows: int = 20) -> bool:
     pixels = store["film"].read(rows=range(rows)).frames
     for row in range(rows):
         np.testing.assert_array_equal(pixels[row], picture_of_row(row))
-    assert [verdict.differences for verdict in verify_store(store_at(url))] == [()]
+    assert [verdict.differences for verdict in verify_store(resolve_store(url))] == [()]
     return True
 
 
-def attempt_of(objects: Objects) -> str:
+def attempt_of(objects: ObjectStore) -> str:
     """The prefix of the files of the film."""
     (attempt,) = set(objects.names(f"videos/film/{KEY}")) - {"commit.json"}
     return f"videos/film/{KEY}/{attempt}"

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from fewframes.kernels import gpu
+from fewframes.kernels.memory import numba_cuda
 
 
 def to_device(value, body):
     """Arrays where the body wants them; plans and numbers as they are."""
     is_moved = body == "cuda" and isinstance(value, np.ndarray)
-    return gpu.there(value) if is_moved else value
+    return gpu.to_device(value) if is_moved else value
 
 
 def to_host(value):
@@ -29,7 +30,7 @@ OF_REAL_ONES = {
 
 def be_strict():
     """Takes from the simulator's arrays what real ones have not."""
-    kind = type(gpu.numba_cuda().to_device(np.zeros(1)))
+    kind = type(numba_cuda().to_device(np.zeros(1)))
     given = kind.__getattr__
 
     def strictly(array, name):
@@ -46,6 +47,6 @@ def need_gpu():
     """Skips where there is neither a GPU nor the simulator; fails there under REQUIRE_GPU=1."""
     if os.environ.get("NUMBA_ENABLE_CUDASIM") == "1":
         be_strict()
-    if not gpu.numba_cuda().is_available():
+    if not numba_cuda().is_available():
         outcome = pytest.fail if os.environ.get("REQUIRE_GPU") == "1" else pytest.skip
         outcome("no CUDA GPU here; without one, `make sim` runs these bodies in the simulator")

@@ -33,7 +33,7 @@ import psutil
 import fewframes as ff
 from fewframes.bench.films import Film, write_film
 from fewframes.bench.measure import keep_result, machine
-from fewframes.store.object_store import store_at
+from fewframes.store.object_store import resolve_store
 
 BUCKET = "trial"
 WORDS = ("--fps", "10", "--size", "64", "--limit", "60")
@@ -150,7 +150,7 @@ def put_films(folder: Path, count: int) -> str:
     for number, film in enumerate(RECIPES):
         made.append(folder / f"{number}{film.suffix}")
         write_film(made[-1], film)
-    objects = store_at(f"s3://{BUCKET}/films")
+    objects = resolve_store(f"s3://{BUCKET}/films")
     for number in range(count):
         film = made[number % len(made)]
         objects.put(f"ward {number % 3}/{number:03d}{film.suffix}", film.read_bytes())

@@ -40,7 +40,7 @@ def film(frames: int, *, name: str = "film.mp4", mtime_ns: int = 7) -> Timeline:
         dts=np.arange(frames),
         size_bytes=np.full(frames, 10),
         position=np.arange(frames),
-        can_start=flags,
+        is_random_access=flags,
         is_droppable=np.zeros(frames, bool),
         is_frame=np.ones(frames, bool),
         is_corrupt=np.zeros(frames, bool),

@@ -12,9 +12,9 @@ from fewframes.features.anomaly import (
     ALIKE,
     APART_SECONDS,
     RARE,
+    anomaly_score,
     coarse_cells,
     rarity_and_oddity,
-    unusual,
 )
 from fewframes.features.table import FrameTable
 from fewframes.selection.selection import select
@@ -132,7 +132,7 @@ def test_what_hides_the_picture_is_not_unusual():
     rarity = np.full(100, 0.2)
     rarity[40:43], rarity[70] = 1.2, 0.6
     columns = {"rarity": rarity, "oddity": np.ones(100), "detail": detail}
-    scores = unusual({**columns, "shot_start": np.zeros(100)}, np.arange(100) / 2)
+    scores = anomaly_score({**columns, "shot_start": np.zeros(100)}, np.arange(100) / 2)
     assert scores.argmax() == 70
     assert scores[41] == 0
 
@@ -142,10 +142,10 @@ def test_what_cuts_in_and_out_again_is_rare_unless_the_film_cuts_all_the_time():
     columns |= {"detail": np.ones(400), "shot_start": np.zeros(400)}
     columns["shot_start"][[100, 110]] = 1
     columns["rarity"][100:110] = 0.7
-    scores = unusual(columns, np.arange(400) / 2)
+    scores = anomaly_score(columns, np.arange(400) / 2)
     assert scores[100:110].min() > np.delete(scores, range(100, 110)).max()
     columns["shot_start"][::10] = 1
-    assert unusual(columns, np.arange(400) / 2)[100:110].max() < scores[100]
+    assert anomaly_score(columns, np.arange(400) / 2)[100:110].max() < scores[100]
 
 
 @st.composite

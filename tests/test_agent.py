@@ -83,8 +83,8 @@ class Model(BaseHTTPRequestHandler):
         if not seen:
             return self.calls("glance", {**video, "k": 24})
         if green and len(seen) <= 24:
-            asked = {"start": green[0] - 3, "end": green[-1] + 3, "k": 14}
-            return self.calls("look", {**video, **asked})
+            request = {"start": green[0] - 3, "end": green[-1] + 3, "k": 14}
+            return self.calls("look", {**video, **request})
         words = f"{green[0]} to {green[-1]}" if green else "nothing"
         return {"choices": [{"message": {"role": "assistant", "content": words}}]}
 

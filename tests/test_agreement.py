@@ -13,7 +13,7 @@ from fewframes.bench.matrix_films import cells
 from fewframes.checking.verify import verify_film
 from fewframes.cli.main import main
 from fewframes.errors import DamagedFrameError, StaleIndexError, UnreadableMediaError
-from fewframes.indexing.tasks import FilmTask, perform
+from fewframes.indexing.tasks import FilmTask, execute
 from fewframes.media.headers import Headers
 from fewframes.store.recipes import Recipe
 
@@ -23,7 +23,7 @@ def flipped(films, tmp_path):
     """A film with wrong bytes in a reference picture of its second group."""
     data = bytearray(films("x264_mkv").read_bytes())
     packets = ff.probe(films("x264_mkv")).packets
-    row = int(np.flatnonzero(packets.can_start)[1]) + 1
+    row = int(np.flatnonzero(packets.is_random_access)[1]) + 1
     start, size = int(packets.position[row]), int(packets.size_bytes[row])
     for at in range(start + size // 3, start + size, 7):
         data[at] ^= 0x55
@@ -35,7 +35,7 @@ def flipped(films, tmp_path):
 def test_all_agree_on_what_is_damaged(flipped, tmp_path):
     assert ff.probe(flipped, verify=True).damage
     assert verify_film(flipped, seeks=3).differences
-    outcome = perform(FilmTask(flipped, tmp_path / "store", "a", Recipe(fps=None)))
+    outcome = execute(FilmTask(flipped, tmp_path / "store", "a", Recipe(fps=None)))
     assert outcome.status == "damaged"
     with pytest.raises(DamagedFrameError):
         ff.read(flipped, frames=range(len(ff.probe(flipped))))
@@ -47,7 +47,7 @@ def test_all_agree_that_a_sound_film_is_sound(films, recipe, tmp_path):
     timeline = ff.probe(film, verify=True)
     assert (timeline.damage, len(timeline.undecodable), timeline.state) == ((), 0, "verified")
     assert verify_film(film, seeks=3).differences == ()
-    assert perform(FilmTask(film, tmp_path / "store", "a", Recipe())).status == "ok"
+    assert execute(FilmTask(film, tmp_path / "store", "a", Recipe())).status == "ok"
 
 
 def test_a_timeline_of_a_file_that_was_replaced_is_stale(films, tmp_path):
@@ -80,7 +80,7 @@ def test_a_stream_without_parameter_sets_is_refused_in_a_sentence(films, tmp_pat
     packets = ff.probe(films("x264_ts")).packets
     second = int(packets.position[1]) // 188 * 188
     data = films("x264_ts").read_bytes()
-    end = int(packets.position[int(np.flatnonzero(packets.can_start)[1])]) // 188 * 188
+    end = int(packets.position[int(np.flatnonzero(packets.is_random_access)[1])]) // 188 * 188
     path = tmp_path / "tail.ts"
     path.write_bytes(data[: 3 * 188] + data[second:end])
     check_refused(path, "decodes no picture")
@@ -113,7 +113,7 @@ def test_what_only_a_seek_has_spoilt_is_not_marked(tmp_path):
     assert len(timeline.headers) > 1
     batch = ff.read(replace(timeline, headers=(Headers(),)), frames=[30], format="yuv")
     assert batch.is_damaged is None
-    assert batch.report["earlier"] + batch.report["linear"] > 0
+    assert batch.report["previous_keyframe"] + batch.report["from_start"] > 0
     right = ff.read(timeline, frames=[30], format="yuv")
-    assert right.report["linear"] == 0
+    assert right.report["from_start"] == 0
     assert all(map(np.array_equal, batch.planes, right.planes))

@@ -97,7 +97,7 @@ def test_hevc_packets(unit_type, temporal_id):
     ):
         kind = parse(memoryview(data))
         assert kind.is_unreferenced == (unit_type in (0, 2, 4, 6, 8, 10, 12, 14))
-        assert kind.can_start == (16 <= unit_type <= 21)
+        assert kind.is_random_access == (16 <= unit_type <= 21)
         assert kind.layer == (temporal_id if unit_type < 32 else 0)
         assert kind.is_shown
 
@@ -156,7 +156,7 @@ CODECS += [("vp8", b""), ("vp9", b""), ("av1", b""), ("mjpeg", b"")]
 def test_any_bytes_are_judged_without_an_error(data, codec):
     kind = packet_parser(*codec)(memoryview(data))
     assert 0 <= kind.layer <= 6
-    assert not (kind.is_unreferenced and kind.can_start)
+    assert not (kind.is_unreferenced and kind.is_random_access)
     if codec[0] in ("vp8", "vp9", "av1", "mjpeg"):
         assert not kind.is_unreferenced
 

@@ -64,21 +64,21 @@ def test_frames_or_size_come_first():
         ({"prefer": "speed"}, "pass 'frames' or 'size'"),
         ({"available": 0}, "index the film first"),
     ):
-        asked = {"runtime": "qwen2.5-vl", "max_tokens": 8000, "size": (720, 1280)} | wrong
+        request = {"runtime": "qwen2.5-vl", "max_tokens": 8000, "size": (720, 1280)} | wrong
         with pytest.raises(ValueError, match=words):
-            fit_tokens(**asked)
+            fit_tokens(**request)
 
 
 @pytest.mark.parametrize("runtime", ["qwen2.5-vl", "qwen3-vl", "vllm:qwen3-vl"])
 @pytest.mark.parametrize("prefer", ["frames", "size"])
 def test_a_sample_within_tokens_is_handed_over_within_them(video, runtime, prefer):
-    batch = sample_within(video, runtime, 1500, prefer=prefer, least_tokens=32, policy="kcenter")
+    batch = sample_within(video, runtime, 1500, prefer=prefer, min_tokens=32, policy="kcenter")
     fit = batch.report["fit"]
     assert batch.frames.shape[1:3] == fit.size
     assert fit.tokens <= 1500
     if runtime == "qwen3-vl":
         assert batch.to(runtime, max_tokens=1500).report["tokens"] <= 1500
-    few = sample_within(video, runtime, 1500, prefer="size", least_tokens=32)
+    few = sample_within(video, runtime, 1500, prefer="size", min_tokens=32)
     assert fit.frames >= len(few)
 
 

@@ -13,7 +13,7 @@ import fewframes as ff
 from fewframes.bench.film_judge import clock_faults, known_faults, picture_faults
 from fewframes.bench.oracle import luma_md5, sequential
 from fewframes.errors import FewframesError
-from fewframes.indexing.tasks import FilmTask, perform
+from fewframes.indexing.tasks import FilmTask, execute
 from fewframes.store.dataset_export import FORMATS, export_videos
 from fewframes.store.recipes import Recipe
 
@@ -52,7 +52,7 @@ def test_every_frame_is_the_true_picture_whichever_way_it_is_read(name):
 
 
 def store_of(path, folder, **facts):
-    outcome = perform(FilmTask(path, folder, "a", WHOLE, **facts))
+    outcome = execute(FilmTask(path, folder, "a", WHOLE, **facts))
     assert (outcome.status, outcome.reason) == ("ok", "")
     return ff.open(folder)["a"]
 
@@ -76,7 +76,7 @@ def test_a_film_that_is_indexed_in_ranges_gives_the_same_store(name, tmp_path):
     path = case(name)
     store_of(path, tmp_path / "whole")
     for part in range(len(ranges_of(path, WHOLE))):
-        done = perform(FilmTask(path, tmp_path / "cut", "a", WHOLE, part=part, range_seconds=FINE))
+        done = execute(FilmTask(path, tmp_path / "cut", "a", WHOLE, part=part, range_seconds=FINE))
         assert done.status == "part"
     store_of(path, tmp_path / "cut", range_seconds=FINE)
     assert contents(tmp_path / "cut") == contents(tmp_path / "whole")
@@ -85,7 +85,7 @@ def test_a_film_that_is_indexed_in_ranges_gives_the_same_store(name, tmp_path):
 @pytest.mark.parametrize("form", FORMATS)
 def test_frames_that_shared_a_time_can_be_exported(form, tmp_path):
     recipe = Recipe(fps=None, size="96", dedup=0.0)
-    outcome = perform(FilmTask(case("duppts.mkv"), tmp_path / "s", "a", recipe))
+    outcome = execute(FilmTask(case("duppts.mkv"), tmp_path / "s", "a", recipe))
     assert outcome.status == "ok"
     export_videos([ff.open(tmp_path / "s")["a"]], tmp_path / "out", form=form)
     assert any((tmp_path / "out").rglob("*"))
@@ -187,7 +187,7 @@ def test_a_picture_that_turns_keeps_its_shape_and_the_change_is_said(size):
 
 
 def test_a_film_that_turns_can_be_indexed(tmp_path):
-    outcome = perform(FilmTask(case("turning.webm"), tmp_path, "a", Recipe(fps=None, size="320")))
+    outcome = execute(FilmTask(case("turning.webm"), tmp_path, "a", Recipe(fps=None, size="320")))
     assert (outcome.status, outcome.reason) == ("ok", "")
     assert "180x320" in outcome.notes
     truth, video = plain(case("turning.webm")), ff.open(tmp_path)["a"]

@@ -17,8 +17,8 @@ from fewframes.store import compaction
 from fewframes.store.catalogue import newest_snapshot, snapshot_files
 from fewframes.store.catalogue_rows import COLUMNS
 from fewframes.store.compaction import compact
-from fewframes.store.journal import note_change, notes_of, remove
-from fewframes.store.staging import Attempt, is_over, sweep
+from fewframes.store.journal import announce, journal_entries, remove
+from fewframes.store.staging import Staging, is_over, sweep
 from fewframes.store.store import open_store
 
 STRANGE = "ward 3/caf\udce9"
@@ -35,9 +35,9 @@ def store(tmp_path):
 
 def test_a_snapshot_holds_what_the_records_say(store):
     before = list(open_store(store).lines())
-    assert len(notes_of(store)) == 3
+    assert len(journal_entries(store)) == 3
     assert compact(store) == 3
-    assert notes_of(store) == []
+    assert journal_entries(store) == []
     videos = open_store(store)
     assert list(videos) == ["a", "b", STRANGE]
     assert list(videos.lines()) == before
@@ -90,23 +90,23 @@ def test_a_long_tail_becomes_a_snapshot_by_itself(tmp_path, monkeypatch):
     monkeypatch.setattr(compaction, "LONGEST_TAIL", 5)
     for number in range(14):
         put(tmp_path / "s", f"{number:02d}", frames=2)
-        assert len(notes_of(tmp_path / "s")) <= 6
+        assert len(journal_entries(tmp_path / "s")) <= 6
     assert list(open_store(tmp_path / "s")) == [f"{number:02d}" for number in range(14)]
     assert newest_snapshot(tmp_path / "s").table.num_rows >= 6
 
 
 def test_a_note_stays_while_its_attempt_may_still_publish(store):
-    with Attempt(store) as attempt:
-        note_change(store, attempt, "late")
+    with Staging(store) as attempt:
+        announce(store, attempt, "late")
         compact(store)
-        assert len(notes_of(store)) == 1
+        assert len(journal_entries(store)) == 1
         group = next((store / "videos" / "a").iterdir())
         shutil.copytree(group, attempt.folder / "x")
         (store / "videos" / "late").mkdir()
         (attempt.folder / "x").rename(store / "videos" / "late" / group.name)
         assert "late" in list(open_store(store))
     compact(store, whole=False)
-    assert notes_of(store) == []
+    assert journal_entries(store) == []
     assert "late" in list(open_store(store))
 
 
@@ -147,7 +147,7 @@ def test_a_damaged_snapshot_is_an_error_until_it_is_made_anew(store, whole):
 
 
 def test_a_damaged_note_is_an_error_until_it_is_made_anew(store):
-    (note, *_) = notes_of(store)
+    (note, *_) = journal_entries(store)
     note.file.write_bytes(note.file.read_bytes().replace(b"\n", b"x"))
     with pytest.raises(CorruptStoreError, match=r"note .* of the catalogue is damaged"):
         list(open_store(store))
@@ -205,7 +205,7 @@ def test_a_killed_compaction_loses_nothing(store, steps):
     assert list(open_store(store)) == ["a", "b", "c", "d", STRANGE]
     compact(store, whole=False)
     assert list(open_store(store)) == ["a", "b", "c", "d", STRANGE]
-    assert (len(snapshot_files(store)), notes_of(store)) == (1, [])
+    assert (len(snapshot_files(store)), journal_entries(store)) == (1, [])
 
 
 def busy(store: Path, ready, name: str) -> None:
@@ -227,7 +227,7 @@ def test_writers_that_compact_at_once_lose_nothing(tmp_path):
     wanted = [f"{name}{number}" for name in "xyz" for number in range(5)]
     assert list(open_store(tmp_path / "s")) == wanted
     compact(tmp_path / "s", whole=False)
-    assert (list(open_store(tmp_path / "s")), notes_of(tmp_path / "s")) == (wanted, [])
+    assert (list(open_store(tmp_path / "s")), journal_entries(tmp_path / "s")) == (wanted, [])
 
 
 def test_what_another_machine_left_is_removed_after_a_day(store):

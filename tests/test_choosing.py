@@ -12,54 +12,54 @@ import fewframes.errors
 from fewframes.decode import costs
 from fewframes.decode.backend_choice import (
     CPU_CODECS,
-    Asked,
+    Capabilities,
     Choice,
+    DecoderRequest,
     EngineLimits,
-    Machine,
     choose,
     refusal,
 )
-from fewframes.decode.costs import Costs, Job
+from fewframes.decode.costs import Costs, Workload
 from fewframes.decode.decoder import decoder
 from fewframes.media.timeline import example_timeline
 
 H264 = example_timeline().stream
 VP9 = replace(H264, codec="vp9")
-GPU = Machine(dali="2.4.0", capability=(9, 0), costs=Costs(0.004, 0.002, 2.0, 7))
+GPU = Capabilities(dali="2.4.0", capability=(9, 0), costs=Costs(0.004, 0.002, 2.0, 7))
 NONE = "there is no NVIDIA GPU"
-NO_GPU = Machine(dali="2.4.0", no_gpu=NONE, no_nvdec=NONE)
-BARE = Machine(no_dali="DALI is not installed", no_gpu=NONE, no_nvdec=NONE)
+NO_GPU = Capabilities(dali="2.4.0", no_gpu=NONE, no_nvdec=NONE)
+BARE = Capabilities(no_dali="DALI is not installed", no_gpu=NONE, no_nvdec=NONE)
 ENGINES = {"nvdec": "2.2.4", "no_nvdec": "", "nvdec_costs": Costs(0.004, 0.001, 1.0, 7)}
 BOTH, ALONE = replace(GPU, **ENGINES), replace(BARE, no_gpu="", **ENGINES)
 SLOW = replace(BOTH, nvdec_costs=Costs(0.004, 0.004, 1.0, 7))
-LONG, SHORT = Job(100_000, 2.0, 400), Job(30, 0.1, 1)
+LONG, SHORT = Workload(100_000, 2.0, 400), Workload(30, 0.1, 1)
 
 
 @pytest.mark.parametrize(
     ("asked", "stream", "machine", "job", "who"),
     [
-        (Asked(), H264, GPU, LONG, ("ffmpeg", "cpu")),
-        (Asked("ffmpeg", "auto"), H264, GPU, LONG, ("ffmpeg", "cpu")),
-        (Asked(None, "cuda"), H264, BARE, SHORT, ("dali", "cuda")),
-        (Asked("dali", "cpu"), H264, BARE, SHORT, ("dali", "cpu")),
-        (Asked(None, "auto"), H264, GPU, LONG, ("dali", "cuda")),
-        (Asked(None, "auto"), H264, GPU, SHORT, ("ffmpeg", "cpu")),
-        (Asked(None, "auto"), H264, NO_GPU, LONG, ("ffmpeg", "cpu")),
-        (Asked(None, "auto"), H264, BARE, LONG, ("ffmpeg", "cpu")),
-        (Asked("dali", "auto"), H264, GPU, SHORT, ("dali", "cuda")),
-        (Asked("dali", "auto"), VP9, NO_GPU, SHORT, ("dali", "cpu")),
-        (Asked("dali", "auto"), H264, NO_GPU, SHORT, ("ffmpeg", "cpu")),
-        (Asked("dali", "auto"), VP9, BARE, SHORT, ("ffmpeg", "cpu")),
-        (Asked("dali", "auto"), H264, BOTH, SHORT, ("dali", "cuda")),
-        (Asked("nvdec", "cuda"), H264, BARE, SHORT, ("nvdec", "cuda")),
-        (Asked("nvdec", "auto"), H264, BOTH, SHORT, ("nvdec", "cuda")),
-        (Asked("nvdec", "auto"), H264, GPU, LONG, ("ffmpeg", "cpu")),
-        (Asked(None, "cuda"), H264, BOTH, SHORT, ("nvdec", "cuda")),
-        (Asked(None, "cuda"), H264, GPU, SHORT, ("dali", "cuda")),
-        (Asked(None, "auto"), H264, BOTH, LONG, ("nvdec", "cuda")),
-        (Asked(None, "auto"), H264, BOTH, SHORT, ("ffmpeg", "cpu")),
-        (Asked(None, "auto"), H264, SLOW, LONG, ("dali", "cuda")),
-        (Asked(None, "auto"), H264, ALONE, LONG, ("nvdec", "cuda")),
+        (DecoderRequest(), H264, GPU, LONG, ("ffmpeg", "cpu")),
+        (DecoderRequest("ffmpeg", "auto"), H264, GPU, LONG, ("ffmpeg", "cpu")),
+        (DecoderRequest(None, "cuda"), H264, BARE, SHORT, ("dali", "cuda")),
+        (DecoderRequest("dali", "cpu"), H264, BARE, SHORT, ("dali", "cpu")),
+        (DecoderRequest(None, "auto"), H264, GPU, LONG, ("dali", "cuda")),
+        (DecoderRequest(None, "auto"), H264, GPU, SHORT, ("ffmpeg", "cpu")),
+        (DecoderRequest(None, "auto"), H264, NO_GPU, LONG, ("ffmpeg", "cpu")),
+        (DecoderRequest(None, "auto"), H264, BARE, LONG, ("ffmpeg", "cpu")),
+        (DecoderRequest("dali", "auto"), H264, GPU, SHORT, ("dali", "cuda")),
+        (DecoderRequest("dali", "auto"), VP9, NO_GPU, SHORT, ("dali", "cpu")),
+        (DecoderRequest("dali", "auto"), H264, NO_GPU, SHORT, ("ffmpeg", "cpu")),
+        (DecoderRequest("dali", "auto"), VP9, BARE, SHORT, ("ffmpeg", "cpu")),
+        (DecoderRequest("dali", "auto"), H264, BOTH, SHORT, ("dali", "cuda")),
+        (DecoderRequest("nvdec", "cuda"), H264, BARE, SHORT, ("nvdec", "cuda")),
+        (DecoderRequest("nvdec", "auto"), H264, BOTH, SHORT, ("nvdec", "cuda")),
+        (DecoderRequest("nvdec", "auto"), H264, GPU, LONG, ("ffmpeg", "cpu")),
+        (DecoderRequest(None, "cuda"), H264, BOTH, SHORT, ("nvdec", "cuda")),
+        (DecoderRequest(None, "cuda"), H264, GPU, SHORT, ("dali", "cuda")),
+        (DecoderRequest(None, "auto"), H264, BOTH, LONG, ("nvdec", "cuda")),
+        (DecoderRequest(None, "auto"), H264, BOTH, SHORT, ("ffmpeg", "cpu")),
+        (DecoderRequest(None, "auto"), H264, SLOW, LONG, ("dali", "cuda")),
+        (DecoderRequest(None, "auto"), H264, ALONE, LONG, ("nvdec", "cuda")),
     ],
 )
 def test_who_decodes(asked, stream, machine, job, who):
@@ -95,7 +95,7 @@ def test_what_a_gpu_is_not_given(codec, form, size, says):
     reason = refusal(stream, "cuda", machine)
     assert says in reason
     assert bool(says) == bool(reason)
-    choice = choose(Asked(None, "auto"), stream, machine, LONG)
+    choice = choose(DecoderRequest(None, "auto"), stream, machine, LONG)
     assert (choice.backend == "ffmpeg") == bool(reason)
     assert reason in choice.reason
 
@@ -107,8 +107,8 @@ def test_the_cpu_takes_three_codecs(codec):
 
 @given(st.integers(1, 10**6), st.integers(1, 500), st.integers(1, 64))
 def test_more_work_never_turns_the_gpu_down(pictures, slices, threads):
-    jobs = [Job(count, 2.0, slices, threads) for count in (pictures, 4 * pictures)]
-    fewer, more = (choose(Asked(None, "auto"), H264, GPU, job).backend for job in jobs)
+    jobs = [Workload(count, 2.0, slices, threads) for count in (pictures, 4 * pictures)]
+    fewer, more = (choose(DecoderRequest(None, "auto"), H264, GPU, job).backend for job in jobs)
     assert (fewer, more) != ("dali", "ffmpeg")
 
 
@@ -157,7 +157,7 @@ def test_what_is_not_there_is_an_error_that_says_what_to_do(films, monkeypatch):
 
 
 def test_what_each_library_would_take_is_in_the_reason():
-    choice = choose(Asked(None, "auto"), H264, BOTH, Job(100_000, 2.0, 400))
+    choice = choose(DecoderRequest(None, "auto"), H264, BOTH, Workload(100_000, 2.0, 400))
     assert choice.reason == (
         "predicted 800.00 s on the CPU, on the GPU 29.57 s by nvdec and 59.14 s by dali"
     )
@@ -191,7 +191,7 @@ def test_costs_are_remembered_by_machine(tmp_path, monkeypatch):
 
 
 def test_without_costs_the_cpu_decodes():
-    choice = choose(Asked(None, "auto"), H264, replace(GPU, costs=None), LONG)
+    choice = choose(DecoderRequest(None, "auto"), H264, replace(GPU, costs=None), LONG)
     assert choice == Choice("ffmpeg", "cpu", "what a GPU would take is not measured yet")
 
 

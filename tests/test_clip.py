@@ -86,9 +86,9 @@ def test_the_second_question_embeds_no_picture(models, tmp_path, monkeypatch):
     scores = [video.relevance(text, embedder=embedder) for text in texts]
     assert not np.array_equal(*scores)
     for text, score in zip(texts, scores, strict=True):
-        asked = {"budget": 4, "policy": "query"}
-        by_text = video.sample(**asked, query=text, embedder=embedder)
-        by_score = video.sample(**asked, relevance=score)
+        request = {"budget": 4, "policy": "query"}
+        by_text = video.sample(**request, query=text, embedder=embedder)
+        by_score = video.sample(**request, relevance=score)
         np.testing.assert_array_equal(by_text.frame_numbers, by_score.frame_numbers)
 
 
@@ -106,8 +106,8 @@ def test_the_command_embeds_a_store_and_asks_it(models, tmp_path):
         ]
         assert rows[0]["embedder"] == "tiny-siglip"
     arguments = ["sample", str(store), "case_07", "-k", "3", "--policy", "query", "--json"]
-    asked = [*arguments, "--query", "a red picture", "--model", model]
-    said = CliRunner().invoke(main, asked)
+    request = [*arguments, "--query", "a red picture", "--model", model]
+    said = CliRunner().invoke(main, request)
     assert said.exit_code == 0, said.output
     assert len(json.loads(said.stdout)["frames"]) == 3
     by_look = [*arguments[:-2], "kcenter", "--features", "tiny-siglip"]

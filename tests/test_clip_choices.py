@@ -126,8 +126,8 @@ def test_batches_by_shape_have_one_size_each_and_all_clips_once(mixed, drop_last
     from fewframes.bindings.torch.loader import ClipLoader
 
     plan = ClipPlan(mixed, **{**WINDOWS, "stride_seconds": 4})
-    asked = {"batch_size": 3, "workers": 0, "by_shape": True, "drop_last": drop_last}
-    loader = ClipLoader(plan, ClipSampler(plan, seed=2), **asked)
+    request = {"batch_size": 3, "workers": 0, "by_shape": True, "drop_last": drop_last}
+    loader = ClipLoader(plan, ClipSampler(plan, seed=2), **request)
     batches = list(loader)
     assert len(loader) == len(batches)
     for batch in batches:

@@ -29,7 +29,11 @@ def check_withholding(path):
     numbers = np.arange(0, len(timeline), 3)
     batch = fewframes.read(timeline, frames=numbers, format="yuv", workers=1)
     assert luma_md5(batch) == [truth[n] for n in numbers]
-    assert (batch.report["whole"], batch.report["earlier"], batch.report["linear"]) == (0, 0, 0)
+    assert (
+        batch.report["no_drop"],
+        batch.report["previous_keyframe"],
+        batch.report["from_start"],
+    ) == (0, 0, 0)
     return len(timeline) - batch.report["pictures"]
 
 
@@ -99,7 +103,7 @@ def test_a_broken_stretch_is_decoded_whole_and_said_so(films, tmp_path):
             out.mux(made)
     timeline = fewframes.probe(damaged)
     batch = fewframes.read(timeline, frames=[10, 50], format="yuv", allow_damaged=True, workers=1)
-    assert batch.report["whole"] == 1
+    assert batch.report["no_drop"] == 1
     truth = dict(sequential(damaged))
     marked = np.zeros(2, bool) if batch.is_damaged is None else batch.is_damaged
     for luma, pts, is_marked in zip(luma_md5(batch), batch.pts.tolist(), marked, strict=True):

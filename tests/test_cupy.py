@@ -24,10 +24,10 @@ from fewframes.decode.batch import example_batch
 from fewframes.features import anomaly, scan
 from fewframes.features.anomaly import rarity_and_oddity
 from fewframes.features.redundancy import familiarity
-from fewframes.features.signals import SignalPass, sweeps
+from fewframes.features.signals import SignalPass, picture_stats
 from fewframes.features.table import FrameTable
 from fewframes.kernels import KERNELS, gpu, on_host
-from fewframes.kernels.kernel import is_on_real_gpu
+from fewframes.kernels.memory import is_on_real_gpu
 from fewframes.kernels.raw import OPTIONS, Source
 from fewframes.media.timeline import example_timeline
 from fewframes.selection.facility import anchor_rows, similarities, unit_rows
@@ -180,21 +180,21 @@ def test_a_long_film_whose_pictures_lay_on_a_gpu_is_compared_with_itself_there(
     lies_there, put, monkeypatch
 ):
     monkeypatch.setattr(scan, "THERE_FROM", 4)
-    asked, was_asked = [], scan.familiarity
+    request, was_asked = [], scan.familiarity
     monkeypatch.setattr(
         scan,
         "familiarity",
-        lambda *what: asked.append(is_on_real_gpu(what[0])) or was_asked(*what),
+        lambda *what: request.append(is_on_real_gpu(what[0])) or was_asked(*what),
     )
     timeline, tables = example_timeline(), []
     for where in (put if lies_there else np.asarray, np.asarray):
-        rows, rng = scan.Rows(SignalPass(dedup=0), None), np.random.default_rng(1)
+        rows, rng = scan.TableBuilder(SignalPass(dedup=0), None), np.random.default_rng(1)
         for number, plane in enumerate(rng.integers(0, 255, (4, 64, 64), np.uint8)):
             chroma = [plane[None, at::2, at::2].copy() for at in (0, 1)]
-            (swept,) = sweeps((plane[None], *chroma), [0])
-            rows.add(scan.Seen(number, 0, swept, (where(plane),)))
+            (swept,) = picture_stats((plane[None], *chroma), [0])
+            rows.add(scan.ScannedFrame(number, 0, swept, (where(plane),)))
         tables.append(rows.table(timeline)[0])
-    assert asked == [lies_there, False]
+    assert request == [lies_there, False]
     freed = getattr(sys.modules["cupy"], "freed", None)
     assert freed in (None, [0] if lies_there else [])  # nothing of it lay there any more
     for name, column in tables[1].signals.items():
@@ -211,20 +211,20 @@ def test_frames_on_a_gpu_go_out_by_dlpack(stand_in):
 
 @pytest.mark.parametrize("shape", [(2, 3, 4), (0, 3)])
 def test_pinned_memory_comes_from_a_pool(shape, stand_in, monkeypatch):
-    asked = []
-    pool = SimpleNamespace(alloc_pinned_memory=lambda size: asked.append(size) or bytearray(512))
+    request = []
+    pool = SimpleNamespace(alloc_pinned_memory=lambda size: request.append(size) or bytearray(512))
     monkeypatch.setattr(sys.modules["cupy"], "cuda", pool, raising=False)
     room = gpu.pinned(shape, np.uint16)
     room[:] = 7
     wanted = [2 * math.prod(shape)] if 0 not in shape else []
-    assert (room.shape, room.dtype, asked) == (shape, np.uint16, wanted)
+    assert (room.shape, room.dtype, request) == (shape, np.uint16, wanted)
 
 
 @pytest.mark.gpu
 def test_frames_on_a_real_gpu_are_those_that_pytorch_sees(real_gpu):
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     pixels = np.arange(24, dtype=np.uint8).reshape(1, 2, 4, 3)
-    for lies in (gpu.there(pixels), real_gpu(pixels)):
+    for lies in (gpu.to_device(pixels), real_gpu(pixels)):
         batch = replace(example_batch(), planes=(lies,))
         tensor = torch.from_dlpack(batch)
         assert np.array_equal(tensor.cpu().numpy(), pixels)

@@ -23,7 +23,7 @@ def test_every_level_is_the_same_at_the_stored_size(video):
     ours, theirs = video.read(rows=rows), video.read(rows=rows, backend="dali")
     assert np.array_equal(ours.frames, theirs.frames)
     assert ours.frame_numbers.tolist() == theirs.frame_numbers.tolist()
-    assert theirs.report["decoder"] == f"dali {dali_machine.machine_facts().dali} on cpu"
+    assert theirs.report["decoder"] == f"dali {dali_capabilities.machine_facts().dali} on cpu"
     assert theirs.device == "cpu"
 
 

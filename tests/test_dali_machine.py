@@ -17,9 +17,9 @@ from fewframes.bindings.dali import capabilities as dali_capabilities
 from fewframes.bindings.nvcodec import capabilities as nvcodec_capabilities
 from fewframes.bindings.nvcodec import engines as nvcodec_engines
 from fewframes.decode import costs
-from fewframes.decode.backend_choice import Asked, EngineLimits, Machine
-from fewframes.decode.costs import Costs, Job
-from fewframes.indexing.executor import Limits, Run, default_workers
+from fewframes.decode.backend_choice import Capabilities, DecoderRequest, EngineLimits
+from fewframes.decode.costs import Costs, Workload
+from fewframes.indexing.executor import IndexRun, Limits, default_workers
 
 VIDEO = "decodes no video .libnvcuvid.so.1 is not found; a container needs NVIDIA_DRIVER_CAPABIL"
 
@@ -75,19 +75,19 @@ class Engines:
     }
 
     def cuvidGetDecoderCaps(self, pointer):  # noqa: N802
-        asked = pointer._obj
-        assert asked.chroma == 1
-        said = self.SAID.get((asked.codec, asked.bits_minus_8))
+        request = pointer._obj
+        assert request.chroma == 1
+        said = self.SAID.get((request.codec, request.bits_minus_8))
         if said:
-            asked.is_supported = 1
+            request.is_supported = 1
             (
-                asked.engines,
-                asked.outputs,
-                asked.most_width,
-                asked.most_height,
-                asked.most_macroblocks,
-                asked.least_width,
-                asked.least_height,
+                request.engines,
+                request.outputs,
+                request.most_width,
+                request.most_height,
+                request.most_macroblocks,
+                request.least_width,
+                request.least_height,
             ) = said
         return 0
 
@@ -187,7 +187,7 @@ def small(monkeypatch):
     monkeypatch.setattr(gpu_costs, "BY_FFMPEG", 24)
 
 
-H200 = Machine(
+H200 = Capabilities(
     dali="2.4.0",
     capability=(9, 0),
     engines={("h264", 8): EngineLimits(is_taken=True, engines=7)},
@@ -232,15 +232,15 @@ def test_what_dali_did_not_decode_itself_is_no_cost_of_it(films, tmp_path, monke
 def test_costs_of_a_slice_and_of_many(monkeypatch):
     """More slices than engines take turns."""
     machine = Costs(cpu=0.004, gpu=0.002, start=2.0, engines=4.0)
-    assert machine.gpu_seconds(Job(100, 1.0, 1)) == pytest.approx(2.0 + 0.2)
-    assert machine.gpu_seconds(Job(800, 1.0, 8)) == pytest.approx(2.0 + 0.4)
+    assert machine.gpu_seconds(Workload(100, 1.0, 1)) == pytest.approx(2.0 + 0.2)
+    assert machine.gpu_seconds(Workload(800, 1.0, 8)) == pytest.approx(2.0 + 0.4)
     assert costs.load("nothing") is None
 
 
 FOREIGN = """
 import sys
-from fewframes.bindings import dali_machine
-facts = dali_machine.machine_facts()
+from fewframes.bindings.dali import capabilities
+facts = capabilities.machine_facts()
 import nvidia
 print(facts.dali, facts.no_dali, nvidia.MINE)
 """
@@ -270,9 +270,9 @@ def test_dali_is_found_behind_a_package_of_its_parents_name(tmp_path):
 def test_dali_that_is_nowhere_is_still_said_to_be_missing(tmp_path):
     code = (
         "import sys\n"
-        "from fewframes.bindings import dali_machine\n"
+        "from fewframes.bindings.dali import capabilities\n"
         f"sys.path = [{str(tmp_path)!r}]\n"
-        "print(dali_machine._dali())\n"
+        "print(capabilities._dali())\n"
     )
     (tmp_path / "nvidia").mkdir()
     (tmp_path / "nvidia" / "__init__.py").write_text("")
@@ -281,8 +281,8 @@ def test_dali_that_is_nowhere_is_still_said_to_be_missing(tmp_path):
 
 def test_few_processes_share_a_gpu(monkeypatch):
     monkeypatch.setattr("os.cpu_count", lambda: 16)
-    assert default_workers(Asked(device="cuda")) == 2
-    assert default_workers(Asked(device="auto")) == default_workers(Asked()) == 16
+    assert default_workers(DecoderRequest(device="cuda")) == 2
+    assert default_workers(DecoderRequest(device="auto")) == default_workers(DecoderRequest()) == 16
 
 
 @pytest.mark.parametrize(("device", "workers", "count"), [("cuda", None, 2), ("cuda", 5, 5)])
@@ -307,7 +307,7 @@ def test_a_run_has_as_many_workers(tmp_path, monkeypatch, device, workers, count
 
     monkeypatch.setattr(executor, "Worker", Worker)
     monkeypatch.setattr("os.cpu_count", lambda: 16)
-    asked = Asked("dali", device)
-    run = Run(tmp_path, tmp_path, Recipe(), False, asked, Limits(workers=workers))  # noqa: FBT003
+    request = DecoderRequest("dali", device)
+    run = IndexRun(tmp_path, tmp_path, Recipe(), False, request, Limits(workers=workers))  # noqa: FBT003
     with ExitStack() as stack:
-        assert len(run.crew(stack)) == count
+        assert len(run.pool(stack)) == count

@@ -14,7 +14,7 @@ from fewframes.bench.films import read_number
 from fewframes.bindings.dali import capabilities as dali_capabilities
 from fewframes.bindings.dali import decode as dali_decode
 from fewframes.bindings.dali import groups as dali_groups
-from fewframes.bindings.dali.video import REFUSED, Video, VideoPipeline
+from fewframes.bindings.dali.video import REFUSED, SliceDecoder, VideoPipeline
 from fewframes.bindings.ffmpeg import slice_streams as ffmpeg_slice_streams
 from fewframes.bindings.ffmpeg.cursor import Cursor
 from fewframes.bindings.ffmpeg.slice_streams import SliceWriter
@@ -55,9 +55,11 @@ def test_dali_itself_is_never_asked_for_what_is_not_there(films, frames):
     cursor = Cursor(timeline)
     stream = SliceWriter(cursor, DecodeReport(), on_gpu=False).write(part)
     cursor.close()
-    asked = replace(part, feed=np.arange(len(frames)), wanted=np.arange(len(frames)))
-    beyond = replace(stream, part=asked, asked=np.array(frames, np.int32))
-    ((_, given),) = ((group, list(given)) for group, given in Video("cpu", 2).decode([[beyond]]))
+    request = replace(part, feed=np.arange(len(frames)), requested=np.arange(len(frames)))
+    beyond = replace(stream, part=request, request=np.array(frames, np.int32))
+    ((_, given),) = (
+        (group, list(given)) for group, given in SliceDecoder("cpu", 2).decode([[beyond]])
+    )
     assert given == [REFUSED]
 
 
@@ -69,12 +71,12 @@ def test_what_dali_refuses_goes_to_ffmpeg_and_is_counted(films, monkeypatch):
 
     def fails_on_the_second(self, streams):
         original(self, streams)
-        if any(10 in one.asked for one in streams):
+        if any(10 in one.request for one in streams):
             raise RuntimeError("no")
 
     monkeypatch.setattr(VideoPipeline, "start", fails_on_the_second)
     batch = fewframes.read(timeline, frames=[5, 40, 75], backend="dali", workers=1)
-    assert batch.report["passed_on_to_ffmpeg"] == f"{REFUSED} (1)"
+    assert batch.report["fallbacks_to_ffmpeg"] == f"{REFUSED} (1)"
     assert np.array_equal(batch.frames[1], truth[1])
     assert [read_number(frame) for frame in batch] == [5, 40, 75]
 
@@ -93,7 +95,7 @@ def test_a_picture_that_dali_does_not_give_shifts_no_other(films, tmp_path, monk
     batch = fewframes.read(timeline, frames=np.arange(35, 50), backend="dali", workers=1)
     shown = [read_number(frame) for frame in batch]
     assert shown == [*range(35, 40), *range(41, 51)]
-    assert batch.report["passed_on_to_ffmpeg"] == f"{dali.MISCOUNTED} (1)"
+    assert batch.report["fallbacks_to_ffmpeg"] == f"{dali_decode.MISCOUNTED} (1)"
 
 
 @pytest.mark.usefixtures("with_dali")
@@ -114,7 +116,7 @@ def test_pictures_unlike_those_of_ffmpeg_are_found_out(films, monkeypatch):
         monkeypatch.setattr(VideoPipeline, "given", lambda self, n=shift: shifted(self, n))
         shown = [read_number(batch.frames[0]) for batch in one.batches(runs)]
         assert shown == list(range(30))
-        assert list(one.report.passed_on) == ([says] if says else [])
+        assert list(one.report.fallbacks) == ([says] if says else [])
 
 
 @pytest.mark.usefixtures("with_dali")
@@ -155,7 +157,7 @@ def test_hidden_pictures_go_to_ffmpeg(footage):
     batch = fewframes.read(timeline, frames=numbers, backend="dali", workers=1)
     truth = fewframes.read(timeline, frames=numbers)
     assert np.array_equal(batch.frames, truth.frames)
-    assert batch.report["passed_on_to_ffmpeg"] == f"{HIDDEN} (1); {NO_TIMES} (2)"
+    assert batch.report["fallbacks_to_ffmpeg"] == f"{HIDDEN} (1); {NO_TIMES} (2)"
 
 
 @pytest.mark.footage

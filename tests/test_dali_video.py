@@ -16,7 +16,13 @@ from fewframes.bench.films import Film, read_number, write_film
 from fewframes.bindings.dali import decode as dali_decode
 from fewframes.bindings.dali import groups as dali_groups
 from fewframes.bindings.dali import video as dali_video
-from fewframes.bindings.dali.video import GIVEN_UP, MOST_REFUSED, REFUSED, Video, VideoPipeline
+from fewframes.bindings.dali.video import (
+    GIVEN_UP,
+    MOST_REFUSED,
+    REFUSED,
+    SliceDecoder,
+    VideoPipeline,
+)
 from fewframes.bindings.ffmpeg.cursor import Cursor
 from fewframes.bindings.ffmpeg.slice_streams import SliceWriter, stream_of
 from fewframes.decode.decoder import DecodeReport
@@ -89,7 +95,7 @@ def results(video, groups):
 
 def test_one_group_is_decoded_while_another_is_used(many, log):
     a, b, c, *_ = streams_of(many)
-    for _ in Video("cuda", 2).decode([[a], [b], [c]]):
+    for _ in SliceDecoder("cuda", 2).decode([[a], [b], [c]]):
         log.log.append(("use",))
     words = [word for word, *_ in log.log]
     assert words[:4] == ["start", "start", "given", "use"]
@@ -99,7 +105,7 @@ def test_one_group_is_decoded_while_another_is_used(many, log):
 
 def test_on_the_cpu_there_is_one_group_at_a_time(many, log):
     a, b, *_ = streams_of(many)
-    assert results(Video("cpu", 4), [[a], [b]]) == [([a], [0]), ([b], [1])]
+    assert results(SliceDecoder("cpu", 4), [[a], [b]]) == [([a], [0]), ([b], [1])]
     assert [word for word, *_ in log.log] == ["start", "given", "release"] * 2
     assert log.built == [4]
 
@@ -107,15 +113,15 @@ def test_on_the_cpu_there_is_one_group_at_a_time(many, log):
 def test_pipelines_belong_to_the_process(many, log):
     streams = streams_of(many)
     for _ in range(3):
-        assert results(Video("cuda", 4), [streams[:2], streams[2:4]])[1][1] == [2, 3]
+        assert results(SliceDecoder("cuda", 4), [streams[:2], streams[2:4]])[1][1] == [2, 3]
     assert log.built == [2, 2]
-    results(Video("cuda", 8), [streams[:4]])
+    results(SliceDecoder("cuda", 8), [streams[:4]])
     assert log.built == [2, 2, 4]
 
 
 def test_what_is_left_early_is_waited_for_and_its_pipelines_are_used_again(many, log):
     streams = streams_of(many)
-    decoded = Video("cuda", 4).decode([streams[:2], streams[2:4], streams[4:6]])
+    decoded = SliceDecoder("cuda", 4).decode([streams[:2], streams[2:4], streams[4:6]])
     next(decoded)
     decoded.close()
     assert sorted(log.log)[-2:] == [("start", 0, 1), ("start", 2, 3)]
@@ -123,14 +129,14 @@ def test_what_is_left_early_is_waited_for_and_its_pipelines_are_used_again(many,
         ("release", 0, 1),
         ("release", 2, 3),
     ]
-    assert len(results(Video("cuda", 4), [streams[:2], streams[2:4]])) == 2
+    assert len(results(SliceDecoder("cuda", 4), [streams[:2], streams[2:4]])) == 2
     assert log.built == [2, 2]
 
 
 def test_a_bad_stream_costs_no_other(many, log, monkeypatch):
     streams = streams_of(many)[:6]
     monkeypatch.setattr(log, "bad", {1, 4})
-    video = Video("cuda", 6)
+    video = SliceDecoder("cuda", 6)
     given = [what for _, decoded in results(video, [streams[:3], streams[3:]]) for what in decoded]
     assert given == [0, REFUSED, 2, 3, REFUSED, 5]
     assert not video.has_given_up
@@ -139,7 +145,7 @@ def test_a_bad_stream_costs_no_other(many, log, monkeypatch):
 def test_bad_streams_that_are_not_in_a_row_are_no_reason_to_give_up(many, log, monkeypatch):
     streams = streams_of(many)
     monkeypatch.setattr(log, "bad", {0, 1, 3, 4, 6, 7})
-    video = Video("cuda", 12)
+    video = SliceDecoder("cuda", 12)
     groups = [streams[:2], streams[2:6], streams[6:]]
     given = [what for _, one in results(video, groups) for what in one]
     assert [what for what in given if what != REFUSED] == [2, 5, 8, 9, 10, 11]
@@ -149,7 +155,7 @@ def test_bad_streams_that_are_not_in_a_row_are_no_reason_to_give_up(many, log, m
 def test_a_group_that_is_decoded_begins_the_row_anew(many, log, monkeypatch):
     streams = streams_of(many)
     monkeypatch.setattr(log, "bad", {0, 1, 3, 4, 6, 7})
-    video = Video("cuda", 2)
+    video = SliceDecoder("cuda", 2)
     given = [what for _, one in results(video, [[one] for one in streams]) for what in one]
     assert [what for what in given if what != REFUSED] == [2, 5, 8, 9, 10, 11]
 
@@ -157,7 +163,7 @@ def test_a_group_that_is_decoded_begins_the_row_anew(many, log, monkeypatch):
 def test_after_some_in_a_row_nothing_more_is_tried(many, log, monkeypatch):
     streams = streams_of(many)
     monkeypatch.setattr(log, "bad", frozenset(range(12)))
-    video = Video("cuda", 8)
+    video = SliceDecoder("cuda", 8)
     given = results(video, [streams[:4], ["no stream"], streams[4:8], streams[8:]])
     assert [what for _, one in given for what in one] == [REFUSED] * 3 + [GIVEN_UP] * 9
     assert MOST_REFUSED == 3
@@ -169,7 +175,7 @@ def test_after_some_in_a_row_nothing_more_is_tried(many, log, monkeypatch):
 def test_single_streams_are_not_tried_twice(many, log, monkeypatch):
     streams = streams_of(many)
     monkeypatch.setattr(log, "bad", frozenset(range(12)))
-    given = results(Video("cpu", 1), [[one] for one in streams])
+    given = results(SliceDecoder("cpu", 1), [[one] for one in streams])
     assert [what for _, one in given for what in one] == [REFUSED] * 3 + [GIVEN_UP] * 9
     assert [one[1:] for one in log.log if one[0] == "start"] == [(0,), (1,), (2,)]
 
@@ -186,7 +192,7 @@ def test_a_film_that_dali_does_not_take_goes_to_ffmpeg_and_is_counted(many, monk
     numbers = np.arange(len(many))
     batch = fewframes.read(many, frames=numbers, backend="dali", device="cuda")
     assert [read_number(frame) for frame in batch] == numbers.tolist()
-    said = batch.report["passed_on_to_ffmpeg"]
+    said = batch.report["fallbacks_to_ffmpeg"]
     assert said == f"{GIVEN_UP} (9); {REFUSED} (3)"
     assert batch.report["decoder"] == "ffmpeg on cpu"
     assert len(Refuses.tried) == 4
@@ -247,7 +253,7 @@ def test_what_goes_wrong_ahead_is_raised_behind_what_was_made():
 
 def test_groups_are_as_large_as_slices_frames_and_bytes_allow(many, monkeypatch):
     streams = streams_of(many)  # two or three pictures asked of each
-    assert {len(one.asked) for one in streams} <= {1, 2, 3}
+    assert {len(one.request) for one in streams} <= {1, 2, 3}
 
     def sizes(**how):
         how = {"device": "cpu", "slices": 5, "frames": 1000, **how}
@@ -255,7 +261,7 @@ def test_groups_are_as_large_as_slices_frames_and_bytes_allow(many, monkeypatch)
 
     assert sizes() == [5, 5, 2]
     few = dali_groups.groups(iter(streams), device="cpu", slices=9, frames=4)
-    assert max(sum(len(one.asked) for one in group) for group in few) <= 4
+    assert max(sum(len(one.request) for one in group) for group in few) <= 4
     assert sizes(frames=1) == [1] * 12
     assert sizes(device="cuda", frames=2 * dali_groups.BUFFERED["cuda"] + 6) == [2] * 6
     monkeypatch.setitem(dali_groups.ENCODED_BYTES, "cpu", 3 * len(streams[0].data))
@@ -288,7 +294,7 @@ def test_dali_itself_in_turns_gives_the_same_frames(films, monkeypatch, slices, 
     for _ in range(2):
         shown = [read_number(b.frames[0]) for b in dali_decode.decode(timeline, runs, **how)]
         assert shown == list(range(0, 90, 4))
-    assert not how["report"].passed_on
+    assert not how["report"].fallbacks
     (idle,) = dali_video._IDLE.values()
     assert len(idle) == pipelines
 
@@ -298,7 +304,7 @@ def test_a_pipeline_of_dali_goes_on_after_it_refused(films):
     timeline = fewframes.probe(films("vp9"))
     good = next(iter(written(timeline)))
     bad = replace(good, data=b"\x1a\x45\xdf\xa3" + bytes(90))
-    video = Video("cpu", 3)
+    video = SliceDecoder("cpu", 3)
     ((_, decoded),) = ((g, [type(one) for one in d]) for g, d in video.decode([[good, bad, good]]))
     assert decoded == [np.ndarray, str, np.ndarray]
     assert isinstance(next(iter(dali_video._IDLE.values()))[0], VideoPipeline)

@@ -131,7 +131,7 @@ def holed(request, films, tmp_path):
     """A film with zeroes over a reference picture of its second GOP, and the sound one."""
     sound = films(request.param)
     packets = fewframes.probe(sound).packets
-    key = int(np.flatnonzero(packets.can_start)[1])
+    key = int(np.flatnonzero(packets.is_random_access)[1])
     row = key + 1 + int(np.flatnonzero(~packets.is_droppable[key + 1 :])[1])
     start, size = int(packets.position[row]), int(packets.size_bytes[row])
     data = bytearray(sound.read_bytes())
@@ -223,7 +223,7 @@ def test_damage_does_not_end_at_a_keyframe_that_gives_no_picture(tmp_path):
     film = replace(RECIPES["mpeg4_avi"], codec="mpeg1video", suffix=".mkv")
     write_film(sound, film)
     packets = fewframes.probe(sound).packets
-    first, second, third = np.flatnonzero(packets.can_start)[1:4]
+    first, second, third = np.flatnonzero(packets.is_random_access)[1:4]
     data = bytearray(sound.read_bytes())
     start = int(packets.position[second])
     end = start + int(packets.size_bytes[second])

@@ -57,7 +57,7 @@ class DecoderTests:
             if 0 <= number < len(timeline):
                 batch = self.read(timeline, frames=number)
                 assert self.numbers(batch.frames, decodable) == [number]
-                assert batch.report["earlier"] == batch.report["linear"] == 0, number
+                assert batch.report["previous_keyframe"] == batch.report["from_start"] == 0, number
 
     def test_each_wanted_frame_comes_once_and_in_order(self, films, decodable):
         timeline = fewframes.probe(films(decodable))
@@ -121,7 +121,7 @@ class PlanesTests(DecoderTests):
         numbers = access(pattern, len(timeline))
         report = self.read(timeline, frames=numbers, format="yuv").report
         assert report["pictures"] == plan_frames(timeline, numbers).pictures
-        for fault in ("whole", "earlier", "linear", "missing", "anomalies"):
+        for fault in ("no_drop", "previous_keyframe", "from_start", "missing", "anomalies"):
             assert report[fault] == 0, fault
 
     def test_planes_at_and_after_every_keyframe(self, films, decodable):
@@ -131,7 +131,7 @@ class PlanesTests(DecoderTests):
             if 0 <= number < len(timeline):
                 batch = self.read(timeline, frames=number, format="yuv")
                 assert luma_md5(batch) == [truth[number][1]], number
-                assert batch.report["earlier"] == batch.report["linear"] == 0, number
+                assert batch.report["previous_keyframe"] == batch.report["from_start"] == 0, number
 
     def test_a_frame_is_found_by_its_own_time(self, films, decodable):
         timeline = fewframes.probe(films(decodable))

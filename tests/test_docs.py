@@ -107,8 +107,8 @@ def test_every_policy_says_its_method_in_steps_and_shows_it():
     for name, row in POLICIES.items():
         words = row.function.__doc__
         assert ">>>" in words, name
-        assert row.is_runtime or re.search(r"^ +1\. ", words, re.MULTILINE), name
-        assert row.is_runtime or "O(" in words, name
+        assert row.is_upstream_sampler or re.search(r"^ +1\. ", words, re.MULTILINE), name
+        assert row.is_upstream_sampler or "O(" in words, name
 
 
 def test_every_command_and_option_has_help():

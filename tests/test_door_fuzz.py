@@ -12,9 +12,9 @@ def test_no_request_gets_a_wrong_frame_a_path_or_a_fault():
 
     result = fuzz(REQUESTS, seed=1)
     assert result["failures"] == []
-    tally = result["tally"]
+    tracker = result["tally"]
     for door in ("mcp", "vllm"):
-        assert tally[f"{door} valid answered"] > REQUESTS / 20
-        assert tally[f"{door} hostile refused"] > REQUESTS / 20
-    assert tally["stdio valid answered"] > 5
-    assert tally["log lines"] > REQUESTS / 20
+        assert tracker[f"{door} valid answered"] > REQUESTS / 20
+        assert tracker[f"{door} hostile refused"] > REQUESTS / 20
+    assert tracker["stdio valid answered"] > 5
+    assert tracker["log lines"] > REQUESTS / 20

@@ -192,7 +192,7 @@ def test_a_server_that_does_not_answer_is_away(monkeypatch):
 
 
 def test_a_redirect_stays_on_the_server():
-    with serving() as (other, asked):
+    with serving() as (other, request):
         leads = {"/here.mp4": "/there.mp4", "/out.mp4": f"{other}/a.mp4?sig=s3cr3t"}
         with serving(leads=leads) as (place, _):
             assert size_of(f"{place}/here.mp4") == len(BYTES)
@@ -200,18 +200,18 @@ def test_a_redirect_stays_on_the_server():
             with pytest.raises(UnreachableStoreError, match=words) as caught:
                 size_of(f"{place}/out.mp4")
             assert "s3cr3t" not in str(caught.value)
-        assert asked == []
+        assert request == []
 
 
 @pytest.mark.parametrize("allowed", ["127.0.0.1", "example.org 127.*"])
 def test_a_redirect_leads_where_the_user_allows_without_the_password(monkeypatch, allowed):
     monkeypatch.setenv(web_opener.REDIRECTS, allowed)
-    with serving() as (other, asked):
+    with serving() as (other, request):
         secret = "Basic " + base64.b64encode(b"me:p@ss w\xc3\xb6rd").decode()
         with serving(leads={"/out.mp4": f"{other}/a.mp4"}, needs=secret) as (place, _):
             host = place.removeprefix("http://")
             assert size_of(f"http://me:p%40ss%20w%C3%B6rd@{host}/out.mp4") == len(BYTES)
-        assert asked == [("/a.mp4", None)]
+        assert request == [("/a.mp4", None)]
 
 
 @pytest.mark.parametrize("lead", ["http://a:b:c/x.mp4", "http://[x/a.mp4", "http://a:99999/y"])

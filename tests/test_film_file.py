@@ -15,7 +15,7 @@ from fewframes.errors import UnreadableMediaError
 from fewframes.indexing.inputs import find_inputs
 from fewframes.store.layout import create_store
 
-PATIENCE_SECONDS = 60
+RETRY_SECONDS = 60
 CALLS = {
     "probe": lambda path, _: ff.probe(path),
     "read": lambda path, _: ff.read(path, frames=[0]),
@@ -53,7 +53,7 @@ def odd(tmp_path, monkeypatch):
     Path("device.mp4").symlink_to("/dev/null")
     create_store(tmp_path / "store")
     before = signal.signal(signal.SIGALRM, _too_late)
-    signal.alarm(PATIENCE_SECONDS)
+    signal.alarm(RETRY_SECONDS)
     yield tmp_path
     signal.alarm(0)
     signal.signal(signal.SIGALRM, before)

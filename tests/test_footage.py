@@ -24,7 +24,12 @@ def check_in_sequence(timeline, truth, count):
     for batch in decoder()(timeline, runs, format="yuv", size=None, report=report):
         given |= dict(zip(batch.pts.tolist(), luma_md5(batch), strict=True))
     assert given == dict(truth[:count])
-    assert (report.earlier, report.linear, report.missing, report.anomalies) == (0, 0, [], [])
+    assert (report.previous_keyframe, report.from_start, report.missing, report.anomalies) == (
+        0,
+        0,
+        [],
+        [],
+    )
 
 
 def check(timeline, truth, numbers):

@@ -14,7 +14,7 @@ from fewframes.store.compaction import compact
 from fewframes.store.layout import create_store
 from fewframes.store.manifest import read_commit
 from fewframes.store.shard_writer import ShardWriter
-from fewframes.store.staging import Attempt, sweep
+from fewframes.store.staging import Staging, sweep
 from fewframes.store.writer import VideoWriter
 
 
@@ -34,7 +34,7 @@ def test_a_sweep_takes_only_names_that_an_attempt_has(tmp_path, name):
     create_store(tmp_path / "s")
     home = tmp_path / "s" / ".attempts"
     (home / f"{name}x").write_bytes(b"") if name == "." else (home / name).write_bytes(b"")
-    with Attempt(tmp_path / "s") as mine:
+    with Staging(tmp_path / "s") as mine:
         (mine.folder / "work").write_bytes(b"work")
         before = sorted(home.rglob("*"))
         sweep(tmp_path / "s")

@@ -11,18 +11,19 @@ import numpy as np
 import pytest
 
 import fewframes.kernels as kernels
-from fewframes.kernels import KERNELS, Kernel, gpu, unlike
+from fewframes.kernels import KERNELS, Kernel, different, gpu
+from fewframes.kernels.memory import numba_cuda
 
 U8, F32 = np.zeros((9, 9), np.uint8), np.zeros((4, 3, 5), np.float32)
 HALF = np.zeros((5, 5), np.uint8)
 GPU_ARGUMENTS = {
     "block_means": (U8, 4),
-    "count_unlike": (np.zeros((9, 7, 3), np.uint8), np.ones((9, 7, 3), np.uint8)),
+    "count_different": (np.zeros((9, 7, 3), np.uint8), np.ones((9, 7, 3), np.uint8)),
     "grid_change": (F32, np.stack([F32, F32]), 6.0),
-    "grid_look": (F32, np.zeros((4, 256), np.float32)),
+    "grid_descriptors": (F32, np.zeros((4, 256), np.float32)),
     "hamming64": (np.zeros(3, np.uint64), np.zeros(4, np.uint64)),
     "nearest_change": (F32, np.stack([F32, F32]), 6.0),
-    "picture_sweep": (U8, HALF, HALF, 2, 16, 239),
+    "block_stats": (U8, HALF, HALF, 2, 16, 239),
     "resize": (
         np.zeros((8, 8, 3), np.uint8),
         kernels.axis_taps(8, 5),
@@ -70,15 +71,15 @@ def test_a_small_grid_is_no_reason_to_warn():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for _ in range(2):
-            assert gpu.configured(unlike._one_place, (1, 3), (8, 8))
+            assert gpu.configured(different._one_place, (1, 3), (8, 8))
 
 
 @pytest.mark.parametrize("rows", [1, 8, 524_280, 524_281, 16_000_000])
 def test_a_grid_has_no_more_blocks_than_cuda_takes(rows, monkeypatch):
-    asked = []
-    monkeypatch.setattr(gpu, "configured", lambda *grid: asked.append(grid[1:]) or print)
-    gpu.launch(unlike._one_place, (rows, 40))
-    ((blocks, threads),) = asked
+    request = []
+    monkeypatch.setattr(gpu, "configured", lambda *grid: request.append(grid[1:]) or print)
+    gpu.launch(different._one_place, (rows, 40))
+    ((blocks, threads),) = request
     assert blocks[1] <= gpu.MOST_BLOCKS
     assert blocks[1] * threads[1] >= rows
     assert blocks[0] * threads[0] >= 40
@@ -90,8 +91,8 @@ import warnings
 warnings.simplefilter("error")
 import numpy as np
 vars(np).pop("row_stack", None)
-from fewframes.kernels import gpu
-gpu.numba_cuda()
+from fewframes.kernels.memory import numba_cuda
+numba_cuda()
 assert np.row_stack is np.vstack
 """
 
@@ -115,7 +116,7 @@ def test_a_side_of_one_goes_to_the_gpu_whatever_its_stride(strides, monkeypatch)
     sent = []
     there = SimpleNamespace(to_device=sent.append)
     monkeypatch.setattr(gpu, "numba_cuda", lambda: there)
-    gpu.there(np.lib.stride_tricks.as_strided(np.array([[7]], np.int32), (1, 1), strides))
+    gpu.to_device(np.lib.stride_tricks.as_strided(np.array([[7]], np.int32), (1, 1), strides))
     assert 0 not in sent[0].strides
     assert sent[0].tolist() == [[7]]
 
@@ -135,7 +136,7 @@ def ptx_of(loops, arguments, capability):
     from numba import typeof
 
     arrays = (np.asarray(a) if isinstance(a, np.ndarray) else a for a in arguments)
-    ptx, _ = gpu.numba_cuda().compile_ptx(loops, tuple(map(typeof, arrays)), cc=capability)
+    ptx, _ = numba_cuda().compile_ptx(loops, tuple(map(typeof, arrays)), cc=capability)
     return ptx
 
 

@@ -16,7 +16,7 @@ from fewframes.models.pairing import paired_rows, told_times
 from fewframes.models.runtimes import RUNTIMES, bounded, resized, tokens
 
 UNEVEN = (0.0, 0.4, 3.123, 65.9, 66.2, 200.05, 3601.7)
-TRANSFORMERS = [name for name, row in RUNTIMES.items() if "transformers_video" in row.exporter]
+TRANSFORMERS = [name for name, row in RUNTIMES.items() if row.exporter == "transformers"]
 CHATS = [name for name, row in RUNTIMES.items() if "messages" in row.exporter]
 
 
@@ -51,7 +51,7 @@ def test_told_times_are_true_for_every_runtime(runtime, seconds):
             batch.to(runtime)
         return
     given_over = batch.to(runtime)
-    off = np.abs(given_over.told_seconds - batch.seconds[given_over.rows]).max()
+    off = np.abs(given_over.timestamps - batch.seconds[given_over.rows]).max()
     assert off == pytest.approx(given_over.report["time_error_seconds"])
     assert off <= 1.0
     assert set(given_over.rows.tolist()) == set(range(len(batch)))

@@ -26,7 +26,7 @@ SPACINGS = {
 def test_the_model_is_told_the_times_that_the_hand_over_says(runtime, spacing):
     given_over = batch_at(SPACINGS[spacing], 64, 96).to(runtime)
     told, pictures = CONSUMERS[runtime].told(given_over)
-    assert np.repeat(told, pictures) == pytest.approx(given_over.told_seconds, abs=1e-6)
+    assert np.repeat(told, pictures) == pytest.approx(given_over.timestamps, abs=1e-6)
 
 
 @pytest.mark.parametrize("spacing", SPACINGS)
@@ -38,7 +38,7 @@ def test_a_model_in_vllm_is_told_them_too(runtime, spacing):
         return  # refused, see test_handover
     given_over = batch.to(runtime)
     told, pictures = vllm_told(given_over)
-    assert np.repeat(told, pictures) == pytest.approx(given_over.told_seconds, abs=1e-6)
+    assert np.repeat(told, pictures) == pytest.approx(given_over.timestamps, abs=1e-6)
 
 
 def test_qwen_vl_utils_gives_every_picture_in_its_place():

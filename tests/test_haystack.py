@@ -9,7 +9,7 @@ import pytest
 from fewframes.bench import haystack, study
 from fewframes.bench.haystack_clips import Clip, recordings, set_of
 from fewframes.bench.haystack_events import APART_SECONDS, AREAS
-from fewframes.bench.haystack_films import SIZE, STYLES_OF, Film
+from fewframes.bench.haystack_films import SIZE, STYLES_OF, HaystackFilm
 from fewframes.bench.haystack_scripts import CLEAR, FPS
 from fewframes.bench.synthetic import tissue
 from fewframes.features.table import FrameTable
@@ -34,7 +34,7 @@ FILMS = [("train", 0), ("train", 1), ("test", 2)]
 
 
 def film(set_name="train", seed=0, **about):
-    return Film(set_name, seed, CLIPS, **{"minutes": 6.0, "a_grade": 3, **about})
+    return HaystackFilm(set_name, seed, CLIPS, **{"minutes": 6.0, "a_grade": 3, **about})
 
 
 @pytest.mark.parametrize(("set_name", "seed"), FILMS)

@@ -123,7 +123,7 @@ INTERLACED = bytes.fromhex("6742001e") + int(SET_BITS.ljust(32, "0"), 2).to_byte
 def test_a_field_of_the_other_parity_completes_the_one_before():
     is_second = field_pairs("h264", marked(INTERLACED))
     assert is_second is not None
-    asked = [
+    request = [
         (field_header(0, bottom=False), False),
         (field_header(0, bottom=True), True),
         (field_header(1, bottom=False), False),
@@ -134,7 +134,7 @@ def test_a_field_of_the_other_parity_completes_the_one_before():
         (field_header(3, bottom=False, is_field=False), False),
         (field_header(3, bottom=True), False),
     ]
-    for unit, expected in asked:
+    for unit, expected in request:
         assert is_second(memoryview(marked(unit))) == expected
 
 

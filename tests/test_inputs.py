@@ -12,16 +12,16 @@ import pytest
 from click.testing import CliRunner
 
 import fewframes as ff
-from fewframes.bindings.obstore import Bucket
+from fewframes.bindings.obstore import ObstoreBackend
 from fewframes.cli.main import main
 from fewframes.errors import NoSpaceError, StaleIndexError, UnreadableMediaError
 from fewframes.files.probing import identify
 from fewframes.indexing import fetching
 from fewframes.indexing.fetching import on_disk, size_of, source_of
 from fewframes.indexing.inputs import find_inputs
-from fewframes.indexing.tasks import FilmTask, perform
+from fewframes.indexing.tasks import FilmTask, execute
 from fewframes.media.timeline_cache import cache_home
-from fewframes.store.object_store import store_at
+from fewframes.store.object_store import resolve_store
 from fewframes.store.recipes import Recipe
 
 NAMES = ("a/001.mp4", "a/002.mkv", "b/001.mp4", "b/notes.txt", "c [1].mp4")
@@ -186,7 +186,7 @@ def test_a_list_that_cannot_be_read_is_one_sentence(place, name, content, words)
 
 
 def test_a_prefix_is_searched_as_a_folder_is(place, bucket):
-    objects = store_at(bucket)
+    objects = resolve_store(bucket)
     for name in ("a/001.mp4", "a/day 2#1.mkv", ".hidden.mp4", "notes.txt", "001.mp4"):
         objects.put(name, b"x")
     films = find_inputs([f"{bucket}/"])
@@ -203,7 +203,7 @@ def test_a_prefix_is_searched_as_a_folder_is(place, bucket):
 @pytest.mark.parametrize("size", [0, 1000, 1 << 20, 3_000_000])
 def test_a_film_by_url_is_fetched_once_and_gone_after(bucket, tmp_path, size):
     data = bytes(i * i % 251 for i in range(size % 4096)) + bytes(size - size % 4096)
-    store_at(bucket).put("film 1.mp4", data)
+    resolve_store(bucket).put("film 1.mp4", data)
     url, signs = f"{bucket}/film 1.mp4", []
     with on_disk(url, lambda: signs.append(1)) as file:
         assert file.read_bytes() == data
@@ -255,7 +255,7 @@ def test_a_film_that_is_not_there_too_large_or_changed_is_one_sentence(bucket, m
     url = f"{bucket}/film.mp4"
     with pytest.raises(UnreadableMediaError, match="does not exist; check the URL, and end a"):
         size_of(url)
-    objects = store_at(bucket)
+    objects = resolve_store(bucket)
     objects.put("film.mp4", bytes(1000))
     bucket_at, key, facts = fetching._look(url)
     objects.put("film.mp4", bytes(999))
@@ -268,8 +268,8 @@ def test_a_film_that_is_not_there_too_large_or_changed_is_one_sentence(bucket, m
 
 def test_films_by_url_are_indexed_as_those_on_disk_and_fetched_once(films, bucket, tmp_path):
     film = films("x264_uneven")
-    store_at(bucket).put("films/ward 1/a.mp4", film.read_bytes())
-    store_at(bucket).put("films/bad.mp4", b"this is no film\n" * 9)
+    resolve_store(bucket).put("films/ward 1/a.mp4", film.read_bytes())
+    resolve_store(bucket).put("films/bad.mp4", b"this is no film\n" * 9)
     ff.index(film, tmp_path / "one", size=64)
     url = f"{bucket}/films/"
     report = ff.index(url, tmp_path / "s", size=64, workers=1)
@@ -281,11 +281,11 @@ def test_films_by_url_are_indexed_as_those_on_disk_and_fetched_once(films, bucke
     assert there.facts["source"]["digest"] == here.facts["source"]["digest"]
     assert ff.index(url, tmp_path / "s", size=64).outcomes[-1].status == "done"
     with pytest.MonkeyPatch.context() as patch:
-        patch.delattr(Bucket, "blocks")
+        patch.delattr(ObstoreBackend, "blocks")
         task = FilmTask(f"{url}ward 1/a.mp4", tmp_path / "s", "ward 1/a", Recipe(size="64"))
-        assert perform(task).status == "done"
+        assert execute(task).status == "done"
     assert list((cache_home() / "films" / ".attempts").iterdir()) == []
-    store_at(bucket).put("films/ward 1/a.mp4", films("x264_no_b").read_bytes())
+    resolve_store(bucket).put("films/ward 1/a.mp4", films("x264_no_b").read_bytes())
     assert ff.index(url, tmp_path / "s", size=64).outcomes[-1].status == "ok"
     assert (
         ff.open(tmp_path / "s")["ward 1/a"].facts["source"]["digest"]

@@ -18,7 +18,7 @@ from fewframes.bench.films import Film, write_film
 from fewframes.cli.params import apart
 from fewframes.errors import CrashedError, MemoryLimitError, TimedOutError
 from fewframes.indexing.isolation import Worker
-from fewframes.indexing.pool import Done, Told, run_tasks
+from fewframes.indexing.pool import Done, ProgressEvent, run_tasks
 
 WANTED = [40, 3, 3]
 
@@ -120,13 +120,13 @@ def test_tasks_go_to_every_worker_and_each_ends_once():
 def test_a_failing_task_is_an_event_and_leaving_early_stops_all():
     with Worker() as one, Worker() as other:
 
-        def call(worker, seconds, tell):
-            tell(seconds)
+        def call(worker, seconds, report_progress):
+            report_progress(seconds)
             return worker.call(time.sleep, seconds)
 
         events = run_tasks([-1, 600, 600, 600], call, workers=[one, other])
         seen = [next(events) for _ in range(3)]
-        assert {type(event) for event in seen} == {Told, Done}
+        assert {type(event) for event in seen} == {ProgressEvent, Done}
         assert [str(e.error) for e in seen if isinstance(e, Done)] == [
             "sleep length must be non-negative"
         ]

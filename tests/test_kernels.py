@@ -37,7 +37,7 @@ def test_kernel_gives_what_its_reference_says(name, body):
     )
     @given(ARGUMENTS[name])
     def agrees(arguments):
-        call = kernel.lightly if body == "light" else kernel
+        call = kernel.in_numpy if body == "light" else kernel
         got, wanted = call(*(to_device(a, body) for a in arguments)), kernel.reference(*arguments)
         several = isinstance(wanted, tuple)
         assert isinstance(got, tuple) == several
@@ -63,7 +63,7 @@ def test_many_pictures_on_a_gpu_give_what_each_of_them_gives(name):
         pictures, rest = arguments[: kernel.pictures], arguments[kernel.pictures :]
         several = [[plane, plane[::-1].copy(), plane[:, ::-1].copy()] for plane in pictures]
         wanted = [kernel.reference(*(one[at] for one in several), *rest) for at in range(3)]
-        got = kernel.each(*(to_device(np.stack(one), "cuda") for one in several), *rest)
+        got = kernel.batch(*(to_device(np.stack(one), "cuda") for one in several), *rest)
         if not isinstance(got, tuple):
             wanted, got = [(one,) for one in wanted], (got,)
         for part, ones in zip(got, zip(*wanted, strict=True), strict=True):

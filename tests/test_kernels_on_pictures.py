@@ -21,8 +21,8 @@ def test_planes_in_every_layout_give_the_same(layout, is_writeable):
         given_planes.append(buffer[:, : shape[1]] if layout == "view" else plane.copy())
         given_planes[-1].flags.writeable = is_writeable
     for got, wanted in zip(
-        kernels.picture_sweep(*given_planes, 4, 16, 239),
-        kernels.picture_sweep.reference(*planes, 4, 16, 239),
+        kernels.block_stats(*given_planes, 4, 16, 239),
+        kernels.block_stats.reference(*planes, 4, 16, 239),
         strict=True,
     ):
         same(got, wanted)
@@ -34,8 +34,8 @@ def test_the_largest_sums_of_a_sweep_fit(least):
     board[::2, ::2] = board[1::2, 1::2] = least
     chroma = np.full((290, 67), 255, np.uint8)
     for half in (1, 32):
-        got = kernels.picture_sweep(board, chroma, chroma, half, 255, 0)
-        wanted = kernels.picture_sweep.reference(board, chroma, chroma, half, 255, 0)
+        got = kernels.block_stats(board, chroma, chroma, half, 255, 0)
+        wanted = kernels.block_stats.reference(board, chroma, chroma, half, 255, 0)
         np.testing.assert_array_equal(got[0], wanted[0])
         np.testing.assert_array_equal(got[1], wanted[1])
     assert got[1].tolist() == [0 if least else 1020, 1, 1]
@@ -45,9 +45,9 @@ def test_the_largest_sums_of_a_sweep_fit(least):
 def test_planes_without_interior_are_not_sharp_and_still_have_a_grid(shape):
     plane, half = np.full(shape, 200, np.uint8), [-(-side // 2) for side in shape]
     chroma = np.full(half, 90, np.uint8)
-    (means, spreads, blue, red), tells = kernels.picture_sweep(plane, chroma, chroma, 2, 16, 200)
+    (means, spreads, blue, red), scalars = kernels.block_stats(plane, chroma, chroma, 2, 16, 200)
     assert not spreads.any()
-    assert tells.tolist() == [0.0, 0.0, float(plane.size > 0)]
+    assert scalars.tolist() == [0.0, 0.0, float(plane.size > 0)]
     same(means, kernels.block_means(plane, 4))
     same(blue, kernels.block_means(chroma, 2))
     same(red, blue)
@@ -58,29 +58,31 @@ def test_planes_without_interior_are_not_sharp_and_still_have_a_grid(shape):
 
 def test_the_hash_of_a_flat_grid_has_no_bit_whatever_its_level():
     for level in np.linspace(0, 255, 40, dtype=np.float32):
-        assert kernels.grid_look(np.full((4, 13, 31), level), TONES)[3] == 0
+        assert kernels.grid_descriptors(np.full((4, 13, 31), level), TONES)[3] == 0
 
 
 def test_the_hash_tells_a_rise_from_a_fall():
     ramp = np.tile(np.arange(9, dtype=np.float32), (4, 8, 1))
-    assert kernels.grid_look(ramp, TONES)[3] == 2**64 - 1
-    assert kernels.grid_look(ramp[:, :, ::-1], TONES)[3] == 0
+    assert kernels.grid_descriptors(ramp, TONES)[3] == 2**64 - 1
+    assert kernels.grid_descriptors(ramp[:, :, ::-1], TONES)[3] == 0
 
 
 def test_tones_move_as_far_as_the_levels_and_not_with_their_places():
     rng = np.random.default_rng(4)
     grids = rng.integers(20, 200, (4, 6, 8)).astype(np.float32)
-    before = kernels.grid_look(grids, TONES)[1]
-    assert kernels.grid_look(grids[:, ::-1], before)[0][:, 2].tolist() == [0.0] * 4
-    assert kernels.grid_look(grids + 7, before)[0][:, 2] == pytest.approx([7.0] * 4, rel=1e-5)
+    before = kernels.grid_descriptors(grids, TONES)[1]
+    assert kernels.grid_descriptors(grids[:, ::-1], before)[0][:, 2].tolist() == [0.0] * 4
+    assert kernels.grid_descriptors(grids + 7, before)[0][:, 2] == pytest.approx(
+        [7.0] * 4, rel=1e-5
+    )
 
 
 def test_the_signature_sees_colour_and_keeps_the_empty_picture_zero():
     grey, colour = np.full((4, 5, 7), 128, np.float32), np.zeros((4, 1, 1), np.float32)
     blue, red = colour.copy(), colour.copy()
     blue[2], red[3] = 9, 9
-    assert not kernels.grid_look(grey, TONES)[2].any()
-    bluish, reddish = (kernels.grid_look(grey + part, TONES)[2] for part in (blue, red))
+    assert not kernels.grid_descriptors(grey, TONES)[2].any()
+    bluish, reddish = (kernels.grid_descriptors(grey + part, TONES)[2] for part in (blue, red))
     assert np.linalg.norm(bluish) == pytest.approx(1, abs=1e-6)
     assert bluish @ reddish == 0
 
@@ -93,7 +95,7 @@ def test_the_signature_sees_a_change_of_hue_within_the_red():
     flushed[10:20, 20:36] += 12
     noisy = luma + rng.standard_normal(luma.shape).astype(np.float32)
     look, hue, noise, cold = (
-        kernels.grid_look(np.stack([planes[0], planes[0], *planes[1:]]), TONES)[2]
+        kernels.grid_descriptors(np.stack([planes[0], planes[0], *planes[1:]]), TONES)[2]
         for planes in (
             (luma, blue, red),
             (luma, blue, flushed),

@@ -22,24 +22,24 @@ REFUSED = [
         "trace has no GPU body; got an array on a GPU; copy it with cupy.asnumpy(...)",
     ),
     (
-        lambda: kernels.picture_sweep(F32, U8, U8, 4, 16, 239),
+        lambda: kernels.block_stats(F32, U8, U8, 4, 16, 239),
         TypeError,
         "luma must be [h, w] u8, got [4, 6] float32; pass a 2-D array of uint8",
     ),
     (
-        lambda: kernels.picture_sweep([1, 2], U8, U8, 4, 16, 239),
+        lambda: kernels.block_stats([1, 2], U8, U8, 4, 16, 239),
         TypeError,
         "luma must be [h, w] u8, got list; pass a 2-D array of uint8",
     ),
     (
-        lambda: kernels.picture_sweep(U8, U8, U8, 4, 16, 239),
+        lambda: kernels.block_stats(U8, U8, U8, 4, 16, 239),
         ValueError,
         "luma is [4, 6], blue [4, 6], red [4, 6]; pass 4:2:0 chroma planes [2, 3]",
     ),
     (
-        lambda: kernels.rgb_to_ycc.each(U8[None]),
+        lambda: kernels.rgb_to_ycc.batch(U8[None]),
         TypeError,
-        "rgb_to_ycc.each takes pictures on a GPU, where the kernel has a body for many; "
+        "rgb_to_ycc.batch takes pictures on a GPU, where the kernel has a body for many; "
         "call it once a picture",
     ),
     (
@@ -53,7 +53,7 @@ REFUSED = [
         "corner=(0, -1) is outside of the picture; pass a row and column >= 0",
     ),
     (
-        lambda: kernels.count_unlike(U8[..., None], U8[:2, :, None]),
+        lambda: kernels.count_different(U8[..., None], U8[:2, :, None]),
         ValueError,
         "one is [4, 6, 1] and other [2, 6, 1]; pass pictures of one shape",
     ),
@@ -63,12 +63,12 @@ REFUSED = [
         "block=0 cannot tile a plane; pass block from 1 to 4096",
     ),
     (
-        lambda: kernels.picture_sweep(U8, U8[:2, :3], U8[:2, :3], 33, 16, 239),
+        lambda: kernels.block_stats(U8, U8[:2, :3], U8[:2, :3], 33, 16, 239),
         ValueError,
         "half=33 cannot tile a picture; pass half from 1 to 32",
     ),
     (
-        lambda: kernels.grid_look(F32[None], TONES),
+        lambda: kernels.grid_descriptors(F32[None], TONES),
         ValueError,
         "grids is [1, 4, 6] and before [4, 256]; "
         "pass four grids with at least one cell, and tones [4, 256]",
@@ -80,7 +80,7 @@ REFUSED = [
         "pass grids of one shape with at least one cell, of at least two others",
     ),
     (
-        lambda: kernels.picture_sweep(U8, U8[:2, :3], U8[:2, :3], 4, 16, 256),
+        lambda: kernels.block_stats(U8, U8[:2, :3], U8[:2, :3], 4, 16, 256),
         ValueError,
         "bright=256 is no level of a sample; pass 0 to 255",
     ),
@@ -91,7 +91,7 @@ REFUSED = [
         "pass grids of one shape with at least one cell",
     ),
     (
-        lambda: kernels.unexplained(F32, F32, F32, np.array([[4]] * 4)),
+        lambda: kernels.residual(F32, F32, F32, np.array([[4]] * 4)),
         ValueError,
         "alike names rows 4 to 4; pass rows 0 to 3 of low and high, or -1",
     ),

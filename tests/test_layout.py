@@ -7,12 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from fewframes.plugins import PLUGINS
+
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("engine", "kernels", "bindings", "bench")
 SOURCES = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
 ENGINE = [path for path in SOURCES if path.is_relative_to(ROOT / "engine")]
-LAYERS = ("media", "decode", "measure", "choose", "storage", "runs", "serve", "commands")
-"""The folders of the engine, each of which loads only those before it."""
+BASE = ("arrays", "errors", "naming", "chunks", "plugins")
+"""Files of the engine that lie below all its parts."""
+PARTS = ("media", "decode", "files", "features", "selection", "sampling", "store", "indexing")
+PARTS += ("checking", "models", "agents", "training", "view", "cli")
+"""The parts of the engine, folders and one file, each of which imports only those before it."""
 HEAVY = ("torch", "cupy", "nvidia", "ray", "transformers", "numba", "zarr", "pyarrow", "av", "rich")
 
 
@@ -56,28 +61,78 @@ def test_kernels_import_nothing_of_the_rest(path):
 
 
 @pytest.mark.parametrize("path", ENGINE, ids=lambda p: str(p.relative_to(ROOT)))
-def test_the_engine_loads_bindings_only_inside_functions(path):
-    tree = tree_of(path)
-    assert not any(name.startswith("fewframes.bindings") for name in top_level(tree))
-    assert not any(f"{name}.".startswith("fewframes.bench.") for name in imports(tree))
+def test_the_engine_imports_no_binding_and_no_bench(path):
+    """Not even in a function or for types: bindings are in the table of `fewframes.plugins`."""
+    for name in imports(tree_of(path)):
+        assert not f"{name}.".startswith(("fewframes.bindings.", "fewframes.bench."))
 
 
 @pytest.mark.parametrize("path", ENGINE, ids=lambda p: str(p.relative_to(ROOT)))
-def test_a_layer_of_the_engine_loads_no_later_one(path):
-    mine = path.relative_to(ROOT / "engine").parts[0]
-    if mine not in LAYERS:
+def test_a_part_of_the_engine_imports_no_later_one(path):
+    """Imports in functions and for types count like all others."""
+    mine = path.relative_to(ROOT / "engine").with_suffix("").parts[0]
+    if mine in ("__init__", "__main__"):
         return
-    later = {f"fewframes.{name}" for name in LAYERS[LAYERS.index(mine) + 1 :]}
-    loaded = {".".join(name.split(".")[:2]) for name in top_level(tree_of(path))}
-    assert not loaded & later
+    order = [*BASE, *PARTS]
+    later = {f"fewframes.{name}" for name in order[order.index(mine) + 1 :]}
+    assert not {".".join(name.split(".")[:2]) for name in imports(tree_of(path))} & later
 
 
-def test_the_layers_are_the_folders_of_the_engine_in_the_order_of_the_map():
-    assert {path.parent.name for path in ENGINE} == {"engine", *LAYERS}
+def test_no_imports_run_in_a_circle():
+    graph = {module_of(path): set(modules_of(path)) for path in SOURCES}
+    state: dict[str, str] = {}
+
+    def visit(module, trail):
+        assert state.get(module) != "open", " -> ".join([*trail, module])
+        if module in graph and module not in state:
+            state[module] = "open"
+            for other in sorted(graph[module]):
+                visit(other, [*trail, module])
+            state[module] = "done"
+
+    for module in graph:
+        visit(module, [])
+
+
+def module_of(path: Path) -> str:
+    """The name under which a file is imported; that of a folder for its own file."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    parts = parts[:-1] if parts[-1] == "__init__" else parts
+    return ".".join(("fewframes", *(parts[1:] if parts[0] == "engine" else parts)))
+
+
+def modules_of(path: Path) -> set[str]:
+    """Modules of the package that a file imports, other than the package itself."""
+    known = {module_of(one) for one in SOURCES}
+    found = set()
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            inside = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= inside & known if inside <= known else (inside & known) | {node.module}
+    return found & known - {"fewframes", module_of(path)}
+
+
+def test_every_plugin_is_there():
+    """Read from the source, since the libraries behind them may not be."""
+    for place in PLUGINS.values():
+        module, _, name = place.partition(":")
+        path = ROOT / f"{module.removeprefix('fewframes.').replace('.', '/')}.py"
+        path = path if path.exists() else ROOT / "engine" / path.relative_to(ROOT)
+        names = {getattr(node, "name", None) for node in tree_of(path).body}
+        for node in tree_of(path).body:
+            if isinstance(node, ast.Assign):
+                names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+        assert name in names, place
+
+
+def test_the_parts_are_those_of_the_map_in_its_order():
+    folders = {path.parent.name for path in ENGINE} - {"engine"}
+    assert folders | {"sampling"} == set(PARTS)
     rows = (ROOT / "ARCHITECTURE.md").read_text().splitlines()
-    assert [row.split("`")[1] for row in rows if row.startswith("| `engine/")] == [
-        f"engine/{name}" for name in LAYERS
-    ]
+    listed = [row.split("`")[1] for row in rows if row.startswith("| `engine/")]
+    assert [name.removesuffix(".py") for name in listed] == [f"engine/{name}" for name in PARTS]
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
@@ -94,7 +149,7 @@ def test_importing_the_package_loads_no_other_library():
 def test_public_names_are_few_and_documented():
     import fewframes as ff
 
-    modules = {path.stem for path in (ROOT / "engine").glob("*.py")} | set(LAYERS)
+    modules = {path.stem for path in (ROOT / "engine").glob("*.py")} | set(PARTS)
     assert not modules & set(ff.__all__), "a module would hide the public name once it is loaded"
 
     assert len(ff.__all__) <= 14

@@ -11,7 +11,7 @@ import fewframes as ff
 from fewframes.bench.films import RECIPES, X265, Film, read_number, write_film
 from fewframes.bench.oracle import sequential
 from fewframes.checking.verify import verify_film
-from fewframes.indexing.tasks import FilmTask, perform
+from fewframes.indexing.tasks import FilmTask, execute
 from fewframes.store.recipes import Recipe
 
 X264 = "keyint=30:min-keyint=30:scenecut=0"
@@ -55,7 +55,7 @@ def test_what_cannot_be_decoded_is_no_frame_and_said(cut):
 
 
 def test_such_a_film_is_sound_for_index_and_verify(cut, tmp_path):
-    outcome = perform(FilmTask(cut, tmp_path / "store", "a", Recipe(fps=None)))
+    outcome = execute(FilmTask(cut, tmp_path / "store", "a", Recipe(fps=None)))
     assert (outcome.status, outcome.rows) == ("ok", 60)
     assert verify_film(cut, seeks=5).differences == ()
 
@@ -86,7 +86,7 @@ def test_a_broken_first_keyframe_is_damage_and_no_cut(tmp_path, kind):
     """Its pictures are frames that cannot be decoded, as those of any other broken keyframe."""
     path = tmp_path / f"film{RECIPES[kind].suffix}"
     write_film(path, replace(RECIPES[kind], times="even"))
-    first, second = np.flatnonzero((whole := ff.probe(path)).packets.can_start)[:2].tolist()
+    first, second = np.flatnonzero((whole := ff.probe(path)).packets.is_random_access)[:2].tolist()
     assert first == 0
     with av.open(str(path)) as container:
         key = bytes(next(container.demux(video=0)))
@@ -94,7 +94,7 @@ def test_a_broken_first_keyframe_is_damage_and_no_cut(tmp_path, kind):
     timeline = ff.probe(path, verify=True)
     assert (len(timeline), timeline.notes) == (len(whole), ())
     assert timeline.damage
-    outcome = perform(FilmTask(path, tmp_path / "store", "a", Recipe(fps=None)))
+    outcome = execute(FilmTask(path, tmp_path / "store", "a", Recipe(fps=None)))
     assert outcome.status == "damaged"
     assert 30 <= outcome.rows <= len(whole) - lost_before(whole, second)
 

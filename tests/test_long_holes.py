@@ -11,7 +11,7 @@ from stored import HEIGHT, RECIPE, WIDTH, film, jpeg
 
 from fewframes.features import scan
 from fewframes.features.scan import frames_at_rate
-from fewframes.features.table import Film, FrameTable
+from fewframes.features.table import FilmFacts, FrameTable
 from fewframes.selection.policies import known_policies
 from fewframes.selection.selection import select
 from fewframes.store.writer import VideoWriter
@@ -86,7 +86,7 @@ def test_every_policy_chooses_from_it(holed, little_memory, policy):
     signals = {name: random.random(FRAMES).astype(np.float32) for name in names}
     signals["repeats"] = np.full(FRAMES, -1, np.int32)
     times = (holed.pts, holed.time_base, holed.start_pts, holed.is_keyframe)
-    whole = Film(FRAMES, holed.frame_rate)
+    whole = FilmFacts(FRAMES, holed.frame_rate)
     table = FrameTable(rows, *times, signals, looks, slots=rows.astype(np.int32), film=whole)
     more = {"fps": 2.0} if policy == "fps" else {}
     more |= {"anchor_seconds": 0.2} if policy == "multiscale" else {}

@@ -11,11 +11,12 @@ from stored import put
 import fewframes as ff
 from fewframes.checking.verify import verify_store
 from fewframes.cli.main import main
-from fewframes.indexing.quarantine import Quarantine, records_of
+from fewframes.indexing.quarantine import Quarantine
 from fewframes.store.compaction import compact
 from fewframes.store.dataset_export import FORMATS, export_videos
+from fewframes.store.failures import FailureRecords
 from fewframes.store.layout import folder_name
-from fewframes.store.object_store import store_at
+from fewframes.store.object_store import resolve_store
 from fewframes.store.recipes import Recipe
 from fewframes.store.removal import remove_videos
 from fewframes.store.store import open_store
@@ -109,7 +110,7 @@ def test_the_quarantine_knows_long_ids(tmp_path):
         quarantine.add(video_id, film, "it hung")
     assert list(quarantine.reasons(films)) == ["a", LONG]
     quarantine.remove([LONG])
-    assert list(records_of(tmp_path)) == ["a"]
+    assert FailureRecords(tmp_path).ids() == ["a"]
 
 
 def test_a_film_with_a_long_name_is_indexed_by_it(films, tmp_path):
@@ -126,7 +127,7 @@ def test_a_film_with_a_long_name_is_indexed_by_it(films, tmp_path):
 
 
 def test_long_ids_in_an_object_store(bucket, films):
-    objects = store_at(bucket)
+    objects = resolve_store(bucket)
     put(objects, LONG)
     put(objects, OTHER)
     put(objects, "a")
@@ -140,6 +141,6 @@ def test_long_ids_in_an_object_store(bucket, films):
 
 def test_a_film_by_url_with_a_long_name_is_fetched(bucket, films, tmp_path):
     name = f"{'手術室' * 40}.mp4"
-    store_at(bucket).put(f"films/{name}", films("x264_uneven").read_bytes())
+    resolve_store(bucket).put(f"films/{name}", films("x264_uneven").read_bytes())
     report = ff.index(f"{bucket}/films/", tmp_path / "s", size=64, workers=1)
     assert [(o.status, o.video_id) for o in report.outcomes] == [("ok", Path(name).stem)]

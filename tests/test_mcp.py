@@ -25,7 +25,7 @@ def store(tmp_path_factory):
     return folder / "store.zarr"
 
 
-def asked(store, *calls, options=("--max-frames", "5")):
+def request(store, *calls, options=("--max-frames", "5")):
     """Starts the server, makes calls, and gives the tools and the results."""
     from mcp import ClientSession, StdioServerParameters
     from mcp.client.stdio import stdio_client
@@ -43,7 +43,7 @@ def asked(store, *calls, options=("--max-frames", "5")):
 
 
 def test_a_client_looks_at_a_video_and_is_told_its_mistakes(store):
-    tools, results = asked(
+    tools, results = request(
         store,
         ("list_videos", {}),
         ("look", {"video": "case", "start": 1, "end": 2, "k": 3}),
@@ -69,7 +69,7 @@ def test_a_client_looks_at_a_video_and_is_told_its_mistakes(store):
 def test_with_the_films_a_client_may_zoom_and_each_look_is_logged(store, tmp_path):
     log = tmp_path / "looks.jsonl"
     asked_for = {"video": "case", "seconds": 2, "box": [0.5, 0, 1, 0.5]}
-    tools, (part, _) = asked(
+    tools, (part, _) = request(
         store,
         ("zoom", asked_for),
         ("frame_at", {"video": "case", "seconds": 2}),
@@ -105,13 +105,13 @@ def test_a_list_comes_by_the_page_and_opens_no_video(many, monkeypatch):
     for module in (catalogue, manifest, store):
         for name in ("read_commit", "read_commit_of"):
             monkeypatch.setattr(module, name, None, raising=False)
-    found, asked = [], {"limit": 10}
+    found, request = [], {"limit": 10}
     for _ in range(3):
-        *lines, last = (line for line, _ in looks.call("list_videos", asked))
+        *lines, last = (line for line, _ in looks.call("list_videos", request))
         if "there are more videos" not in last:
             lines.append(last)
         else:
-            asked = json.loads(last[last.index("{") :])
+            request = json.loads(last[last.index("{") :])
         found += lines
     shown = sorted([f"day {n % 3}/case_{n:02}" for n in range(23)])
     assert sorted(found) == sorted(

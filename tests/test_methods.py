@@ -12,7 +12,7 @@ from fewframes.bench.films import RECIPES
 from fewframes.features.table import FrameTable
 from fewframes.selection.diversity import dominant_rows, leading_directions
 from fewframes.selection.facility import anchor_rows, similarities, unit_rows
-from fewframes.selection.peaks import standing_out
+from fewframes.selection.peaks import peak_scores
 from fewframes.selection.ranking import expected_times
 from fewframes.selection.selection import select
 
@@ -200,7 +200,7 @@ def test_query_is_greedy_peaks_coverage_and_redundancy(seed, n, budget):
     signatures = pictures(seed, n, 5)
     relevance = np.random.default_rng(seed).random(n)
     seconds = np.arange(n) * 0.5
-    scaled = standing_out(relevance, seconds=seconds, unit=unit_rows(signatures))
+    scaled = peak_scores(relevance, seconds=seconds, unit=unit_rows(signatures))
     chosen = select(table_of(signatures), budget=budget, policy="query", relevance=relevance)
     cosines = np.clip(signatures @ signatures.T, 0, 1)
     picked = []
@@ -272,6 +272,6 @@ def test_a_file_is_scanned_for_whoever_reads_signals(films):
     by_sharpness = ff.sample(path, budget=3, policy="cdf", relevance="sharpness")
     assert by_sharpness.report["reasons"] == ("relevance",) * 3
     assert ff.sample(path, budget=2, policy="shots").report["reasons"] == ("shot", "shot")
-    asked = ff.sample(path, budget=4, policy="runtime:transformers_qwen3_vl")
-    assert asked.report["asked_frames"] == asked.frame_numbers.tolist()
-    assert asked.report["seconds_away"] == 0.0
+    request = ff.sample(path, budget=4, policy="runtime:transformers_qwen3_vl")
+    assert request.report["asked_frames"] == request.frame_numbers.tolist()
+    assert request.report["seconds_away"] == 0.0

@@ -18,7 +18,7 @@ from fewframes.bindings.nvcodec import capabilities as nvcodec_capabilities
 from fewframes.bindings.nvcodec import decode as nvcodec_decode
 from fewframes.decode.decoder import DecodeReport, decoder
 from fewframes.decode.plan import plan_frames
-from fewframes.kernels.kernel import is_on_gpu
+from fewframes.kernels.memory import is_on_gpu
 
 
 class EngineTests(DecoderTests):
@@ -68,7 +68,7 @@ class EngineTests(DecoderTests):
 class TestStandIn(EngineTests):
     def test_all_of_it_is_the_engines(self, films, decodable):
         report = self.read(films(decodable), frames=np.arange(60)).report
-        assert "passed_on_to_ffmpeg" not in report, report
+        assert "fallbacks_to_ffmpeg" not in report, report
 
 
 @pytest.mark.gpu
@@ -93,7 +93,7 @@ def test_batches_lie_on_the_gpu_and_are_those_in_memory(tmp_path, on_gpu, monkey
     made, report = given_by(timeline, np.arange(12), format, size)
     assert all(is_on_gpu(plane) for batch in made for plane in batch.planes)
     assert np.concatenate([b.frame_numbers for b in made]).tolist() == list(range(12))
-    assert report.passed_on == {}
+    assert report.fallbacks == {}
     runs = plan_frames(timeline, np.arange(12)).runs
     how = {"format": "yuv" if format == "yuv" else "rgb", "size": size, "report": DecodeReport()}
     ours = list(decoder()(timeline, runs, **how))
@@ -119,7 +119,7 @@ def test_a_slice_with_more_pictures_than_a_room_has_comes_in_parts(films, engine
     made, report = given_by(timeline, np.arange(100))
     assert [len(batch) for batch in made] == [7] * 14 + [2]
     assert np.concatenate([b.frame_numbers for b in made]).tolist() == list(range(100))
-    assert (report.runs, report.passed_on) == (1, {})
+    assert (report.runs, report.fallbacks) == (1, {})
     assert len(engines.decoders) == 1
 
 
@@ -131,7 +131,7 @@ def test_little_memory_is_enough(films, engines, monkeypatch, most):
     made, report = given_by(fewframes.probe(films("x265_b")), numbers, decoders=most)
     assert [len(batch) for batch in made] == [1] * 90
     assert np.concatenate([b.frame_numbers for b in made]).tolist() == numbers.tolist()
-    assert report.passed_on == {}
+    assert report.fallbacks == {}
 
 
 def test_a_decoder_that_waits_for_room_ends_when_it_is_left(films, engines, monkeypatch):

@@ -12,8 +12,8 @@ from on_gpu import need_gpu, to_host
 import fewframes
 from fewframes.bindings.ffmpeg import decode as ffmpeg_decode
 from fewframes.bindings.nvcodec import capabilities as nvcodec_capabilities
+from fewframes.bindings.nvcodec import cuda_stream as nvcodec_cuda_stream
 from fewframes.bindings.nvcodec import decode as nvcodec_decode
-from fewframes.bindings.nvcodec import nvcodec_cuda_stream as nvcodec_cuda_stream
 from fewframes.bindings.nvcodec import pool as nvcodec_pool
 from fewframes.decode.plan import plan_frames
 from fewframes.errors import MissingBackendError, UnsupportedStreamError
@@ -27,7 +27,7 @@ def test_a_slice_that_lacks_a_picture_is_ffmpegs_from_there_on(films, engines, r
     engines.gives = lambda frame: frame.pts != 11
     numbers = np.arange(90) if is_wanted else np.setdiff1d(np.arange(90), [11, 41, 71])
     made, report = given_by(timeline, numbers, format="yuv")
-    assert set(report.passed_on) == {nvcodec_pool.MISSING}
+    assert set(report.fallbacks) == {nvcodec_pool.MISSING}
     ours = fewframes.read(timeline, frames=numbers, format="yuv")
     for at, plane in enumerate(ours.planes):
         assert np.array_equal(plane, np.concatenate([batch.planes[at] for batch in made]))
@@ -37,10 +37,10 @@ def test_a_last_picture_that_does_not_come_is_missed_though_nobody_wants_it(film
     timeline = fewframes.probe(films("x264_pyramid"))
     (run,) = plan_frames(timeline, [12]).runs
     last = int(np.argmax(timeline.packet_times[run.feed]))
-    assert run.feed[last] not in run.wanted
+    assert run.feed[last] not in run.requested
     engines.gives = lambda frame: frame.pts != len(run.feed) - 1
     made, report = given_by(timeline, [12])
-    assert report.passed_on == {nvcodec_pool.MISSING: 1}
+    assert report.fallbacks == {nvcodec_pool.MISSING: 1}
     assert [b.frame_numbers.tolist() for b in made] == [[12], []][: len(made)]
 
 
@@ -55,7 +55,7 @@ def test_what_is_compared_leans_on_few_pictures(films, engines, monkeypatch):
     monkeypatch.setattr(ffmpeg_decode, "decode", watched)
     given_by(timeline, np.arange(260))
     (run,) = [one for one in seen if one.feed[0] == 0]
-    assert run.wanted.tolist() == [run.feed[-1]] == [nvcodec_decode.AUDITED_AFTER]
+    assert run.requested.tolist() == [run.feed[-1]] == [nvcodec_decode.AUDITED_AFTER]
     seen.clear()
     given_by(timeline, np.arange(260), is_compared=False)
     assert seen == []
@@ -80,7 +80,7 @@ def test_a_picture_too_many_is_a_fault(films, engines, monkeypatch):
 
     monkeypatch.setattr(fake_nvdec.Decoder, "_stamped", twice)
     made, report = given_by(fewframes.probe(films("x264_pyramid")), np.arange(90), decoders=1)
-    assert report.passed_on == {nvcodec_pool.MISSING: 1}
+    assert report.fallbacks == {nvcodec_pool.MISSING: 1}
     assert np.concatenate([b.frame_numbers for b in made]).tolist() == list(range(90))
 
 
@@ -94,7 +94,7 @@ def test_pictures_that_are_not_ffmpegs_are_seen_in_the_first_slice(films, engine
     monkeypatch.setattr(fake_nvdec.Picture, "__init__", shifted)
     timeline = fewframes.probe(films("x264_pyramid"))
     made, report = given_by(timeline, np.arange(90), format="yuv")
-    assert report.passed_on == {nvcodec_decode.UNLIKE: 3}
+    assert report.fallbacks == {nvcodec_decode.UNLIKE: 3}
     ours = fewframes.read(timeline, frames=np.arange(90), format="yuv")
     assert np.array_equal(ours.planes[2], np.concatenate([batch.planes[2] for batch in made]))
 
@@ -111,7 +111,7 @@ def test_a_decoder_that_refuses_packets_is_not_used_again(films, engines, monkey
 
     monkeypatch.setattr(fake_nvdec.Decoder, "Decode", failing)
     made, report = given_by(fewframes.probe(films("x264_pyramid")), np.arange(90), decoders=1)
-    assert report.passed_on == {nvcodec_pool.REFUSED: 1}
+    assert report.fallbacks == {nvcodec_pool.REFUSED: 1}
     assert np.concatenate([b.frame_numbers for b in made]).tolist() == list(range(90))
 
 
@@ -121,7 +121,7 @@ def test_a_decoder_that_cannot_be_made_is_no_hang(films, engines, monkeypatch):
 
     engines.CreateDecoder = refused
     made, report = given_by(fewframes.probe(films("x264_pyramid")), [3])
-    assert report.passed_on == {nvcodec_pool.REFUSED: 1}
+    assert report.fallbacks == {nvcodec_pool.REFUSED: 1}
     assert [b.frame_numbers.tolist() for b in made] == [[3]]
 
 
@@ -135,14 +135,14 @@ def test_pictures_of_another_form_are_ffmpegs(films, engines, monkeypatch):
 
     monkeypatch.setattr(fake_nvdec.Picture, "__init__", other)
     _, report = given_by(fewframes.probe(films("x264_pyramid")), [3])
-    assert report.passed_on == {nvcodec_pool.MISSHAPED: 1}
+    assert report.fallbacks == {nvcodec_pool.MISSHAPED: 1}
 
 
 @pytest.mark.usefixtures("engines")
 def test_a_film_that_is_damaged_is_ffmpegs(films):
     timeline = replace(fewframes.probe(films("x264_pyramid")), damage=("some of it",))
     made, report = given_by(timeline, [3, 70])
-    assert report.passed_on == {nvcodec_decode.DAMAGED: 2}
+    assert report.fallbacks == {nvcodec_decode.DAMAGED: 2}
     assert [b.frame_numbers.tolist() for b in made] == [[3], [70]]
 
 
@@ -184,7 +184,7 @@ def test_what_is_missing_is_said_with_its_cure(films, monkeypatch):
     seen = {"gpu": "there is no NVIDIA GPU", "package": None, "there": (), "version": "2.2.4"}
     nvc = fake_nvdec.stand_in()
     monkeypatch.setattr(
-        nvcodec_capabilities.dali_machine, "gpu_facts", lambda: ((9, 0), seen["gpu"])
+        nvcodec_capabilities.dali_capabilities, "gpu_facts", lambda: ((9, 0), seen["gpu"])
     )
     monkeypatch.setattr(nvcodec_capabilities, "find_spec", lambda name: seen["package"])
     monkeypatch.setattr(nvcodec_capabilities, "_is_there", lambda name: name in seen["there"])
@@ -222,9 +222,9 @@ def test_a_stream_of_ones_own_copies_in_order():
     need_gpu()
     stream, there = (
         nvcodec_cuda_stream.Stream(),
-        gpu.there(np.arange(12, dtype=np.uint8).reshape(3, 4)),
+        gpu.to_device(np.arange(12, dtype=np.uint8).reshape(3, 4)),
     )
-    room = gpu.there(np.zeros((2, 3, 4), np.uint8))
+    room = gpu.to_device(np.zeros((2, 3, 4), np.uint8))
     stream.copy(int(there.__cuda_array_interface__["data"][0]), room, 1)
     stream.finish()
     assert np.array_equal(to_host(room), [np.zeros((3, 4)), np.arange(12).reshape(3, 4)])

@@ -32,7 +32,7 @@ def check_all_is_ffmpegs(timeline, reason):
     """Nothing comes of the engines, everything is there, and the report says why."""
     numbers = np.arange(len(timeline))
     made, report = given_by(timeline, numbers)
-    assert set(report.passed_on) == {reason}
+    assert set(report.fallbacks) == {reason}
     assert np.concatenate([b.frame_numbers for b in made]).tolist() == numbers.tolist()
 
 
@@ -57,7 +57,7 @@ def test_what_is_cut_off_behind_the_picture_is_cut_by_the_engine_too(tmp_path, p
     write_film(tmp_path / "film.mp4", film)
     timeline = fewframes.probe(tmp_path / "film.mp4", cache=False)
     made, report = given_by(timeline, np.arange(12), format="yuv")
-    assert report.passed_on == {}
+    assert report.fallbacks == {}
     ours = fewframes.read(timeline, frames=np.arange(12), format="yuv")
     assert np.array_equal(ours.planes[1], np.concatenate([b.planes[1] for b in made]))
 
@@ -67,9 +67,9 @@ def test_what_is_cut_off_behind_the_picture_is_cut_by_the_engine_too(tmp_path, p
 def test_slices_of_another_size_are_ffmpegs(tmp_path, name):
     timeline = fewframes.probe(write(tmp_path / "film.mkv", name, [(144, 256), (192, 160)]))
     made, report = given_by(timeline, np.arange(len(timeline)))
-    assert set(report.passed_on) == {RESIZED}
+    assert set(report.fallbacks) == {RESIZED}
     assert len(np.concatenate([b.frame_numbers for b in made])) == len(timeline)
-    assert report.runs > sum(report.passed_on.values()), "the first size is the engines'"
+    assert report.runs > sum(report.fallbacks.values()), "the first size is the engines'"
 
 
 @pytest.mark.usefixtures("engines")
@@ -125,7 +125,7 @@ def test_each_kind_of_start_is_compared_with_ffmpegs(films, engines):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fake_nvdec.Decoder, "_stamped", wrong_where_no_idr_begins)
         made, report = given_by(timeline, np.arange(90), format="yuv")
-    assert set(report.passed_on) == {"pictures that are not those of FFmpeg"}
+    assert set(report.fallbacks) == {"pictures that are not those of FFmpeg"}
     ours = fewframes.read(timeline, frames=np.arange(90), format="yuv")
     assert np.array_equal(ours.planes[0], np.concatenate([b.planes[0] for b in made]))
 

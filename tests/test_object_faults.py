@@ -10,7 +10,7 @@ from fewframes.errors import (
     CorruptStoreError,
     UnreachableStoreError,
 )
-from fewframes.store.object_store import store_at
+from fewframes.store.object_store import resolve_store
 from fewframes.store.recipes import Recipe
 from fewframes.store.removal import remove_videos
 
@@ -39,7 +39,7 @@ def test_a_server_that_is_away_is_named_and_a_later_run_goes_on(films, server, b
     report = ff.index([first, second], bucket, size=64, workers=1)
     assert sorted(outcome.status for outcome in report.outcomes) == ["done", "ok"]
     assert len(video.read(rows=[0])) == 1
-    assert [v.differences for v in verify_store(store_at(bucket))] == [(), ()]
+    assert [v.differences for v in verify_store(resolve_store(bucket))] == [(), ()]
 
 
 def test_a_server_that_goes_away_while_a_film_is_put_fails_that_film(bucket, films):
@@ -50,14 +50,14 @@ def test_a_server_that_goes_away_while_a_film_is_put_fails_that_film(bucket, fil
             self.objects.put(key, data)
 
     with pytest.raises(UnreachableStoreError):
-        put(Leaving(store_at(bucket)), "film")
+        put(Leaving(resolve_store(bucket)), "film")
     assert not is_whole(bucket)
-    put(store_at(bucket), "film")
+    put(resolve_store(bucket), "film")
     assert is_whole(bucket)
 
 
 def test_damage_is_an_error_that_names_it(bucket):
-    objects = store_at(bucket)
+    objects = resolve_store(bucket)
     put(objects, "film")
     shard = f"{attempt_of(objects)}/frames/c/0/0/0/0"
     data = objects.get(shard)
@@ -87,7 +87,7 @@ def test_damage_is_an_error_that_names_it(bucket):
 
 
 def test_a_damaged_record_is_seen_and_can_be_removed(bucket):
-    objects = store_at(bucket)
+    objects = resolve_store(bucket)
     put(objects, "film")
     record = f"videos/film/{KEY}/commit.json"
     objects.put(record, objects.get(record).replace(b'"rows": 20', b'"rows": 21'))
@@ -102,7 +102,7 @@ def test_a_damaged_record_is_seen_and_can_be_removed(bucket):
 
 
 def test_another_version_of_the_film_takes_the_place_of_the_old_one(bucket):
-    objects = store_at(bucket)
+    objects = resolve_store(bucket)
     put(objects, "film", digest="old")
     put(objects, "film", recipe=Recipe(fps=5.0, size="64"))
     old = ff.open(bucket)["film"]

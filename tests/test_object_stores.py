@@ -21,7 +21,7 @@ from fewframes.errors import (
 from fewframes.store import object_writer
 from fewframes.store.dataset_export import export_videos
 from fewframes.store.layout import create_store
-from fewframes.store.object_store import store_at
+from fewframes.store.object_store import resolve_store
 from fewframes.store.removal import remove_videos
 from fewframes.store.shard_reader import WASTE
 from fewframes.store.store import open_store
@@ -39,16 +39,16 @@ def test_a_film_indexed_by_url_reads_as_from_disk(films, bucket, tmp_path, codec
         np.testing.assert_array_equal(getattr(there.table, name), getattr(here.table, name))
     for name, values in here.table.signals.items():
         np.testing.assert_array_equal(there.table.signals[name], values)
-    asked = np.random.default_rng(1).integers(0, len(here.slots), 40)
+    request = np.random.default_rng(1).integers(0, len(here.slots), 40)
     for workers in (None, 1):
         for size in (None, 32):
-            wish = {"rows": asked, "size": size, "workers": workers}
+            wish = {"rows": request, "size": size, "workers": workers}
             np.testing.assert_array_equal(there.read(**wish).frames, here.read(**wish).frames)
-    assert there.encoded(asked) == here.encoded(asked)
+    assert there.encoded(request) == here.encoded(request)
     np.testing.assert_array_equal(there.sample(budget=7).frames, here.sample(budget=7).frames)
     sent = pickle.loads(pickle.dumps(there))
     np.testing.assert_array_equal(sent.read(rows=[3]).frames, here.read(rows=[3]).frames)
-    assert [v.differences for v in verify_store(store_at(bucket), [film])] == [()]
+    assert [v.differences for v in verify_store(resolve_store(bucket), [film])] == [()]
     again = ff.index(film, bucket, **options)
     assert [outcome.status for outcome in again.outcomes] == ["done"]
     assert list(ff.open(bucket).lines()) == [
@@ -72,7 +72,7 @@ def test_commands_take_a_url(films, bucket, tmp_path):
     run("export", bucket, "x264_uneven", "--to", str(tmp_path / "out"), "--format", "jpeg")
     run("rm", bucket, "x264_uneven")
     assert run("ls", bucket) == ""
-    assert keys(store_at(bucket)) == ["fewframes-store.json"]
+    assert keys(resolve_store(bucket)) == ["fewframes-store.json"]
 
 
 @pytest.mark.parametrize("words", [["compact"], ["embed", "--model", "m"], ["verify", "--repair"]])
@@ -83,7 +83,7 @@ def test_commands_for_stores_on_disk_say_so(words):
 
 
 def test_embedding_by_url_is_refused(bucket):
-    put(store_at(bucket), "film")
+    put(resolve_store(bucket), "film")
     video = ff.open(bucket)["film"]
     for call in (lambda: video.embeddings, lambda: video.vectors("any")):
         with pytest.raises(ValueError, match="'film' lies in an object store, and this needs a st"):
@@ -91,7 +91,7 @@ def test_embedding_by_url_is_refused(bucket):
 
 
 def test_a_store_that_was_copied_up_is_read(bucket, tmp_path):
-    disk, objects = tmp_path / "disk", store_at(bucket)
+    disk, objects = tmp_path / "disk", resolve_store(bucket)
     put(disk, "film")
     for file in disk.rglob("*"):
         if file.is_file():
@@ -102,7 +102,7 @@ def test_a_store_that_was_copied_up_is_read(bucket, tmp_path):
 
 
 def test_reading_asks_for_what_it_needs(bucket):
-    put(store_at(bucket), "film", frames=900)  # 450 rows, 300 pictures, two shards
+    put(resolve_store(bucket), "film", frames=900)  # 450 rows, 300 pictures, two shards
 
     class Counted(Wrapped):
         tails, spans = 0, []
@@ -115,7 +115,7 @@ def test_reading_asks_for_what_it_needs(bucket):
             self.spans += spans
             return self.objects.ranges(key, spans)
 
-    counted = Counted(store_at(bucket))
+    counted = Counted(resolve_store(bucket))
     video = open_store(counted)["film"]
     few = np.random.default_rng(2).integers(0, 450, 24)
     pixels = video.read(rows=few).frames
@@ -133,7 +133,7 @@ def test_reading_asks_for_what_it_needs(bucket):
 
 
 def test_an_export_reads_by_url(bucket, tmp_path):
-    put(store_at(bucket), "film")
+    put(resolve_store(bucket), "film")
     export_videos([ff.open(bucket)["film"]], tmp_path / "out", form="jpeg")
     assert len(list((tmp_path / "out/film").glob("*.jpg"))) == 14
 
@@ -141,9 +141,9 @@ def test_an_export_reads_by_url(bucket, tmp_path):
 def test_what_is_no_store_is_refused(bucket):
     with pytest.raises(FileNotFoundError, match=r"corpus' is not a store \(it has no fewframes-st"):
         ff.open(bucket)
-    store_at(bucket).put("holiday.mp4", b"")
+    resolve_store(bucket).put("holiday.mp4", b"")
     with pytest.raises(ValueError, match=r"is no store and holds other objects \('holiday.mp4'\)"):
-        put(store_at(bucket), "film")
+        put(resolve_store(bucket), "film")
     with pytest.raises(UnreachableStoreError, match="names a bucket that does not exist; make it"):
         ff.open("s3://nowhere-to-be-found/corpus")
     with pytest.raises(ValueError, match="'nope://a/b' is no URL of an object store"):
@@ -152,7 +152,7 @@ def test_what_is_no_store_is_refused(bucket):
         ff.open("file:///tmp/corpus")
     with pytest.raises(ValueError, match="was a URL before it was made a Path; pass it as text"):
         ff.open(Path("s3://bucket/corpus"))
-    object_writer.prepare(store_at(f"{bucket}/new"))
+    object_writer.ensure_store(resolve_store(f"{bucket}/new"))
     with pytest.raises(KeyError, match="no video 'x' in 's3://"):
         ff.open(f"{bucket}/new")["x"]
 

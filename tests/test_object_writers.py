@@ -16,7 +16,7 @@ from fewframes.errors import (
     FewframesError,
 )
 from fewframes.store import object_writer
-from fewframes.store.object_store import Objects, store_at
+from fewframes.store.object_store import ObjectStore, resolve_store
 from fewframes.store.removal import remove_videos
 
 pytest.importorskip("obstore", reason="obstore is not installed; pip install 'fewframes[s3]'")
@@ -26,7 +26,7 @@ def test_large_files_are_put_in_blocks_each_a_sign_of_life(bucket, monkeypatch):
     monkeypatch.setattr(object_writer, "WHOLE_BYTES", 1000)
     monkeypatch.setattr(object_writer, "BLOCK_BYTES", 100)
     signs = []
-    put(store_at(bucket), "film", tell=lambda: signs.append(1))
+    put(resolve_store(bucket), "film", report_progress=lambda: signs.append(1))
     sizes = [size for size, _ in ff.open(bucket)["film"].commit.files.values()]
     assert len(signs) == 6 + sum(-(-size // 100) for size in sizes if size > 1000)
     assert is_whole(bucket)
@@ -41,7 +41,7 @@ def test_nothing_is_seen_before_the_record_is_put(bucket):
                 seen.append((list(ff.open(bucket)), len(keys(self.objects))))
             return self.objects.create(key, data)
 
-    put(Watched(store_at(bucket)), "film")
+    put(Watched(resolve_store(bucket)), "film")
     assert seen == [([], 8)]  # the mark, six files and the announcement
     assert is_whole(bucket)
 
@@ -53,7 +53,7 @@ class Killed(BaseException):
 class Dying(Wrapped):
     """Makes so many requests that change something; the next is not made, or its answer lost."""
 
-    def __init__(self, objects: Objects, left: int, *, is_made: bool) -> None:
+    def __init__(self, objects: ObjectStore, left: int, *, is_made: bool) -> None:
         super().__init__(objects)
         self.left, self.is_made = left, is_made
 
@@ -79,41 +79,41 @@ class Dying(Wrapped):
 @pytest.mark.parametrize("is_made", [False, True], ids=["before", "after"])
 def test_a_writer_may_die_at_any_request(bucket, is_made, monkeypatch):
     for requests in range(100):
-        dying = Dying(store_at(bucket), requests, is_made=is_made)
+        dying = Dying(resolve_store(bucket), requests, is_made=is_made)
         try:
             put(dying, "film")
         except Killed:
             if "fewframes-store.json" in keys(dying.objects):
                 is_whole(bucket)
-            put(store_at(bucket), "film")
+            put(resolve_store(bucket), "film")
         else:
             break
         assert is_whole(bucket)
         monkeypatch.setattr(object_writer, "OLD_SECONDS", -1.0)  # a day later
-        object_writer.sweep_remote(store_at(bucket))
+        object_writer.sweep_remote(resolve_store(bucket))
         monkeypatch.undo()
         assert is_whole(bucket)
-        assert len(keys(store_at(bucket))) == 8
-        remove_videos(store_at(bucket), ["film"])
-        assert keys(store_at(bucket)) == ["fewframes-store.json"]
+        assert len(keys(resolve_store(bucket))) == 8
+        remove_videos(resolve_store(bucket), ["film"])
+        assert keys(resolve_store(bucket)) == ["fewframes-store.json"]
     assert requests == 9, "the announcement, six files, the record; and the announcement goes"
 
 
 def test_a_writer_killed_before_its_commit_leaves_nothing_visible(bucket, monkeypatch):
     code = (
         "import os, signal, sys; sys.path.insert(0, sys.argv[2])\n"
-        "from stored import put; from fewframes.store.object_store import store_at\n"
-        "from fewframes.bindings.obstore import Bucket\n"
-        "real = Bucket.create\n"
+        "from stored import put; from fewframes.store.object_store import resolve_store\n"
+        "from fewframes.bindings.obstore import ObstoreBackend\n"
+        "real = ObstoreBackend.create\n"
         "def create(self, key, data):\n"
         "    if key.endswith('commit.json'): os.kill(os.getpid(), signal.SIGKILL)\n"
         "    return real(self, key, data)\n"
-        "Bucket.create = create\n"
-        "put(store_at(sys.argv[1]), 'film')\n"
+        "ObstoreBackend.create = create\n"
+        "put(resolve_store(sys.argv[1]), 'film')\n"
     )
     arguments = [sys.executable, "-c", code, bucket, str(Path(__file__).parent)]
     assert subprocess.run(arguments).returncode == -signal.SIGKILL
-    objects = store_at(bucket)
+    objects = resolve_store(bucket)
     assert len(keys(objects)) == 8
     assert not is_whole(bucket)
     put(objects, "film")
@@ -127,7 +127,7 @@ def test_a_writer_killed_before_its_commit_leaves_nothing_visible(bucket, monkey
 
 
 def test_an_object_is_created_once(bucket):
-    objects = store_at(bucket)
+    objects = resolve_store(bucket)
     assert objects.create("a", b"1")
     assert not objects.create("a", b"2")
     assert objects.get("a") == b"1"
@@ -140,7 +140,7 @@ def test_a_server_that_overwrites_is_refused(bucket):
             return True
 
     with pytest.raises(ValueError, match="overwrites what is there in spite of 'If-None-Match"):
-        put(Careless(store_at(bucket)), "film")
+        put(Careless(resolve_store(bucket)), "film")
 
 
 def test_of_two_writers_at_once_one_wins_and_both_go_on(bucket):
@@ -154,11 +154,11 @@ def test_of_two_writers_at_once_one_wins_and_both_go_on(bucket):
 
     def write():
         try:
-            put(Meeting(store_at(bucket)), "film")
+            put(Meeting(resolve_store(bucket)), "film")
         except BaseException as error:
             failed.append(error)
 
-    object_writer.prepare(store_at(bucket))
+    object_writer.ensure_store(resolve_store(bucket))
     writers = [threading.Thread(target=write) for _ in range(2)]
     for writer in writers:
         writer.start()
@@ -166,7 +166,7 @@ def test_of_two_writers_at_once_one_wins_and_both_go_on(bucket):
         writer.join()
     assert failed == []
     assert is_whole(bucket)
-    assert len(keys(store_at(bucket))) == 8, "what the loser has put is gone"
+    assert len(keys(resolve_store(bucket))) == 8, "what the loser has put is gone"
 
 
 def test_a_writer_that_comes_late_leaves_the_first_one_s_record(bucket):
@@ -179,19 +179,19 @@ def test_a_writer_that_comes_late_leaves_the_first_one_s_record(bucket):
                 records.append(self.objects.get(key))
             return self.objects.create(key, data)
 
-    put(Late(store_at(bucket)), "film")
-    assert store_at(bucket).get(f"videos/film/{KEY}/commit.json") == records[0]
+    put(Late(resolve_store(bucket)), "film")
+    assert resolve_store(bucket).get(f"videos/film/{KEY}/commit.json") == records[0]
     assert is_whole(bucket)
-    assert len(keys(store_at(bucket))) == 8, "what the loser has put is gone"
+    assert len(keys(resolve_store(bucket))) == 8, "what the loser has put is gone"
 
 
 def test_a_fork_is_told_to_be_spawned(bucket):
     """It would wait for ever: obstore's threads stay with the parent."""
     code = (
-        "import os, sys; from fewframes.store.object_store import store_at\n"
-        "store_at(sys.argv[1]).put('a', b'')\n"
+        "import os, sys; from fewframes.store.object_store import resolve_store\n"
+        "resolve_store(sys.argv[1]).put('a', b'')\n"
         "if os.fork() == 0:\n"
-        "    try: store_at(sys.argv[1]).get('a')\n"
+        "    try: resolve_store(sys.argv[1]).get('a')\n"
         "    except OSError as error: print(error, flush=True)\n"
         "    os._exit(0)\n"
         "os.wait()\n"
@@ -207,20 +207,20 @@ def test_a_writer_whose_answer_was_lost_knows_its_own_record(bucket):
             self.objects.create(key, data)
             return False
 
-    put(Deaf(store_at(bucket)), "film")
+    put(Deaf(resolve_store(bucket)), "film")
     assert is_whole(bucket)
-    assert len(keys(store_at(bucket))) == 8
+    assert len(keys(resolve_store(bucket))) == 8
 
 
 def test_a_writer_that_was_asleep_gives_up(bucket, monkeypatch):
     monkeypatch.setattr(object_writer, "ASLEEP_SECONDS", -1.0)
     with pytest.raises(FewframesError, match="'film' was not put for hours; index it again"):
-        put(store_at(bucket), "film")
+        put(resolve_store(bucket), "film")
     assert not is_whole(bucket)
 
 
 def test_a_wrong_clock_sweeps_nobody_s_work(bucket):
-    objects, seen = store_at(bucket), []
+    objects, seen = resolve_store(bucket), []
 
     class Ahead(Wrapped):
         def listed(self, prefix):

@@ -17,7 +17,7 @@ from fewframes.bindings.dali import decode as dali_decode
 from fewframes.bindings.dali import post_process as dali_post_process
 from fewframes.bindings.dali import video as dali_video
 from fewframes.bindings.ffmpeg import slice_streams as ffmpeg_slice_streams
-from fewframes.decode.backend_choice import Asked
+from fewframes.decode.backend_choice import DecoderRequest
 from fewframes.decode.decoder import DecodeReport, decoder
 from fewframes.decode.plan import plan_frames
 from fewframes.features.scan import scan
@@ -27,7 +27,7 @@ from fewframes.store.recipes import Recipe
 from fewframes.store.store import create_store, open_store
 
 pytestmark = pytest.mark.gpu
-GPU, CPU = Asked("dali", "cuda"), Asked("dali", "cpu")
+GPU, CPU = DecoderRequest("dali", "cuda"), DecoderRequest("dali", "cpu")
 SMALL = replace(
     RECIPES["x264_pyramid"], frames=12, size=(16, 32), options={"g": "6", "bf": "2"}, fps=10
 )
@@ -81,20 +81,20 @@ def traffic(monkeypatch):
     return seen
 
 
-def index_by(asked, film, folder, **how):
-    store = folder / f"{asked.device}.zarr"
+def index_by(request, film, folder, **how):
+    store = folder / f"{request.device}.zarr"
     create_store(store)
     recipe = Recipe(**{"fps": None, "size": "16", "dedup": 0.012, **how})
-    outcome = index_film(film, store, video_id="film", recipe=recipe, asked=asked)
+    outcome = index_film(film, store, video_id="film", recipe=recipe, request=request)
     assert outcome.status == "ok", outcome
     return open_store(store)["film"]
 
 
 @pytest.mark.parametrize("codec", ["jpeg", "raw"])
 def test_an_index_made_on_a_gpu_is_that_made_in_memory_bit_for_bit(film, tmp_path, codec):
-    ours, theirs = (index_by(asked, film, tmp_path, codec=codec) for asked in (CPU, GPU))
+    ours, theirs = (index_by(request, film, tmp_path, codec=codec) for request in (CPU, GPU))
     assert theirs.facts["decoding"]["decoder"] == "dali 2.4 on cuda"
-    assert "passed_on_to_ffmpeg" not in theirs.facts["decoding"]
+    assert "fallbacks_to_ffmpeg" not in theirs.facts["decoding"]
     for name, column in ours.table.signals.items():
         np.testing.assert_array_equal(theirs.table.signals[name], column, err_msg=name)
     np.testing.assert_array_equal(theirs.table.signatures, ours.table.signatures)
@@ -122,14 +122,14 @@ def test_of_pictures_on_a_gpu_what_is_stored_comes_to_memory_once(tmp_path, traf
 def test_a_scan_on_a_gpu_brings_grids_to_memory_and_takes_few_launches(film, traffic):
     """Slices of six pictures: five launches each, and two for the picture that is audited."""
     timeline = fewframes.probe(film)
-    rows, _ = scan(timeline, np.arange(12), size=(8, 16), dedup=0.0, asked=GPU)
+    rows, _ = scan(timeline, np.arange(12), size=(8, 16), dedup=0.0, request=GPU)
     assert rows.kept == 12
     of_a_slice = ["_one_place", "_one_pixel", "_four_pixels", "_one_column", "_one_tile"]
     audit = ["_one_pixel", "_four_pixels"]
     assert traffic["launches"] == [of_a_slice[0], *audit, *of_a_slice[1:], *of_a_slice]
-    witness, tells, grids = 8, 6 * 3 * 8, 6 * 4 * 4 * 8 * 4
+    witness, scalars, grids = 8, 6 * 3 * 8, 6 * 4 * 4 * 8 * 4
     audited = [8 * 16, 4 * 8, 4 * 8]
-    assert traffic["bytes"] == [witness, *audited, tells, grids, witness, tells, grids]
+    assert traffic["bytes"] == [witness, *audited, scalars, grids, witness, scalars, grids]
 
 
 def test_a_slice_that_goes_to_ffmpeg_joins_those_on_the_gpu(film, monkeypatch):
@@ -144,11 +144,11 @@ def test_a_slice_that_goes_to_ffmpeg_joins_those_on_the_gpu(film, monkeypatch):
     monkeypatch.setattr(
         ffmpeg_slice_streams, "stream_of", lambda *what: written.append(what[1]) or stream_of(*what)
     )
-    how = {"size": (8, 16), "dedup": 0.0, "asked": GPU}
+    how = {"size": (8, 16), "dedup": 0.0, "request": GPU}
     ours = scan(timeline, np.arange(12), **how)[0].table(timeline)[0]
     (_, second), _ = written, monkeypatch.setattr(dali_video, "VideoPipeline", Refuses)
     rows, report = scan(timeline, np.arange(12), **how)
-    assert report.provenance()["passed_on_to_ffmpeg"] == f"{dali_video.REFUSED} (1)"
+    assert report.provenance()["fallbacks_to_ffmpeg"] == f"{dali_video.REFUSED} (1)"
     theirs = rows.table(timeline)[0]
     assert theirs.frame_numbers.tolist() == list(range(12))
     for name in ("brightness", "sharpness"):
@@ -185,7 +185,7 @@ def test_frames_read_through_a_gpu_are_those_read_in_memory(tmp_path, rotation):
             fewframes.read(timeline, frames=[11, 2, 11], size=size, backend="dali", device=device)
             for device in ("cpu", "cuda")
         )
-        assert "passed_on_to_ffmpeg" not in theirs.report
+        assert "fallbacks_to_ffmpeg" not in theirs.report
         assert np.array_equal(ours.frames, theirs.frames)
         assert type(theirs.frames) is np.ndarray
         assert theirs.seconds.tolist() == [1.1, 0.2, 1.1]

@@ -54,7 +54,11 @@ def indexed_once(film, store, decodes):
 
 def assert_promises(said):
     assert said["broken"] == []
-    assert len(said["policies"]) == sum(not rule.is_runtime for rule in POLICIES.values()) >= 10
+    assert (
+        len(said["policies"])
+        == sum(not rule.is_upstream_sampler for rule in POLICIES.values())
+        >= 10
+    )
     for row in said["policies"].values():
         counts = [cell["frames"] for cell in row["budgets"].values()]
         assert counts == [min(budget, row["available"]) for budget in bench.BUDGETS]
@@ -93,12 +97,12 @@ def test_a_broken_promise_is_named(tmp_path):
         bench.select(video.table, budget=8, policy=policy, span=wishes["span"])
         for policy in ("uniform", "segment_mid")
     )
-    asked = {"budget": 8, "wishes": wishes}
-    assert bench.broken_promises(chosen, chosen, available, **asked) == []
-    assert bench.broken_promises(chosen, other, available, **asked) == ["deterministic"]
-    late = {"budget": 8, "wishes": wishes | {"span": (1.0, 1.9)}}
+    request = {"budget": 8, "options": wishes}
+    assert bench.broken_promises(chosen, chosen, available, **request) == []
+    assert bench.broken_promises(chosen, other, available, **request) == ["deterministic"]
+    late = {"budget": 8, "options": wishes | {"span": (1.0, 1.9)}}
     assert "in span" in bench.broken_promises(chosen, chosen, available, **late)
-    more = bench.broken_promises(chosen, chosen, available, budget=9, wishes=wishes)
+    more = bench.broken_promises(chosen, chosen, available, budget=9, options=wishes)
     assert more == ["exactly min(K, available)"]
     far = np.append(available, 100.0)
-    assert bench.broken_promises(chosen, chosen, far, **asked) == ["coverage"]
+    assert bench.broken_promises(chosen, chosen, far, **request) == ["coverage"]

@@ -38,8 +38,8 @@ def test_the_log_has_each_step_once_and_in_order(store, tmp_path, videos):
         gate.wait()
         for look in range(LOOKS):
             video, start = f"case_{(thread + look) % videos}", (thread * LOOKS + look) % 12
-            asked = {"video": video, "start": start, "end": start + 2, "k": 2}
-            given.append((video, tuple(frames_in(looks.call("look", asked)))))
+            request = {"video": video, "start": start, "end": start + 2, "k": 2}
+            given.append((video, tuple(frames_in(looks.call("look", request)))))
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(THREADS)]
     for thread in threads:

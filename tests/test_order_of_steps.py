@@ -9,11 +9,11 @@ from stored import put
 
 import fewframes as ff
 from fewframes.store.journal import NOTES
-from fewframes.store.layout import MARK, create_store
-from fewframes.store.object_store import store_at
-from fewframes.store.object_writer import prepare, remove_remote
+from fewframes.store.layout import MARKER, create_store
+from fewframes.store.object_store import resolve_store
+from fewframes.store.object_writer import ensure_store, remove_remote
 from fewframes.store.removal import remove_videos
-from fewframes.store.staging import Attempt
+from fewframes.store.staging import Staging
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_the_mark_of_a_store_is_on_the_disk_before_and_after_it_is_named(tmp_pat
     create_store(store)
     (at,) = (i for i, step in enumerate(steps) if isinstance(step, tuple))
     draft, mark = steps[at]
-    assert mark == store / MARK
+    assert mark == store / MARKER
     assert steps[:at] == [draft]
     assert steps[at + 1 :] == [store, tmp_path]
 
@@ -81,7 +81,7 @@ class Ordered(Wrapped):
 
 
 def test_removal_by_url_announces_then_takes_the_record_then_the_files(bucket):
-    objects = store_at(bucket)
+    objects = resolve_store(bucket)
     put(objects, "film")
     ordered = Ordered(objects)
     remove_remote(ordered, ["film"])
@@ -102,14 +102,14 @@ def test_a_run_sweeps_parts_that_nobody_has_come_back_for(tmp_path):
         folder.mkdir(parents=True)
         (folder / "0000-00.arrow").touch()
     os.utime(old, (1, 1))
-    prepare(tmp_path / "s")
+    ensure_store(tmp_path / "s")
     assert (old.exists(), new.exists()) == (False, True)
 
 
 def test_an_attempt_that_is_published_is_flushed_before_its_rename(tmp_path, steps):
     create_store(tmp_path / "s")
     steps.clear()
-    with Attempt(tmp_path / "s") as attempt:
+    with Staging(tmp_path / "s") as attempt:
         (attempt.folder / "file").write_bytes(b"x")
         assert attempt.publish(tmp_path / "s/videos/film/key")
     videos = tmp_path / "s/videos"

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fewframes.features.table import FrameTable
-from fewframes.selection.peaks import HALF_WIDTHS, loudest, standing_out, to_higher, view_numbers
+from fewframes.selection.peaks import HALF_WIDTHS, loudest, peak_scores, to_higher, view_numbers
 from fewframes.selection.selection import select
 
 quick = settings(max_examples=60, derandomize=True, deadline=None)
@@ -57,12 +57,12 @@ def test_a_view_ends_where_the_picture_changes():
 @pytest.mark.parametrize("scores", [np.zeros(5), np.full(5, 0.7), np.zeros(0)])
 def test_flat_scores_stand_out_nowhere(scores):
     unit = np.ones((len(scores), 2), np.float32)
-    out = standing_out(scores, seconds=np.arange(len(scores)) * 1.0, unit=unit)
+    out = peak_scores(scores, seconds=np.arange(len(scores)) * 1.0, unit=unit)
     assert not out.any()
 
 
 def test_frames_at_one_time_are_no_trouble():
-    out = standing_out(np.array([0.0, 1.0]), seconds=np.zeros(2), unit=np.ones((2, 1), np.float32))
+    out = peak_scores(np.array([0.0, 1.0]), seconds=np.zeros(2), unit=np.ones((2, 1), np.float32))
     assert out.tolist() == [0.0, 1.0]
 
 

@@ -44,7 +44,7 @@ class Wrong:
     is_sought: bool = False
 
     def decode(self, timeline, runs, **how):
-        self.is_sought = len(runs) == 1 and len(runs[0].wanted) == 1 and runs[0].feed[0] > 0
+        self.is_sought = len(runs) == 1 and len(runs[0].requested) == 1 and runs[0].feed[0] > 0
         yield from verifying_decoder(timeline, runs, **how)
 
     def hashes(self, picture, scaler):

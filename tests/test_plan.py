@@ -11,7 +11,7 @@ from fewframes.decode.plan import plan_frames, start_packets
 from fewframes.media.timeline import NO_PTS, Packets, Timeline, example_timeline
 
 
-def timeline_of(pts, can_start, is_droppable, is_frame) -> Timeline:
+def timeline_of(pts, is_random_access, is_droppable, is_frame) -> Timeline:
     """A timeline with these packets, in decode order."""
     count = len(pts)
     packets = Packets(
@@ -19,7 +19,7 @@ def timeline_of(pts, can_start, is_droppable, is_frame) -> Timeline:
         dts=np.arange(count),
         size_bytes=np.ones(count, np.int64),
         position=np.arange(count),
-        can_start=np.array(can_start, bool),
+        is_random_access=np.array(is_random_access, bool),
         is_droppable=np.array(is_droppable, bool),
         is_frame=np.array(is_frame, bool),
         is_corrupt=np.zeros(count, bool),
@@ -34,20 +34,20 @@ def timeline_of(pts, can_start, is_droppable, is_frame) -> Timeline:
 @st.composite
 def timelines(draw):
     """GOPs of any size, with leading pictures, B-frames in any order, hidden packets."""
-    pts, can_start, is_droppable, is_frame = [], [], [], []
+    pts, is_random_access, is_droppable, is_frame = [], [], [], []
     for _ in range(draw(st.integers(1, 8))):
         length = draw(st.integers(1, 12))
         order = draw(st.permutations(range(length)))  # a first packet shown late: an open GOP
         pts += [len(pts) + place for place in order]
-        can_start += [True] + [False] * (length - 1)
+        is_random_access += [True] + [False] * (length - 1)
         each = {"min_size": length, "max_size": length}
         drops = draw(st.lists(st.booleans(), **each))
         is_droppable += [False, *drops[1:]]
         is_frame += draw(st.lists(st.sampled_from([True] * 4 + [False]), **each))
     if draw(st.booleans()):
-        can_start[0] = False  # a stream that begins in the middle of a GOP
+        is_random_access[0] = False  # a stream that begins in the middle of a GOP
     is_frame[draw(st.integers(0, len(pts) - 1))] = True
-    return timeline_of(pts, can_start, is_droppable, is_frame)
+    return timeline_of(pts, is_random_access, is_droppable, is_frame)
 
 
 @st.composite
@@ -63,7 +63,7 @@ def true_start(timeline, row):
     starts = [
         start
         for start in range(row + 1)
-        if packets.can_start[start] and packets.pts[start] <= packets.pts[row]
+        if packets.is_random_access[start] and packets.pts[start] <= packets.pts[row]
     ]
     return starts[-1] if starts else 0
 
@@ -73,10 +73,10 @@ def test_every_wanted_packet_is_fed_and_marked_as_wanted_once(wish):
     timeline, numbers = wish
     plan = plan_frames(timeline, numbers)
     assert plan.frame_numbers.tolist() == sorted(set(numbers))
-    wanted = [row for run in plan.runs for row in run.wanted]
-    assert sorted(timeline.order[plan.frame_numbers]) == wanted
+    requested = [row for run in plan.runs for row in run.requested]
+    assert sorted(timeline.order[plan.frame_numbers]) == requested
     for run in plan.runs:
-        assert set(run.wanted) <= set(run.feed)
+        assert set(run.requested) <= set(run.feed)
 
 
 @given(wishes())
@@ -84,15 +84,15 @@ def test_runs_are_sorted_and_share_no_packet(wish):
     runs = plan_frames(*wish).runs
     rows = np.concatenate([run.feed for run in runs] or [np.empty(0, int)])
     assert (np.diff(rows) > 0).all()
-    assert all(len(run.wanted) for run in runs)
+    assert all(len(run.requested) for run in runs)
 
 
 @given(wishes())
 def test_decoding_starts_at_the_last_start_that_is_shown_no_later(wish):
     timeline, numbers = wish
     for run in plan_frames(timeline, numbers).runs:
-        assert run.feed[0] == min(true_start(timeline, row) for row in run.wanted)
-        assert run.feed[-1] == run.wanted[-1]
+        assert run.feed[0] == min(true_start(timeline, row) for row in run.requested)
+        assert run.feed[-1] == run.requested[-1]
     targets = np.sort(timeline.order)
     assert start_packets(timeline, targets).tolist() == [true_start(timeline, t) for t in targets]
 
@@ -102,7 +102,7 @@ def test_all_that_a_wanted_picture_may_need_is_fed(wish):
     timeline, numbers = wish
     for run in plan_frames(timeline, numbers).runs:
         fed = set(run.feed.tolist())
-        for row in run.wanted:
+        for row in run.requested:
             needed = range(true_start(timeline, row), row + 1)
             assert {r for r in needed if not timeline.packets.is_droppable[r]} <= fed
 
@@ -111,7 +111,7 @@ def test_all_that_a_wanted_picture_may_need_is_fed(wish):
 def test_nothing_that_can_be_left_out_is_fed(wish):
     timeline, numbers = wish
     for run in plan_frames(timeline, numbers).runs:
-        idle = np.setdiff1d(run.feed[1:], run.wanted)
+        idle = np.setdiff1d(run.feed[1:], run.requested)
         assert not timeline.packets.is_droppable[idle].any()
 
 
@@ -144,7 +144,7 @@ def test_a_leading_picture_of_an_open_gop_begins_one_gop_earlier():
     drops = [False, False, True, True, False, True, True, False]
     timeline = timeline_of(pts, starts, drops, [True] * 8)
     (run,) = plan_frames(timeline, [4]).runs
-    assert (run.feed.tolist(), run.wanted.tolist()) == ([0, 1, 4, 5], [5])
+    assert (run.feed.tolist(), run.requested.tolist()) == ([0, 1, 4, 5], [5])
     (run,) = plan_frames(timeline, [7]).runs
     assert run.feed.tolist() == [4, 7]
 
@@ -186,10 +186,10 @@ def test_a_picture_of_mpeg_1_and_2_is_followed_by_the_packet_that_ends_it(codec,
     timeline = replace(timeline, stream=replace(timeline.stream, codec=codec))
     plan = plan_frames(timeline, numbers, drop_unreferenced=False)  # nothing there says it is
     fed = {row for run in plan.runs for row in run.feed.tolist()}
-    wanted = {row for run in plan.runs for row in run.wanted.tolist()}
+    requested = {row for run in plan.runs for row in run.requested.tolist()}
     last = len(timeline.packets) - 1
-    assert {min(row + 1, last) for row in wanted} <= fed
-    assert wanted == set(timeline.order[plan.frame_numbers].tolist())
+    assert {min(row + 1, last) for row in requested} <= fed
+    assert requested == set(timeline.order[plan.frame_numbers].tolist())
 
 
 def test_a_picture_of_two_fields_is_fed_whole_and_others_are_dropped_whole():
@@ -199,4 +199,4 @@ def test_a_picture_of_two_fields_is_fed_whole_and_others_are_dropped_whole():
     timeline = replace(timeline, packets=replace(timeline.packets, is_second_field=second))
     (run,) = plan_frames(timeline, [1, 3]).runs
     assert run.feed.tolist() == [0, 1, 2, 3, 6, 7]
-    assert run.wanted.tolist() == [2, 6]
+    assert run.requested.tolist() == [2, 6]

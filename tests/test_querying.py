@@ -174,19 +174,19 @@ def test_json_and_parquet_have_all_columns_of_every_video(store, tmp_path):
 
 
 def test_a_store_by_url_is_queried_too(bucket):
-    from fewframes.store.object_store import store_at
+    from fewframes.store.object_store import resolve_store
 
-    put(store_at(bucket), "a")
-    put(store_at(bucket), "b", frames=10)
+    put(resolve_store(bucket), "a")
+    put(resolve_store(bucket), "b", frames=10)
     assert ff.open(bucket).to_table("rows > 10")["id"].to_pylist() == ["a"]
 
 
 def test_films_that_failed_twice_are_rows_until_they_are_indexed(tmp_path, bucket):
     from fewframes.indexing.quarantine import Quarantine
-    from fewframes.store.object_store import store_at
+    from fewframes.store.object_store import resolve_store
 
     (tmp_path / "film.mp4").write_bytes(bytes(123))
-    for where in (tmp_path / "s", store_at(bucket)):
+    for where in (tmp_path / "s", resolve_store(bucket)):
         put(where, "a", recipe=RECIPE)
         quarantine = Quarantine(where, RECIPE, (60.0, 1 << 30))
         for name in ("a", "hangs"):

@@ -10,11 +10,11 @@ from durability import contents
 
 import fewframes as ff
 from fewframes.bench.films import Film, write_film
-from fewframes.decode.backend_choice import Asked
+from fewframes.decode.backend_choice import DecoderRequest
 from fewframes.indexing import pipeline
 from fewframes.indexing.pipeline import Scan
-from fewframes.indexing.tasks import FilmTask, perform
-from fewframes.store.object_store import store_at
+from fewframes.indexing.tasks import FilmTask, execute
+from fewframes.store.object_store import resolve_store
 from fewframes.store.recipes import Recipe
 
 FINE = 1e-6
@@ -27,16 +27,16 @@ def task_of(film, store, **facts):
 
 
 def ranges_of(film, recipe=Recipe(fps=10, size="64")):  # noqa: B008 (frozen)
-    return Scan.of(ff.probe(film), recipe, Asked(), FINE).ranges
+    return Scan.of(ff.probe(film), recipe, DecoderRequest(), FINE).ranges
 
 
 def in_ranges(film, store, **facts):
     """Does every range in an order by chance, and then the film."""
     order = list(range(len(ranges_of(film, facts.get("recipe", Recipe(fps=10, size="64"))))))
     random.Random(1).shuffle(order)
-    outcomes = [perform(task_of(film, store, part=at, **facts)) for at in order]
+    outcomes = [execute(task_of(film, store, part=at, **facts)) for at in order]
     assert {outcome.status for outcome in outcomes} == {"part"}
-    return perform(task_of(film, store, **facts))
+    return execute(task_of(film, store, **facts))
 
 
 CUTTABLE = (
@@ -48,7 +48,7 @@ CUTTABLE = (
 @pytest.mark.parametrize("name", CUTTABLE.split())
 def test_a_video_is_the_same_however_its_film_is_cut(films, tmp_path, name):
     assert len(ranges_of(films(name))) > 1
-    whole = perform(FilmTask(films(name), tmp_path / "whole", "a", Recipe(fps=10, size="64")))
+    whole = execute(FilmTask(films(name), tmp_path / "whole", "a", Recipe(fps=10, size="64")))
     merged = in_ranges(films(name), tmp_path / "cut")
     assert (merged.status, merged.rows, merged.stored) == ("ok", whole.rows, whole.stored)
     assert contents(tmp_path / "cut") == contents(tmp_path / "whole")
@@ -67,30 +67,30 @@ def test_a_video_is_the_same_however_its_film_is_cut(films, tmp_path, name):
 )
 def test_so_it_is_under_every_recipe(films, tmp_path, recipe):
     film = films("x264_pyramid")
-    perform(FilmTask(film, tmp_path / "whole", "a", recipe))
+    execute(FilmTask(film, tmp_path / "whole", "a", recipe))
     in_ranges(film, tmp_path / "cut", recipe=recipe)
     assert contents(tmp_path / "cut") == contents(tmp_path / "whole")
 
 
 def test_a_part_that_is_there_is_not_decoded_again_and_a_damaged_one_is(films, tmp_path):
     film, store = films("x264_pyramid"), tmp_path / "s"
-    assert perform(task_of(film, store, part=0)).pictures > 0
-    assert perform(task_of(film, store, part=0)).pictures == 0
+    assert execute(task_of(film, store, part=0)).pictures > 0
+    assert execute(task_of(film, store, part=0)).pictures == 0
     (part,) = (store / ".parts").rglob("*.arrow")
     data = bytearray(part.read_bytes())
     data[len(data) // 2] ^= 1
     part.write_bytes(data)
-    assert perform(task_of(film, store, part=0)).pictures > 0
+    assert execute(task_of(film, store, part=0)).pictures > 0
     in_ranges(film, store)
-    perform(FilmTask(film, tmp_path / "whole", "a", Recipe(fps=10, size="64")))
+    execute(FilmTask(film, tmp_path / "whole", "a", Recipe(fps=10, size="64")))
     assert contents(store) == contents(tmp_path / "whole")
 
 
 def test_without_all_parts_a_film_is_decoded_in_one_go(films, tmp_path):
     film = films("x264_pyramid")
-    perform(task_of(film, tmp_path / "cut", part=1))
-    assert perform(task_of(film, tmp_path / "cut")).pictures > 0
-    perform(FilmTask(film, tmp_path / "whole", "a", Recipe(fps=10, size="64")))
+    execute(task_of(film, tmp_path / "cut", part=1))
+    assert execute(task_of(film, tmp_path / "cut")).pictures > 0
+    execute(FilmTask(film, tmp_path / "whole", "a", Recipe(fps=10, size="64")))
     assert contents(tmp_path / "cut") == contents(tmp_path / "whole")
     assert not (tmp_path / "cut/.parts").exists()
 
@@ -102,13 +102,13 @@ def test_a_film_with_damage_is_decoded_in_one_go(tmp_path):
     data[start + 60 : start + 100] = bytes(40)
     film.write_bytes(data)
     reasons = [
-        perform(task_of(film, tmp_path / "cut", part=at)).reason
+        execute(task_of(film, tmp_path / "cut", part=at)).reason
         for at in range(len(ranges_of(film)))
     ]
     assert any("cleanly" in reason for reason in reasons)
     assert not list((tmp_path / "cut/.parts").rglob("*.arrow"))
-    assert perform(task_of(film, tmp_path / "cut")).status == "damaged"
-    perform(FilmTask(film, tmp_path / "whole", "a", Recipe(fps=10, size="64")))
+    assert execute(task_of(film, tmp_path / "cut")).status == "damaged"
+    execute(FilmTask(film, tmp_path / "whole", "a", Recipe(fps=10, size="64")))
     assert contents(tmp_path / "cut") == contents(tmp_path / "whole")
     assert not (tmp_path / "cut/.parts").exists()
 
@@ -116,7 +116,7 @@ def test_a_film_with_damage_is_decoded_in_one_go(tmp_path):
 def test_ranges_cover_a_film_evenly_and_cut_no_group_of_pictures(films):
     timeline = ff.probe(films("x264_no_b"))
     numbers = np.arange(len(timeline))
-    ranges = Scan.of(ff.probe(films("x264_no_b")), Recipe(fps=None), Asked(), FINE).ranges
+    ranges = Scan.of(ff.probe(films("x264_no_b")), Recipe(fps=None), DecoderRequest(), FINE).ranges
     np.testing.assert_array_equal(np.concatenate(ranges), numbers)
     assert all(timeline.is_keyframe[part[0]] for part in ranges)
 
@@ -125,7 +125,7 @@ def test_what_decodes_differently_from_its_middle_is_not_cut(films):
     assert len(ranges_of(films("mpeg4_avi"))) == 1
     recipe = Recipe(fps=10, size="64")
     film = ff.probe(films("x264_no_b"))
-    assert len(Scan.of(film, recipe, Asked(device="auto"), FINE).ranges) == 1
+    assert len(Scan.of(film, recipe, DecoderRequest(device="auto"), FINE).ranges) == 1
 
 
 @pytest.mark.parametrize("is_published", [True, False])
@@ -144,25 +144,25 @@ def test_a_range_survives_that_its_film_is_published_or_refused_meanwhile(
         in_hand(writer)
 
     monkeypatch.setattr(pipeline.PartWriter, "publish", publish)
-    outcome = perform(task_of(film, store, part=0))
+    outcome = execute(task_of(film, store, part=0))
     assert (outcome.status, outcome.reason) == ("part", "" if is_published else "not clean")
     monkeypatch.undo()
-    assert perform(task_of(film, store)).status == "ok"
+    assert execute(task_of(film, store)).status == "ok"
     assert not (store / ".parts").exists()
 
 
 def test_removing_a_video_removes_what_is_done_of_it(films, tmp_path):
     from fewframes.store.removal import remove_videos
 
-    perform(FilmTask(films("x264_no_b"), tmp_path / "s", "a", Recipe(fps=10, size="64")))
-    perform(task_of(films("x264_no_b"), tmp_path / "s", part=0, recipe=Recipe(size="80")))
+    execute(FilmTask(films("x264_no_b"), tmp_path / "s", "a", Recipe(fps=10, size="64")))
+    execute(task_of(films("x264_no_b"), tmp_path / "s", part=0, recipe=Recipe(size="80")))
     assert list((tmp_path / "s/.parts").rglob("*.arrow"))
     remove_videos(tmp_path / "s", ["a"])
     assert not list((tmp_path / "s/.parts").rglob("*"))
 
 
 def test_a_task_can_be_sent_and_has_the_same_id_everywhere(films, tmp_path):
-    task = task_of(films("x264_no_b"), store_at(tmp_path / "s"), part=3)
+    task = task_of(films("x264_no_b"), resolve_store(tmp_path / "s"), part=3)
     assert pickle.loads(pickle.dumps(task)) == task
     assert task.id == task_of(tmp_path / "moved.mp4", tmp_path / "other", part=3).id
     ids = {task_of(tmp_path, tmp_path, part=part).id for part in (None, 0, 1)}

@@ -17,7 +17,7 @@ import fewframes as ff
 from fewframes.bench.films import Film, write_film
 from fewframes.cli.main import main
 from fewframes.errors import MissingBackendError, StoreAwayError
-from fewframes.indexing.retry import Patience
+from fewframes.indexing.retry import RetryPolicy
 
 SMALL = Film(frames=30, size=(48, 80), options={"g": "15"})
 
@@ -108,27 +108,27 @@ def test_another_version_on_a_node_is_an_error():
 
 def test_a_run_waits_for_an_object_store_once_and_then_fails_at_once(monkeypatch):
     monkeypatch.setattr("fewframes.indexing.retry.FIRST_SECONDS", 0.0)
-    asked = []
+    request = []
 
     def ask(*answers):
         waiting = list(answers)
 
         def call():
-            asked.append(1)
+            request.append(1)
             if (answer := waiting.pop(0)) is None:
                 raise StoreAwayError("away")
             return answer
 
         return call
 
-    patience = Patience(seconds=3600)
-    assert patience.call(ask(None, None, 7), is_over=lambda: False) == 7
+    retry = RetryPolicy(seconds=3600)
+    assert retry.call(ask(None, None, 7), is_over=lambda: False) == 7
     with pytest.raises(StoreAwayError):
-        patience.call(ask(None, 8), is_over=lambda: True)
-    spent = Patience(seconds=0)
+        retry.call(ask(None, 8), is_over=lambda: True)
+    spent = RetryPolicy(seconds=0)
     with pytest.raises(StoreAwayError):
         spent.call(ask(None, 9), is_over=lambda: False)
-    assert len(asked) == 5
+    assert len(request) == 5
 
 
 @pytest.mark.filterwarnings("default")

@@ -104,8 +104,8 @@ def test_the_end_of_an_event_is_not_in_it_but_a_moment_is():
 @given(seed=SEEDS, budget=st.integers(1, 60), tolerance=st.sampled_from([0.0, 2.0]))
 def test_the_closed_form_is_the_mean_over_all_starts(seed, budget, tolerance):
     annotation = film(seed, longest=9.0)
-    asked = {"duration": 200.0, "budget": budget, "tolerance": tolerance}
-    expected = uniform_expected(annotation, **asked)
+    request = {"duration": 200.0, "budget": budget, "tolerance": tolerance}
+    expected = uniform_expected(annotation, **request)
     step, tries = 200.0 / budget, 150
     sums = dict.fromkeys(expected, 0.0)
     for i in range(tries):
@@ -179,23 +179,23 @@ def test_turns_are_the_order_of_picking():
     signatures = np.array([[1, 0], [1, 0.1], [1, 0], [0, 1]], np.float32)
     table = FrameTable.from_seconds(np.arange(4.0), signatures=signatures)
     chosen = select(table, budget=4, policy="kcenter")
-    assert chosen.turns[chosen.rows == 3] == 0
-    assert sorted(chosen.turns.tolist()) == [0, 1, 2, 3]
+    assert chosen.pick_order[chosen.rows == 3] == 0
+    assert sorted(chosen.pick_order.tolist()) == [0, 1, 2, 3]
 
 
 def test_relevance_is_asked_once_a_question_and_finds_what_it_points_at():
     events = (Event(10, 12, query="a"), Event(40, 42, query="b"))
     subject = Subject(Annotation("film", 60.0, events), pictured(1), 60.0)
-    asked = []
+    request = []
 
     def scores(subject, question):
-        asked.append(question)
+        request.append(question)
         event = next(e for e in subject.annotation.events if e.query == question)
         seconds = subject.table.seconds
         return ((seconds >= event.start) & (seconds < event.end)).astype(float)
 
     found = measured(subject, "aks", budgets=[2, 4], scores=scores)
-    assert asked == ["a", "b"]
+    assert request == ["a", "b"]
     assert found[2]["hit"] == found[4]["recall"] == (2.0, 2.0)
     assert measured(subject, "uniform", budgets=[2], scores=scores)[2]["hit"][1] == 2
 
@@ -252,8 +252,8 @@ def run(*arguments):
 
 def test_the_command_measures_every_policy_on_a_store(place):
     out, plot = place / "r.json", place / "r.svg"
-    asked = ("--budgets", "8,16,32", "-o", out, "--plot", plot)
-    done = run(place / "s.zarr", place / "a.jsonl", *asked)
+    request = ("--budgets", "8,16,32", "-o", out, "--plot", plot)
+    done = run(place / "s.zarr", place / "a.jsonl", *request)
     assert done.exit_code == 0, done.output
     result = json.loads(out.read_text())
     assert {"uniform", "adaptive", "kcenter", "shots", "keyframes"} <= set(result["policies"])

@@ -53,8 +53,8 @@ def test_noise_has_spread_one(name):
 
 
 def test_a_question_asks_for_events_of_one_grade():
-    asked = questions_of(film().annotation, np.random.default_rng(0))
-    assert [[event.grade for event in events] for events in asked] == [[1, 1, 1], [2]]
+    request = questions_of(film().annotation, np.random.default_rng(0))
+    assert [[event.grade for event in events] for events in request] == [[1, 1, 1], [2]]
 
 
 def test_without_noise_every_method_finds_every_event_and_no_peer_is_ahead_of_query():

@@ -14,7 +14,7 @@ from fewframes.checking.verify import verify_store
 from fewframes.cli.main import main
 from fewframes.errors import CorruptStoreError
 from fewframes.store.compaction import compact
-from fewframes.store.journal import notes_of
+from fewframes.store.journal import journal_entries
 from fewframes.store.manifest import read_commit, write_commit
 from fewframes.store.recipes import Recipe
 
@@ -70,7 +70,7 @@ def test_without_a_film_only_drop_removes(corpus):
     assert done.exit_code == 3
     assert json.loads(done.output.splitlines()[-1]) == {
         "video": "a",
-        "is_mended": False,
+        "is_repaired": False,
         "words": "left as it is: no film of this id is given; pass it as --film",
     }
     assert only_group(corpus, "a").exists()
@@ -158,7 +158,7 @@ def test_rm_leaves_nothing_of_a_video(tmp_path):
     assert "no video 'nobody'" in done.output
     assert run("rm", store, "secret patient", "other").exit_code == 0
     assert list(ff.open(store)) == ["keep"]
-    assert notes_of(store) == []
+    assert journal_entries(store) == []
     for path in store.rglob("*"):
         assert "secret" not in path.name
         assert path.is_dir() or b"secret" not in path.read_bytes()

@@ -9,13 +9,15 @@ import pytest
 import upstream
 from stored import put
 
-from fewframes.features.table import Film, FrameTable
+from fewframes.features.table import FilmFacts, FrameTable
 from fewframes.selection.policies import POLICIES
 from fewframes.selection.runtimes import torch_arange, torch_linspace
 from fewframes.selection.selection import select
 from fewframes.store.store import open_store
 
-RUNTIMES = [name.removeprefix("runtime:") for name, row in POLICIES.items() if row.is_runtime]
+RUNTIMES = [
+    name.removeprefix("runtime:") for name, row in POLICIES.items() if row.is_upstream_sampler
+]
 GOLDEN = json.loads(upstream.GOLDEN.read_text())
 
 
@@ -24,7 +26,7 @@ def ours(runtime, frames, fps, budget, rate, span):
 
     def call():
         function = POLICIES[f"runtime:{runtime}"].function
-        return function(Film(frames, fps), budget=budget, fps=rate, span=span)
+        return function(FilmFacts(frames, fps), budget=budget, fps=rate, span=span)
 
     try:
         return upstream.answer_of(call())
@@ -73,12 +75,12 @@ def test_ranges_are_pytorch_s_to_the_bit(seed):
 
 
 def film_table(frames, fps=25.0):
-    return FrameTable.from_seconds(np.arange(frames) / fps, film=Film(frames, fps))
+    return FrameTable.from_seconds(np.arange(frames) / fps, film=FilmFacts(frames, fps))
 
 
 def test_a_table_of_all_frames_gives_the_very_frames():
     chosen = select(film_table(100), budget=5, policy="runtime:transformers_qwen3_vl")
-    assert chosen.frame_numbers.tolist() == chosen.asked.tolist() == [0, 25, 50, 74, 99]
+    assert chosen.frame_numbers.tolist() == chosen.requested.tolist() == [0, 25, 50, 74, 99]
     assert chosen.reasons == ("runtime",) * 5
     assert not chosen.scores.any()
 
@@ -96,10 +98,10 @@ def test_budget_is_the_most_frames_of_a_rate():
 def test_frames_that_are_not_in_the_table_are_the_nearest_and_the_distance_is_told():
     every_tenth = np.arange(0, 100, 10)
     table = FrameTable.from_seconds(
-        every_tenth / 25, frame_numbers=every_tenth, film=Film(100, 25.0)
+        every_tenth / 25, frame_numbers=every_tenth, film=FilmFacts(100, 25.0)
     )
     chosen = select(table, budget=4, policy="runtime:transformers_qwen2_vl")
-    assert chosen.asked.tolist() == [0, 25, 50, 75]
+    assert chosen.requested.tolist() == [0, 25, 50, 75]
     assert chosen.frame_numbers.tolist() == [0, 20, 50, 70]
     twice = select(table, budget=64, policy="runtime:transformers_qwen3_vl")
     assert len(twice) == 64
@@ -109,7 +111,7 @@ def test_frames_that_are_not_in_the_table_are_the_nearest_and_the_distance_is_to
 def test_a_store_reads_the_nearest_and_reports_how_far(tmp_path):
     put(tmp_path / "corpus.zarr", "case_07")
     video = open_store(tmp_path / "corpus.zarr")["case_07"]
-    assert video.table.film == Film(40, 25.0)
+    assert video.table.film == FilmFacts(40, 25.0)
     batch = video.sample(budget=4, policy="runtime:qwen_vl_utils")
     assert batch.report["asked_frames"] == [0, 13, 26, 39]
     assert batch.frame_numbers.tolist() == [0, 12, 26, 38]
@@ -134,7 +136,7 @@ def test_misuse_is_refused(wish, message):
 
 
 def test_a_table_that_does_not_know_its_film_is_refused():
-    with pytest.raises(ValueError, match=r"counts the frames of the whole film.*film=Film"):
+    with pytest.raises(ValueError, match=r"counts the frames of the whole film.*film=FilmFacts"):
         select(FrameTable.from_seconds([0.0, 1.0]), budget=2, policy="runtime:vllm")
 
 

@@ -11,21 +11,21 @@ import fewframes as ff
 from fewframes.bench.films import Film, write_film
 from fewframes.cli.main import main
 from fewframes.errors import CrashedError, UnreadableMediaError
-from fewframes.indexing.cost_model import Effort
-from fewframes.indexing.estimate import Look
-from fewframes.indexing.progress import Tally
+from fewframes.indexing.cost_model import PredictedCost
+from fewframes.indexing.estimate import FilmEstimate
+from fewframes.indexing.progress import ProgressTracker
 from fewframes.indexing.quarantine import Quarantine
-from fewframes.indexing.results import Outcome
 from fewframes.indexing.scheduler import MOST_PART_BYTES, Schedule
 from fewframes.indexing.tasks import FilmTask
 from fewframes.store.recipes import Recipe
+from fewframes.store.results import Outcome
 
 CRASH = CrashedError("the decoding process died (SIGSEGV)")
 
 
 def film(name, *, ranges=1, most_bytes=1000):
     task = FilmTask(Path(f"{name}.mp4"), Path("s"), name, Recipe())
-    look = Look(name, 60.0, Effort(100, 120, 10.0 * ranges), most_bytes, ranges)
+    look = FilmEstimate(name, 60.0, PredictedCost(100, 120, 10.0 * ranges), most_bytes, ranges)
     return task, look
 
 
@@ -138,15 +138,15 @@ def test_an_ordinary_error_is_no_poison_and_a_damaged_range_means_one_go():
 
 
 def test_what_is_left_is_predicted_from_effort_not_from_films():
-    tally = Tally(films_total=2, began=0.0)
+    tracker = ProgressTracker(films_total=2, began=0.0)
     (long, long_look), (short, short_look) = film("long", ranges=9), film("short")
-    tally.look({"long": long_look, "short": short_look})
-    tally.looked -= 30.0
-    tally.ended(short, 10.0)
-    now = tally.film(Outcome("short", "ok", film_seconds=60.0, stored_bytes=7))
+    tracker.look({"long": long_look, "short": short_look})
+    tracker.looked -= 30.0
+    tracker.ended(short, 10.0)
+    now = tracker.film(Outcome("short", "ok", film_seconds=60.0, stored_bytes=7))
     assert (now.films_done, now.share_done, now.film_seconds) == (1, 0.1, 60.0)
     assert now.remaining_seconds == pytest.approx(270, rel=0.01)
-    assert tally.told(long, 90.0, 60, 120).share_done == pytest.approx(0.55)
+    assert tracker.told(long, 90.0, 60, 120).share_done == pytest.approx(0.55)
 
 
 @pytest.fixture(scope="module")

@@ -18,12 +18,11 @@ from fewframes.bench.films import Film, write_film
 from fewframes.checking.verify import verify_store
 from fewframes.cli.main import main
 from fewframes.errors import UnwritableStoreError
-from fewframes.features.table import Film as FilmFacts
-from fewframes.features.table import FrameTable
+from fewframes.features.table import FilmFacts, FrameTable
 from fewframes.indexing.forecast import forecast
 from fewframes.store.compaction import compact
 from fewframes.store.gaps import stepped_over
-from fewframes.store.object_store import store_at
+from fewframes.store.object_store import resolve_store
 from fewframes.store.recipes import Recipe
 from fewframes.store.standing import what_stands
 
@@ -167,7 +166,7 @@ def test_the_recipe_that_was_asked_for_last_is_current(tmp_path):
 
 
 def test_by_url_the_recipe_that_was_asked_for_last_is_current(bucket):
-    objects, source = store_at(bucket), film(40).source
+    objects, source = resolve_store(bucket), film(40).source
     for fps in (1.0, 2.0):
         put(objects, "film", recipe=Recipe(fps=fps, size="64"))
     assert ff.open(bucket)["film"].facts["recipe"]["fps"] == 2

@@ -16,7 +16,7 @@ from fewframes.selection.policies import POLICIES
 from fewframes.selection.selection import Selection, select
 
 quick = settings(max_examples=60, derandomize=True, deadline=None)
-EXACT = [name for name, row in POLICIES.items() if not row.is_runtime]
+EXACT = [name for name, row in POLICIES.items() if not row.is_upstream_sampler]
 every_policy = pytest.mark.parametrize("policy", EXACT)
 that_read = {
     name: pytest.mark.parametrize("policy", [p for p in EXACT if name in POLICIES[p].uses])
@@ -78,7 +78,7 @@ def needed(policy):
 
 
 @st.composite
-def wishes(draw, policy, n):
+def options(draw, policy, n):
     """Arguments of `select` beside the table."""
     wish = {"policy": policy, "budget": draw(st.integers(1, 50))}
     if draw(st.booleans()):
@@ -142,7 +142,7 @@ def assert_same(left, right):
 @given(data=st.data())
 def test_exactly_the_available_up_to_the_budget(policy, data):
     table = data.draw(tables())
-    wish = data.draw(wishes(policy, len(table)))
+    wish = data.draw(options(policy, len(table)))
     chosen = select(table, **wish)
     candidates = available_rows(table, **wish)
     assert len(chosen) == min(wish["budget"], len(candidates))
@@ -156,7 +156,7 @@ def test_exactly_the_available_up_to_the_budget(policy, data):
 @given(data=st.data())
 def test_columns_describe_the_chosen_frames_and_repeat(policy, data):
     table = data.draw(tables())
-    wish = data.draw(wishes(policy, len(table)))
+    wish = data.draw(options(policy, len(table)))
     chosen = select(table, **wish)
     np.testing.assert_array_equal(chosen.frame_numbers, table.frame_numbers[chosen.rows])
     np.testing.assert_array_equal(chosen.pts, table.pts[chosen.rows])
@@ -173,7 +173,7 @@ def test_columns_describe_the_chosen_frames_and_repeat(policy, data):
 @given(data=st.data(), coverage=st.sampled_from([0.01, 0.125, 0.3, 0.5, 1.0]))
 def test_coverage_bounds_how_far_a_candidate_is_from_a_chosen_frame(policy, data, coverage):
     table = data.draw(tables())
-    wish = data.draw(wishes(policy, len(table))) | {"coverage": coverage}
+    wish = data.draw(options(policy, len(table))) | {"coverage": coverage}
     chosen = select(table, **wish)
     available = table.seconds[available_rows(table, **wish)]
     if not len(chosen):
@@ -188,7 +188,7 @@ def test_coverage_bounds_how_far_a_candidate_is_from_a_chosen_frame(policy, data
 @given(data=st.data())
 def test_a_smaller_budget_gives_a_part_of_a_larger_one_s_frames(policy, data):
     table = data.draw(tables())
-    wish = data.draw(wishes(policy, len(table)))
+    wish = data.draw(options(policy, len(table)))
     wish.pop("coverage", None)
     fewer = select(table, **wish | {"budget": data.draw(st.integers(1, wish["budget"]))})
     assert set(fewer.rows.tolist()) <= set(select(table, **wish).rows.tolist())
@@ -222,7 +222,7 @@ def test_a_signal_may_be_the_relevance(policy):
 @given(data=st.data(), more=st.integers(0, 9))
 def test_maxvol_floats_between_the_budget_and_k_max(data, more):
     table = data.draw(tables())
-    wish = data.draw(wishes("maxvol", len(table)))
+    wish = data.draw(options("maxvol", len(table)))
     chosen = select(table, **wish, k_max=wish["budget"] + more)
     available = available_rows(table, **wish)
     most = min(wish["budget"] + more, len(available))

@@ -30,14 +30,14 @@ def test_no_tool_gives_a_side_longer_than_1024(video, film):
     zoomed = call(session, "zoom", {"seconds": 1, "box": [0, 0, 1, 1]})
     assert max(zoomed.frames.shape) == LONGEST_SIDE == 1024
     assert session.history[-1].arguments["size"] == LONGEST_SIDE
-    for name, asked in (
+    for name, request in (
         ("glance", {"k": 3}),
         ("look", {"start": 0, "end": 1, "k": 3}),
         ("frame_at", {"seconds": 1}),
         ("find", {"query": "sharpness", "k": 3}),
         ("find_like", {"seconds": 1, "k": 3}),
     ):
-        assert max(call(session, name, asked).frames.shape) == LONGEST_SIDE, name
+        assert max(call(session, name, request).frames.shape) == LONGEST_SIDE, name
 
 
 def test_tokens_are_spent_and_then_there_are_none(video, film):

@@ -6,7 +6,7 @@ import pytest
 import fewframes as ff
 from fewframes.features.patches import changed_patches
 from fewframes.features.redundancy import familiarity
-from fewframes.features.scan import Rows, frames_of
+from fewframes.features.scan import TableBuilder, frames_of
 from fewframes.features.signals import KEPT, SIGNALS, SignalPass
 from fewframes.features.spans import black_spans, frozen_spans
 from fewframes.features.table import FrameTable
@@ -132,7 +132,7 @@ def test_brightness_and_similarity_do_not_depend_on_the_stored_size():
 
 def rows_of(timeline, order, pictures):
     """The table of frames that a decoder gives in some order."""
-    rows = Rows(SignalPass(DEDUP), None)
+    rows = TableBuilder(SignalPass(DEDUP), None)
     for number in order:
         planes = tuple(plane[None] for plane in pictures[number])
         numbers = np.array([number])

@@ -26,26 +26,26 @@ def slices_of(wish, **how):
 def test_every_wanted_packet_is_wanted_in_one_slice(wish, most_frames):
     timeline, numbers = wish
     slices = slices_of(wish, most_frames=most_frames)
-    wanted = [row for part in slices for row in part.wanted.tolist()]
-    assert sorted(wanted) == sorted(set(timeline.order[numbers].tolist()))
+    requested = [row for part in slices for row in part.requested.tolist()]
+    assert sorted(requested) == sorted(set(timeline.order[numbers].tolist()))
     for part in slices:
-        assert set(part.wanted) <= set(part.feed)
-        assert most_frames is None or len(part.wanted) <= most_frames
+        assert set(part.requested) <= set(part.feed)
+        assert most_frames is None or len(part.requested) <= most_frames
 
 
 @given(wishes())
 def test_a_slice_begins_where_its_frames_can_be_decoded_from(wish):
     timeline, packets = wish[0], wish[0].packets
     for part in slices_of(wish):
-        assert {true_start(timeline, row) for row in part.wanted} == {part.feed[0]}
-        assert part.reason == NO_START or packets.can_start[part.feed[0]]
+        assert {true_start(timeline, row) for row in part.requested} == {part.feed[0]}
+        assert part.reason == NO_START or packets.is_random_access[part.feed[0]]
 
 
 @given(wishes())
 def test_a_slice_holds_all_that_its_frames_need_and_ends_with_the_last(wish):
     packets = wish[0].packets
     for part in (part for part in slices_of(wish) if not part.reason):
-        first, last = int(part.feed[0]), int(part.wanted.max())
+        first, last = int(part.feed[0]), int(part.requested.max())
         for row in range(first, last + 1):
             is_leading = packets.pts[row] < packets.pts[first]
             is_needed = not packets.is_droppable[row] and not is_leading
@@ -60,7 +60,7 @@ def test_ranks_are_places_in_order_of_presentation(wish):
     timeline = wish[0]
     for part in slices_of(wish):
         in_order = part.feed[np.argsort(timeline.packets.pts[part.feed], kind="stable")]
-        assert in_order[part.frames].tolist() == part.wanted.tolist()
+        assert in_order[part.frames].tolist() == part.requested.tolist()
         assert sorted(part.ranks) == list(range(len(part.feed)))
         assert (np.diff(part.frames) > 0).all()
 
@@ -70,7 +70,7 @@ def test_a_whole_slice_withholds_nothing_but_leading_pictures(wish):
     timeline, pts = wish[0], wish[0].packets.pts
     for part in slices_of(wish):
         complete = whole(timeline, part)
-        assert complete.wanted.tolist() == part.wanted.tolist()
+        assert complete.requested.tolist() == part.requested.tolist()
         missing = np.setdiff1d(np.arange(part.feed[0], part.feed[-1] + 1), complete.feed)
         assert (pts[missing] < pts[part.feed[0]]).all()
 
@@ -102,7 +102,7 @@ def test_leading_pictures_are_in_the_slice_before(films, recipe):
     timeline = fewframes.probe(films(recipe))
     times = timeline.packet_times
     slices = slice_runs(timeline, plan_frames(timeline, np.arange(len(timeline))).runs)
-    keys = np.flatnonzero(timeline.packets.can_start)
+    keys = np.flatnonzero(timeline.packets.is_random_access)
     assert [part.feed[0] for part in slices] == keys.tolist()
     leading = [part for part, key in zip(slices, keys[1:], strict=False) if key in part.feed]
     assert leading, "an open GOP has leading pictures"

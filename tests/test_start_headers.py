@@ -27,8 +27,8 @@ def jpeg(*, without: int | None = None) -> bytes:
 
 
 def starts(*packets: bytes) -> list[bool | None]:
-    can_start = jpeg_starts()
-    return [can_start(memoryview(packet)) for packet in packets]
+    is_random_access = jpeg_starts()
+    return [is_random_access(memoryview(packet)) for packet in packets]
 
 
 def test_a_jpeg_with_its_tables_is_a_start_and_may_be_padded():
@@ -58,21 +58,28 @@ def test_a_jpeg_that_is_cut_or_shifted_is_none(data):
 
 
 def test_every_prefix_and_flip_of_a_jpeg_gets_an_answer():
-    whole, can_start = jpeg(), jpeg_starts()
+    whole, is_random_access = jpeg(), jpeg_starts()
     for at in range(len(whole)):
         flipped = bytearray(whole)
         flipped[at] ^= 0xFF
-        can_start(memoryview(whole[:at]))
-        can_start(memoryview(bytes(flipped)))
+        is_random_access(memoryview(whole[:at]))
+        is_random_access(memoryview(bytes(flipped)))
 
 
 def test_an_mpeg4_header_that_changes_ends_the_starts():
     picture, code = bytes([0, 0, 1, 0xB6, 0x10]), bytes([0, 0, 1, 0xB3, 5])
     header, other = bytes([0, 0, 1, 0x20, 7]), bytes([0, 0, 1, 0x20, 8])
-    can_start = mpeg4_starts()
+    is_random_access = mpeg4_starts()
     packets = [header + picture, picture, header + code + picture, other + picture, picture]
     packets += [header + picture]
-    assert [can_start(memoryview(p)) for p in packets] == [True, True, True, False, False, False]
+    assert [is_random_access(memoryview(p)) for p in packets] == [
+        True,
+        True,
+        True,
+        False,
+        False,
+        False,
+    ]
 
 
 def test_a_broken_first_picture_of_mpeg4_makes_decoding_begin_at_the_start(tmp_path):

@@ -11,12 +11,12 @@ from media_fuzzer import luma_hash
 import fewframes as ff
 from fewframes.bench.films import Film, write_film
 from fewframes.bindings.ffmpeg.decode import LINEAR_TRIES
-from fewframes.decode.backend_choice import Asked
+from fewframes.decode.backend_choice import DecoderRequest
 from fewframes.decode.decoder import DecodeReport, decoder
 from fewframes.decode.plan import plan_frames
 from fewframes.errors import DamagedFrameError
 from fewframes.indexing.pipeline import Scan
-from fewframes.indexing.tasks import FilmTask, perform
+from fewframes.indexing.tasks import FilmTask, execute
 from fewframes.store.recipes import Recipe
 
 GROUP = 7
@@ -34,7 +34,7 @@ KEY = 2 * GROUP
 def sound(tmp_path_factory):
     path = tmp_path_factory.mktemp("av1") / "sound.mp4"
     write_film(path, FILM)
-    starts = np.flatnonzero(ff.probe(path, cache=False).packets.can_start)
+    starts = np.flatnonzero(ff.probe(path, cache=False).packets.is_random_access)
     assert starts.tolist() == list(range(0, FILM.frames, GROUP))
     return path
 
@@ -206,21 +206,24 @@ def test_a_film_whose_encoder_is_not_strict_is_sound(sound, lax):
     rows = [GROUP + 3, KEY + 3, KEY + GROUP + 3]
     batch = ff.read(lax, frames=rows, format="yuv", workers=1)
     assert [luma_hash(luma) for luma in batch.planes[0]] == [true[row] for row in rows]
-    assert batch.report["linear"] == LINEAR_TRIES, "a film is not decoded again for each frame"
+    assert batch.report["from_start"] == LINEAR_TRIES, "a film is not decoded again for each frame"
 
 
 def test_a_sound_film_is_decoded_once(sound):
     batch = ff.read(sound, frames=range(FILM.frames), format="yuv", workers=1)
     assert batch.report["pictures"] == FILM.frames
-    assert batch.report["whole"] + batch.report["earlier"] + batch.report["linear"] == 0
+    assert (
+        batch.report["no_drop"] + batch.report["previous_keyframe"] + batch.report["from_start"]
+        == 0
+    )
 
 
 @pytest.mark.parametrize("silent", [GROUP - 2], indirect=True)
 def test_a_film_that_is_garbled_in_silence_is_stored_alike_however_it_is_cut(silent, tmp_path):
     recipe, fine = Recipe(fps=None, size="native"), 1e-6
-    assert perform(FilmTask(silent, tmp_path / "whole", "a", recipe)).status == "ok"
-    ranges = Scan.of(ff.probe(silent), recipe, Asked(), fine).ranges
+    assert execute(FilmTask(silent, tmp_path / "whole", "a", recipe)).status == "ok"
+    ranges = Scan.of(ff.probe(silent), recipe, DecoderRequest(), fine).ranges
     assert len(ranges) > 1
     for part in (*range(len(ranges)), None):
-        perform(FilmTask(silent, tmp_path / "cut", "a", recipe, range_seconds=fine, part=part))
+        execute(FilmTask(silent, tmp_path / "cut", "a", recipe, range_seconds=fine, part=part))
     assert contents(tmp_path / "cut") == contents(tmp_path / "whole")

@@ -86,8 +86,8 @@ def test_the_command_leaves_json_and_says_who_is_wrong(film, tmp_path, monkeypat
     few = {"fewframes workers=1": READERS["fewframes workers=1"], "gone": Setting(ours, 1)}
     monkeypatch.setattr(throughput, "READERS", few)  # its process does not know "gone"
     out = tmp_path / "t.json"
-    asked = ["bench", "throughput", str(film), "--rounds", "1", "--workload", "keyframes"]
-    done = CliRunner().invoke(main, [*asked, "-o", str(out)])
+    request = ["bench", "throughput", str(film), "--rounds", "1", "--workload", "keyframes"]
+    done = CliRunner().invoke(main, [*request, "-o", str(out)])
     assert done.exit_code == 0, done.output
     (row,) = json.loads(out.read_text())["films"]
     part = row["reading"]["keyframes"]

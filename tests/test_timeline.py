@@ -265,12 +265,12 @@ def test_frames_before_the_first_keyframe_are_of_the_first_gop():
     whole = example_timeline()
     cut = replace(
         whole,
-        packets=replace(whole.packets, can_start=starts),
+        packets=replace(whole.packets, is_random_access=starts),
         order=np.arange(4),
         pts=np.arange(4),
     )
     assert cut.gop.tolist() == [0, 0, 0, 0]
-    later = replace(cut, packets=replace(cut.packets, can_start=np.roll(starts, 1) | starts))
+    later = replace(cut, packets=replace(cut.packets, is_random_access=np.roll(starts, 1) | starts))
     assert later.gop.tolist() == [0, 0, 0, 1]
 
 

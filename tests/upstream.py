@@ -97,10 +97,10 @@ def qwen_vl_utils(frames, fps, budget, rate, span):
 
     decord = types.ModuleType("decord")
     decord.VideoReader = VideoReader
-    asked = {"nframes": budget} if rate is None else {"fps": rate, "max_frames": budget}
+    request = {"nframes": budget} if rate is None else {"fps": rate, "max_frames": budget}
     ends = dict(zip(("video_start", "video_end"), span or (None, None), strict=True))
     with mock.patch.dict(sys.modules, decord=decord):
-        return reader({"video": "film.mp4", **asked, **ends})[1]["frames_indices"]
+        return reader({"video": "film.mp4", **request, **ends})[1]["frames_indices"]
 
 
 def processor(owner, folder):

@@ -41,22 +41,22 @@ SLOW = ("farthest_first", "pivoted_cholesky", "representatives")
 
 SIZES = {
     "block_means": (LUMA, 8),
-    "count_unlike": (RGB, RGB.copy()),
+    "count_different": (RGB, RGB.copy()),
     "farthest_first": (SIGNATURES, 16, NONE),
     "hamming64": (HASHES[:64], HASHES),
     "pivoted_cholesky": (SIGNATURES, np.ones(5000), 16, NONE),
     "representatives": (ALIKE, SIGNATURES, np.zeros(5000, np.int64), 0.0, 16, NONE),
     "resize": (PIXELS, axis_taps(126, 84), axis_taps(224, 150)),
     "grid_change": (GRIDS, NINE, 4.0),
-    "grid_look": (GRIDS, np.zeros((4, 256), np.float32)),
+    "grid_descriptors": (GRIDS, np.zeros((4, 256), np.float32)),
     "nearest_change": (GRIDS, NINE, 6.0),
-    "picture_sweep": (LUMA, BLUE, RED, 4, 16, 239),
+    "block_stats": (LUMA, BLUE, RED, 4, 16, 239),
     "planes_to_rgb": (BUFFER, BLUE, RED, rgb_plan((252, 448))),
     "resize_rgb": (RGB, resize_plan((252, 448), (126, 224))),
     "rgb_to_ycc": (RGB,),
     "smallest": (DISTANCES, np.zeros((len(DISTANCES), 2), np.int64), 40),
     "surface_planes": (RNG.integers(0, 256, (378, 448), np.uint8), 252, 8),
-    "unexplained": (CELLS, CELLS - 1, CELLS + 1, NEAREST),
+    "residual": (CELLS, CELLS - 1, CELLS + 1, NEAREST),
     "ycc_matrix": (LUMA, BLUE, RED, matrix_between("bt709", "bt601")),
 }
 
@@ -91,7 +91,7 @@ def bench_colour(benchmark, target, who):
     plan = rgb_plan(HD, target)
     calls = {
         "numba": lambda: planes_to_rgb(*HD_PLANES, plan),
-        "numpy": lambda: planes_to_rgb.lightly(*HD_PLANES, plan),
+        "numpy": lambda: planes_to_rgb.in_numpy(*HD_PLANES, plan),
         "swscale": swscale(target, Interpolation.AREA),
         "swscale accurate": swscale(target, Interpolation.AREA | ACCURATE),
     }

@@ -2,14 +2,13 @@
 
 import ctypes
 import sys
-from dataclasses import replace
 from functools import cache
 from importlib import import_module, invalidate_caches
 from importlib.util import find_spec
 from pathlib import Path
 
 from fewframes.bindings.nvcodec import engines as nvcodec_engines
-from fewframes.decode.backend_choice import Machine, refusal
+from fewframes.decode.backend_choice import Capabilities, refusal
 from fewframes.decode.decoder import Device
 from fewframes.errors import MissingBackendError, UnsupportedStreamError
 from fewframes.media.timeline import StreamInfo
@@ -51,33 +50,13 @@ def require(stream: StreamInfo, device: Device) -> str:
     return machine.dali
 
 
-def machine_with_costs() -> Machine:
-    """The same, with what decoding takes here; measured where that is not known yet.
-
-    Without a GPU, DALI is not even looked for: importing it takes 0.7 s.
-    """
-    no_gpu = gpu_facts()[1]
-    bare = Machine(no_gpu=no_gpu, no_video="" if no_gpu else nvcodec_engines.missing())
-    if bare.no_decoding:
-        return bare
-    machine = machine_facts()
-    if machine.no_dali:
-        return machine
-    from fewframes.bindings.gpu_costs import NotMeasuredError, of_dali
-
-    try:
-        return replace(machine, costs=of_dali(machine))
-    except NotMeasuredError as error:
-        return replace(machine, no_costs=str(error))
-
-
 @cache
-def machine_facts() -> Machine:
+def machine_facts() -> Capabilities:
     """Looks once a process what is installed, and whether there is a GPU, and what it takes."""
     dali, no_dali = _dali()
     capability, no_gpu = gpu_facts()
     no_video = "" if no_gpu else nvcodec_engines.missing()
-    return Machine(
+    return Capabilities(
         dali=dali,
         no_dali=no_dali,
         capability=capability,

@@ -24,17 +24,17 @@ import numpy as np
 from fewframes.arrays import I64, Samples
 from fewframes.bindings.dali.capabilities import require
 from fewframes.bindings.dali.groups import AHEAD, BUFFERED, ahead, frames_at_once, groups
-from fewframes.bindings.dali.post_process import Finish
-from fewframes.bindings.dali.video import GIVEN_UP, Video
+from fewframes.bindings.dali.post_process import PostProcess
+from fewframes.bindings.dali.video import GIVEN_UP, SliceDecoder
 from fewframes.bindings.ffmpeg import decode as ffmpeg_decode
 from fewframes.bindings.ffmpeg.cursor import Cursor
 from fewframes.bindings.ffmpeg.slice_packets import UnfitError
 from fewframes.bindings.ffmpeg.slice_streams import SliceWriter, Stream, Written
 from fewframes.decode.batch import Format, FrameBatch
 from fewframes.decode.decoder import DecodeReport, Device
-from fewframes.decode.plan import Run
+from fewframes.decode.plan import GopRun
 from fewframes.decode.slices import Slice, slice_runs
-from fewframes.kernels import count_unlike, on_host
+from fewframes.kernels import count_different, on_host
 from fewframes.media.timeline import Timeline
 
 SLICES = {"cpu": 16, "cuda": 28}
@@ -50,7 +50,7 @@ UNLIKE = "pictures that are not those of FFmpeg"
 
 def decode(
     timeline: Timeline,
-    runs: Sequence[Run],
+    runs: Sequence[GopRun],
     *,
     format: Format,
     size: tuple[int, int] | None,
@@ -91,18 +91,18 @@ class _Work:
     ) -> None:
         self.timeline, self.report, self.device = timeline, report, device
         self.format, self.size = format, size
-        self.video = Video(device, slices)
+        self.video = SliceDecoder(device, slices)
         self.is_audited = device == "cpu"
         self.number_of = np.full(len(timeline.packets), -1)
         self.number_of[timeline.order] = np.arange(len(timeline))
 
-    def batches(self, runs: Sequence[Run], name: str = "dali") -> Iterator[FrameBatch]:
+    def batches(self, runs: Sequence[GopRun], name: str = "dali") -> Iterator[FrameBatch]:
         """Decodes slices, several at a time, and gives their frames in order."""
         self.name = name
         with closing(Cursor(self.timeline)) as cursor:
             writer = SliceWriter(cursor, self.report, on_gpu=self.device == "cuda")
             self.decoded_size = writer.size
-            self.finish = Finish(self.timeline.stream, self.format, self.size, writer.crop)
+            self.finish = PostProcess(self.timeline.stream, self.format, self.size, writer.crop)
             with (
                 closing(self._groups(writer, runs)) as several,
                 closing(self.video.decode(several)) as results,
@@ -114,7 +114,7 @@ class _Work:
                         else:
                             yield from self._by_ffmpeg(*one)
 
-    def _groups(self, writer: SliceWriter, runs: Sequence[Run]) -> Generator[list[Written]]:
+    def _groups(self, writer: SliceWriter, runs: Sequence[GopRun]) -> Generator[list[Written]]:
         """Slices as they are given to DALI, on a GPU written by a thread."""
         device, video = self.device, self.video
         frames = frames_at_once(device, writer.size, video.pipelines)
@@ -144,7 +144,7 @@ class _Work:
         self.report.decoders.add(self.name)
         self.report.count("planned")
         self.report.pictures += len(part.feed)
-        numbers = self.number_of[part.wanted]
+        numbers = self.number_of[part.requested]
         for planes in self.finish.batches(decoded, one.places):
             count = len(planes[0])
             yield self._batch(numbers[:count], planes)
@@ -154,9 +154,9 @@ class _Work:
         """Why what DALI gave is not what it was asked for; empty where it is."""
         if isinstance(decoded, str):
             return decoded
-        if tuple(decoded.shape) != (len(one.asked), *self.decoded_size, 3):
+        if tuple(decoded.shape) != (len(one.request), *self.decoded_size, 3):
             return MISSHAPED
-        if one.has_witness and count_unlike(decoded[0], decoded[len(one.asked) - 1]):
+        if one.has_witness and count_different(decoded[0], decoded[len(one.request) - 1]):
             return MISCOUNTED
         return "" if self._is_alike(one, decoded) else UNLIKE
 
@@ -182,8 +182,8 @@ class _Work:
             return True
         part, frames = one.part, one.part.frames
         at = min(int(np.searchsorted(frames, AUDITED)), len(frames) - 1)
-        packet = part.wanted[at]
-        run = Run(part.run.feed[part.run.feed <= packet], part.wanted[at : at + 1])
+        packet = part.requested[at]
+        run = GopRun(part.run.feed[part.run.feed <= packet], part.requested[at : at + 1])
         (mine,) = self.finish.batches(decoded, one.places[at : at + 1])
         theirs = list(self._ffmpeg(run, DecodeReport()))
         difference = AUDIT_LEVELS
@@ -194,10 +194,10 @@ class _Work:
         return self.is_audited
 
     def _by_ffmpeg(self, part: Slice, reason: str) -> Iterator[FrameBatch]:
-        self.report.passed_on[reason] += 1
+        self.report.fallbacks[reason] += 1
         yield from self._ffmpeg(part.run, self.report)
 
-    def _ffmpeg(self, run: Run, report: DecodeReport) -> Iterator[FrameBatch]:
+    def _ffmpeg(self, run: GopRun, report: DecodeReport) -> Iterator[FrameBatch]:
         return ffmpeg_decode.decode(
             self.timeline, [run], format=self.format, size=self.size, report=report
         )

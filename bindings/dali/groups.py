@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from fewframes.bindings.ffmpeg.slice_streams import Stream, Written
 from fewframes.decode.decoder import Device
-from fewframes.kernels.gpu import numba_cuda
+from fewframes.kernels.memory import numba_cuda
 
 T = TypeVar("T")
 SHARE = 3
@@ -46,7 +46,7 @@ def groups(
     for one in written:
         more = size = 0
         if isinstance(one, Stream):
-            more, size = len(one.asked) + BUFFERED[device], len(one.data)
+            more, size = len(one.request) + BUFFERED[device], len(one.data)
         is_full = len(group) == slices or encoded + size > ENCODED_BYTES[device]
         if group and (is_full or taken + more > frames):
             yield group

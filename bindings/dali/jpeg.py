@@ -23,7 +23,7 @@ from fewframes.bindings.dali.video import there_or_here
 from fewframes.decode.decoder import Device
 from fewframes.errors import CorruptStoreError
 from fewframes.kernels import axis_taps, gpu, resize
-from fewframes.kernels.kernel import is_on_gpu
+from fewframes.kernels.memory import is_on_gpu
 
 AT_ONCE = 64
 THREADS = {"cpu": 1, "cuda": 4}

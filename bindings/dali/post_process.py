@@ -10,7 +10,7 @@ from typing import Any
 from fewframes.arrays import I64, Samples
 from fewframes.decode.batch import Format
 from fewframes.kernels import gpu, resize_plan, resize_rgb, rgb_to_ycc
-from fewframes.kernels.kernel import is_on_gpu
+from fewframes.kernels.memory import is_on_gpu
 from fewframes.media.colour import MATRICES
 from fewframes.media.cropping import Crop
 from fewframes.media.timeline import StreamInfo
@@ -19,7 +19,7 @@ AT_ONCE = 64
 """Most pictures of a batch on a GPU: 11 MB of planes at 448, 50 launches for 1000 pictures."""
 
 
-class Finish:
+class PostProcess:
     """Brings pictures of one stream to one format and size.
 
     ``crop`` is what is not shown of a decoded picture, before it is turned.
@@ -57,8 +57,8 @@ class Finish:
                 yield tuple(plane[None] for plane in self._with_rgb(planes, rgb))
             return
         for at in range(first, stop, AT_ONCE):
-            rgb = resize_rgb.each(decoded[at : min(stop, at + AT_ONCE)], self.plan)
-            planes = () if self.format == "rgb" else rgb_to_ycc.each(rgb)
+            rgb = resize_rgb.batch(decoded[at : min(stop, at + AT_ONCE)], self.plan)
+            planes = () if self.format == "rgb" else rgb_to_ycc.batch(rgb)
             gpu.finish()
             yield self._with_rgb(planes, rgb)
 

@@ -23,7 +23,7 @@ import numpy as np
 
 from fewframes.bindings.ffmpeg.slice_streams import Stream, Written
 from fewframes.decode.decoder import Device
-from fewframes.kernels.gpu import numba_cuda
+from fewframes.kernels.memory import numba_cuda
 
 PIPELINES = {"cpu": 1, "cuda": 2}
 """Groups in flight. On the CPU one, since a decoder there has one core."""
@@ -51,7 +51,7 @@ class _Started:
     error: Exception | None = None
 
 
-class Video:
+class SliceDecoder:
     """DALI's video decoder for one film, for up to so many streams at a time.
 
     ``slices`` is how many are in flight, ``group`` how many of them are given to a pipeline.
@@ -183,7 +183,7 @@ class VideoPipeline:
     def start(self, streams: Sequence[Stream]) -> None:
         """Begins to decode."""
         encoded = [np.frombuffer(one.data, np.uint8) for one in streams]
-        frames = [one.asked for one in streams]
+        frames = [one.request for one in streams]
         self._count = len(streams)
         self._pipeline.feed_input("encoded", encoded)
         self._pipeline.feed_input("frames", frames)

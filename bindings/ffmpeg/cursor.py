@@ -17,7 +17,7 @@ from av.video.stream import VideoStream
 
 from fewframes.arrays import I64
 from fewframes.bindings.ffmpeg.demux import READING_ERRORS, choose_stream
-from fewframes.bindings.ffmpeg.log import complaints
+from fewframes.bindings.ffmpeg.log import drain_log
 from fewframes.bindings.ffmpeg.opening import open_container
 from fewframes.bindings.ffmpeg.priming import (
     VideoPacket,
@@ -26,7 +26,7 @@ from fewframes.bindings.ffmpeg.priming import (
     priming_packets,
     with_headers,
 )
-from fewframes.bindings.ffmpeg.stale_memory import Corners
+from fewframes.bindings.ffmpeg.stale_memory import StaleMemoryCheck
 from fewframes.media.bitstream import Buffer
 from fewframes.media.coded_order import OrderCheck, order_check
 from fewframes.media.headers import NOTHING
@@ -67,7 +67,7 @@ class _Open:
     order: OrderCheck | None
     is_clean: bool
     """Whether the decoder was primed without a complaint, or needed no priming."""
-    corners: Corners
+    corners: StaleMemoryCheck
 
 
 class Cursor:
@@ -80,7 +80,7 @@ class Cursor:
         self._sizes, self._positions = packets.size_bytes.tolist(), packets.position.tolist()
         self.times: list[int] = timeline.packet_times.tolist()
         """When the picture of each packet is shown, in ticks."""
-        self.starts: list[int] = np.flatnonzero(packets.can_start).tolist()
+        self.starts: list[int] = np.flatnonzero(packets.is_random_access).tolist()
         """Packets where decoding can start."""
         self._open: _Open | None = None
         self._next_row = 0
@@ -123,9 +123,9 @@ class Cursor:
         A strict decoder that has refused a packet is emptied at the next start, and gives from
         there on what one gives that begins there: dav1d may refuse whole keyframes, too.
         """
-        log, context, has_refused = complaints(), self.stream.codec_context, False
+        log, context, has_refused = drain_log(), self.stream.codec_context, False
         for row, packet in self.followed(feed):
-            begins_anew = has_refused and bool(self.timeline.packets.can_start[row])
+            begins_anew = has_refused and bool(self.timeline.packets.is_random_access[row])
             if begins_anew:
                 context.flush_buffers()
                 has_refused = False
@@ -152,7 +152,7 @@ class Cursor:
         return self._opened().stream
 
     @property
-    def corners(self) -> Corners:
+    def corners(self) -> StaleMemoryCheck:
         """What the decoder's pictures have shown so far, by their memory."""
         return self._opened().corners
 
@@ -261,7 +261,7 @@ class Cursor:
             is_clean = prime(path, stream, packets) if packets else True
             order = self._order_check(stream)
             self._open = _Open(
-                container, stream, container.demux(stream), order, is_clean, Corners()
+                container, stream, container.demux(stream), order, is_clean, StaleMemoryCheck()
             )
             self._next_row = 0
         return self._open

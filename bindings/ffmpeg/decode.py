@@ -23,12 +23,13 @@ from av.video.frame import PictureType, VideoFrame
 
 from fewframes.arrays import I64, Mask
 from fewframes.bindings.ffmpeg.cursor import STRICT, Cursor, LandingError, OutOfOrderError
-from fewframes.bindings.ffmpeg.log import complaints, is_harmless
+from fewframes.bindings.ffmpeg.log import drain_log, is_harmless
 from fewframes.bindings.ffmpeg.pixels import Pixels
-from fewframes.bindings.ffmpeg.stale_memory import SILENT, UNFINISHED_WORDS, Unfinished
+from fewframes.bindings.ffmpeg.second_look import Unfinished
+from fewframes.bindings.ffmpeg.stale_memory import SILENT, UNFINISHED_WORDS
 from fewframes.decode.batch import Format, FrameBatch
 from fewframes.decode.decoder import FFMPEG_ON_CPU, DecodeReport, Rung
-from fewframes.decode.plan import ENDED_BY_NEXT, Run, start_packets
+from fewframes.decode.plan import ENDED_BY_NEXT, GopRun, start_packets
 from fewframes.media.bitstream import SAYS_UNREFERENCED
 from fewframes.media.timeline import Timeline
 
@@ -42,14 +43,14 @@ what a strict decoder refuses, no more strict decodes are made: the encoder was 
 
 def decode(
     timeline: Timeline,
-    runs: Sequence[Run],
+    runs: Sequence[GopRun],
     *,
     format: Format,
     size: tuple[int, int] | None,
     report: DecodeReport,
 ) -> Iterator[FrameBatch]:
     """Decodes runs one after the other; the contract is `fewframes.decode.decoder.Decoder`'s."""
-    count = sum(len(run.wanted) for run in runs)
+    count = sum(len(run.requested) for run in runs)
     pixels = Pixels(timeline.stream, format, size, report, count)
     number_of = np.full(len(timeline.packets), -1)
     number_of[timeline.order] = np.arange(len(timeline))
@@ -76,50 +77,52 @@ def decode(
         cursor.close()
 
 
-def _in_one(runs: Sequence[Run]) -> list[Run]:
+def _in_one(runs: Sequence[GopRun]) -> list[GopRun]:
     """The same wanted packets, in one run from the start of the file."""
-    wanted = np.concatenate([run.wanted for run in runs] or [np.empty(0, np.int64)])
+    requested = np.concatenate([run.requested for run in runs] or [np.empty(0, np.int64)])
     last = max((int(run.feed[-1]) for run in runs), default=-1)
-    return [Run(np.arange(last + 1), wanted)] if wanted.size else []
+    return [GopRun(np.arange(last + 1), requested)] if requested.size else []
 
 
 def _decode_run(
-    cursor: "Cursor", run: Run, report: DecodeReport
+    cursor: "Cursor", run: GopRun, report: DecodeReport
 ) -> Iterator[tuple[int, VideoFrame, bool]]:
     """Climbs the ladder until every wanted packet has given its picture, sound or marked.
 
     A picture is marked on the last rung alone: what a seek has done, a start further back undoes.
     """
-    wanted, rung, doubted = set(run.wanted.tolist()), None, set[int]()
+    requested, rung, doubted = set(run.requested.tolist()), None, set[int]()
     is_strict = cursor.timeline.stream.codec in STRICT and report.strict_in_vain < LINEAR_TRIES
-    while wanted and (rungs := _rungs_after(cursor.timeline, run, wanted, report, rung, is_strict)):
+    while requested and (
+        rungs := _rungs_after(cursor.timeline, run, requested, report, rung, is_strict)
+    ):
         rung, feed = next(iter(rungs.items()))
         cursor.be_strict(is_strict and rung == "planned")
         report.count(rung)
         before, is_last, has_sound = len(report.anomalies), len(rungs) == 1, False
-        for row, picture, is_damaged in _attempt(cursor, feed, wanted, report, doubted):
+        for row, picture, is_damaged in _attempt(cursor, feed, requested, report, doubted):
             if is_last or not is_damaged:
                 has_sound |= not is_damaged
-                wanted.remove(row)
+                requested.remove(row)
                 yield row, picture, is_damaged
-        report.linear_in_vain += rung == "linear" and not has_sound
+        report.linear_in_vain += rung == "from_start" and not has_sound
         if len(report.anomalies) > before:
             cursor.close()  # a decoder that has met damage is not used again
-        elif doubted and not wanted and not feed[0]:
+        elif doubted and not requested and not feed[0]:
             report.strict_in_vain += 1
         if cursor.is_strict:
             doubted = {row for row, _ in report.anomalies[before:]}
-        if wanted and not is_last:
+        if requested and not is_last:
             del report.anomalies[before:]
-    report.missing.extend(sorted(wanted))
+    report.missing.extend(sorted(requested))
 
 
 def _attempt(
-    cursor: "Cursor", feed: I64, wanted: set[int], report: DecodeReport, doubted: set[int]
+    cursor: "Cursor", feed: I64, requested: set[int], report: DecodeReport, doubted: set[int]
 ) -> Iterator[tuple[int, VideoFrame, bool]]:
     """Feeds packets, and ends early where they are not what the timeline promised."""
     try:
-        yield from _feed(cursor, feed, wanted, report, doubted if feed[0] else set())
+        yield from _feed(cursor, feed, requested, report, doubted if feed[0] else set())
     except LandingError:
         cursor.close()
     except OutOfOrderError as error:
@@ -129,8 +132,8 @@ def _attempt(
 
 def _rungs_after(
     timeline: Timeline,
-    run: Run,
-    wanted: set[int],
+    run: GopRun,
+    requested: set[int],
     report: DecodeReport,
     last: Rung | None,
     is_strict: bool,
@@ -140,23 +143,23 @@ def _rungs_after(
         rungs: dict[Rung, I64] = {"planned": run.feed}
     else:
         rungs = {}
-    targets = np.array(sorted(wanted))
+    targets = np.array(sorted(requested))
     first, end = int(start_packets(timeline, targets).min()), int(targets[-1]) + ENDED_WITHIN
     end = min(end, int(run.feed[-1]) + 1)
     if last in (None, "planned") and len(run.feed) <= run.feed[-1] - run.feed[0]:
-        rungs["whole"] = np.arange(first, end)
-    earlier = np.flatnonzero(timeline.packets.can_start[:first])
-    if last in (None, "planned", "whole") and earlier.size and earlier[-1] > 0:
-        rungs["earlier"] = np.arange(earlier[-1], end)
-    if last != "linear" and first > 0 and report.linear_in_vain < LINEAR_TRIES:
-        rungs["linear"] = np.arange(end)
+        rungs["no_drop"] = np.arange(first, end)
+    earlier = np.flatnonzero(timeline.packets.is_random_access[:first])
+    if last in (None, "planned", "no_drop") and earlier.size and earlier[-1] > 0:
+        rungs["previous_keyframe"] = np.arange(earlier[-1], end)
+    if last != "from_start" and first > 0 and report.linear_in_vain < LINEAR_TRIES:
+        rungs["from_start"] = np.arange(end)
     if last in (None, "planned") and is_strict and not rungs.keys() - {"planned"}:
-        rungs["whole"] = np.arange(first, end)
+        rungs["no_drop"] = np.arange(first, end)
     return rungs
 
 
 def _feed(
-    cursor: "Cursor", feed: I64, wanted: set[int], report: DecodeReport, doubted: set[int]
+    cursor: "Cursor", feed: I64, requested: set[int], report: DecodeReport, doubted: set[int]
 ) -> Iterator[tuple[int, VideoFrame, bool]]:
     """Gives each picture that is wanted, with its row and whether it may be damaged.
 
@@ -176,7 +179,7 @@ def _feed(
         for picture in pictures or ():
             is_landed |= picture.pts == start and picture.pict_type == PictureType.I
             damage.see(picture, report)
-            if picture.pts in wanted:
+            if picture.pts in requested:
                 if not is_landed:
                     raise LandingError(f"packet {start} is no keyframe, whatever the file says")
                 yield picture.pts, picture, damage.touches(picture)
@@ -191,7 +194,7 @@ class _Damage:
 
     def __init__(self, cursor: Cursor, start: int) -> None:
         self.timeline, self.packets = cursor.timeline, cursor.timeline.packets
-        self.log = complaints()
+        self.log = drain_log()
         self.log.clear()
         self.start, self.starts, self.times = start, cursor.starts, cursor.times
         self.settled = self._next_start(start)

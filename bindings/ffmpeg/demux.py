@@ -3,12 +3,11 @@
 Foreign errors become `UnreadableMediaError` here.
 """
 
-from collections.abc import Iterator
 from contextlib import suppress
 from fractions import Fraction
 from math import atan2, degrees
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import av
 import numpy as np
@@ -17,18 +16,19 @@ from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from fewframes.arrays import I64
 from fewframes.bindings.ffmpeg.crop import crop_of_stream
-from fewframes.bindings.ffmpeg.log import complaints, is_harmless
+from fewframes.bindings.ffmpeg.log import drain_log, is_harmless
 from fewframes.bindings.ffmpeg.opening import check_is_inside, open_container
 from fewframes.bindings.ffmpeg.packets import PacketReader
 from fewframes.errors import UnreadableMediaError
-from fewframes.media.headers import Headers
+from fewframes.media.demuxed import Demuxed
 from fewframes.media.source import Source
 from fewframes.media.structure import ending_of, unread_pictures
 from fewframes.media.timeline import Packets, StreamInfo
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from av.packet import Packet
 
 READING_ERRORS = (av.error.FFmpegError, IndexError)
@@ -109,31 +109,12 @@ def is_default(stream: VideoStream) -> bool:
     return bool(stream.disposition & Disposition.default)
 
 
-class Demuxed(NamedTuple):
-    """All that the packets of one video stream say."""
-
-    stream: StreamInfo
-    packets: Packets
-    durations: I64
-    """How long the picture of each packet is shown in ticks, ``[p] i64``; 0 where unknown."""
-    headers: tuple[Headers, ...]
-    damage: list[str]
-    """What is wrong with the file, in sentences."""
-    notes: list[str]
-    """What is no damage, and worth knowing of the file, in sentences."""
-    depth: int | None
-    """How many pictures the decoder holds back to put them in order (num_reorder_frames), as far as
-    it knows by now; None for a codec that never reorders."""
-    claimed: frozenset[int] = frozenset()
-    """Packets that the container calls keyframes, and whose own bytes do not."""
-
-
 def read_packets(source: Source, index: int | None) -> Demuxed:
     """Demuxes one video stream from end to end.
 
     Raises `UnreadableMediaError` where no packet gives a picture, and for encrypted streams.
     """
-    log = complaints()
+    log = drain_log()
     log.clear()
     with open_container(source.path) as container:
         stream = choose_stream(container, source.path, index)
@@ -162,7 +143,7 @@ def _listed_keyframes(stream: VideoStream, packets: Packets) -> frozenset[int]:
 
     FFmpeg's parser of H.264 takes the container's own mark off a packet that it cannot read.
     """
-    starts = np.flatnonzero(packets.can_start)
+    starts = np.flatnonzero(packets.is_random_access)
     entries, end = stream.index_entries, int(starts[0]) if starts.size else len(packets)
     listed = (entries[at] for at in range(min(len(entries), end)))
     stamps = {entry.timestamp for entry in listed if entry.is_keyframe}

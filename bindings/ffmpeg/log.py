@@ -44,7 +44,7 @@ _libav.setLevel(logging.INFO)
 _libav.propagate = False
 
 
-def complaints() -> list[str]:
+def drain_log() -> list[str]:
     """Gives the list that FFmpeg's errors on this thread are appended to; clear it when read."""
     if av.logging.get_level() != av.logging.INFO:
         av.logging.set_level(av.logging.INFO)
@@ -53,8 +53,8 @@ def complaints() -> list[str]:
 
 
 def external_tracks() -> list[str]:
-    """Gives the list that notes of tracks in other files are appended to, as `complaints` does."""
-    complaints()
+    """Gives the list that notes of tracks in other files are appended to, as `drain_log` does."""
+    drain_log()
     return _complaints.mine("external")
 
 

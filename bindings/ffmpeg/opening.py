@@ -18,7 +18,7 @@ from typing import Any
 import av
 from av.container import InputContainer
 
-from fewframes.bindings.ffmpeg.log import EXTERNAL, complaints, external_tracks
+from fewframes.bindings.ffmpeg.log import EXTERNAL, drain_log, external_tracks
 from fewframes.errors import UnreadableMediaError
 from fewframes.media.film_file import check_film_file
 
@@ -84,7 +84,7 @@ def open_container(path: Path) -> InputContainer:
     check_film_file(path)
     if path.stat().st_size == 0:
         raise UnreadableMediaError(f"{path.name!r} is empty (0 bytes)")
-    log = complaints()
+    log = drain_log()
     before = len(log)
     external_tracks().clear()
     try:

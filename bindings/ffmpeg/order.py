@@ -1,31 +1,14 @@
 """PyAV: in which order does the decoder give the pictures of a stretch of packets?"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 
-from fewframes.arrays import I64
 from fewframes.bindings.ffmpeg.cursor import Cursor, LandingError
-from fewframes.bindings.ffmpeg.log import complaints, is_harmless
+from fewframes.bindings.ffmpeg.log import drain_log, is_harmless
+from fewframes.media.demuxed import Decoded
 from fewframes.media.order import Stretch
 from fewframes.media.timeline import NO_PTS, Timeline
-
-
-@dataclass(frozen=True, slots=True)
-class Decoded:
-    """What came out of stretches, in the decoder's order."""
-
-    rows: list[int] = field(default_factory=list)
-    """The packet of each picture, each packet once."""
-    dts: list[int] = field(default_factory=list)
-    """The decode time that came with each picture, or `NO_PTS`."""
-    refused: set[int] = field(default_factory=set)
-    """Packets at which the decoder complained."""
-
-    def columns(self) -> tuple[I64, I64]:
-        """Gives rows and decode times, both ``[n] i64``."""
-        return np.array(self.rows, np.int64), np.array(self.dts, np.int64)
 
 
 def decoded_order(timeline: Timeline, stretches: Sequence[Stretch]) -> Decoded:
@@ -35,7 +18,7 @@ def decoded_order(timeline: Timeline, stretches: Sequence[Stretch]) -> Decoded:
     are decoded from the first one on.
     """
     cursor, found = Cursor(timeline), Decoded()
-    starts = np.flatnonzero(timeline.packets.can_start)
+    starts = np.flatnonzero(timeline.packets.is_random_access)
     try:
         for stretch in stretches:
             before = starts[starts < stretch.first]
@@ -44,14 +27,14 @@ def decoded_order(timeline: Timeline, stretches: Sequence[Stretch]) -> Decoded:
                 _decode(cursor, 0, stretch, found)
     finally:
         cursor.close()
-        complaints().clear()
+        drain_log().clear()
     return found
 
 
 def _decode(cursor: Cursor, first: int, stretch: Stretch, found: Decoded) -> bool:
     """Decodes from a packet on, and notes what is of the stretch; False where packets are lost."""
-    log, seen = complaints(), set(found.rows)
-    starts = np.flatnonzero(cursor.timeline.packets.can_start)
+    log, seen = drain_log(), set(found.rows)
+    starts = np.flatnonzero(cursor.timeline.packets.is_random_access)
     settled = next((start for start in starts.tolist() if start > first), stretch.end)
     try:
         for row, pictures, _ in cursor.decoded(np.arange(first, stretch.end)):

@@ -38,10 +38,10 @@ class PacketReader:
         kind = self._parse(data)
         state, is_needed = self._state(packet, kind, data)
         is_second = self._is_second is not None and self._is_second(data)
-        if packet.is_keyframe and not kind.can_start:
+        if packet.is_keyframe and not kind.is_random_access:
             self.claimed.append(len(self._numbers) // COLUMNS)
         flags = (
-            (packet.is_keyframe and kind.can_start) * CAN_START
+            (packet.is_keyframe and kind.is_random_access) * CAN_START
             | (kind.is_unreferenced and not is_needed) * UNREFERENCED
             | (kind.is_shown and not packet.is_discard) * IS_FRAME
             | (packet.is_corrupt or kind.is_broken) * IS_CORRUPT
@@ -82,7 +82,7 @@ class PacketReader:
             dts=dts,
             size_bytes=size,
             position=position,
-            can_start=(flags & CAN_START != 0) & ~is_second,
+            is_random_access=(flags & CAN_START != 0) & ~is_second,
             is_droppable=_by_picture(is_droppable, is_second),
             is_frame=(flags & IS_FRAME != 0) & ~is_second,
             is_corrupt=flags & IS_CORRUPT != 0,

@@ -22,7 +22,7 @@ from av.video.plane import VideoPlane
 from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 
 from fewframes.arrays import U8, Samples
-from fewframes.bindings.ffmpeg.log import complaints
+from fewframes.bindings.ffmpeg.log import drain_log
 from fewframes.errors import UnsupportedStreamError
 from fewframes.media.colour import STEPS
 
@@ -119,14 +119,14 @@ def is_exact(name: str, target: str) -> bool:
             rows.view("<u2")[:] = random.integers(0, 1 << component.bits, rows.view("<u2").shape)
         else:
             rows[:] = random.integers(0, 256, rows.shape)
-    said = list(complaints())
+    said = list(drain_log())
     try:
         packed = _same_levels(picture, VideoReformatter(), name)
         back = _same_levels(packed, VideoReformatter(), target)
     except UnsupportedStreamError:
         return False
     finally:
-        complaints()[:] = said
+        drain_log()[:] = said
     return all(map(np.array_equal, _plain(picture), _plain(back)))
 
 

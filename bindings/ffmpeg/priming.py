@@ -12,7 +12,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from fewframes.bindings.ffmpeg.demux import choose_stream
-from fewframes.bindings.ffmpeg.log import complaints
+from fewframes.bindings.ffmpeg.log import drain_log
 from fewframes.bindings.ffmpeg.opening import open_container
 from fewframes.media.headers import Headers
 from fewframes.media.timeline import Timeline
@@ -36,7 +36,7 @@ def with_headers(packet: VideoPacket, headers: Headers) -> VideoPacket:
         side = make(packet_sidedata_type_from_literal(cast("PktSideDataT", kind)), len(data))
         side.update(data)
         whole.set_sidedata(side)
-    return cast(VideoPacket, whole)
+    return cast("VideoPacket", whole)
 
 
 def priming_packets(timeline: Timeline) -> int:
@@ -46,7 +46,7 @@ def priming_packets(timeline: Timeline) -> int:
     MPEG-4 may have other headers there than in the container, and FFmpeg learns from its pictures
     how the encoder pads, which decides what counts as an error.
     """
-    stream, starts = timeline.stream, np.flatnonzero(timeline.packets.can_start)
+    stream, starts = timeline.stream, np.flatnonzero(timeline.packets.is_random_access)
     if stream.codec == "mpeg4":
         return min(PADDING_PACKETS, int(starts[-1])) if starts.size else 0
     return int(stream.codec == "h264" and "444" in stream.pixel_format)
@@ -57,7 +57,7 @@ def prime(path: Path, stream: VideoStream, packets: int) -> bool:
 
     Gives whether it had no complaint.
     """
-    log, context = complaints(), stream.codec_context
+    log, context = drain_log(), stream.codec_context
     log.clear()
     with open_container(path) as other:
         same = choose_stream(other, path, stream.index)

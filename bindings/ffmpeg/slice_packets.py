@@ -42,7 +42,7 @@ class SlicePackets:
             try:
                 return part, self._read(part, is_checked=True)
             except OutOfOrderError as error:
-                self.report.count("whole")
+                self.report.count("no_drop")
                 self.report.nothing_withheld.add(str(error))
                 part = whole(self.cursor.timeline, part)
                 return part, self._read(part, is_checked=False)

@@ -29,19 +29,19 @@ class Stream:
 
     part: Slice
     data: bytes
-    asked: I32
+    request: I32
     """Ranks of the frames to decode, ``[n] i32``, increasing: the wanted ones, the first and the
     last one, and the witness; only the wanted one where there is but one packet."""
 
     @property
     def places(self) -> I64:
-        """Where in ``asked`` the wanted frames are, ``[w] i64``."""
-        return np.searchsorted(self.asked, self.part.frames)
+        """Where in ``request`` the wanted frames are, ``[w] i64``."""
+        return np.searchsorted(self.request, self.part.frames)
 
     @property
     def has_witness(self) -> bool:
-        """Whether the first and the last of ``asked`` must be the same picture."""
-        return int(self.asked[-1]) == len(self.part.feed)
+        """Whether the first and the last of ``request`` must be the same picture."""
+        return int(self.request[-1]) == len(self.part.feed)
 
 
 Written: TypeAlias = Stream | tuple[Slice, str]

@@ -1,15 +1,13 @@
 """PyNvVideoCodec and the GPU's video engines: are they here, and what do they take?"""
 
 import ctypes
-from contextlib import suppress
-from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
 from fewframes.bindings.dali import capabilities as dali_capabilities
-from fewframes.decode.backend_choice import Machine, nvdec_refusal
+from fewframes.decode.backend_choice import nvdec_refusal
 from fewframes.errors import MissingBackendError, UnsupportedStreamError
 from fewframes.media.timeline import StreamInfo
 
@@ -39,22 +37,6 @@ def require(stream: StreamInfo) -> str:
             "pass backend='ffmpeg', or device='auto'"
         )
     return version
-
-
-def added_to(machine: Machine, stream: StreamInfo, *, measures: bool) -> Machine:
-    """What is known of a machine, and whether its video engines take a stream.
-
-    With ``measures``, also what that takes here, which is measured where it is not known yet.
-    """
-    version, missing = facts()
-    reason = missing or refusal(stream)
-    costs = None
-    if measures and not reason:
-        from fewframes.bindings.gpu_costs import NotMeasuredError, of_nvdec
-
-        with suppress(NotMeasuredError):
-            costs = of_nvdec(version, dali_capabilities.gpu_facts()[0], engines_of(stream))
-    return replace(machine, nvdec=version, no_nvdec=reason, nvdec_costs=costs)
 
 
 @cache

@@ -7,7 +7,8 @@ Numba's streams wait for the default one, which every decoder would then share.
 import ctypes
 from functools import cache
 
-from fewframes.kernels.gpu import DeviceArray, numba_cuda
+from fewframes.kernels.gpu import DeviceArray
+from fewframes.kernels.memory import numba_cuda
 
 NON_BLOCKING = 1
 """CU_STREAM_NON_BLOCKING."""

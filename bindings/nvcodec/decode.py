@@ -29,10 +29,10 @@ from fewframes.bindings.nvcodec.core import Core, surface_of
 from fewframes.bindings.nvcodec.hashes import Hasher
 from fewframes.bindings.nvcodec.packets import EnginePackets, Fed
 from fewframes.bindings.nvcodec.pool import Decoding, Pool
-from fewframes.bindings.nvcodec.post_process import Finish
+from fewframes.bindings.nvcodec.post_process import PostProcess
 from fewframes.decode.batch import Format, FrameBatch
 from fewframes.decode.decoder import DecodeReport, Device
-from fewframes.decode.plan import Run
+from fewframes.decode.plan import GopRun
 from fewframes.decode.slices import Slice, slice_runs
 from fewframes.kernels import gpu, on_host
 from fewframes.kernels.gpu import DeviceArray
@@ -56,7 +56,7 @@ Begun: TypeAlias = "Decoding | tuple[Slice, str]"
 
 def decode(
     timeline: Timeline,
-    runs: Sequence[Run],
+    runs: Sequence[GopRun],
     *,
     format: Format,
     size: tuple[int, int] | None,
@@ -95,7 +95,7 @@ class _Work:
     ) -> None:
         self.timeline, self.report, self.format, self.size = timeline, report, format, size
         self.surface = surface_of(timeline.stream)
-        self.finish = Finish(timeline.stream, format, size, self.surface, report)
+        self.finish = PostProcess(timeline.stream, format, size, self.surface, report)
         self.most, self.compares, self.audited = most, True, set[int]()
         count = DECODED_BYTES // (2 * most * self.surface.size_bytes)
         self.room_pictures = max(1, min(AT_ONCE, count))
@@ -105,7 +105,7 @@ class _Work:
         self.number_of = np.full(len(timeline.packets), -1)
         self.number_of[timeline.order] = np.arange(len(timeline))
 
-    def batches(self, runs: Sequence[Run], name: str) -> Iterator[FrameBatch]:
+    def batches(self, runs: Sequence[GopRun], name: str) -> Iterator[FrameBatch]:
         """Decodes slices side by side, and gives their frames in order."""
         self.name = name
         begun: deque[Begun] = deque()
@@ -145,7 +145,7 @@ class _Work:
         return is_light and len(self.rooms) + self.rooms_left >= self._rooms_for(fed)
 
     def _rooms_for(self, fed: Fed) -> int:
-        return 1 if len(fed.part.wanted) <= self.room_pictures else 2
+        return 1 if len(fed.part.requested) <= self.room_pictures else 2
 
     def _begin(self, pool: Pool, fed: Fed) -> Decoding:
         """Gives a slice its rooms, and a decoder as soon as one is free."""
@@ -169,7 +169,7 @@ class _Work:
         part, given, is_alike = one.fed.part, 0, True
         try:
             for room, count in one.chunks():
-                rows = part.wanted[given : given + count]
+                rows = part.requested[given : given + count]
                 planes = self.finish.planes(room[:count])
                 is_alike = is_alike and self._is_alike(one.fed, rows, planes)
                 if is_alike:
@@ -181,7 +181,7 @@ class _Work:
             one.stop()
         self.rooms += one.rooms
         if one.fault or not is_alike:
-            rest = Run(part.run.feed, part.wanted[given:])
+            rest = GopRun(part.run.feed, part.requested[given:])
             yield from self._by_ffmpeg(rest, one.fault if is_alike else UNLIKE)
             return
         self.report.decoders.add(self.name)
@@ -214,17 +214,17 @@ class _Work:
         at = int(behind[rows[behind].argmin()] if behind.size else rows.argmax())
         mine = [on_host(plane[at : at + 1]) for plane in planes]
         feed = part.run.feed[part.run.feed <= rows[at]]
-        run, theirs = Run(feed, rows[at : at + 1]), tuple[Samples, ...]()
+        run, theirs = GopRun(feed, rows[at : at + 1]), tuple[Samples, ...]()
         for batch in self._ffmpeg(run, "yuv", DecodeReport()):
             theirs = batch.planes
         is_alike = len(theirs) == len(mine) and all(map(np.array_equal, mine, theirs))
         self.audited |= {fed.start} if is_alike else set()
         return is_alike
 
-    def _by_ffmpeg(self, run: Run, reason: str) -> Iterator[FrameBatch]:
-        self.report.passed_on[reason] += 1
+    def _by_ffmpeg(self, run: GopRun, reason: str) -> Iterator[FrameBatch]:
+        self.report.fallbacks[reason] += 1
         yield from self._ffmpeg(run, self.format, self.report)
 
-    def _ffmpeg(self, run: Run, format: Format, report: DecodeReport) -> Iterator[FrameBatch]:
+    def _ffmpeg(self, run: GopRun, format: Format, report: DecodeReport) -> Iterator[FrameBatch]:
         size = None if format == "yuv" else self.size
         return ffmpeg_decode.decode(self.timeline, [run], format=format, size=size, report=report)

@@ -93,13 +93,13 @@ def _context(driver: Any) -> Iterator[bool]:  # noqa: ANN401
 
 
 def _limits(video: Any, codec: str, bits: int) -> EngineLimits | None:  # noqa: ANN401
-    asked = _Capabilities(codec=CODECS[codec], chroma=IS_420, bits_minus_8=bits - 8)
-    if video.cuvidGetDecoderCaps(ctypes.byref(asked)):
+    request = _Capabilities(codec=CODECS[codec], chroma=IS_420, bits_minus_8=bits - 8)
+    if video.cuvidGetDecoderCaps(ctypes.byref(request)):
         return None
     return EngineLimits(
-        is_taken=bool(asked.is_supported) and bool(asked.outputs & GIVES_NV12),
-        engines=asked.engines,
-        least=(asked.least_height, asked.least_width),
-        most=(asked.most_height, asked.most_width),
-        macroblocks=asked.most_macroblocks,
+        is_taken=bool(request.is_supported) and bool(request.outputs & GIVES_NV12),
+        engines=request.engines,
+        least=(request.least_height, request.least_width),
+        most=(request.most_height, request.most_width),
+        macroblocks=request.most_macroblocks,
     )

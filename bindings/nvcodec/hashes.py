@@ -14,7 +14,7 @@ import xxhash
 from fewframes.arrays import U64
 from fewframes.kernels import gpu
 from fewframes.kernels.gpu import DeviceArray
-from fewframes.kernels.kernel import is_on_gpu
+from fewframes.kernels.memory import is_on_gpu
 
 THREADS = 8
 """Each hashes 2,700 pictures of 1080p a second."""

@@ -19,7 +19,7 @@ from fewframes.media.bitstream import Buffer, unit_reader
 from fewframes.media.headers import LENGTH_AT, NOTHING
 from fewframes.media.slice_checks import engine_fitness
 
-MARK = b"\0\0\0\1"
+MARKER = b"\0\0\0\1"
 """A start code; the long form, which may begin an access unit."""
 CUT_OFF = "NAL units that do not end where their lengths say"
 
@@ -99,7 +99,7 @@ def marked(data: bytes, length_bytes: int, *, is_hevc: bool) -> bytes:
         if start > len(data) or at > len(data):
             raise UnfitError(CUT_OFF)
         if at > start and not (is_hevc and is_other_layer(data[start : start + 2])):
-            units += [MARK, data[start:at]]
+            units += [MARKER, data[start:at]]
     return b"".join(units)
 
 

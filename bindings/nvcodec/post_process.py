@@ -22,7 +22,7 @@ from fewframes.media.colour import colour_of
 from fewframes.media.timeline import StreamInfo
 
 
-class Finish:
+class PostProcess:
     """Brings pictures of one stream to one format and size."""
 
     def __init__(
@@ -56,7 +56,7 @@ class Finish:
 
     def planes(self, surfaces: DeviceArray) -> tuple[DeviceArray, ...]:
         """The planes of some pictures, as a decoder in memory gives them, ``[m, h, w]`` each."""
-        made: tuple[DeviceArray, ...] = surface_planes.each(
+        made: tuple[DeviceArray, ...] = surface_planes.batch(
             surfaces, self.surface.height, self.surface.bits
         )
         return made
@@ -65,10 +65,10 @@ class Finish:
         """Arrays of the format, of some pictures' planes."""
         if self.format == "yuv":
             return planes
-        rgb = planes_to_rgb.each(*planes, self.plan)
+        rgb = planes_to_rgb.batch(*planes, self.plan)
         if self.is_turned:
-            rgb = resize_rgb.each(rgb, self.turn)
+            rgb = resize_rgb.batch(rgb, self.turn)
         if self.format == "rgb":
             return (rgb,)
-        ycc: tuple[Samples, ...] = rgb_to_ycc.each(rgb)
+        ycc: tuple[Samples, ...] = rgb_to_ycc.batch(rgb)
         return (*ycc, rgb) if "rgb" in self.format else ycc

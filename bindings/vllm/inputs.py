@@ -13,7 +13,8 @@ import numpy as np
 from fewframes.arrays import F64, I64
 from fewframes.bindings.transformers_video import as_told, check_pairing, metadata
 from fewframes.decode.batch import FrameBatch
-from fewframes.models.export import Handover, reported
+from fewframes.decode.handover import Handover
+from fewframes.models.export import reported
 from fewframes.models.pairing import NEAR_SECONDS, Pairing
 from fewframes.models.runtimes import Runtime, bounded, resized, tokens
 
@@ -37,7 +38,7 @@ def offline(
     said = metadata(batch, rows, model) | {"do_sample_frames": False}
     limits, sized = _limits(batch, model, len(rows), max_tokens)
     arguments = {"multi_modal_data": {"video": [(frames, said)]}, **limits}
-    facts = {"layout": "video", "pictures": len(rows), "words": model.words, **sized}
+    facts = {"layout": "video", "pictures": len(rows), "words": model.prompt_format, **sized}
     report = reported(batch, rows, told, **facts)
     return Handover(runtime, [{"type": "video"}], arguments, rows, told, report)
 
@@ -98,7 +99,7 @@ def _sent(
     if sent is None:
         raise ValueError(
             f"{runtime!r} cannot tell the model the times of these frames to {max_time_error:g} s "
-            f"({model.words}); send them with .to('openai') as images between lines of text, or "
-            "pass pairing='repeat' or a larger max_time_error"
+            f"({model.prompt_format}); send them with .to('openai') as images between lines of "
+            "text, or pass pairing='repeat' or a larger max_time_error"
         )
     return sent

@@ -30,7 +30,7 @@ from fewframes.arrays import U8
 from fewframes.media.sizes import fitted_size
 from fewframes.models.runtimes import RUNTIMES
 from fewframes.selection.selection import Selection, select
-from fewframes.store.layout import LONGEST_NAME, MARK, folder_name
+from fewframes.store.layout import LONGEST_NAME, MARKER, folder_name
 from fewframes.store.recipes import canonical_json
 from fewframes.store.store import holds, open_store
 from fewframes.store.video import Video
@@ -72,12 +72,12 @@ class Address:
     """What an address asks for.
 
     >>> Address.read("fewframes://corpus.zarr/day%201/case_07?k=16&start=2.5")
-    Address(store='corpus.zarr', video='day 1/case_07', wishes={'k': 16, 'start': 2.5})
+    Address(store='corpus.zarr', video='day 1/case_07', options={'k': 16, 'start': 2.5})
     """
 
     store: str
     video: str
-    wishes: Mapping[str, Any]
+    options: Mapping[str, Any]
 
     @classmethod
     def read(cls, text: str) -> "Address":
@@ -93,28 +93,28 @@ class Address:
                 f"{text[:80]!r} is no address; write fewframes://STORE/VIDEO?k=64, where STORE is "
                 "the name of a store in the server's folder"
             )
-        wishes: dict[str, Any] = {}
+        options: dict[str, Any] = {}
         for key, value in parse_qsl(parts.query, keep_blank_values=True):
-            if key not in KINDS or key in wishes:
+            if key not in KINDS or key in options:
                 names = ", ".join(KINDS)
                 raise ValueError(
                     f"{key[:40]!r} may not be asked for, or not twice; allowed: {names}"
                 )
-            wishes[key] = _value(key, value)
-        return cls(store, video, wishes)
+            options[key] = _value(key, value)
+        return cls(store, video, options)
 
     @property
     def span(self) -> tuple[float, float] | None:
         """The seconds asked for; None for all."""
-        start, end = self.wishes.get("start"), self.wishes.get("end")
+        start, end = self.options.get("start"), self.options.get("end")
         if start is None and end is None:
             return None
         return (0.0 if start is None else start, math.inf if end is None else end)
 
     def pinned(self) -> str:
         """The address with the digest of the video's record; raises as `load` does."""
-        wishes = {**self.wishes, "group": _group(_video(self))}
-        query = "&".join(f"{key}={quote(str(value))}" for key, value in wishes.items())
+        options = {**self.options, "group": _group(_video(self))}
+        query = "&".join(f"{key}={quote(str(value))}" for key, value in options.items())
         return f"{SCHEME}//{self.store}/{quote(self.video)}?{query}"
 
 
@@ -126,9 +126,9 @@ def load(text: str) -> tuple[U8, dict[str, Any]]:
     """
     address = Address.read(text)
     video = _video(address)
-    if address.wishes.get("group") not in (None, _group(video)):
+    if address.options.get("group") not in (None, _group(video)):
         raise ValueError(f"video {video.id!r} has been indexed anew; ask again")
-    model = f"vllm:{address.wishes.get('model') or os.environ.get(MODEL, '')}"
+    model = f"vllm:{address.options.get('model') or os.environ.get(MODEL, '')}"
     if model not in RUNTIMES:
         names = ", ".join(name[5:] for name in RUNTIMES if name.startswith("vllm:"))
         raise ValueError(
@@ -136,7 +136,7 @@ def load(text: str) -> tuple[U8, dict[str, Any]]:
             f"one of {names}"
         )
     chosen = _chosen(video, address)
-    size = address.wishes.get("size")
+    size = address.options.get("size")
     _check_bytes(len(chosen), fitted_size(video.frame_size, size) or video.frame_size, model)
     batch = video.read(rows=chosen.rows, size=size)
     (given,) = batch.to(model).arguments["multi_modal_data"]["video"]
@@ -161,12 +161,12 @@ def _value(key: str, text: str) -> Any:  # noqa: ANN401 (as `KINDS` says)
 
 def _chosen(video: Video, address: Address) -> Selection:
     """The frames that an address asks for, one at least; no picture is read."""
-    budget, policy = address.wishes.get("k", 32), address.wishes.get("policy", "adaptive")
+    budget, policy = address.options.get("k", 32), address.options.get("policy", "adaptive")
     chosen = select(video.table, budget=budget, policy=policy, span=address.span)
     if not len(chosen):
         raise ValueError(
-            f"no frame of {video.id!r} is indexed from {address.wishes.get('start', 0):g} to "
-            f"{address.wishes.get('end', math.inf):g} s; it is {video.duration_seconds:.3f} s long"
+            f"no frame of {video.id!r} is indexed from {address.options.get('start', 0):g} to "
+            f"{address.options.get('end', math.inf):g} s; it is {video.duration_seconds:.3f} s long"
         )
     return chosen
 
@@ -267,7 +267,7 @@ def _check_inside(store: Path, video: str) -> None:
     can still put a link there.
     """
     home = store / "videos" / folder_name(video)
-    for path in chain((store / MARK, store / "videos", home), home.rglob("*")):
+    for path in chain((store / MARKER, store / "videos", home), home.rglob("*")):
         if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(store):
             raise ValueError(
                 f"{path.relative_to(store).as_posix()!r} of {store.name!r} is a link that leads "

@@ -129,8 +129,8 @@ class Session:
 
     def look(self, start: float, end: float, k: int = 8, *, policy: str = "uniform") -> FrameBatch:
         """Gives ``k`` frames between two times in seconds."""
-        asked = {"start": start, "end": end, "k": k, "policy": policy}
-        return self._choose("look", asked, k, policy=policy, span=(start, end))
+        request = {"start": start, "end": end, "k": k, "policy": policy}
+        return self._choose("look", request, k, policy=policy, span=(start, end))
 
     def find(self, query: str, k: int = 8) -> FrameBatch:
         """Gives ``k`` frames that are like a text, and unlike each other.
@@ -139,8 +139,8 @@ class Session:
         the session has no embedder, or the video no vectors of it.
         """
         scores = scores_for(self.video, query, self.embedder)
-        asked = {"query": query, "k": k}
-        return self._choose("find", asked, k, policy="query", relevance=scores)
+        request = {"query": query, "k": k}
+        return self._choose("find", request, k, policy="query", relevance=scores)
 
     def find_like(self, seconds: float, k: int = 8) -> FrameBatch:
         """Gives ``k`` frames of the film like the one on screen at a time, and unlike each other.
@@ -148,9 +148,9 @@ class Session:
         By the stored vectors of the embedder, or without one by the table's signatures.
         """
         row = int(self.video.rows_of(seconds=[seconds])[0])
-        scores, asked = scores_like(self.video, row, self.embedder), {"seconds": seconds, "k": k}
-        wishes = {"policy": "query", "relevance": scores, "coverage": 0.0}
-        return self._choose("find_like", asked, k, **wishes)
+        scores, request = scores_like(self.video, row, self.embedder), {"seconds": seconds, "k": k}
+        options = {"policy": "query", "relevance": scores, "coverage": 0.0}
+        return self._choose("find_like", request, k, **options)
 
     def frame_at(self, seconds: float) -> FrameBatch:
         """Gives the indexed frame that is on screen at a time."""
@@ -166,14 +166,14 @@ class Session:
         2025). Where intervals overlap the last one counts; frames given before are not chosen.
         """
         table, scores = self.video.table, scores_in(self.video, intervals)
-        asked = {"intervals": [list(one) for one in intervals], "k": k}
+        request = {"intervals": [list(one) for one in intervals], "k": k}
         with self._lock:
             fresh = np.array(sorted(set(range(len(table))) - self._budget.given), np.int64)
             if not fresh.size:
                 raise BudgetSpentError("every indexed frame has been given; index at a higher rate")
-            most, wanted = self._budget.take(k), scores[fresh]
-            chosen = select(table.take(fresh), budget=most, policy="query", relevance=wanted)
-            return self._give("rescore", asked, fresh[chosen.rows])
+            most, requested = self._budget.take(k), scores[fresh]
+            chosen = select(table.take(fresh), budget=most, policy="query", relevance=requested)
+            return self._give("rescore", request, fresh[chosen.rows])
 
     def zoom(
         self,
@@ -189,14 +189,14 @@ class Session:
         """
         if self._film is None:
             raise ValueError("zoom reads the film itself; begin the session with film=PATH")
-        asked = {"seconds": seconds, "box": list(box), "size": size}
+        request = {"seconds": seconds, "box": list(box), "size": size}
         mark = -1 - int(self._film.timeline.frame_at(seconds)[0])  # no row of the table
         with self._lock:
             self._budget.check_film(mark)
             batch = self._film.crop(seconds, box, size)
             cost = self._tokens_of(batch.frames.shape[1:3])
             new = self._budget.count_crop(mark, (mark, tuple(box), size), cost)
-            self._note("zoom", asked, batch, new)
+            self._note("zoom", request, batch, new)
             return batch
 
     def choose_frames_between(self, start_frame: int, end_frame: int, k: int = 8) -> FrameBatch:
@@ -208,9 +208,9 @@ class Session:
                 f"no frame is indexed between {start_frame} and {end_frame} of {self.video.id!r}"
             )
         times = table.seconds[inside]
-        asked = {"start_frame": start_frame, "end_frame": end_frame, "k": k}
+        request = {"start_frame": start_frame, "end_frame": end_frame, "k": k}
         span = (float(times[0]), float(times[-1]))
-        return self._choose("choose_frames_between", asked, k, policy="uniform", span=span)
+        return self._choose("choose_frames_between", request, k, policy="uniform", span=span)
 
     def get_frame_number_at_time(self, time: str) -> int:
         """FrameThinker's "get frame number at time": a time is ``"12:34"`` or ``"1:02:03"``."""
@@ -254,24 +254,24 @@ class Session:
         row = RUNTIMES[self._runtime] if self._runtime else None
         return tokens(row, 2, *size) if row and row.factor else 1
 
-    def _choose(self, action: str, asked: dict[str, Any], k: int, **wishes: Any) -> FrameBatch:  # noqa: ANN401
+    def _choose(self, action: str, request: dict[str, Any], k: int, **options: Any) -> FrameBatch:  # noqa: ANN401
         with self._lock:
-            chosen = select(self.video.table, budget=self._budget.take(k), **wishes)
+            chosen = select(self.video.table, budget=self._budget.take(k), **options)
             if not len(chosen):
                 raise IndexError(
                     f"no frame of {self.video.id!r} is indexed there; its frames are from 0 to "
                     f"{self.video.duration_seconds:.3f} s"
                 )
-            batch = self._give(action, asked, chosen.rows)
+            batch = self._give(action, request, chosen.rows)
         report = {**batch.report, "policy": chosen.policy, "reasons": chosen.reasons}
         return replace(batch, scores=chosen.scores, report=report)
 
-    def _give(self, action: str, asked: dict[str, Any], rows: I64) -> FrameBatch:
+    def _give(self, action: str, request: dict[str, Any], rows: I64) -> FrameBatch:
         with self._lock:
             pixels = self._pictures.of_rows(rows)
             new = self._budget.count(rows.tolist())
             batch = self._batch(rows, pixels)
-            self._note(action, asked, batch, new)
+            self._note(action, request, batch, new)
             return batch
 
     def _batch(self, rows: I64, pixels: U8) -> FrameBatch:
@@ -288,9 +288,9 @@ class Session:
             report={"source": "store"},
         )
 
-    def _note(self, action: str, asked: dict[str, Any], batch: FrameBatch, new: int) -> None:
+    def _note(self, action: str, request: dict[str, Any], batch: FrameBatch, new: int) -> None:
         numbers, seconds = tuple(batch.frame_numbers.tolist()), tuple(batch.seconds.tolist())
-        self._append(Step(action, asked, numbers, seconds, new))
+        self._append(Step(action, request, numbers, seconds, new))
 
     def _append(self, step: Step) -> None:
         """Notes a step; the lock is held, so that its number is its place in the history."""

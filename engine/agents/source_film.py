@@ -10,7 +10,7 @@ from fewframes.decode.batch import FrameBatch
 from fewframes.errors import StaleIndexError
 from fewframes.files.probing import probe
 from fewframes.files.reading import read
-from fewframes.models.resolutions import at_most
+from fewframes.models.resolutions import shrink_to
 
 if TYPE_CHECKING:
     from fewframes.store.video import Video
@@ -57,7 +57,7 @@ class SourceFilm:
         height, width = whole.frames.shape[1:3]
         rows = slice(int(top * height), max(int(top * height) + 1, round(bottom * height)))
         columns = slice(int(left * width), max(int(left * width) + 1, round(right * width)))
-        part = at_most(np.ascontiguousarray(whole.frames[0, rows, columns]), size)
+        part = shrink_to(np.ascontiguousarray(whole.frames[0, rows, columns]), size)
         return FrameBatch(
             (part[None],),
             "rgb",

@@ -15,8 +15,8 @@ import numpy as np
 
 from fewframes.agents.session import Session
 from fewframes.decode.batch import FrameBatch
-from fewframes.models.export import Handover
-from fewframes.models.resolutions import at_most
+from fewframes.decode.handover import Handover
+from fewframes.models.resolutions import shrink_to
 
 MOST_FRAMES = 32
 """Frames of one call, whatever a model asks for."""
@@ -140,7 +140,7 @@ def call(session: Session, name: str, arguments: Mapping[str, Any] | str) -> Fra
     batch: FrameBatch = getattr(session, name)(**values)
     if max(batch.frames.shape[1:3], default=0) <= LONGEST_SIDE:
         return batch
-    return replace(batch, planes=(np.stack([at_most(one, LONGEST_SIDE) for one in batch]),))
+    return replace(batch, planes=(np.stack([shrink_to(one, LONGEST_SIDE) for one in batch]),))
 
 
 def answer(

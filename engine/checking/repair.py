@@ -15,16 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fewframes.checking.verify import CATALOGUE, Verdict, differences_of
+from fewframes.checking.verify import CATALOGUE, CheckResult, differences_of
 from fewframes.errors import CorruptStoreError, FewframesError, StaleIndexError
 from fewframes.indexing.discovery import find_films
 from fewframes.indexing.executor import SLOWEST_BYTES_A_SECOND
 from fewframes.indexing.isolation import LIMIT_SECONDS, Worker
-from fewframes.indexing.tasks import FilmTask, perform
+from fewframes.indexing.tasks import FilmTask, execute
 from fewframes.media.film_file import check_film_file
 from fewframes.store.backend import digest_file
 from fewframes.store.compaction import compact
-from fewframes.store.journal import remove, set_aside
+from fewframes.store.journal import remove, trash
 from fewframes.store.layout import groups_of
 from fewframes.store.manifest import read_commit_of
 from fewframes.store.recipes import Recipe
@@ -36,13 +36,13 @@ class Repair:
     """What became of one thing that was broken."""
 
     video: str
-    is_mended: bool
+    is_repaired: bool
     words: str
     """What was done, or why nothing could be."""
 
 
 def repair_store(
-    store: Path, verdicts: Sequence[Verdict], films: Sequence[Path] = (), *, drop: bool = False
+    store: Path, verdicts: Sequence[CheckResult], films: Sequence[Path] = (), *, drop: bool = False
 ) -> Iterator[Repair]:
     """Mends what verdicts of `verify_store` say; ``films`` as they were given there.
 
@@ -55,16 +55,16 @@ def repair_store(
     []
     """
     known = find_films(films)
-    for verdict in verdicts:
-        if verdict.video == CATALOGUE or not verdict.differences:
+    for result in verdicts:
+        if result.video == CATALOGUE or not result.differences:
             continue
-        film = known.get(verdict.video)
-        for group in groups_of(store, verdict.video):
-            if list(differences_of(group, verdict.video, film)):
-                yield _repaired(store, group, verdict.video, film, drop=drop)
-    if any(verdict.video == CATALOGUE and verdict.differences for verdict in verdicts):
+        film = known.get(result.video)
+        for group in groups_of(store, result.video):
+            if list(differences_of(group, result.video, film)):
+                yield _repaired(store, group, result.video, film, drop=drop)
+    if any(result.video == CATALOGUE and result.differences for result in verdicts):
         count = compact(store)
-        yield Repair(CATALOGUE, is_mended=True, words=f"made anew of {count} videos")
+        yield Repair(CATALOGUE, is_repaired=True, words=f"made anew of {count} videos")
 
 
 def _repaired(store: Path, group: Path, video_id: str, film: Path | None, *, drop: bool) -> Repair:
@@ -75,9 +75,9 @@ def _repaired(store: Path, group: Path, video_id: str, film: Path | None, *, dro
     except (FewframesError, OSError) as error:
         if drop and list(differences_of(group, video_id, None)):
             remove(store, group, video_id)
-            return Repair(video_id, is_mended=True, words=f"dropped: {error}")
-        return Repair(video_id, is_mended=False, words=f"left as it is: {error}")
-    return Repair(video_id, is_mended=True, words=f"indexed again from {film.name!r}")
+            return Repair(video_id, is_repaired=True, words=f"dropped: {error}")
+        return Repair(video_id, is_repaired=False, words=f"left as it is: {error}")
+    return Repair(video_id, is_repaired=True, words=f"indexed again from {film.name!r}")
 
 
 def _index_again(store: Path, group: Path, video_id: str, film: Path) -> None:
@@ -88,12 +88,12 @@ def _index_again(store: Path, group: Path, video_id: str, film: Path) -> None:
             f"{film.name!r} is another film than the one that was indexed; index it under an id of "
             "its own"
         )
-    with set_aside(store, group, video_id) as aside:
+    with trash(store, group, video_id) as aside:
         try:
             with Worker() as worker:
                 limit = LIMIT_SECONDS + film.stat().st_size / SLOWEST_BYTES_A_SECOND
                 task = FilmTask(film, store, video_id, recipe)
-                worker.call(perform, task, limit_seconds=limit, progress=lambda *_: None)
+                worker.call(execute, task, limit_seconds=limit, progress=lambda *_: None)
         except BaseException:
             if aside is not None:
                 aside.rename(group)

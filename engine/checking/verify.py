@@ -25,10 +25,10 @@ from fewframes.media.timeline import Timeline
 from fewframes.store.backend import Folder
 from fewframes.store.catalogue import Catalogue, listed_ids, rows_of
 from fewframes.store.layout import groups_of
-from fewframes.store.manifest import Commit, read_commit_of
-from fewframes.store.object_store import Objects
+from fewframes.store.manifest import Manifest, read_commit_of
+from fewframes.store.object_store import ObjectStore
 from fewframes.store.remote import commit_at, remote_keys
-from fewframes.store.sidecars import faults_of
+from fewframes.store.sidecars import problems_of
 from fewframes.store.standing import other_film
 from fewframes.store.store import open_store
 from fewframes.store.video import Video
@@ -47,7 +47,7 @@ CATALOGUE = "(catalogue)"
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class CheckResult:
     """What is known of one video after it was verified."""
 
     video: str
@@ -59,13 +59,13 @@ class Verdict:
     """What was not compared, and why."""
 
 
-def verify_film(path: Path, *, seeks: int = SEEKS) -> Verdict:
+def verify_film(path: Path, *, seeks: int = SEEKS) -> CheckResult:
     """Compares what seeking gives with a decode in order, and both with the packets.
 
     Raises `UnreadableMediaError` for what is not a video.
 
     >>> verify_film(Path("film.mp4"), seeks=5)
-    Verdict(video='film.mp4', compared=5, differences=(), notes=())
+    CheckResult(video='film.mp4', compared=5, differences=(), notes=())
     """
     predicted, verified = probe(path, cache=False), probe(path, cache=False, verify=True)
     differences = list(verified.damage)
@@ -75,7 +75,7 @@ def verify_film(path: Path, *, seeks: int = SEEKS) -> Verdict:
     numbers = spread(every, seeks)
     numbers = numbers[~np.isin(numbers, verified.undecodable)]
     differences += changed_by_seeking(verified, numbers, hashes_of(verified, every, PICTURE))
-    return Verdict(path.name, len(numbers), tuple(differences))
+    return CheckResult(path.name, len(numbers), tuple(differences))
 
 
 def spread(numbers: I64, count: int) -> I64:
@@ -99,11 +99,11 @@ def changed_by_seeking(
 
 
 def verify_store(
-    store: Path | Objects,
+    store: Path | ObjectStore,
     films: Sequence[Path] = (),
     *,
-    progress: Callable[[Verdict], None] | None = None,
-) -> list[Verdict]:
+    progress: Callable[[CheckResult], None] | None = None,
+) -> list[CheckResult]:
     """Checks every byte of a store, and with ``films`` every indexed frame of them.
 
     A video's film is the one of ``films`` (files, or folders as they were indexed) with its id.
@@ -111,17 +111,17 @@ def verify_store(
     Raises FileNotFoundError for what is no store, and UnreachableStoreError where a URL's object
     store does not answer.
 
-    >>> [verdict.differences for verdict in verify_store(Path("corpus.zarr"))]
+    >>> [result.differences for result in verify_store(Path("corpus.zarr"))]
     [()]
     """
     known = find_films(films)
     opened = open_store(store)
     verdicts = []
     for video_id in listed_ids(store) if isinstance(store, Path) else opened:
-        verdict = _verdict(store, video_id, known.get(video_id))
+        result = _verdict(store, video_id, known.get(video_id))
         if films and video_id not in known:
-            verdict = replace(verdict, notes=(*verdict.notes, NO_FILM))
-        verdicts.append(verdict)
+            result = replace(result, notes=(*result.notes, NO_FILM))
+        verdicts.append(result)
         if progress:
             progress(verdicts[-1])
     if isinstance(store, Path) and (catalogue := verify_catalogue(store)).differences:
@@ -129,17 +129,17 @@ def verify_store(
     return verdicts
 
 
-def verify_catalogue(store: Path) -> Verdict:
+def verify_catalogue(store: Path) -> CheckResult:
     """Compares what the catalogue lists with what the groups say.
 
     >>> verify_catalogue(Path("corpus.zarr"))
-    Verdict(video='(catalogue)', compared=1, differences=(), notes=())
+    CheckResult(video='(catalogue)', compared=1, differences=(), notes=())
     """
     there = {row["id"]: row for row in rows_of(store, listed_ids(store))}
     try:
         listed = {row["id"]: row for row in Catalogue(store).rows()}
     except FewframesError as error:
-        return Verdict(CATALOGUE, 0, (str(error),))
+        return CheckResult(CATALOGUE, 0, (str(error),))
     differences = []
     for video_id in sorted({*there, *listed}):
         if video_id not in there:
@@ -148,10 +148,10 @@ def verify_catalogue(store: Path) -> Verdict:
             differences.append(f"video {video_id!r} is there, but it is not listed")
         elif listed[video_id] != there[video_id]:
             differences.append(f"video {video_id!r} is listed with other facts than it has")
-    return Verdict(CATALOGUE, len(there), tuple(differences))
+    return CheckResult(CATALOGUE, len(there), tuple(differences))
 
 
-def _verdict(store: Path | Objects, video_id: str, film: Path | None) -> Verdict:
+def _verdict(store: Path | ObjectStore, video_id: str, film: Path | None) -> CheckResult:
     """Whatever is wrong with any group of a video is in its verdict."""
     whole = _on_disk(store, video_id) if isinstance(store, Path) else _by_url(store, video_id)
     compared, differences, notes = 0, [], []
@@ -165,10 +165,10 @@ def _verdict(store: Path | Objects, video_id: str, film: Path | None) -> Verdict
             known, note = known_hashes(Video(commit)) if film else (len(commit.files), "")
             compared += known
             notes += [note] if note else []
-    return Verdict(video_id, compared, tuple(differences), tuple(notes))
+    return CheckResult(video_id, compared, tuple(differences), tuple(notes))
 
 
-def _on_disk(store: Path, video_id: str) -> Iterator[Commit | str]:
+def _on_disk(store: Path, video_id: str) -> Iterator[Manifest | str]:
     """The records of a video's groups, or what is wrong with one."""
     for group in groups_of(store, video_id):
         try:
@@ -177,7 +177,7 @@ def _on_disk(store: Path, video_id: str) -> Iterator[Commit | str]:
             yield str(error)
 
 
-def _by_url(store: Objects, video_id: str) -> Iterator[Commit | str]:
+def _by_url(store: ObjectStore, video_id: str) -> Iterator[Manifest | str]:
     """The same of a video in an object store."""
     for key in remote_keys(store, video_id):
         try:
@@ -211,12 +211,12 @@ def differences_of(group: Path, video_id: str, film: Path | None) -> Iterator[st
         yield str(error)
 
 
-def differences_in(commit: Commit, film: Path | None) -> Iterator[str]:
+def differences_in(commit: Manifest, film: Path | None) -> Iterator[str]:
     """Says what is wrong with a group whose record is whole; sidecars are looked at on disk."""
     try:
         video = Video(commit)
         found = list(damaged_files(commit))
-        found += faults_of(commit) if isinstance(commit.place, Folder) else []
+        found += problems_of(commit) if isinstance(commit.place, Folder) else []
         yield from found
         if not found:
             found = list(wrong_numbers(video))
@@ -232,7 +232,7 @@ def differences_in(commit: Commit, film: Path | None) -> Iterator[str]:
         yield str(error)
 
 
-def damaged_files(commit: Commit) -> Iterator[str]:
+def damaged_files(commit: Manifest) -> Iterator[str]:
     """Names the files of a group that are not what was published."""
     for path in commit.files:
         try:

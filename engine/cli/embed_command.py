@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 import fewframes
-from fewframes.cli.params import WHERE, on_disk, plainly, say
+from fewframes.cli.params import WHERE, cli_errors, on_disk, say
 from fewframes.naming import one_line, quoted
 
 MODEL_HELP = "Folder of a CLIP- or SigLIP-like model, or its name of the hub."
@@ -21,7 +21,7 @@ MODEL_HELP = "Folder of a CLIP- or SigLIP-like model, or its name of the hub."
 @click.option("--device", default="cpu", show_default=True, help="As PyTorch names it.")
 @click.option("--batch", type=click.IntRange(1), default=32, show_default=True, help="Pictures.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a video.")
-@plainly
+@cli_errors
 def embed(
     store: str | Path, model: str, revision: str | None, device: str, batch: int, as_json: bool
 ) -> None:
@@ -30,8 +30,8 @@ def embed(
 
     videos = fewframes.open(on_disk(store))
     embedder = load_embedder(model, revision=revision, device=device)
-    tell = show_progress if sys.stderr.isatty() else None
-    outcomes = videos.embed(embedder, batch=batch, progress=tell)
+    report_progress = show_progress if sys.stderr.isatty() else None
+    outcomes = videos.embed(embedder, batch=batch, progress=report_progress)
     for outcome in outcomes:
         words = outcome.reason or f"{outcome.stored} pictures"
         line = f"{quoted(outcome.video_id)}: {outcome.status}, {words}"

@@ -10,9 +10,9 @@ import fewframes
 from fewframes.cli.params import (
     WHERE,
     apart,
+    cli_errors,
     is_store,
     on_disk,
-    plainly,
     read_rate,
     read_size,
     show,
@@ -33,7 +33,7 @@ DEVICE = click.option(
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--stream", type=int, help="Index of the video stream in the container.")
 @click.option("--verify", is_flag=True, help="Decode everything once and correct the prediction.")
-@plainly
+@cli_errors
 def probe(file: Path, as_json: bool, stream: int | None, verify: bool) -> None:
     """Says what a video file holds, from its packets alone."""
     from fewframes.cli.formatting import probed_facts
@@ -71,7 +71,7 @@ def probe(file: Path, as_json: bool, stream: int | None, verify: bool) -> None:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write JPEGs and frames.json here.")
-@plainly
+@cli_errors
 def sample(
     source: str | Path,
     video: str | None,
@@ -98,8 +98,8 @@ def sample(
         if backend or device != "cpu":
             raise click.UsageError("--backend and --device say who decodes a file, not a STORE")
         stored = the_video(fewframes.open(source), video)
-        asked = question(query, model, revision)
-        batch = stored.sample(span=span, features=features, **asked, **options)
+        request = question(query, model, revision)
+        batch = stored.sample(span=span, features=features, **request, **options)
     elif video is not None:
         raise click.UsageError(f"{str(source)!r} is not a store, so VIDEO {video!r} means nothing")
     elif query or model or features:
@@ -130,7 +130,7 @@ def question(query: str | None, model: str | None, revision: str | None) -> dict
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
-@plainly
+@cli_errors
 def policies(as_json: bool) -> None:
     """Lists the policies, those of other packages too."""
     from fewframes.cli.formatting import policy_facts

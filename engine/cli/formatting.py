@@ -39,7 +39,7 @@ def timeline_facts(timeline: Timeline) -> dict[str, Any]:
         **stream_facts(timeline.stream),
         "frames": len(timeline),
         "header_frames": timeline.stream.header_frames,
-        "keyframes": int(packets.can_start.sum()),
+        "keyframes": int(packets.is_random_access.sum()),
         "droppable_pictures": int(packets.is_droppable.sum()),
         "time_base": str(timeline.time_base),
         "start_pts": timeline.start_pts,
@@ -168,7 +168,7 @@ def needs_of(policy: Policy) -> str:
     >>> needs_of(POLICIES["adaptive"]), needs_of(POLICIES["runtime:vllm"])
     ('pictures', 'frame count')
     """
-    if policy.is_runtime:
+    if policy.is_upstream_sampler:
         return "frame count"
     if policy.needs_pictures:
         return "pictures"

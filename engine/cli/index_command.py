@@ -9,7 +9,7 @@ import click
 
 import fewframes
 from fewframes.cli.film_commands import BACKEND, DEVICE
-from fewframes.cli.params import WHERE, plainly, read_rate, read_size, say
+from fewframes.cli.params import WHERE, cli_errors, read_rate, read_size, say
 from fewframes.indexing.isolation import LIMIT_SECONDS
 from fewframes.indexing.ranges import RANGE_SECONDS
 from fewframes.naming import quoted
@@ -88,7 +88,7 @@ LOG_HELP = "How progress is told on stderr; json is one object a line."
 @click.option("--json", "as_json", is_flag=True, help="With --dry-run, print one JSON object.")
 @click.option("--log", type=click.Choice(["plain", "json"]), default="plain", help=LOG_HELP)
 @click.option("--quiet", is_flag=True, help="Say nothing but errors.")
-@plainly
+@cli_errors
 def index(
     paths: tuple[str, ...],
     store: str | Path,

@@ -57,7 +57,7 @@ def on_disk(store: str | Path) -> Path:
     )
 
 
-def plainly(command: Callable[..., None]) -> Callable[..., None]:
+def cli_errors(command: Callable[..., None]) -> Callable[..., None]:
     """Turns an expected error into one sentence and exit status 1; ends where nobody reads on."""
 
     @wraps(command)

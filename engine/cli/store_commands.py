@@ -12,15 +12,16 @@ import fewframes
 from fewframes.cli.params import (
     WHERE,
     apart,
+    cli_errors,
     is_store,
     on_disk,
-    plainly,
     say,
     show,
     the_video,
 )
 from fewframes.naming import quoted
-from fewframes.store.object_store import store_at
+from fewframes.plugins import plugin
+from fewframes.store.object_store import resolve_store
 
 FORMS = ("jpeg", "webdataset", "mp4", "lerobot")
 
@@ -30,7 +31,7 @@ FORMS = ("jpeg", "webdataset", "mp4", "lerobot")
 @click.option("--where", help='A condition in SQL on the columns, such as "rows > 10".')
 @click.option("--parquet", type=click.Path(path_type=Path), help="Write the rows here instead.")
 @click.option("--json", "as_json", is_flag=True, help="Print all columns, a JSON object a line.")
-@plainly
+@cli_errors
 def ls(store: str | Path, where: str | None, parquet: Path | None, as_json: bool) -> None:
     """Lists the videos of a store and films that failed twice, or those of a condition."""
     from fewframes.cli.formatting import LISTED, listed_line
@@ -57,7 +58,7 @@ def ls(store: str | Path, where: str | None, parquet: Path | None, as_json: bool
 @click.argument("store", type=WHERE)
 @click.argument("video", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@plainly
+@cli_errors
 def info(store: str | Path, video: str | None, as_json: bool) -> None:
     """Says all that a store knows of one video."""
     from fewframes.cli.formatting import video_facts
@@ -77,7 +78,7 @@ def info(store: str | Path, video: str | None, as_json: bool) -> None:
 @click.option("--repair", is_flag=True, help="Index again from --film what is broken.")
 @click.option("--drop", is_flag=True, help="With --repair, remove what cannot be indexed again.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a video.")
-@plainly
+@cli_errors
 def verify(
     source: str | Path, films: tuple[Path, ...], repair: bool, drop: bool, as_json: bool
 ) -> None:
@@ -90,7 +91,7 @@ def verify(
     if drop and not repair:
         raise click.UsageError("--drop goes with --repair")
     if is_store(source):
-        verdicts = verify_store(store_at(source), films)
+        verdicts = verify_store(resolve_store(source), films)
     else:
         verdicts = [apart(verify_film, on_disk(source))]
     for verdict in verdicts:
@@ -104,24 +105,24 @@ def verify(
         for done in repairs:
             line = f"{quoted(done.video)}: {done.words}"
             say(json.dumps(asdict(done)) if as_json else line)
-        is_well = all(done.is_mended for done in repairs)
+        is_well = all(done.is_repaired for done in repairs)
     sys.exit(0 if is_well else 3)
 
 
 @click.command()
 @click.argument("store", type=WHERE)
 @click.argument("videos", nargs=-1, required=True)
-@plainly
+@cli_errors
 def rm(store: str | Path, videos: tuple[str, ...]) -> None:
     """Deletes videos from STORE, their pictures, tables and names."""
     from fewframes.store.removal import remove_videos
 
-    remove_videos(store_at(store), videos)
+    remove_videos(resolve_store(store), videos)
 
 
 @click.command()
 @click.argument("store", type=WHERE)
-@plainly
+@cli_errors
 def compact(store: str | Path) -> None:
     """Makes the catalogue of STORE anew from what is there, and sweeps leftovers."""
     from fewframes.store.compaction import compact as make_anew
@@ -138,7 +139,7 @@ def compact(store: str | Path) -> None:
 @click.argument("videos", nargs=-1, required=True)
 @click.option("--to", "folder", required=True, type=click.Path(path_type=Path), help="New folder.")
 @click.option("--format", "form", required=True, type=click.Choice(FORMS), help="See the README.")
-@plainly
+@cli_errors
 def export(store: str | Path, videos: tuple[str, ...], folder: Path, form: str) -> None:
     """Writes indexed frames of videos into a folder, for other programs, with their exact times."""
     from fewframes.store.dataset_export import export_videos
@@ -158,9 +159,7 @@ def export(store: str | Path, videos: tuple[str, ...], folder: Path, form: str) 
     help="Film or folder to zoom into.",
 )
 @click.option("--log", type=click.Path(path_type=Path), help="File that gets each look as JSON.")
-@plainly
+@cli_errors
 def mcp(store: Path, max_frames: int | None, films: tuple[Path, ...], log: Path | None) -> None:
     """Serves STORE to agents by the Model Context Protocol, over standard input and output."""
-    from fewframes.bindings.mcp_server import serve
-
-    serve(store, max_frames=max_frames, films=films, log=log)
+    plugin("mcp.serve")(store, max_frames=max_frames, films=films, log=log)

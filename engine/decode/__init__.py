@@ -1,1 +1,1 @@
-"""From requested frames to exact pictures: the plan, the decoder protocol, the choice of a backend, the batch."""
+"""From requested frames to exact pictures: plan, decoder protocol, choice of a backend, batch."""

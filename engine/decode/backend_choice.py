@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from fewframes.decode.costs import Costs, Job
+from fewframes.decode.costs import Costs, Workload
 from fewframes.decode.decoder import DECODERS, Device
 from fewframes.media.timeline import StreamInfo
 
@@ -73,7 +73,7 @@ gives the same planes. Which of them a GPU knows, it is asked; AV1 was on none a
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
+class Capabilities:
     """What there is to decode with."""
 
     dali: str = ""
@@ -107,7 +107,7 @@ class Machine:
     def missing(self, device: Device) -> str:
         """Why DALI cannot be used on a device here, as a sentence; empty where it can.
 
-        >>> Machine(dali="2.4.0", no_gpu="there is no NVIDIA GPU").missing("cuda")
+        >>> Capabilities(dali="2.4.0", no_gpu="there is no NVIDIA GPU").missing("cuda")
         "device='cuda' cannot be used: there is no NVIDIA GPU; use device='cpu', or device='auto'"
         """
         if self.no_dali:
@@ -117,7 +117,8 @@ class Machine:
     def missing_for_video(self, device: Device) -> str:
         """Why it cannot decode video there.
 
-        >>> Machine(dali="2.4.0", no_video="there are no video engines").missing_for_video("cuda")
+        >>> machine = Capabilities(dali="2.4.0", no_video="there are no video engines")
+        >>> machine.missing_for_video("cuda")
         "device='cuda' cannot be used: there are no video engines; use device='cpu', or \
 device='auto'"
         """
@@ -129,10 +130,10 @@ device='auto'"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class DecoderRequest:
     """What a caller asked for; by default FFmpeg on the CPU.
 
-    >>> Asked(device="tpu")
+    >>> DecoderRequest(device="tpu")
     Traceback (most recent call last):
     ValueError: device='tpu' is not known; pass 'cpu', 'cuda' or 'auto'
     """
@@ -177,32 +178,34 @@ class Choice:
     """Why, in words, where it was not asked for by name."""
 
 
-def choose(asked: Asked, stream: StreamInfo, machine: Machine, job: Job) -> Choice:
+def choose(
+    request: DecoderRequest, stream: StreamInfo, machine: Capabilities, job: Workload
+) -> Choice:
     """Chooses the decoder of a film; whether it is there is for the decoder to say.
 
     >>> from fewframes.media.timeline import example_timeline
-    >>> here, job = Machine(no_dali="DALI is not installed"), Job(900, 0.2, 10)
-    >>> choose(Asked(device="auto"), example_timeline().stream, here, job).reason
+    >>> here, job = Capabilities(no_dali="DALI is not installed"), Workload(900, 0.2, 10)
+    >>> choose(DecoderRequest(device="auto"), example_timeline().stream, here, job).reason
     'PyNvVideoCodec is not installed; DALI is not installed'
     """
-    if asked.is_settled:
-        return Choice(asked.backend or "ffmpeg", "cuda" if asked.device == "cuda" else "cpu")
-    if asked.device == "cuda":
+    if request.is_settled:
+        return Choice(request.backend or "ffmpeg", "cuda" if request.device == "cuda" else "cpu")
+    if request.device == "cuda":
         return Choice("dali" if machine.no_nvdec else "nvdec", "cuda")
     no_dali = machine.no_dali or machine.no_decoding or refusal(stream, "cuda", machine)
-    if asked.backend is None:
+    if request.backend is None:
         return _cheapest(machine, no_dali, job)
-    unusable = no_dali if asked.backend == "dali" else machine.no_nvdec
+    unusable = no_dali if request.backend == "dali" else machine.no_nvdec
     if not unusable:
-        return Choice(asked.backend, "cuda", "a GPU can decode it")
-    if asked.backend == "nvdec":
+        return Choice(request.backend, "cuda", "a GPU can decode it")
+    if request.backend == "nvdec":
         return Choice("ffmpeg", "cpu", unusable)
     refused = machine.no_dali or refusal(stream, "cpu", machine)
     reason = f"{unusable}; {refused}" if refused and refused != unusable else unusable
     return Choice("ffmpeg" if refused else "dali", "cpu", reason)
 
 
-def _cheapest(machine: Machine, no_dali: str, job: Job) -> Choice:
+def _cheapest(machine: Capabilities, no_dali: str, job: Workload) -> Choice:
     """The CPU, or whoever can decode on the GPU, by what is predicted."""
     reasons = {"nvdec": machine.no_nvdec, "dali": no_dali}
     if all(reasons.values()):
@@ -235,11 +238,11 @@ def nvdec_refusal(stream: StreamInfo) -> str:
     return "an odd width or height" if stream.width % 2 or stream.height % 2 else ""
 
 
-def refusal(stream: StreamInfo, device: Device, machine: Machine) -> str:
+def refusal(stream: StreamInfo, device: Device, machine: Capabilities) -> str:
     """Why DALI does not take a stream on a device; empty where it does.
 
     >>> from fewframes.media.timeline import example_timeline
-    >>> refusal(example_timeline().stream, "cpu", Machine())
+    >>> refusal(example_timeline().stream, "cpu", Capabilities())
     'on the CPU it takes vp8, vp9, mjpeg, not h264'
     """
     codec, form = stream.codec, stream.pixel_format

@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from fewframes.arrays import F32, F64, I64, U8, U64, Mask, Samples
+from fewframes.decode.handover import Handover
 from fewframes.errors import MissingBackendError
 from fewframes.kernels import on_host
-from fewframes.kernels.kernel import is_on_gpu
-from fewframes.kernels.raw import as_cupy
+from fewframes.kernels.memory import as_cupy, is_on_gpu
+from fewframes.plugins import plugin
 
 if TYPE_CHECKING:
     import torch
-
-    from fewframes.models.export import Handover
 
 CUDA = 2
 """How DLPack calls the memory of a GPU (kDLCUDA)."""
@@ -157,7 +156,7 @@ class FrameBatch:
         self.check_on_host("jpeg()")
         return as_jpegs(self.frames, quality=quality)
 
-    def to(self, runtime: str, **options: Any) -> "Handover":  # noqa: ANN401
+    def to(self, runtime: str, **options: Any) -> Handover:  # noqa: ANN401
         """Makes what a model's runtime takes, with the true times that it can be told.
 
         ``runtime`` is a row of `fewframes.models.runtimes.RUNTIMES`, such as "qwen3-vl"
@@ -167,9 +166,8 @@ class FrameBatch:
         Frames on a GPU are a ValueError: what runtimes take is in memory.
         """
         self.check_on_host("to()")
-        from fewframes.models.export import hand_over
-
-        return hand_over(self, runtime, **options)
+        made: Handover = plugin("batch.to")(self, runtime, **options)
+        return made
 
     def __iter__(self) -> Iterator[U8]:
         """Goes over the pixels, ``[h, w, 3] u8`` each."""

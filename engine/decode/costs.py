@@ -14,7 +14,7 @@ from fewframes.media import timeline_cache
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class Workload:
     """What is to be decoded."""
 
     pictures: int
@@ -31,7 +31,8 @@ class Job:
 class Costs:
     """Seconds of one machine.
 
-    >>> costs, few, many = Costs(0.004, 0.002, 2.0, 7), Job(100, 2.0, 9), Job(9000, 2.0, 9)
+    >>> costs = Costs(0.004, 0.002, 2.0, 7)
+    >>> few, many = Workload(100, 2.0, 9), Workload(9000, 2.0, 9)
     >>> [costs.gpu_seconds(job) < costs.cpu_seconds(job) for job in (few, many)]
     [False, True]
     """
@@ -45,11 +46,11 @@ class Costs:
     engines: float
     """How many times as much several slices are decoded side by side as one."""
 
-    def cpu_seconds(self, job: Job) -> float:
+    def cpu_seconds(self, job: Workload) -> float:
         """Time of a job on the CPU."""
         return self.cpu * job.pictures * job.megapixels / max(1, min(job.threads, job.slices))
 
-    def gpu_seconds(self, job: Job) -> float:
+    def gpu_seconds(self, job: Workload) -> float:
         """Time of a job on the GPU, its start included."""
         engines = max(1, min(self.engines, job.slices))
         return self.start + self.gpu * job.pictures * job.megapixels / engines

@@ -8,22 +8,18 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from functools import partial
-from importlib import import_module
 from typing import Any, Literal, Protocol, TypeAlias, cast
 
 from fewframes.decode.batch import Format, FrameBatch
-from fewframes.decode.plan import Run
+from fewframes.decode.plan import GopRun
 from fewframes.media.timeline import Timeline
+from fewframes.plugins import plugin
 
-Rung: TypeAlias = Literal["planned", "whole", "earlier", "linear"]
+Rung: TypeAlias = Literal["planned", "no_drop", "previous_keyframe", "from_start"]
 """Steps of the ladder that a decoder climbs until every wanted frame has come out."""
 Device: TypeAlias = Literal["cpu", "cuda"]
-DECODERS = {
-    "ffmpeg": "fewframes.bindings.ffmpeg.decode",
-    "dali": "fewframes.bindings.dali.decode",
-    "nvdec": "fewframes.bindings.nvcodec.decode",
-}
-"""Name of a backend and the module whose ``decode`` function it is."""
+DECODERS = ("ffmpeg", "dali", "nvdec")
+"""Names of the backends; ``decoder.<name>`` of `fewframes.plugins` is the function of each."""
 DEVICES: dict[str, tuple[Device, ...]] = {
     "ffmpeg": ("cpu",),
     "dali": ("cpu", "cuda"),
@@ -41,18 +37,19 @@ class DecodeReport:
     """What decoding cost and what went wrong; a decoder adds to it while it works.
 
     >>> DecodeReport(pictures=3, runs=1).summary()
-    {'pictures': 3, 'runs': 1, 'whole': 0, 'earlier': 0, 'linear': 0, 'missing': 0, 'anomalies': 0}
+    {'pictures': 3, 'runs': 1, 'no_drop': 0, 'previous_keyframe': 0, 'from_start': 0, \
+'missing': 0, 'anomalies': 0}
     """
 
     pictures: int = 0
     """Packets given to the decoder."""
     runs: int = 0
-    whole: int = 0
+    no_drop: int = 0
     """Runs decoded again with nothing withheld, or less strictly: their packets do not follow as
     they were coded, or are not coded as the standard says."""
-    earlier: int = 0
+    previous_keyframe: int = 0
     """Runs decoded again from one keyframe further back."""
-    linear: int = 0
+    from_start: int = 0
     """Runs decoded again from the very start of the file."""
     linear_in_vain: int = 0
     """Those of them that gave no frame that was not there before."""
@@ -64,7 +61,7 @@ class DecodeReport:
     """Packets at which the decoder complained, and its words."""
     nothing_withheld: set[str] = field(default_factory=set)
     """Why pictures that nobody asked for were decoded all the same, where that is so."""
-    passed_on: Counter[str] = field(default_factory=Counter)
+    fallbacks: Counter[str] = field(default_factory=Counter)
     """Why runs, or parts of them, were decoded by ffmpeg after all, and how many."""
     decoders: set[str] = field(default_factory=set)
     """What decoded, and where."""
@@ -99,7 +96,7 @@ class DecodeReport:
         words = {
             "decoder": self.decoders,
             "chosen_because": self.chosen,
-            "passed_on_to_ffmpeg": {f"{why} ({n})" for why, n in self.passed_on.items()},
+            "fallbacks_to_ffmpeg": {f"{why} ({n})" for why, n in self.fallbacks.items()},
             "fitted": set(map(_fitted_words, self.fitted.items())),
         }
         return {name: "; ".join(sorted(said)) for name, said in words.items() if said}
@@ -110,9 +107,9 @@ class DecodeReport:
         return {
             "pictures": self.pictures,
             "runs": self.runs,
-            "whole": self.whole,
-            "earlier": self.earlier,
-            "linear": self.linear,
+            "no_drop": self.no_drop,
+            "previous_keyframe": self.previous_keyframe,
+            "from_start": self.from_start,
             "missing": len(self.missing),
             "anomalies": len(self.anomalies),
             **self.provenance(),
@@ -132,7 +129,7 @@ class Decoder(Protocol):
     def __call__(
         self,
         timeline: Timeline,
-        runs: Sequence[Run],
+        runs: Sequence[GopRun],
         *,
         format: Format,
         size: tuple[int, int] | None,
@@ -165,8 +162,8 @@ def decoder(name: str = "ffmpeg", device: Device = "cpu") -> Decoder:
             f"backend={name!r} does not decode on device={device!r}; pass {known}"
             + (f", or backend={others}" if others else "")
         )
-    decode = import_module(DECODERS[name]).decode
-    return cast(Decoder, decode if device == "cpu" else partial(decode, device=device))
+    decode = plugin(f"decoder.{name}")
+    return cast("Decoder", decode if device == "cpu" else partial(decode, device=device))
 
 
 def is_of_gpu(decode: Decoder) -> bool:

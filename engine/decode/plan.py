@@ -24,17 +24,17 @@ ENDED_BY_NEXT = ("mpeg1video", "mpeg2video")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Run:
+class GopRun:
     """One stretch of packets for a fresh decoder, in decode order."""
 
     feed: I64
     """Packets to decode, ``[f] i64``, increasing; the first is where decoding starts."""
-    wanted: I64
+    requested: I64
     """Packets of the wanted frames, ``[w] i64``, increasing, all of them in ``feed``."""
 
     def __repr__(self) -> str:
         first, last = int(self.feed[0]), int(self.feed[-1])
-        return f"Run(packets {first} to {last}, {len(self.feed)} fed, {len(self.wanted)} wanted)"
+        return f"Run(packets {first} to {last}, {len(self.feed)} fed, {len(self.requested)} wanted)"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -48,7 +48,7 @@ class DecodePlan:
 
     frame_numbers: I64
     """The wanted frames, ``[n] i64``, sorted and unique."""
-    runs: tuple[Run, ...]
+    runs: tuple[GopRun, ...]
     total_pictures: int
     """Packets of the whole stream, for comparison."""
 
@@ -92,7 +92,7 @@ def start_packets(timeline: Timeline, targets: I64) -> I64:
 
     Packet 0 stands in where no start lies before a target.
     """
-    keys = np.flatnonzero(timeline.packets.can_start)
+    keys = np.flatnonzero(timeline.packets.is_random_access)
     times = timeline.packet_times
     starts = np.zeros(len(targets), np.int64)
     before = np.searchsorted(keys, targets, side="right") - 1
@@ -103,7 +103,7 @@ def start_packets(timeline: Timeline, targets: I64) -> I64:
     return starts
 
 
-def _runs(starts: I64, targets: I64, ends: I64, must_feed: Mask) -> Iterator[Run]:
+def _runs(starts: I64, targets: I64, ends: I64, must_feed: Mask) -> Iterator[GopRun]:
     """Joins the intervals [start, end], sorted by target, that overlap or touch."""
     if not len(targets):
         return
@@ -111,7 +111,7 @@ def _runs(starts: I64, targets: I64, ends: I64, must_feed: Mask) -> Iterator[Run
     cuts = np.flatnonzero(earliest_after[1:] > ends[:-1] + 1) + 1
     firsts = np.minimum.reduceat(starts, np.concatenate([[0], cuts]))
     lasts = ends[np.append(cuts - 1, -1)]
-    for first, last, wanted in zip(firsts, lasts, np.split(targets, cuts), strict=True):
+    for first, last, requested in zip(firsts, lasts, np.split(targets, cuts), strict=True):
         feed = must_feed[first : last + 1].copy()
-        feed[wanted - first] = feed[0] = feed[-1] = True
-        yield Run(np.flatnonzero(feed) + first, wanted)
+        feed[requested - first] = feed[0] = feed[-1] = True
+        yield GopRun(np.flatnonzero(feed) + first, requested)

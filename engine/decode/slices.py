@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fewframes.arrays import I64
-from fewframes.decode.plan import Run, start_packets
+from fewframes.decode.plan import GopRun, start_packets
 from fewframes.media.timeline import NO_PTS, Timeline
 
 NO_START = "no clean start before it"
@@ -33,11 +33,11 @@ class Slice:
 
     feed: I64
     """Packets of the slice, ``[f] i64``, in decode order."""
-    wanted: I64
+    requested: I64
     """Packets of the wanted frames, ``[w] i64``, in order of presentation."""
     ranks: I64
     """Rank of every packet of ``feed`` by presentation time, ``[f] i64``, from 0."""
-    run: Run
+    run: GopRun
     """The same wanted packets as a run of the plan, for a decoder that needs no slices."""
     reason: str = ""
     """Why the packets cannot be such a stream; empty where they can."""
@@ -45,17 +45,17 @@ class Slice:
     def __repr__(self) -> str:
         first, last = int(self.feed[0]), int(self.feed[-1])
         why = f", not usable: {self.reason}" if self.reason else ""
-        counts = f"{len(self.feed)} fed, {len(self.wanted)} wanted"
+        counts = f"{len(self.feed)} fed, {len(self.requested)} wanted"
         return f"Slice(packets {first} to {last}, {counts}{why})"
 
     @property
     def frames(self) -> I64:
         """Rank of each wanted frame in the slice, ``[w] i64``, increasing."""
-        return self.ranks[np.searchsorted(self.feed, self.wanted)]
+        return self.ranks[np.searchsorted(self.feed, self.requested)]
 
 
 def slice_runs(
-    timeline: Timeline, runs: Sequence[Run], *, most_frames: int | None = None
+    timeline: Timeline, runs: Sequence[GopRun], *, most_frames: int | None = None
 ) -> list[Slice]:
     """Cuts runs of a plan into slices, in order of presentation within each run.
 
@@ -74,39 +74,39 @@ def slice_runs(
 def whole(timeline: Timeline, part: Slice) -> Slice:
     """The same slice with nothing withheld but the leading pictures of its start."""
     first, last = int(part.feed[0]), int(part.feed[-1])
-    run = Run(np.arange(first, last + 1), part.run.wanted)
+    run = GopRun(np.arange(first, last + 1), part.run.requested)
     return _slice(timeline, timeline.packet_times, run)
 
 
 def _slices_of(
-    timeline: Timeline, times: I64, run: Run, most_frames: int | None
+    timeline: Timeline, times: I64, run: GopRun, most_frames: int | None
 ) -> Iterator[Slice]:
-    starts = start_packets(timeline, run.wanted)
-    order = np.lexsort((times[run.wanted], starts))
+    starts = start_packets(timeline, run.requested)
+    order = np.lexsort((times[run.requested], starts))
     for group in np.split(order, np.flatnonzero(np.diff(starts[order])) + 1):
         step = most_frames or len(group)
         for at in range(0, len(group), step):
-            wanted = np.sort(run.wanted[group[at : at + step]])
-            first, last = starts[group[0]], wanted[-1]
+            requested = np.sort(run.requested[group[at : at + step]])
+            first, last = starts[group[0]], requested[-1]
             feed = run.feed[(run.feed >= first) & (run.feed <= last)]
-            yield _slice(timeline, times, Run(np.union1d(first, feed), wanted))
+            yield _slice(timeline, times, GopRun(np.union1d(first, feed), requested))
 
 
-def _slice(timeline: Timeline, times: I64, run: Run) -> Slice:
+def _slice(timeline: Timeline, times: I64, run: GopRun) -> Slice:
     """Leaves out leading pictures, and finds each picture's rank."""
     packets = timeline.packets
     start = run.feed[0]
-    is_leading = (times[run.feed] < times[start]) & ~np.isin(run.feed, run.wanted)
-    feed = run.feed[~is_leading] if packets.can_start[start] else run.feed
+    is_leading = (times[run.feed] < times[start]) & ~np.isin(run.feed, run.requested)
+    feed = run.feed[~is_leading] if packets.is_random_access[start] else run.feed
     shown = times[feed]
     ranks = np.empty(len(feed), np.int64)
     ranks[np.argsort(shown, kind="stable")] = np.arange(len(feed))
-    wanted = run.wanted[np.argsort(times[run.wanted], kind="stable")]
+    requested = run.requested[np.argsort(times[run.requested], kind="stable")]
     reason = CHANGED if len(timeline.headers) > 1 else ""
-    if not packets.can_start[start] or (times[wanted] < times[start]).any():
+    if not packets.is_random_access[start] or (times[requested] < times[start]).any():
         reason = NO_START
     elif packets.is_corrupt[feed].any():
         reason = BROKEN
     elif (shown == NO_PTS).any() or len(np.unique(shown)) < len(shown):
         reason = NO_TIMES
-    return Slice(feed, wanted, ranks, run, reason)
+    return Slice(feed, requested, ranks, run, reason)

@@ -7,15 +7,16 @@
    seen for less than so many rows is rare, also where it comes twice.
 3. `oddity` looks into the picture. The grids of luma (on a logarithmic scale) and chroma, each
    without its median, are halved; each cell is compared with its 3 x 3 surroundings in the `ALIKE`
-   most similar frames, and what the best of them leaves of it counts (`unexplained`). That
+   most similar frames, and what the best of them leaves of it counts (`residual`). That
    forgives exposure, small movements and returns. Windows of 2 x 2 cells are divided by what is
    usual in their place, the 97 % quantile over the film, so that a clock or a restless corner
    counts little. The largest window, less half of the 90 % quantile over the picture, is the
    oddity: a change of the whole picture, as by a blur, is not odd in one place.
 
-`unusual` makes one score of both for `fewframes.selection.novelty.adaptive`. A per-cell minimum over
-references is the idea of ViBe (O. Barnich and M. Van Droogenbroeck, IEEE TIP 2011); distance to the
-k-th nearest neighbour as a measure of outliers is from S. Ramaswamy et al., SIGMOD 2000.
+`anomaly_score` makes one score of both for `fewframes.selection.novelty.adaptive`. A per-cell
+minimum over references is the idea of ViBe (O. Barnich and M. Van Droogenbroeck, IEEE TIP 2011);
+distance to the k-th nearest neighbour as a measure of outliers is from S. Ramaswamy et al., SIGMOD
+2000.
 """
 
 from collections.abc import Mapping
@@ -24,8 +25,7 @@ import numpy as np
 
 from fewframes.arrays import F16, F32, F64, I64, Samples
 from fewframes.chunks import CHUNK_THERE, in_chunks
-from fewframes.kernels.kernel import is_on_real_gpu
-from fewframes.kernels.raw import array_module
+from fewframes.kernels.memory import array_module, is_on_real_gpu
 
 APART_SECONDS = 8.5
 """Frames nearer in time are not compared: evidence as long as this is not explained by itself."""
@@ -40,7 +40,7 @@ DARKEST = 24.0
 LIGHT_WEIGHT = 0.5
 """Of luma, in hundredths of its logarithm, beside levels of chroma."""
 USED = ("rarity", "oddity", "detail", "shot_start")
-"""Signals that `unusual` reads."""
+"""Signals that `anomaly_score` reads."""
 BRIEF_GAIN, BRIEF_SHARE = 2.0, 0.1
 """How much more rarity counts in shots no longer than `APART_SECONDS`, and the share of a film up
 to which such shots tell something."""
@@ -109,11 +109,11 @@ def _windows(cells: F16, bank: I64, alike: I64) -> F16:
     low, high = xp.empty((2, len(bank), cells[0].size), np.float32)
 
     def bound(rows: slice) -> None:
-        low[rows], high[rows] = _bounds(_evened(cells[bank[rows]]))
+        low[rows], high[rows] = _bounds(_normalised(cells[bank[rows]]))
 
     in_chunks(bound, len(bank), chunk=CHUNK, there=cells)
     parts = in_chunks(
-        lambda rows: _left_over(_evened(cells[rows]), low, high, alike[rows]),
+        lambda rows: _left_over(_normalised(cells[rows]), low, high, alike[rows]),
         len(alike),
         chunk=CHUNK,
         there=cells,
@@ -144,7 +144,7 @@ def _alike(mine: F32, others: F32, near: I64) -> tuple[I64, F32]:
     return nearest, distance.astype(np.float32, copy=False)
 
 
-def _evened(cells: F16) -> F32:
+def _normalised(cells: F16) -> F32:
     """Cells where exposure only adds, without the median of each plane, ``[n, 3, h, w]``."""
     xp, levels = array_module(cells), cells.astype(np.float32)
     levels[:, 0] = LIGHT_WEIGHT * 100 * xp.log(DARKEST + levels[:, 0])
@@ -167,9 +167,9 @@ def _bounds(cells: F32) -> tuple[F32, F32]:
 
 def _left_over(cells: F32, low: F32, high: F32, alike: I64) -> F16:
     """What no picture alike explains, over windows of 2 x 2 cells, ``[n, windows] f16``."""
-    from fewframes.kernels import unexplained  # a light import of the package needs no kernel
+    from fewframes.kernels import residual  # a light import of the package needs no kernel
 
-    left = unexplained(cells.reshape(len(cells), -1), low, high, alike)
+    left = residual(cells.reshape(len(cells), -1), low, high, alike)
     places = left.reshape(cells.shape).sum(axis=1)
     if places.shape[1] > 1:
         places = (places[:, 1:] + places[:, :-1]) / 2
@@ -191,7 +191,7 @@ def _oddity(left: F16) -> F32:
     return odd
 
 
-def unusual(signals: Mapping[str, Samples], seconds: F64) -> F64 | None:
+def anomaly_score(signals: Mapping[str, Samples], seconds: F64) -> F64 | None:
     """One score of `USED` signals, ``[n] f64``, 0 for the usual half; None where one is missing.
 
     In a film that hardly cuts, rarity counts three times in a shot of at most `APART_SECONDS`: what
@@ -202,7 +202,7 @@ def unusual(signals: Mapping[str, Samples], seconds: F64) -> F64 | None:
     the 90 % quantile; the larger one counts. What is not finite counts as 0.
 
     >>> flat = {"oddity": np.zeros(3), "detail": np.ones(3), "shot_start": np.zeros(3)}
-    >>> unusual({"rarity": np.array([0.1, 0.1, 0.9]), **flat}, np.arange(3) * 10.0)
+    >>> anomaly_score({"rarity": np.array([0.1, 0.1, 0.9]), **flat}, np.arange(3) * 10.0)
     array([0.  , 0.  , 1.25])
     """
     if any(name not in signals for name in USED):
@@ -222,8 +222,8 @@ def _brief(starts: F64, seconds: F64) -> F64:
     shot = np.cumsum(np.append(0, starts[1:] > 0))
     ends = np.append(seconds[np.flatnonzero(np.diff(shot)) + 1], seconds[-1])
     is_brief = np.diff(ends, prepend=seconds[0])[shot] <= APART_SECONDS
-    tells = bool(is_brief.mean() <= BRIEF_SHARE)
-    brief: F64 = (is_brief & tells).astype(np.float64)
+    scalars = bool(is_brief.mean() <= BRIEF_SHARE)
+    brief: F64 = (is_brief & scalars).astype(np.float64)
     return brief
 
 

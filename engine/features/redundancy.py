@@ -11,7 +11,7 @@ import numpy as np
 
 from fewframes.arrays import F32, Mask
 from fewframes.chunks import in_chunks
-from fewframes.kernels.raw import array_module
+from fewframes.kernels.memory import array_module
 
 MOST_KEPT = 4096
 """Kept pictures that a frame is compared with; of more, this many, evenly spread, stand for all."""

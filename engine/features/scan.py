@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from fewframes.arrays import F16, F32, F64, I64, Mask, Samples
-from fewframes.decode.backend_choice import Asked
+from fewframes.decode.backend_choice import DecoderRequest
 from fewframes.decode.backend_lookup import decoder_for
 from fewframes.decode.batch import Format, FrameBatch
 from fewframes.decode.decoder import DecodeReport
@@ -21,10 +21,9 @@ from fewframes.decode.plan import plan_frames
 from fewframes.features.anomaly import coarse_cells, rarity_and_oddity
 from fewframes.features.redundancy import familiarity
 from fewframes.features.shots import shot_starts
-from fewframes.features.signals import OF_ALL_ROWS, SIGNALS, SignalPass, Swept, sweeps
+from fewframes.features.signals import OF_ALL_ROWS, SIGNALS, PictureStats, SignalPass, picture_stats
 from fewframes.features.table import FrameTable
-from fewframes.kernels.kernel import is_on_gpu, is_on_real_gpu, on_host
-from fewframes.kernels.raw import cupy
+from fewframes.kernels.memory import cupy, is_on_gpu, is_on_real_gpu, on_host
 from fewframes.media.seconds import SAME_SECONDS
 from fewframes.media.timeline import Timeline, example_timeline
 
@@ -40,13 +39,13 @@ Keep: TypeAlias = Callable[[Any], int]
 """Stores a picture, given its planes (or what else stands for it), and gives its slot."""
 
 
-class Seen(NamedTuple):
+class ScannedFrame(NamedTuple):
     """A decoded frame, as the serial pass wants it."""
 
     number: int
     """Its frame number."""
     luma_xxh64: int
-    swept: Swept
+    swept: PictureStats
     picture: Any
     """Its planes, where the decoder left them; of a frame out of a part, the encoded bytes."""
     picture_xxh64: int = 0
@@ -99,7 +98,7 @@ def grid_times(shown: F64, fps: float) -> F64:
 
 
 @dataclass(slots=True)
-class Rows:
+class TableBuilder:
     """Rows of the table as they are measured, in the order in which the decoder gave them.
 
     That is presentation order, but for frames that came out only when a run was decoded again
@@ -126,9 +125,9 @@ class Rows:
     lay_there: bool = False
     """Whether a picture lay on a GPU."""
 
-    def add(self, frame: Seen) -> None:
+    def add(self, frame: ScannedFrame) -> None:
         """Measures a frame, and keeps its picture if it is no repeat."""
-        measured = self.measure.measure(frame.swept, is_late=frame.number < self.latest)
+        measured = self.measure.measure(frame.swept, is_out_of_order=frame.number < self.latest)
         self.latest = max(frame.number, self.latest)
         self.lay_there = self.lay_there or is_on_real_gpu(frame.picture and frame.picture[0])
         if measured.repeats < 0:
@@ -229,17 +228,19 @@ def scan(
     format: Format = "jpeg",
     keep: Keep | None = None,
     progress: Callable[[int], None] | None = None,
-    asked: Asked = Asked(),  # noqa: B008 (frozen)
-) -> tuple[Rows, DecodeReport]:
+    request: DecoderRequest = DecoderRequest(),  # noqa: B008 (frozen)
+) -> tuple[TableBuilder, DecodeReport]:
     """Decodes and measures frames; ``keep`` is given the planes of each that is no repeat.
 
     They are those of ``format``, "jpeg" or "jpeg+rgb"; signals are measured on the first three.
     ``keep`` returns the slot it stored the picture in. ``progress`` is told how many frames are
-    done. Frames that cannot be decoded, or that an anomaly may have touched, give no row. ``asked``
-    says who decodes.
+    done. Frames that cannot be decoded, or that an anomaly may have touched, give no row.
+    ``request`` says who decodes.
     """
-    rows, report = Rows(SignalPass(dedup), keep), DecodeReport()
-    for frame in seen(timeline, numbers, size=size, format=format, asked=asked, report=report):
+    rows, report = TableBuilder(SignalPass(dedup), keep), DecodeReport()
+    for frame in scan_frames(
+        timeline, numbers, size=size, format=format, request=request, report=report
+    ):
         rows.add(frame)
         if progress:
             progress(len(rows.numbers))
@@ -247,48 +248,48 @@ def scan(
 
 
 @functools.cache
-def rehearse() -> None:
+def warm_up() -> None:
     """Measures a film of a few grey pictures, once a process, so that all kernels of it are there.
 
     The first time on a machine they are compiled, which takes a quarter of a minute and
     more, without a sign of life; after that they are loaded, as the first film would load them.
     """
-    rows, timeline = Rows(SignalPass(dedup=0), None), example_timeline()
+    rows, timeline = TableBuilder(SignalPass(dedup=0), None), example_timeline()
     grey = np.full((1, 32, 32), 128, np.uint8)
     for number in range(len(timeline)):
-        (swept,) = sweeps((grey, grey[:, :16, :16].copy(), grey[:, :16, :16].copy()), [0])
-        rows.add(Seen(number, 0, swept, None))
+        (swept,) = picture_stats((grey, grey[:, :16, :16].copy(), grey[:, :16, :16].copy()), [0])
+        rows.add(ScannedFrame(number, 0, swept, None))
     rows.table(timeline)
 
 
-def seen(
+def scan_frames(
     timeline: Timeline,
     numbers: I64,
     *,
     size: tuple[int, int] | None,
     format: Format,
-    asked: Asked,
+    request: DecoderRequest,
     report: DecodeReport,
-) -> Iterator[Seen]:
+) -> Iterator[ScannedFrame]:
     """Decodes frames and sums their samples up; what it costs and what is wrong is reported.
 
     Gives them as the decoder does. Planes may be the decoder's memory, up to the next step.
     """
     plan = plan_frames(timeline, numbers)
-    decode = decoder_for(timeline, plan, asked, report)
+    decode = decoder_for(timeline, plan, request, report)
     for batch in decode(timeline, plan.runs, format=format, size=size, report=report):
         yield from frames_of(batch)
 
 
-def frames_of(batch: FrameBatch) -> Iterator[Seen]:
+def frames_of(batch: FrameBatch) -> Iterator[ScannedFrame]:
     """Sums up the samples of each frame of a batch that no anomaly may have touched."""
     planes, sound = batch.planes, list(range(len(batch)))
     if batch.is_damaged is not None:
         sound = np.flatnonzero(~batch.is_damaged).tolist()
     if not is_on_gpu(planes[0]):
         planes = tuple(map(np.ascontiguousarray, planes))
-    for at, swept in zip(sound, sweeps(planes, sound), strict=True):
+    for at, swept in zip(sound, picture_stats(planes, sound), strict=True):
         hashes = (batch.luma_xxh64, batch.picture_xxh64)
         luma, whole = (0 if column is None else int(column[at]) for column in hashes)
         picture = tuple(plane[at] for plane in planes)
-        yield Seen(int(batch.frame_numbers[at]), luma, swept, picture, whole)
+        yield ScannedFrame(int(batch.frame_numbers[at]), luma, swept, picture, whole)

@@ -27,15 +27,15 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from fewframes.arrays import F32, F64, I64, U8, Mask, Samples
-from fewframes.decode.backend_choice import Asked
+from fewframes.decode.backend_choice import DecoderRequest
 from fewframes.decode.backend_lookup import decoder_for
 from fewframes.decode.batch import FrameBatch
 from fewframes.decode.decoder import DecodeReport, decoder
 from fewframes.decode.plan import plan_frames
 from fewframes.errors import UnreadableMediaError
 from fewframes.files.probing import probe
-from fewframes.kernels import block_means, grid_change, on_host, picture_sweep
-from fewframes.kernels.kernel import is_on_gpu
+from fewframes.kernels import block_means, block_stats, grid_change, on_host
+from fewframes.kernels.memory import is_on_gpu
 from fewframes.media.sizes import output_size
 from fewframes.media.timeline import Timeline
 
@@ -112,13 +112,13 @@ def shots(
     >>> ff.shots("film.mp4").seconds.tolist()
     [0.0]
     """
-    asked = Asked(backend, device)
+    request = DecoderRequest(backend, device)
     timeline = path if isinstance(path, Timeline) else probe(path, stream=stream)
     lag, near = (
         max(least, round(seconds * timeline.frame_rate))
         for least, seconds in ((4, LAG_SECONDS), (1, NEAR_SECONDS))
     )
-    numbers, steps = _measure(timeline, lag, asked)
+    numbers, steps = _measure(timeline, lag, request)
     if not len(numbers):
         raise UnreadableMediaError(f"no frame of {timeline.source.name!r} can be decoded")
     at_cuts = cuts(steps, lag=lag, near=near)
@@ -145,7 +145,7 @@ def coarse_grids(planes: tuple[Samples, ...]) -> Iterator[F32]:
     luma, blue, red = planes[:3]
     half = max(1, round(max(luma.shape[1:]) / BLOCKS / 2))
     if is_on_gpu(luma):
-        yield from on_host(picture_sweep.each(luma, blue, red, half, 0, 255)[0])[:, [0, 2, 3]]
+        yield from on_host(block_stats.batch(luma, blue, red, half, 0, 255)[0])[:, [0, 2, 3]]
         return
     parts = ((luma, 2 * half), (blue, half), (red, half))
     for at in range(len(luma)):
@@ -259,10 +259,10 @@ def shot_starts(signals: Mapping[str, Samples], signatures: F32) -> Mask:
     return starts
 
 
-def _measure(timeline: Timeline, lag: int, asked: Asked) -> tuple[I64, F32]:
+def _measure(timeline: Timeline, lag: int, request: DecoderRequest) -> tuple[I64, F32]:
     """Decodes every frame and compares it; gives frame numbers ``[n]`` and steps ``[n, 5]``."""
     plan, report = plan_frames(timeline, np.arange(len(timeline))), DecodeReport()
-    decode = decoder_for(timeline, plan, asked, report)
+    decode = decoder_for(timeline, plan, request, report)
     if decode is decoder() and timeline.stream.pixel_format in ("yuv420p", "yuvj420p"):
         decoded = decode(timeline, plan.runs, format="yuv", size=None, report=report)
         if (measured := _compared(decoded, lag)) is not None:

@@ -9,9 +9,9 @@
    a single block, whichever is more, as a share of the full range. Two blocks square average the
    noise of coding away; a single block that changes twice as much is still seen.
 
-Step 1 looks at one picture alone, so `sweeps` may be done in any process and any order, and it is
-where devices part: planes on a GPU are swept there, a batch at a time, and their grids, a sixth of
-their bytes, come to memory. Steps 2 and 3 are one serial pass over what it gives.
+Step 1 looks at one picture alone, so `picture_stats` may be done in any process and any order, and
+it is where devices part: planes on a GPU are swept there, a batch at a time, and their grids, a
+sixth of their bytes, come to memory. Steps 2 and 3 are one serial pass over what it gives.
 
 Pictures are fed in presentation order. One that comes late, because its first decoding failed, is
 measured for itself: nothing is compared with it, and its own changes are not known (NaN).
@@ -24,8 +24,8 @@ from typing import NamedTuple
 import numpy as np
 
 from fewframes.arrays import F32, F64, U8, Samples
-from fewframes.kernels import grid_look, nearest_change, on_host, picture_sweep
-from fewframes.kernels.kernel import is_on_gpu
+from fewframes.kernels import block_stats, grid_descriptors, nearest_change, on_host
+from fewframes.kernels.memory import is_on_gpu
 
 BLOCKS = 56
 """Blocks along the longer side, more or less: 8 samples each at the usual size of 448."""
@@ -107,12 +107,12 @@ OF_ALL_ROWS = (
 """Signals that the pass does not measure: they follow from all rows, or from the decoder."""
 
 
-class Swept(NamedTuple):
+class PictureStats(NamedTuple):
     """All that is measured of a picture's samples; the rest follows from it, in any process."""
 
     grids: F32
     """Block means of luma, spread within the blocks, block means of chroma, ``[4, gh, gw] f32``."""
-    tells: F64
+    scalars: F64
     """Sharpness, share of dark and of bright samples, ``[3] f64``."""
 
 
@@ -127,25 +127,26 @@ class Measured(NamedTuple):
     """The signals that one pass can tell."""
 
 
-def sweeps(planes: tuple[Samples, ...], wanted: Iterable[int]) -> Iterator[Swept]:
+def picture_stats(planes: tuple[Samples, ...], requested: Iterable[int]) -> Iterator[PictureStats]:
     """Sweeps wanted pictures of a batch where they lie; what comes back is in memory.
 
     Takes ``[n, h, w] u8`` luma and ``[n, ceil(h/2), ceil(w/2)] u8`` chroma, full range. On a GPU
     all pictures are swept in two launches, and two copies come back.
 
     >>> grey = np.full((1, 16, 16), 128, np.uint8)
-    >>> [tells.tolist() for _, tells in sweeps((grey, grey[:, :8, :8], grey[:, :8, :8]), [0])]
+    >>> planes = (grey, grey[:, :8, :8], grey[:, :8, :8])
+    >>> [scalars.tolist() for _, scalars in picture_stats(planes, [0])]
     [[0.0, 0.0, 0.0]]
     """
     luma, blue, red = planes[:3]
     half = min(32, max(1, round(max(luma.shape[1:]) / BLOCKS / 2)))
     if is_on_gpu(luma):
-        grids, tells = picture_sweep.each(luma, blue, red, half, DARK, BRIGHT)
+        grids, scalars = block_stats.batch(luma, blue, red, half, DARK, BRIGHT)
         grids = on_host(grids)
-        yield from (Swept(grids[at], tells[at]) for at in wanted)
+        yield from (PictureStats(grids[at], scalars[at]) for at in requested)
         return
-    for at in wanted:
-        yield Swept(*picture_sweep(luma[at], blue[at], red[at], half, DARK, BRIGHT))
+    for at in requested:
+        yield PictureStats(*block_stats(luma[at], blue[at], red[at], half, DARK, BRIGHT))
 
 
 @dataclass(slots=True)
@@ -166,30 +167,30 @@ class SignalPass:
     grids: F32 | None = field(default=None, init=False)
     """Grids of the picture before, then of the kept ones, ``[1 + KEPT, 4, gh, gw] f32``."""
     tones: F32 = field(default_factory=lambda: np.zeros((4, 256), np.float32), init=False)
-    """Tones of the picture before, as `grid_look` gives them, ``[4, 256] f32``."""
+    """Tones of the picture before, as `grid_descriptors` gives them, ``[4, 256] f32``."""
     kept: list[int] = field(default_factory=list, init=False)
     """Which pictures the kept ones are."""
 
-    def __call__(self, luma: U8, blue: U8, red: U8, *, is_late: bool = False) -> Measured:
+    def __call__(self, luma: U8, blue: U8, red: U8, *, is_out_of_order: bool = False) -> Measured:
         """Measures ``[h, w] u8`` luma and ``[ceil(h/2), ceil(w/2)] u8`` chroma, full range.
 
-        ``is_late`` says that a picture shown after this one was fed before it.
+        ``is_out_of_order`` says that a picture shown after this one was fed before it.
         """
-        (swept,) = sweeps((luma[None], blue[None], red[None]), [0])
-        return self.measure(swept, is_late=is_late)
+        (swept,) = picture_stats((luma[None], blue[None], red[None]), [0])
+        return self.measure(swept, is_out_of_order=is_out_of_order)
 
-    def measure(self, swept: Swept, *, is_late: bool = False) -> Measured:
+    def measure(self, swept: PictureStats, *, is_out_of_order: bool = False) -> Measured:
         """Measures a picture of which no more is known than what a sweep gave."""
-        grids, tells = swept
-        numbers, tones, look, dhash = grid_look(grids, self.tones)
+        grids, scalars = swept
+        numbers, tones, look, dhash = grid_descriptors(grids, self.tones)
         (brightness, contrast, _), (detail, _, _), *_ = moments = numbers.tolist()
         repeats, pairs = -1, _UNKNOWN
-        if not is_late:
+        if not is_out_of_order:
             moved = sum(moments[grid][2] for grid in (LUMA, BLUE, RED))
             repeats, pairs = self._compare(grids, moved)
             self._remember(grids, tones, is_kept=repeats < 0)
         self.fed += 1
-        sharpness, dark, bright = tells.tolist()
+        sharpness, dark, bright = scalars.tolist()
         own = {
             "brightness": brightness,
             "contrast": contrast,

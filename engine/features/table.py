@@ -13,11 +13,11 @@ import numpy as np
 from fewframes.arrays import F32, F64, I32, I64, Mask, Samples
 
 
-class Film(NamedTuple):
+class FilmFacts(NamedTuple):
     """How long the whole film is, of which a table may hold few frames.
 
-    >>> Film(frames=300, fps=30.0)
-    Film(frames=300, fps=30.0)
+    >>> FilmFacts(frames=300, fps=30.0)
+    FilmFacts(frames=300, fps=30.0)
     """
 
     frames: int
@@ -52,7 +52,7 @@ class FrameTable:
     """Unit-length descriptions of the pictures, ``[n, d] f32``; None where none were computed."""
     slots: I32 | None = None
     """Where the picture of each row is stored, ``[n] i32``; copies share one. None: not stored."""
-    film: Film | None = None
+    film: FilmFacts | None = None
     """The whole film, for the samplers of other runtimes; None where it is not known."""
 
     def __post_init__(self) -> None:

@@ -8,6 +8,7 @@
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import xxhash
 
@@ -17,6 +18,10 @@ from fewframes.media.film_file import check_film_file
 from fewframes.media.prediction import predicted
 from fewframes.media.source import Source
 from fewframes.media.timeline import Timeline
+from fewframes.plugins import plugin
+
+if TYPE_CHECKING:
+    from fewframes.media.demuxed import Demuxed
 
 EDGE_BYTES = 1 << 20
 
@@ -59,9 +64,7 @@ def identify(path: Path) -> Source:
 
 def read_timeline(source: Source, stream: int | None = None, *, verify: bool = False) -> Timeline:
     """Reads a timeline from the packets of a file, and decodes it only where it must."""
-    from fewframes.bindings.ffmpeg.demux import read_packets
-
-    film = read_packets(source, stream)
+    film: Demuxed = plugin("ffmpeg.read_packets")(source, stream)
     if not film.packets.is_frame.any():
         raise UnreadableMediaError(f"{source.name!r} has a video stream without a single frame")
     timeline = predicted(source, film)

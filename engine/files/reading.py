@@ -11,15 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from fewframes.arrays import I64, Mask, Samples
-from fewframes.decode.backend_choice import Asked
+from fewframes.decode.backend_choice import DecoderRequest
 from fewframes.decode.backend_lookup import decoder_for
 from fewframes.decode.batch import Format, FrameBatch, marks_or_none
 from fewframes.decode.decoder import DecodeReport, is_of_gpu
-from fewframes.decode.plan import DecodePlan, Run, plan_frames
+from fewframes.decode.plan import DecodePlan, GopRun, plan_frames
 from fewframes.errors import DamagedFrameError, UnsupportedStreamError
 from fewframes.files.probing import probe
 from fewframes.kernels import on_host
-from fewframes.media.colour import said_of
+from fewframes.media.colour import describe_colour
 from fewframes.media.cropping import Crop
 from fewframes.media.sizes import Size, output_size
 from fewframes.media.timeline import Timeline
@@ -67,7 +67,7 @@ def read(
     >>> ff.read("film.mp4", frames=[7, 3, 7])
     FrameBatch([3, 240, 320, 3] u8 rgb of 'film.mp4', frames 7 to 7, 0.28 s to 0.28 s)
     """
-    wanted = Asked(backend, device)
+    requested = DecoderRequest(backend, device)
     timeline = path if isinstance(path, Timeline) else probe(path, stream=stream)
     if format not in ("rgb", "yuv"):
         raise ValueError(f"format={format!r} is not known; formats: rgb, yuv")
@@ -76,17 +76,17 @@ def read(
             f"size={size!r} does not go with format='yuv', which gives planes as decoded"
         )
     if frames is not None and seconds is None:
-        asked = timeline.check_numbers(frames)
+        request = timeline.check_numbers(frames)
     elif seconds is not None and frames is None:
-        asked = timeline.frame_at(seconds)
+        request = timeline.frame_at(seconds)
     else:
         raise ValueError("read needs either frames=[…] or seconds=[…]; pass one of the two")
-    plan = plan_frames(timeline, asked)
+    plan = plan_frames(timeline, request)
     collected = _Collected(plan, timeline)
     output = output_size(timeline.stream, size)
-    report = _decode(timeline, plan, collected, format, output, workers, wanted)
+    report = _decode(timeline, plan, collected, format, output, workers, requested)
     collected.check(allow_damaged=allow_damaged)
-    return collected.batch(asked, format, report)
+    return collected.batch(request, format, report)
 
 
 class _Collected:
@@ -141,29 +141,29 @@ class _Collected:
             f"{self.timeline.source.name!r} {what} ({bad.sum()} of {len(bad)} frames asked for)"
         )
 
-    def batch(self, asked: I64, format: Format, report: DecodeReport) -> FrameBatch:
+    def batch(self, request: I64, format: Format, report: DecodeReport) -> FrameBatch:
         """Puts the frames in the order asked for."""
         plan, timeline = self.plan, self.timeline
         planes, damaged = self.planes, self.is_damaged
-        if not np.array_equal(asked, plan.frame_numbers):
-            at = np.searchsorted(plan.frame_numbers, asked)
+        if not np.array_equal(request, plan.frame_numbers):
+            at = np.searchsorted(plan.frame_numbers, request)
             planes, damaged = tuple(plane[at] for plane in planes), damaged[at]
         said, stream = report.summary(), timeline.stream
         if stream.crop != Crop() or stream.crop_note:
             said["cropped"] = stream.crop_note or str(stream.crop)
-        said["repaired_times"] = int(timeline.is_repaired[asked].sum())
+        said["repaired_times"] = int(timeline.is_repaired[request].sum())
         if format == "rgb":
-            said["transfer"] = said_of(stream.transfer)
+            said["transfer"] = describe_colour(stream.transfer)
         return FrameBatch(
             planes or (np.empty((0, 0, 0, 3), np.uint8),),
             format,
-            asked,
-            timeline.pts[asked],
+            request,
+            timeline.pts[request],
             timeline.time_base,
             timeline.start_pts,
             timeline.source.name,
             is_damaged=damaged if damaged.any() else None,
-            is_repaired=marks_or_none(timeline.is_repaired[asked]),
+            is_repaired=marks_or_none(timeline.is_repaired[request]),
             report={"pictures_planned": plan.pictures, **said},
         )
 
@@ -185,17 +185,17 @@ def _decode(
     format: Format,
     size: tuple[int, int] | None,
     workers: int | None,
-    asked: Asked,
+    request: DecoderRequest,
 ) -> DecodeReport:
     """Decodes the runs of a plan, on threads where there is enough to share out."""
     count = _worker_count(workers, plan)
     total = DecodeReport()
-    decode = decoder_for(timeline, plan, asked, total, threads=count)
+    decode = decoder_for(timeline, plan, request, total, threads=count)
     if workers is None and is_of_gpu(decode):
         count = 1
     reports = [total, *(DecodeReport() for _ in range(count - 1))]
 
-    def work(runs: Sequence[Run], report: DecodeReport) -> None:
+    def work(runs: Sequence[GopRun], report: DecodeReport) -> None:
         frames = decode(timeline, runs, format=format, size=size, report=report)
         for batch in frames:
             collected.put(batch)
@@ -220,11 +220,11 @@ def _worker_count(workers: int | None, plan: DecodePlan) -> int:
     return max(1, min(workers or os.cpu_count() or 1, len(plan.runs)))
 
 
-def shares(runs: Sequence[Run], count: int) -> list[Sequence[Run]]:
+def shares(runs: Sequence[GopRun], count: int) -> list[Sequence[GopRun]]:
     """Cuts runs into ``count`` neighbouring groups of about equal cost.
 
-    >>> from fewframes.decode.plan import Run
-    >>> runs = [Run(np.arange(n), np.array([0])) for n in (4, 1, 1, 2)]
+    >>> from fewframes.decode.plan import GopRun
+    >>> runs = [GopRun(np.arange(n), np.array([0])) for n in (4, 1, 1, 2)]
     >>> [[len(run.feed) for run in share] for share in shares(runs, 2)]
     [[4], [1, 1, 2]]
     """

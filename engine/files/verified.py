@@ -27,7 +27,7 @@ def verified(timeline: Timeline) -> Timeline:
     for batch in decoder()(timeline, runs, format="jpeg", size=SMALL, report=report):
         marked += 0 if batch.is_damaged is None else int(batch.is_damaged.sum())
         numbers.append(batch.frame_numbers)
-    if not (report.whole or report.earlier or report.linear):
+    if not (report.no_drop or report.previous_keyframe or report.from_start):
         timeline = in_order_of(timeline, np.concatenate([*numbers, np.empty(0, np.int64)]))
     missing = np.flatnonzero(np.isin(timeline.order, report.missing))
     damage = list(timeline.damage)

@@ -31,11 +31,11 @@ FILM_SECONDS = 14e-3
 
 
 @dataclass(frozen=True, slots=True)
-class Effort:
+class PredictedCost:
     """What indexing takes; two efforts add up.
 
-    >>> Effort(pictures=3, rows=1, cpu_seconds=0.5) + Effort(pictures=2, rows=1, cpu_seconds=1.0)
-    Effort(pictures=5, rows=2, cpu_seconds=1.5)
+    >>> PredictedCost(3, rows=1, cpu_seconds=0.5) + PredictedCost(2, rows=1, cpu_seconds=1.0)
+    PredictedCost(pictures=5, rows=2, cpu_seconds=1.5)
     """
 
     pictures: int = 0
@@ -45,8 +45,8 @@ class Effort:
     cpu_seconds: float = 0.0
     """Predicted CPU time."""
 
-    def __add__(self, other: "Effort") -> "Effort":
-        return Effort(
+    def __add__(self, other: "PredictedCost") -> "PredictedCost":
+        return PredictedCost(
             self.pictures + other.pictures,
             self.rows + other.rows,
             self.cpu_seconds + other.cpu_seconds,
@@ -77,17 +77,17 @@ def row_seconds(timeline: Timeline, size: tuple[int, int] | None) -> float:
     return ROW_SECONDS + ROW_READ_SECONDS * read + ROW_MADE_SECONDS * made
 
 
-def effort_of(timeline: Timeline, numbers: I64, size: tuple[int, int] | None) -> Effort:
+def effort_of(timeline: Timeline, numbers: I64, size: tuple[int, int] | None) -> PredictedCost:
     """Predicts the effort of a film of which these frames are scanned.
 
     >>> from fewframes.media.timeline import example_timeline
     >>> effort_of(example_timeline(), np.array([0, 3]), None)
-    Effort(pictures=2, rows=2, cpu_seconds=0.0...)
+    PredictedCost(pictures=2, rows=2, cpu_seconds=0.0...)
     """
     seconds = fed_seconds(timeline, numbers)
     rows = row_seconds(timeline, size) * len(numbers)
     pictures = int(np.count_nonzero(seconds))
-    return Effort(pictures, len(numbers), FILM_SECONDS + float(seconds.sum()) + rows)
+    return PredictedCost(pictures, len(numbers), FILM_SECONDS + float(seconds.sum()) + rows)
 
 
 def _megapixels(height: int, width: int) -> float:

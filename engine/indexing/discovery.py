@@ -31,14 +31,14 @@ SUFFIXES = frozenset(
 SEARCHED = f"a search takes names in {' '.join(sorted(SUFFIXES))}"
 """What an error says where a search brings nothing."""
 
-Film = Path | str
+FilmPath = Path | str
 """A film on disk, or the URL of one as text."""
 
 
 class Found(NamedTuple):
     """A film, before it has an id."""
 
-    film: Film
+    film: FilmPath
     relative: PurePosixPath
     """Its path below what was given; the id is made of it."""
     line: str = ""
@@ -149,40 +149,40 @@ def _entries(folder: Path, passed: list[tuple[str, str]]) -> list["os.DirEntry[s
     return sorted(shown, key=lambda entry: entry.name)
 
 
-def name_films(found: Iterable[Found], ids: Mapping[Any, str] | None = None) -> dict[str, Film]:
+def name_films(found: Iterable[Found], ids: Mapping[Any, str] | None = None) -> dict[str, FilmPath]:
     """Gives films their ids; one that is there twice is taken once, unless lists give it two ids.
 
     Raises:
         ValueError: Two lines of lists name different films and lead to one id.
     """
     named = {_key(film): video_id for film, video_id in (ids or {}).items()}
-    once: dict[tuple[Film, str], Found] = {}
+    once: dict[tuple[FilmPath, str], Found] = {}
     for entry in found:
         once.setdefault((_key(entry.film), entry.given_id), entry)
     plain = [entry.relative.with_suffix("").as_posix() for entry in once.values()]
     count = Counter(plain)
-    films: dict[str, Film] = {}
+    films: dict[str, FilmPath] = {}
     lines: dict[str, str] = {}
     for entry, short in zip(once.values(), plain, strict=True):
-        wanted = short if entry.line or count[short] == 1 else entry.relative.as_posix()
-        wanted = named.get(_key(entry.film), entry.given_id or wanted)
+        requested = short if entry.line or count[short] == 1 else entry.relative.as_posix()
+        requested = named.get(_key(entry.film), entry.given_id or requested)
         if entry.line:
-            _check_line(entry, wanted, lines, films)
-        films[_unused(wanted, films)] = entry.film
+            _check_line(entry, requested, lines, films)
+        films[_unused(requested, films)] = entry.film
     return films
 
 
 def _check_line(
-    entry: Found, wanted: str, lines: dict[str, str], films: Mapping[str, Film]
+    entry: Found, requested: str, lines: dict[str, str], films: Mapping[str, FilmPath]
 ) -> None:
     """Refuses an id that is taken: that of a listed film must not depend on the order."""
-    if wanted in films:
-        other = lines.get(wanted, "another film")
+    if requested in films:
+        other = lines.get(requested, "another film")
         raise ValueError(
-            f"{entry.line}: {shown(str(entry.film))!r} has the id {wanted!r} of {other}; "
+            f"{entry.line}: {shown(str(entry.film))!r} has the id {requested!r} of {other}; "
             "give each an id of its own in a column 'id' of a CSV or Parquet file"
         )
-    lines[wanted] = entry.line
+    lines[requested] = entry.line
 
 
 def looks_like_film(relative: PurePath) -> bool:
@@ -203,13 +203,13 @@ def is_hidden(relative: PurePath) -> bool:
     return any(part.startswith(".") for part in relative.parts)
 
 
-def _key(film: Any) -> Film:  # noqa: ANN401 (what a caller calls a film by)
+def _key(film: Any) -> FilmPath:  # noqa: ANN401 (what a caller calls a film by)
     return film if isinstance(film, str) and is_url(film) else Path(film)
 
 
-def _unused(wanted: str, taken: Mapping[str, Film]) -> str:
-    candidate, count = wanted, 1
+def _unused(requested: str, taken: Mapping[str, FilmPath]) -> str:
+    candidate, count = requested, 1
     while candidate in taken:
         count += 1
-        candidate = f"{wanted}~{count}"
+        candidate = f"{requested}~{count}"
     return candidate

@@ -18,10 +18,10 @@ import numpy as np
 from fewframes.errors import FewframesError, NoSpaceError, UnwritableStoreError
 from fewframes.store.journal import NOTES
 from fewframes.store.layout import VIDEOS
-from fewframes.store.object_store import Objects, shown
-from fewframes.store.object_writer import prepare
+from fewframes.store.object_store import ObjectStore, shown
+from fewframes.store.object_writer import ensure_store
 from fewframes.store.recipes import Recipe
-from fewframes.store.staging import Attempt
+from fewframes.store.staging import Staging
 
 JPEG_QUALITIES = (1, 50, 80, 90, 95, 100)
 JPEG_BYTES_PER_PIXEL = (0.02, 0.075, 0.125, 0.183, 0.265, 0.75)
@@ -70,16 +70,16 @@ def check_space(store: Path, needed: int) -> None:
         )
 
 
-def make_ready(store: Path | Objects) -> None:
+def make_ready(store: Path | ObjectStore) -> None:
     """Makes a store where there is none, sweeps it, and refuses one that cannot be written.
 
     Raises:
         UnwritableStoreError: It cannot be written; says why.
-        ValueError, CorruptStoreError, UnreachableStoreError: As of `prepare`.
+        ValueError, CorruptStoreError, UnreachableStoreError: As of `ensure_store`.
     """
     try:
-        home = prepare(store)
-        with Attempt(home):
+        home = ensure_store(store)
+        with Staging(home):
             pass
     except FewframesError:
         raise
@@ -91,7 +91,7 @@ def make_ready(store: Path | Objects) -> None:
             raise _unwritable(store, f"{name} is read-only")
 
 
-def _unwritable(store: Path | Objects, why: str) -> UnwritableStoreError:
+def _unwritable(store: Path | ObjectStore, why: str) -> UnwritableStoreError:
     return UnwritableStoreError(
         f"{shown(store)!r} cannot be written ({why}), so no film was begun; make it writable, or "
         "index into another folder"

@@ -5,27 +5,27 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from fewframes.decode.backend_choice import Asked
-from fewframes.indexing.cost_model import Effort
-from fewframes.indexing.discovery import Film
+from fewframes.decode.backend_choice import DecoderRequest
+from fewframes.indexing.cost_model import PredictedCost
+from fewframes.indexing.discovery import FilmPath
 from fewframes.indexing.disk_space import FILM_BYTES, GRID_BYTES, predict_bytes
 from fewframes.indexing.ranges import RANGE_SECONDS
-from fewframes.indexing.results import Outcome
-from fewframes.store.object_store import Objects
+from fewframes.store.object_store import ObjectStore
 from fewframes.store.recipes import Recipe
+from fewframes.store.results import Outcome
 
 UNKNOWN_SECONDS_A_MEGABYTE = 0.3
 """CPU time that is guessed for a film by URL whose timeline is not remembered."""
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class FilmEstimate:
     """What indexing a film will take, predicted from its packets."""
 
     video_id: str
     film_seconds: float
     """How long the film is; 0 where that is not known."""
-    effort: Effort
+    effort: PredictedCost
     most_bytes: int
     """What it may take in the store: half as much again as natural film does (`space`)."""
     ranges: int = 1
@@ -38,17 +38,17 @@ class Look:
         return self.most_bytes + rows if self.ranges > 1 else 0
 
 
-def look_at_film(
-    film: Film,
-    store: Path | Objects,
+def estimate_film(
+    film: FilmPath,
+    store: Path | ObjectStore,
     *,
     video_id: str,
     recipe: Recipe,
-    asked: Asked = Asked(),  # noqa: B008 (frozen)
+    request: DecoderRequest = DecoderRequest(),  # noqa: B008 (frozen)
     range_seconds: float = RANGE_SECONDS,
     is_strict: bool = False,
     is_dry: bool = False,
-) -> Look | Outcome:
+) -> FilmEstimate | Outcome:
     """Looks at a film, or gives the outcome of one that the store has already (`what_stands`).
 
     Runs in a worker, from packets alone; the timeline is remembered for the run that follows. A
@@ -59,7 +59,7 @@ def look_at_film(
     from fewframes.indexing.fetching import source_of
     from fewframes.indexing.pipeline import Scan
     from fewframes.media import timeline_cache
-    from fewframes.store.object_writer import scratch_of
+    from fewframes.store.object_writer import staging_dir
     from fewframes.store.standing import what_stands
 
     source = identify(film) if isinstance(film, Path) else source_of(film)
@@ -72,23 +72,24 @@ def look_at_film(
         range_seconds, known = math.inf, timeline_cache.load(source, recipe.stream)
         if known is None:
             guess = source.size_bytes / 1e6 * UNKNOWN_SECONDS_A_MEGABYTE
-            return Look(video_id, 0.0, Effort(cpu_seconds=guess), FILM_BYTES)
+            return FilmEstimate(video_id, 0.0, PredictedCost(cpu_seconds=guess), FILM_BYTES)
         timeline = known
-    scan = Scan.of(timeline, recipe, asked, range_seconds)
+    scan = Scan.of(timeline, recipe, request, range_seconds)
     height, width = scan.size or timeline.stream.display_size
     most = predict_bytes(recipe, rows=len(scan.numbers), height=height, width=width)
-    parts = scan.parts(scratch_of(store), video_id, recipe)
-    count = 1 if parts.one_go else len(scan.ranges)
-    return Look(video_id, timeline.duration_seconds, scan.effort, most, count)
+    parts = scan.parts(staging_dir(store), video_id, recipe)
+    count = 1 if parts.unsplittable_reason else len(scan.ranges)
+    return FilmEstimate(video_id, timeline.duration_seconds, scan.effort, most, count)
 
 
-def needed_bytes(looks: Iterable[Look], *, at_once: int | None, parts_bytes: int) -> int:
+def needed_bytes(looks: Iterable[FilmEstimate], *, at_once: int | None, parts_bytes: int) -> int:
     """Bytes that a run may take on a disk.
 
     ``at_once`` is how many films lie there together (None: all of them), ``parts_bytes`` how much
     the parts of films that are not published may take.
 
-    >>> films = [Look("a", 60.0, Effort(), most_bytes=5), Look("b", 60.0, Effort(), most_bytes=9)]
+    >>> sizes = {"a": 5, "b": 9}
+    >>> films = [FilmEstimate(one, 60.0, PredictedCost(), sizes[one]) for one in sizes]
     >>> [needed_bytes(films, at_once=count, parts_bytes=100) for count in (None, 1)]
     [14, 9]
     """

@@ -20,26 +20,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fewframes.errors import NoSpaceError, StaleIndexError, UnreadableMediaError
-from fewframes.indexing.discovery import Film
+from fewframes.indexing.discovery import FilmPath
 from fewframes.media.source import Source
 from fewframes.media.timeline_cache import cache_home
 from fewframes.naming import path_of, shown
+from fewframes.plugins import plugin
 from fewframes.store.layout import LONGEST_NAME
-from fewframes.store.staging import Attempt, sweep
+from fewframes.store.staging import Staging, sweep
 
 if TYPE_CHECKING:
-    from fewframes.bindings.obstore import Facts
     from fewframes.indexing.web import WebFacts
+    from fewframes.store.object_store import ObjectFacts
 
 WEB = ("http", "https")
 """What is fetched by plain requests; an object of a store is asked for by the store's protocol."""
 
 
 @contextmanager
-def on_disk(film: Film, tell: Callable[[], None] = lambda: None) -> Iterator[Path]:
+def on_disk(film: FilmPath, report_progress: Callable[[], None] = lambda: None) -> Iterator[Path]:
     """Gives the file of a film; that of a URL is there inside the ``with`` only.
 
-    ``tell`` is called for every block that has come.
+    ``report_progress`` is called for every block that has come.
 
     Raises:
         UnreadableMediaError: There is no such film.
@@ -57,11 +58,11 @@ def on_disk(film: Film, tell: Callable[[], None] = lambda: None) -> Iterator[Pat
     home = cache_home() / "films"
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     sweep(home)
-    with Attempt(home) as attempt:
-        yield _fetched(film, attempt.folder, tell)
+    with Staging(home) as staging:
+        yield _fetched(film, staging.folder, report_progress)
 
 
-def size_of(film: Film) -> int:
+def size_of(film: FilmPath) -> int:
     """Bytes of a film, on disk or by URL; raises as `on_disk` does.
 
     >>> size_of(Path("film.mp4")) == Path("film.mp4").stat().st_size
@@ -70,7 +71,7 @@ def size_of(film: Film) -> int:
     return film.stat().st_size if isinstance(film, Path) else _look(film)[2].size
 
 
-def stamp_of(film: Film) -> list[int]:
+def stamp_of(film: FilmPath) -> list[int]:
     """Bytes and time of change, in ns, of a film on disk or by URL; raises as `on_disk` does."""
     if isinstance(film, str):
         facts = _look(film)[2]
@@ -98,7 +99,7 @@ def source_of(url: str) -> Source:
     return Source(Path(path_of(url)), facts.size, facts.changed_ns, digest)
 
 
-def _fetched(url: str, folder: Path, tell: Callable[[], None]) -> Path:
+def _fetched(url: str, folder: Path, report_progress: Callable[[], None]) -> Path:
     place, key, facts = _look(url)
     free = shutil.disk_usage(folder).free
     if facts.size > free:
@@ -116,7 +117,7 @@ def _fetched(url: str, folder: Path, tell: Callable[[], None]) -> Path:
                     "again, and do not trust that server"
                 )
             file.write(block)
-            tell()
+            report_progress()
     if left:
         raise StaleIndexError(
             f"{shown(url)!r} gave {facts.size - left} of {facts.size} bytes; index it again"
@@ -125,7 +126,7 @@ def _fetched(url: str, folder: Path, tell: Callable[[], None]) -> Path:
     return target
 
 
-def _look(url: str) -> "tuple[Any, str, Facts | WebFacts]":
+def _look(url: str) -> "tuple[Any, str, ObjectFacts | WebFacts]":
     """Gives where a film is, its key there, and what the server says of it."""
     scheme, _, rest = url.partition("://")
     host, _, key = rest.partition("/")
@@ -138,9 +139,7 @@ def _look(url: str) -> "tuple[Any, str, Facts | WebFacts]":
 
             server = WebServer(f"{scheme}://{host}")
             return server, key, server.facts(key)
-        from fewframes.bindings.obstore import Bucket
-
-        bucket = Bucket(f"{scheme}://{host}")
+        bucket = plugin("object_store")(f"{scheme}://{host}")
         return bucket, key, bucket.facts(key)
     except FileNotFoundError as error:
         raise UnreadableMediaError(

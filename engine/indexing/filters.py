@@ -4,18 +4,18 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from fnmatch import fnmatchcase
 
-from fewframes.indexing.discovery import Film
+from fewframes.indexing.discovery import FilmPath
 from fewframes.indexing.fetching import stamp_of
 from fewframes.indexing.tasks import shard_of
 
 
 def narrowed(
-    films: Mapping[str, Film],
+    films: Mapping[str, FilmPath],
     *,
     since: datetime | str | None = None,
     only: str | Sequence[str] = (),
     shard: str | None = None,
-) -> dict[str, Film]:
+) -> dict[str, FilmPath]:
     """Gives the films, by id, that were changed, match and belong to a shard.
 
     ``since`` is a date or time (ISO 8601, local time unless it says otherwise): films changed

@@ -12,28 +12,29 @@ from operator import add
 from pathlib import Path
 from typing import Any
 
-from fewframes.decode.backend_choice import Asked
-from fewframes.indexing.cost_model import Effort
-from fewframes.indexing.estimate import Look
-from fewframes.indexing.executor import Limits, Looked
+from fewframes.decode.backend_choice import DecoderRequest
+from fewframes.indexing.cost_model import PredictedCost
+from fewframes.indexing.estimate import FilmEstimate
+from fewframes.indexing.executor import FilmEstimates, Limits
 from fewframes.indexing.filters import narrowed
 from fewframes.indexing.index import run_of, size_words
 from fewframes.indexing.inputs import find_inputs
-from fewframes.indexing.results import Outcome
 from fewframes.media.sizes import Size
-from fewframes.store.object_store import Objects, store_at
+from fewframes.store.object_store import ObjectStore, resolve_store
 from fewframes.store.recipes import Recipe
+from fewframes.store.results import Outcome
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Forecast:
     """What the films of a run would take.
 
-    >>> Forecast((Look("a", 3600.0, Effort(90000, 7200, 80.0), 10**8, ranges=6),), workers=2)
+    >>> film = FilmEstimate("a", 3600.0, PredictedCost(90000, 7200, 80.0), 10**8, ranges=6)
+    >>> Forecast((film,), workers=2)
     Forecast(1 film, 1.00 h: 90000 pictures to decode, 80 CPU seconds, 0:00:40 on 2 workers, ...
     """
 
-    looks: tuple[Look, ...]
+    looks: tuple[FilmEstimate, ...]
     """Of the films to be indexed."""
     others: tuple[Outcome, ...] = field(default=())
     """Films that are in the store already, or cannot be read."""
@@ -49,9 +50,9 @@ class Forecast:
         )
 
     @property
-    def effort(self) -> Effort:
+    def effort(self) -> PredictedCost:
         """Of all films together."""
-        return reduce(add, (look.effort for look in self.looks), Effort())
+        return reduce(add, (look.effort for look in self.looks), PredictedCost())
 
     @property
     def film_seconds(self) -> float:
@@ -91,7 +92,7 @@ class Forecast:
         }
 
 
-def facts_of(look: Look) -> dict[str, Any]:
+def facts_of(look: FilmEstimate) -> dict[str, Any]:
     """What is predicted of one film, as plain values."""
     return {
         "video": look.video_id,
@@ -116,7 +117,7 @@ def clock(seconds: float) -> str:
 
 def forecast(
     paths: str | Path | Sequence[str | Path],
-    store: str | Path | Objects,
+    store: str | Path | ObjectStore,
     *,
     fps: float | None = 2.0,
     size: Size = 448,
@@ -134,12 +135,12 @@ def forecast(
     """
     many = [paths] if isinstance(paths, str | Path) else list(paths)
     films = narrowed(find_inputs(many, ids), since=since, only=only, shard=shard)
-    wanted = Recipe(fps=fps, size=size_words(size), **recipe)
-    run = run_of(store_at(store), wanted, Asked(), limits, strict=False, ray=None)
+    requested = Recipe(fps=fps, size=size_words(size), **recipe)
+    run = run_of(resolve_store(store), requested, DecoderRequest(), limits, strict=False, ray=None)
     run = replace(run, is_dry=True)
-    looked = Looked()
+    looked = FilmEstimates()
     with ExitStack() as stack:
-        workers = run.crew(stack)
+        workers = run.pool(stack)
         for _ in run.look(films, workers[: len(films)], looked):
             pass
     crashed = [Outcome(name, "failed", "a worker crashed or hung on it") for name in looked.again]

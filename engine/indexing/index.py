@@ -11,27 +11,30 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fewframes.decode.backend_choice import Asked
-from fewframes.indexing.discovery import Film
+from fewframes.decode.backend_choice import DecoderRequest
+from fewframes.indexing.discovery import FilmPath
 from fewframes.indexing.disk_space import make_ready
-from fewframes.indexing.executor import Limits, Run
+from fewframes.indexing.executor import IndexRun, Limits
 from fewframes.indexing.filters import narrowed
 from fewframes.indexing.inputs import find_inputs
 from fewframes.indexing.isolation import LIMIT_SECONDS, MEMORY_BYTES
 from fewframes.indexing.ranges import RANGE_SECONDS
-from fewframes.indexing.results import IndexReport, Outcome, Progress
+from fewframes.indexing.results import IndexReport, Progress
 from fewframes.media.sizes import Size, parse_size
 from fewframes.store.codecs import CodecName
-from fewframes.store.object_store import Objects, store_at
-from fewframes.store.object_writer import scratch_of
+from fewframes.store.object_store import ObjectStore, resolve_store
+from fewframes.store.object_writer import staging_dir
 from fewframes.store.recipes import DEDUP, Recipe
+
+if TYPE_CHECKING:
+    from fewframes.store.results import Outcome
 
 
 def index(  # noqa: PLR0913 (the public call)
     paths: str | Path | Sequence[str | Path],
-    store: str | Path | Objects,
+    store: str | Path | ObjectStore,
     *,
     fps: float | None = 2.0,
     size: Size = 448,
@@ -59,8 +62,8 @@ def index(  # noqa: PLR0913 (the public call)
 
     ``paths`` are films and folders. As text they may also be patterns, URLs of films, URLs of
     prefixes (with a ``/`` at the end), and lists: ``@films.txt``, ``@films.csv`` or
-    ``@films.parquet``; see `fewframes.indexing.inputs`. A film by URL is fetched into the cache folder
-    for as long as it is worked on.
+    ``@films.parquet``; see `fewframes.indexing.inputs`. A film by URL is fetched into the cache
+    folder for as long as it is worked on.
 
     ``fps`` is how many frames a second are scanned (None: every frame), ``size`` the longer side of
     the stored pictures or an exact height and width (None: as they are). ``codec`` stores them as
@@ -106,10 +109,10 @@ def index(  # noqa: PLR0913 (the public call)
     many = [paths] if isinstance(paths, str | Path) else list(paths)
     films = narrowed(find_inputs(many, ids), since=since, only=only, shard=shard)
     recipe = Recipe(fps, size_words(size), codec, quality, dedup, stream)
-    home = store_at(store)
+    home = resolve_store(store)
     make_ready(home)
     limits = Limits(limit_seconds, memory_bytes, _workers(workers), check_space, range_seconds)
-    run = run_of(home, recipe, Asked(backend, device), limits, strict=strict, ray=ray)
+    run = run_of(home, recipe, DecoderRequest(backend, device), limits, strict=strict, ray=ray)
     if ray is not None:
         films = _absolute(films)
     started = time.monotonic()
@@ -123,14 +126,14 @@ def index(  # noqa: PLR0913 (the public call)
 
 
 def run_of(
-    store: Path | Objects,
+    store: Path | ObjectStore,
     recipe: Recipe,
-    asked: Asked,
+    request: DecoderRequest,
     limits: Limits,
     *,
     strict: bool,
     ray: str | None,
-) -> Run:
+) -> IndexRun:
     """Makes the run of a recipe; on a cluster, paths are those that other machines see.
 
     Parts of long films lie below the store; where the machines of a cluster do not share that,
@@ -140,10 +143,10 @@ def run_of(
         store = store.absolute()
     elif ray is not None:
         limits = replace(limits, has_to_fit=False, range_seconds=math.inf)
-    return Run(store, scratch_of(store), recipe, strict, asked, limits, ray)
+    return IndexRun(store, staging_dir(store), recipe, strict, request, limits, ray)
 
 
-def _absolute(films: Mapping[str, Film]) -> dict[str, Film]:
+def _absolute(films: Mapping[str, FilmPath]) -> dict[str, FilmPath]:
     """Films as other machines see them, which work in other folders."""
     return {
         name: film.absolute() if isinstance(film, Path) else film for name, film in films.items()

@@ -20,7 +20,7 @@ from typing import Any
 from fewframes.errors import FewframesError, UnreadableMediaError
 from fewframes.indexing.discovery import (
     SEARCHED,
-    Film,
+    FilmPath,
     Found,
     folders_below,
     found_at,
@@ -29,6 +29,7 @@ from fewframes.indexing.discovery import (
     name_films,
 )
 from fewframes.naming import path_of, shown
+from fewframes.plugins import plugin
 from fewframes.store.object_store import is_url
 
 MAGIC = "*?["
@@ -37,7 +38,7 @@ MAGIC = "*?["
 
 def find_inputs(
     words: Sequence[str | Path], ids: Mapping[Any, str] | None = None
-) -> dict[str, Film]:
+) -> dict[str, FilmPath]:
     """Lists films by id, in the order given; a `Path` is a path and nothing else.
 
     Raises:
@@ -105,9 +106,7 @@ def _globbed(root: Path, parts: Sequence[str]) -> set[Path]:
 
 def _below(url: str) -> list[Found]:
     """The films below a prefix, sorted by key."""
-    from fewframes.bindings.obstore import Bucket
-
-    keys = sorted(entry.key for entry in Bucket(url.rstrip("/")).listed(""))
+    keys = sorted(entry.key for entry in plugin("object_store")(url.rstrip("/")).listed(""))
     films = [key for key in keys if looks_like_film(PurePosixPath(key))]
     if not films:
         raise UnreadableMediaError(f"no film is below {shown(url)!r}: {SEARCHED}; check the URL")

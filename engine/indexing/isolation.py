@@ -139,7 +139,7 @@ class Worker:
                 if progress:
                     progress(*value)
         except (EOFError, ConnectionError) as error:
-            raise CrashedError(f"the decoding process died ({self._last_words()})") from error
+            raise CrashedError(f"the decoding process died ({self._exit_reason()})") from error
         except BaseException:
             self._end(0)
             raise
@@ -170,7 +170,7 @@ class Worker:
             self._process.kill()
         return self._calls
 
-    def _last_words(self) -> str:
+    def _exit_reason(self) -> str:
         process = self._process
         self._end(STOP_SECONDS)
         code = process.returncode if process else None
@@ -197,7 +197,7 @@ def serve(calls_number: int, life_number: int, memory_bytes: int) -> None:
     _bound_memory(memory_bytes)
     while True:
         try:
-            function, args, options, tells = calls.recv()
+            function, args, options, scalars = calls.recv()
         except EOFError:
             return
         except (AttributeError, ImportError) as error:
@@ -205,7 +205,7 @@ def serve(calls_number: int, life_number: int, memory_bytes: int) -> None:
                 ("error", TypeError(f"{error}; pass a function of a module, not of a script"))
             )
             continue
-        if tells:
+        if scalars:
             options["progress"] = _Teller(calls)
         try:
             answer = ("result", function(*args, **options))

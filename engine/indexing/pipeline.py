@@ -15,23 +15,23 @@ from typing import Any
 import numpy as np
 
 from fewframes.arrays import I64
-from fewframes.decode.backend_choice import Asked
+from fewframes.decode.backend_choice import DecoderRequest
 from fewframes.decode.decoder import FFMPEG_ON_CPU, DecodeReport
 from fewframes.errors import DamagedFrameError, StaleIndexError, UnreadableMediaError
-from fewframes.features.scan import Rows, frames_at_rate, scan, seen
+from fewframes.features.scan import TableBuilder, frames_at_rate, scan, scan_frames
 from fewframes.features.signals import SignalPass
 from fewframes.features.table import FrameTable
 from fewframes.files.probing import identify, probe
-from fewframes.indexing.cost_model import Effort, effort_of
+from fewframes.indexing.cost_model import PredictedCost, effort_of
 from fewframes.indexing.range_results import Parts, PartWriter, read_part
 from fewframes.indexing.ranges import RANGE_SECONDS, ranges_of
-from fewframes.indexing.results import Outcome
 from fewframes.media.sizes import output_size
 from fewframes.media.timeline import Timeline
 from fewframes.store.codecs import picture_codec
-from fewframes.store.object_store import Objects
-from fewframes.store.object_writer import prepare, scratch_of
+from fewframes.store.object_store import ObjectStore
+from fewframes.store.object_writer import ensure_store, staging_dir
 from fewframes.store.recipes import Recipe
+from fewframes.store.results import Outcome
 from fewframes.store.standing import what_stands
 from fewframes.store.writer import VideoWriter
 
@@ -49,15 +49,19 @@ class Scan:
     """The frames of each range; one of a film that is decoded in one go."""
 
     @classmethod
-    def of(cls, timeline: Timeline, recipe: Recipe, asked: Asked, range_seconds: float) -> "Scan":
+    def of(
+        cls, timeline: Timeline, recipe: Recipe, request: DecoderRequest, range_seconds: float
+    ) -> "Scan":
         """Says what a recipe wants of a film."""
         numbers = frames_at_rate(timeline, recipe.fps)
         size = output_size(timeline.stream, None if recipe.size == "native" else recipe.size)
-        ranges = ranges_of(timeline, numbers, size=size, asked=asked, range_seconds=range_seconds)
+        ranges = ranges_of(
+            timeline, numbers, size=size, request=request, range_seconds=range_seconds
+        )
         return cls(timeline, numbers, size, ranges)
 
     @property
-    def effort(self) -> Effort:
+    def effort(self) -> PredictedCost:
         """What it will take, as predicted."""
         return effort_of(self.timeline, self.numbers, self.size)
 
@@ -68,13 +72,13 @@ class Scan:
 
 def index_film(
     path: Path,
-    store: Path | Objects,
+    store: Path | ObjectStore,
     *,
     video_id: str,
     recipe: Recipe,
     is_strict: bool = False,
     progress: Callable[[int, int], None] | None = None,
-    asked: Asked = Asked(),  # noqa: B008 (frozen)
+    request: DecoderRequest = DecoderRequest(),  # noqa: B008 (frozen)
     range_seconds: float = RANGE_SECONDS,
 ) -> Outcome:
     """Indexes one film into a store, unless the store has it already under the same recipe.
@@ -86,23 +90,23 @@ def index_film(
     there = what_stands(store, video_id, recipe, identify(path), is_strict=is_strict)
     if there is not None:
         return there
-    film = Scan.of(probe(path, stream=recipe.stream), recipe, asked, range_seconds)
+    film = Scan.of(probe(path, stream=recipe.stream), recipe, request, range_seconds)
     timeline, numbers = film.timeline, film.numbers
     height, width = film.size or timeline.stream.display_size
-    parts = film.parts(scratch_of(store), video_id, recipe) if len(film.ranges) > 1 else None
+    parts = film.parts(staging_dir(store), video_id, recipe) if len(film.ranges) > 1 else None
     files = parts.find_all() if parts else None
-    tell = progress or (lambda _done, _all: None)
+    report_progress = progress or (lambda _done, _all: None)
     with VideoWriter(store, video_id=video_id, recipe=recipe, height=height, width=width) as out:
         rows, report = (
-            merge(film, files, recipe, out, tell)
+            merge(film, files, recipe, out, report_progress)
             if files
-            else decode(film, recipe, out, tell, asked)
+            else decode(film, recipe, out, report_progress, request)
         )
         timeline = with_notes(timeline, report)
         table, slots = rows.table(timeline)
         reason = what_is_wrong(timeline, numbers, table, report)
         check_usable(path.name, table, reason, is_strict=is_strict)
-        done = partial(tell, len(numbers), len(numbers))
+        done = partial(report_progress, len(numbers), len(numbers))
         publish(out, timeline, numbers, table, slots, reason, report.provenance(), done)
     if parts:
         parts.remove()
@@ -111,8 +115,12 @@ def index_film(
 
 
 def decode(
-    film: Scan, recipe: Recipe, out: VideoWriter, tell: Callable[[int, int], None], asked: Asked
-) -> tuple[Rows, DecodeReport]:
+    film: Scan,
+    recipe: Recipe,
+    out: VideoWriter,
+    report_progress: Callable[[int, int], None],
+    request: DecoderRequest,
+) -> tuple[TableBuilder, DecodeReport]:
     """Decodes a film in one go; encodes the pictures that are no repeats."""
     codec = picture_codec(recipe.codec, recipe.quality)
     return scan(
@@ -122,8 +130,8 @@ def decode(
         dedup=recipe.dedup,
         format=codec.format,
         keep=lambda planes: out.append(codec.encode(planes)),
-        progress=lambda done: tell(done, len(film.numbers)),
-        asked=asked,
+        progress=lambda done: report_progress(done, len(film.numbers)),
+        request=request,
     )
 
 
@@ -132,44 +140,46 @@ def merge(
     files: list[Path],
     recipe: Recipe,
     out: VideoWriter,
-    tell: Callable[[int, int], None],
-) -> tuple[Rows, DecodeReport]:
+    report_progress: Callable[[int, int], None],
+) -> tuple[TableBuilder, DecodeReport]:
     """Makes the rows of a film from its parts; copies the pictures that are no repeats.
 
     The same as `decode`, since parts are those of ranges that decoded cleanly.
     """
-    rows = Rows(SignalPass(recipe.dedup), out.append)
+    rows = TableBuilder(SignalPass(recipe.dedup), out.append)
     for file, numbers in zip(files, film.ranges, strict=True):
         for frame in read_part(file, numbers):
             rows.add(frame)
-            tell(len(rows.numbers), len(film.numbers))
+            report_progress(len(rows.numbers), len(film.numbers))
     return rows, DecodeReport(decoders={FFMPEG_ON_CPU})
 
 
 def index_range(
     path: Path,
-    store: Path | Objects,
+    store: Path | ObjectStore,
     *,
     video_id: str,
     recipe: Recipe,
     at: int,
     progress: Callable[[int, int], None] | None = None,
-    asked: Asked = Asked(),  # noqa: B008 (frozen)
+    request: DecoderRequest = DecoderRequest(),  # noqa: B008 (frozen)
     range_seconds: float = RANGE_SECONDS,
 ) -> Outcome:
     """Decodes one range of a long film and leaves its part, unless it is there.
 
     The outcome is "part", with a reason where the film has to be decoded in one go.
     """
-    film = Scan.of(probe(path, stream=recipe.stream), recipe, asked, range_seconds)
-    parts = film.parts(prepare(store), video_id, recipe)
+    film = Scan.of(probe(path, stream=recipe.stream), recipe, request, range_seconds)
+    parts = film.parts(ensure_store(store), video_id, recipe)
     if at >= len(film.ranges):
         raise StaleIndexError(f"{path.name!r} changed while it was indexed; index it again")
-    if parts.one_go or parts.find(at):
-        return Outcome(video_id, "part", parts.one_go)
-    tell = progress or (lambda _done, _all: None)
-    report = _leave_part(film, parts, at, recipe, asked, tell)
-    return Outcome(video_id, "part", parts.one_go, len(film.ranges[at]), pictures=report.pictures)
+    if parts.unsplittable_reason or parts.find(at):
+        return Outcome(video_id, "part", parts.unsplittable_reason)
+    report_progress = progress or (lambda _done, _all: None)
+    report = _leave_part(film, parts, at, recipe, request, report_progress)
+    return Outcome(
+        video_id, "part", parts.unsplittable_reason, len(film.ranges[at]), pictures=report.pictures
+    )
 
 
 def _leave_part(
@@ -177,17 +187,17 @@ def _leave_part(
     parts: Parts,
     at: int,
     recipe: Recipe,
-    asked: Asked,
-    tell: Callable[[int, int], None],
+    request: DecoderRequest,
+    report_progress: Callable[[int, int], None],
 ) -> DecodeReport:
     """Decodes a range into its part, or notes that the film has to be decoded in one go."""
     numbers, report = film.ranges[at], DecodeReport()
     codec = picture_codec(recipe.codec, recipe.quality)
-    how: dict[str, Any] = {"size": film.size, "format": codec.format, "asked": asked}
+    how: dict[str, Any] = {"size": film.size, "format": codec.format, "request": request}
     with PartWriter(parts, at) as out:
-        for frame in seen(film.timeline, numbers, report=report, **how):
+        for frame in scan_frames(film.timeline, numbers, report=report, **how):
             out.append(frame, codec.encode(frame.picture))
-            tell(len(out.numbers), len(numbers))
+            report_progress(len(out.numbers), len(numbers))
             if is_unclean(report) or report.fitted:
                 break
         if report.fitted:
@@ -201,7 +211,7 @@ def _leave_part(
 
 def is_unclean(report: DecodeReport) -> bool:
     """Whether decoding a range has met anything that another cut might meet otherwise."""
-    retried = report.earlier or report.linear or report.strict_in_vain
+    retried = report.previous_keyframe or report.from_start or report.strict_in_vain
     return bool(report.anomalies or report.missing or retried)
 
 
@@ -233,7 +243,7 @@ def publish(
     slots: I64,
     reason: str,
     decoding: Mapping[str, str],
-    tell: Callable[[], None],
+    report_progress: Callable[[], None],
 ) -> None:
     """Commits what was scanned, with the ranges that are missing, and who decoded it."""
     out.commit(
@@ -245,7 +255,7 @@ def publish(
         bad_ranges=bad_ranges(numbers, table.frame_numbers),
         reason=reason,
         decoding=decoding,
-        tell=tell,
+        report_progress=report_progress,
     )
 
 
@@ -257,16 +267,16 @@ def check_usable(name: str, table: FrameTable, reason: str, *, is_strict: bool) 
         raise DamagedFrameError(f"{name!r} is damaged, which strict refuses: {reason}")
 
 
-def bad_ranges(wanted: I64, there: I64) -> list[list[int]]:
+def bad_ranges(requested: I64, there: I64) -> list[list[int]]:
     """Gives the stretches of wanted frames that are not there, as first and last frame number.
 
     >>> bad_ranges(np.array([0, 5, 10, 15, 20]), np.array([0, 15]))
     [[5, 10], [20, 20]]
     """
-    is_missing = ~np.isin(wanted, there)
+    is_missing = ~np.isin(requested, there)
     edges = np.flatnonzero(np.diff(np.concatenate([[False], is_missing, [False]]).astype(int)))
     pairs = edges.reshape(-1, 2)
-    return [[int(wanted[first]), int(wanted[end - 1])] for first, end in pairs]
+    return [[int(requested[first]), int(requested[end - 1])] for first, end in pairs]
 
 
 def what_is_wrong(timeline: Timeline, numbers: I64, table: FrameTable, report: DecodeReport) -> str:

@@ -14,7 +14,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-class Crewman(Protocol):
+class WorkerHandle(Protocol):
     """Who makes the calls of one thread: `isolation.Worker`, or one on a node of a cluster."""
 
     is_stopped: bool
@@ -35,11 +35,11 @@ class Crewman(Protocol):
         ...
 
 
-W = TypeVar("W", bound=Crewman)
+W = TypeVar("W", bound=WorkerHandle)
 
 
 @dataclass(frozen=True, slots=True)
-class Told(Generic[T]):
+class ProgressEvent(Generic[T]):
     """A task reports progress."""
 
     task: T
@@ -56,11 +56,11 @@ class Done(Generic[T, R]):
 
 
 @dataclass(slots=True)
-class _Desk(Generic[T, R]):
+class _Queues(Generic[T, R]):
     """What the threads share."""
 
     tasks: "SimpleQueue[T | None]" = field(default_factory=SimpleQueue)
-    events: "SimpleQueue[Told[T] | Done[T, R]]" = field(default_factory=SimpleQueue)
+    events: "SimpleQueue[ProgressEvent[T] | Done[T, R]]" = field(default_factory=SimpleQueue)
 
 
 def run_tasks(
@@ -68,22 +68,23 @@ def run_tasks(
     call: Callable[[W, T, Callable[..., None]], R],
     *,
     workers: Sequence[W],
-) -> Generator[Told[T] | Done[T, R], None, None]:
+) -> Generator[ProgressEvent[T] | Done[T, R], None, None]:
     """Makes ``call(worker, task, tell)`` for every task and gives what happens, as it happens.
 
     A task is asked for when a worker has nothing to do, and again after each event: an iterator may
     have no next one now, and have one when another has ended. It is over when there is none and
     nothing is being done. ``call`` runs on a thread of its worker and is expected to use
-    ``worker.call``. What ``tell`` is given comes out as `Told`; every task ends with one `Done`.
+    ``worker.call``. What ``report_progress`` is given comes out as `ProgressEvent`; every task ends
+    with one `Done`.
 
     >>> import math
     >>> from fewframes.indexing.isolation import Worker
     >>> with Worker() as worker:
-    ...     events = run_tasks([9, 4], lambda w, n, tell: w.call(math.sqrt, n), workers=[worker])
+    ...     events = run_tasks([9, 4], lambda w, n, _: w.call(math.sqrt, n), workers=[worker])
     ...     [event.result for event in events]
     [3.0, 2.0]
     """
-    desk: _Desk[T, R] = _Desk()
+    desk: _Queues[T, R] = _Queues()
     threads = [threading.Thread(target=_work, args=(desk, call, worker)) for worker in workers]
     for thread in threads:
         thread.start()
@@ -101,8 +102,8 @@ def run_tasks(
 
 
 def _events(
-    desk: _Desk[T, R], tasks: Iterator[T], workers: int
-) -> Generator[Told[T] | Done[T, R], None, None]:
+    desk: _Queues[T, R], tasks: Iterator[T], workers: int
+) -> Generator[ProgressEvent[T] | Done[T, R], None, None]:
     """Hands out as many tasks as there are workers, and gives what happens."""
     running = 0
     while True:
@@ -116,11 +117,13 @@ def _events(
         yield event
 
 
-def _work(desk: _Desk[T, R], call: Callable[[W, T, Callable[..., None]], R], worker: W) -> None:
+def _work(desk: _Queues[T, R], call: Callable[[W, T, Callable[..., None]], R], worker: W) -> None:
     """Takes tasks until there are no more."""
     while (task := desk.tasks.get()) is not None:
         try:
-            result = call(worker, task, lambda *values, t=task: desk.events.put(Told(t, values)))
+            result = call(
+                worker, task, lambda *values, t=task: desk.events.put(ProgressEvent(t, values))
+            )
         except Exception as error:
             desk.events.put(Done(task, error=error))
             if worker.is_stopped:

@@ -8,22 +8,24 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from fewframes.indexing.estimate import Look
-from fewframes.indexing.results import Outcome, Progress
+from fewframes.indexing.estimate import FilmEstimate
+from fewframes.indexing.results import Progress
 from fewframes.indexing.tasks import FilmTask
+from fewframes.store.results import Outcome
 
 SURE_SHARE = 0.002
 """Of the effort, done before anything is said of the time that is left."""
 
 
 @dataclass(slots=True)
-class Tally:
+class ProgressTracker:
     """Adds up what the tasks of a run tell.
 
     >>> from pathlib import Path
     >>> from fewframes.store.recipes import Recipe
-    >>> tally, task = Tally(films_total=1), FilmTask(Path("a.mp4"), Path("s"), "a", Recipe())
-    >>> tally.told(task, 4.0, 5, 10).share_done
+    >>> tracker = ProgressTracker(films_total=1)
+    >>> task = FilmTask(Path("a.mp4"), Path("s"), "a", Recipe())
+    >>> tracker.told(task, 4.0, 5, 10).share_done
     0.0
     """
 
@@ -45,7 +47,7 @@ class Tally:
     _rows: dict[str, int] = field(default_factory=dict)
     """Frames done of each film by the tasks that have ended."""
 
-    def look(self, looks: Mapping[str, Look]) -> None:
+    def look(self, looks: Mapping[str, FilmEstimate]) -> None:
         """Is told what the films will take."""
         self.effort = sum(look.effort.cpu_seconds for look in looks.values())
         self.frames = {name: look.effort.rows for name, look in looks.items()}

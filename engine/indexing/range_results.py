@@ -26,8 +26,8 @@ import numpy as np
 
 from fewframes.arrays import F32, I64
 from fewframes.errors import CorruptStoreError
-from fewframes.features.scan import Seen
-from fewframes.features.signals import Swept
+from fewframes.features.scan import ScannedFrame
+from fewframes.features.signals import PictureStats
 from fewframes.media.source import Source
 from fewframes.store.backend import digest_own
 from fewframes.store.gc import PARTS
@@ -74,7 +74,7 @@ class Parts:
         return cls(folder, tuple(ranges))
 
     @property
-    def one_go(self) -> str:
+    def unsplittable_reason(self) -> str:
         """Why the film has to be decoded in one go; empty where it need not."""
         try:
             return read_regular(self.folder / ONE_GO).decode(errors="replace")
@@ -138,12 +138,14 @@ class PartWriter:
         self._close()
         self._file.unlink(missing_ok=True)
 
-    def append(self, frame: Seen, picture: bytes) -> None:
+    def append(self, frame: ScannedFrame, picture: bytes) -> None:
         """Adds a frame and its encoded picture."""
         grids = np.ascontiguousarray(frame.swept.grids, "<f4")
-        tells = np.ascontiguousarray(frame.swept.tells, "<f8")
+        scalars = np.ascontiguousarray(frame.swept.scalars, "<f8")
         hashes, shape = (frame.luma_xxh64, frame.picture_xxh64), list(grids.shape)
-        self._rows.append((frame.number, *hashes, shape, grids.tobytes(), tells.tobytes(), picture))
+        self._rows.append(
+            (frame.number, *hashes, shape, grids.tobytes(), scalars.tobytes(), picture)
+        )
         self.numbers.append(frame.number)
         self._bytes += len(picture) + grids.nbytes
         if self._bytes >= BATCH_BYTES:
@@ -189,7 +191,7 @@ def _schema() -> Any:  # noqa: ANN401 (pyarrow has no types of its own)
     return pa.schema(zip(COLUMNS, kinds, strict=True))
 
 
-def read_part(file: Path, numbers: I64) -> Iterator[Seen]:
+def read_part(file: Path, numbers: I64) -> Iterator[ScannedFrame]:
     """Gives the frames of a part, in order, with their pictures as they were encoded.
 
     Raises:
@@ -209,11 +211,11 @@ def read_part(file: Path, numbers: I64) -> Iterator[Seen]:
         raise CorruptStoreError(f"part {file.name} has {at} frames, not {len(numbers)}")
 
 
-def _frames_of(batch: Any) -> Iterator[Seen]:  # noqa: ANN401 (a pyarrow.RecordBatch)
+def _frames_of(batch: Any) -> Iterator[ScannedFrame]:  # noqa: ANN401 (a pyarrow.RecordBatch)
     plain = [name for name in COLUMNS if name != "shape"]
     columns = [batch[name].to_numpy(zero_copy_only=False) for name in plain]
     shapes = batch["shape"].flatten().to_numpy().reshape(-1, 3).tolist()
-    for shape, number, luma, whole, grids, tells, picture in zip(shapes, *columns, strict=True):
+    for shape, number, luma, whole, grids, scalars, picture in zip(shapes, *columns, strict=True):
         levels: F32 = np.frombuffer(grids, "<f4").reshape(shape)
-        swept = Swept(levels, np.frombuffer(tells, "<f8"))
-        yield Seen(int(number), int(luma), swept, picture, int(whole))
+        swept = PictureStats(levels, np.frombuffer(scalars, "<f8"))
+        yield ScannedFrame(int(number), int(luma), swept, picture, int(whole))

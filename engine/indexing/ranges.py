@@ -14,7 +14,7 @@ longer certain, and the film is decoded in one go (`parts`).
 import numpy as np
 
 from fewframes.arrays import I64
-from fewframes.decode.backend_choice import Asked
+from fewframes.decode.backend_choice import DecoderRequest
 from fewframes.decode.plan import start_packets
 from fewframes.indexing.cost_model import fed_seconds, packet_seconds, row_seconds
 from fewframes.media.timeline import Timeline
@@ -28,10 +28,10 @@ IN_ONE_GO = ("mpeg4",)
 """Codecs of which FFmpeg learns from all pictures so far how the encoder pads."""
 
 
-def is_cuttable(timeline: Timeline, asked: Asked) -> bool:
+def is_cuttable(timeline: Timeline, request: DecoderRequest) -> bool:
     """Whether a film may be decoded in ranges: by FFmpeg, and with nothing wrong with it so far."""
     return (
-        asked in (Asked(), Asked("ffmpeg"))
+        request in (DecoderRequest(), DecoderRequest("ffmpeg"))
         and timeline.stream.codec not in IN_ONE_GO
         and timeline.timing == "pts"
         and not timeline.damage
@@ -44,7 +44,7 @@ def ranges_of(
     numbers: I64,
     *,
     size: tuple[int, int] | None,
-    asked: Asked = Asked(),  # noqa: B008 (frozen)
+    request: DecoderRequest = DecoderRequest(),  # noqa: B008 (frozen)
     range_seconds: float = RANGE_SECONDS,
 ) -> list[I64]:
     """Cuts sorted frame numbers, ``[n]``, into ranges of about the same effort.
@@ -55,7 +55,7 @@ def ranges_of(
     >>> ranges_of(example_timeline(), np.arange(4), size=None, range_seconds=1e-9)
     [array([0, 1, 2, 3])]
     """
-    if not is_cuttable(timeline, asked) or not len(numbers):
+    if not is_cuttable(timeline, request) or not len(numbers):
         return [numbers]
     rows = row_seconds(timeline, size)
     if packet_seconds(timeline).sum() + rows * len(numbers) < 2 * range_seconds:

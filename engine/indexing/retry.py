@@ -13,20 +13,20 @@ from typing import TypeVar
 from fewframes.errors import StoreAwayError
 
 R = TypeVar("R")
-PATIENCE_SECONDS = 600.0
+RETRY_SECONDS = 600.0
 FIRST_SECONDS, LONGEST_SECONDS = 1.0, 30.0
 STEP_SECONDS = 0.5
 """How soon a stopped run is noticed."""
 
 
-class Patience:
+class RetryPolicy:
     """Makes calls for several threads, again where an object store is away.
 
-    >>> Patience().call(lambda: 7, is_over=lambda: False)
+    >>> RetryPolicy().call(lambda: 7, is_over=lambda: False)
     7
     """
 
-    def __init__(self, seconds: float = PATIENCE_SECONDS) -> None:
+    def __init__(self, seconds: float = RETRY_SECONDS) -> None:
         self.seconds = seconds
         self._away_since: float | None = None
 

@@ -17,12 +17,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from fewframes.errors import CrashedError, FewframesError, MemoryLimitError, TimedOutError
-from fewframes.indexing.estimate import Look
-from fewframes.indexing.results import Outcome
+from fewframes.indexing.estimate import FilmEstimate
 from fewframes.indexing.tasks import FilmTask
+from fewframes.store.results import Outcome
 
 MOST_PART_BYTES = 8 << 30
-POISON = (CrashedError, MemoryLimitError, TimedOutError)
+FATAL_ERRORS = (CrashedError, MemoryLimitError, TimedOutError)
 
 
 @dataclass(slots=True)
@@ -30,7 +30,7 @@ class _Film:
     """One film of a run."""
 
     task: FilmTask
-    look: Look | None
+    look: FilmEstimate | None
     left: list[int] = field(default_factory=list)
     """Ranges not begun, the next one last."""
     running: int = 0
@@ -45,7 +45,7 @@ class Schedule(Iterator[FilmTask]):
     """The tasks of a run, as they become possible."""
 
     def __init__(
-        self, films: Iterable[tuple[FilmTask, Look | None]], again: Iterable[FilmTask] = ()
+        self, films: Iterable[tuple[FilmTask, FilmEstimate | None]], again: Iterable[FilmTask] = ()
     ) -> None:
         """Takes films with what a look said of them; those of ``again`` have failed once."""
         self._films = {task.video_id: _Film(task, look) for task, look in films}
@@ -139,7 +139,7 @@ class Schedule(Iterator[FilmTask]):
         return any(task.video_id == film.task.video_id for task in self._again)
 
     def _failed(self, film: _Film, task: FilmTask, error: BaseException) -> Outcome | None:
-        is_poison = isinstance(error, POISON)
+        is_poison = isinstance(error, FATAL_ERRORS)
         if is_poison and _key(task) not in self._tried:
             self._tried.add(_key(task))
             self._again.append(task)

@@ -2,7 +2,7 @@
 
 1. A task is a film under a recipe, or one range of a long one (see `ranges`), and all that doing it
    takes: it can be pickled, and sent to a worker process or to another machine.
-2. `perform` does it, in the process that calls it. Doing a task again costs next to nothing where
+2. `execute` does it, in the process that calls it. Doing a task again costs next to nothing where
    it was done before, and does no harm where two processes do it at once.
 3. Its ``id`` depends on the video, the recipe and the range alone: the same in every run.
 """
@@ -15,33 +15,33 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fewframes.decode.backend_choice import Asked
-from fewframes.indexing.discovery import Film
+from fewframes.decode.backend_choice import DecoderRequest
+from fewframes.indexing.discovery import FilmPath
 from fewframes.indexing.ranges import RANGE_SECONDS
-from fewframes.indexing.results import Outcome
-from fewframes.store.object_store import Objects
+from fewframes.store.object_store import ObjectStore
 from fewframes.store.recipes import Recipe, canonical_json
+from fewframes.store.results import Outcome
 
 
 @dataclass(frozen=True, slots=True)
 class FilmTask:
     """A film to be indexed into a store under a recipe.
 
-    >>> from fewframes.store.object_store import store_at
-    >>> task = FilmTask(Path("film.mp4"), store_at("corpus.zarr"), "film", Recipe(size="160"))
+    >>> from fewframes.store.object_store import resolve_store
+    >>> task = FilmTask(Path("film.mp4"), resolve_store("corpus.zarr"), "film", Recipe(size="160"))
     >>> task.id == FilmTask(Path("elsewhere.mp4"), Path("other"), "film", Recipe(size="160")).id
     True
     """
 
-    path: Film
+    path: FilmPath
     """Where the film is, or its URL."""
-    store: Path | Objects
-    """A folder, or the objects of a URL (`store_at` gives either)."""
+    store: Path | ObjectStore
+    """A folder, or the objects of a URL (`resolve_store` gives either)."""
     video_id: str
     recipe: Recipe
     is_strict: bool = False
     """Whether a film that does not decode completely is refused."""
-    asked: Asked = Asked()  # noqa: RUF009 (frozen)
+    request: DecoderRequest = DecoderRequest()  # noqa: RUF009 (frozen)
     """Who is to decode; no part of the id, since it does not decide what is stored."""
     part: int | None = None
     """Which range of the film, from 0: its outcome is "part". None for the film itself, which is
@@ -59,14 +59,14 @@ class FilmTask:
         return xxhash.xxh3_64_hexdigest(canonical_json(facts))
 
 
-def perform(task: FilmTask, *, progress: Callable[[int, int], None] | None = None) -> Outcome:
+def execute(task: FilmTask, *, progress: Callable[[int, int], None] | None = None) -> Outcome:
     """Does a task in this process; what that takes is loaded only here.
 
     ``progress`` is told frames done and frames in all, and is a sign of life. Raises as
-    `fewframes.indexing.pipeline.index_film` does. A hostile film may crash or hang the process: call it
-    through `fewframes.indexing.isolation`, or on a cluster's own worker.
+    `fewframes.indexing.pipeline.index_film` does. A hostile film may crash or hang the process:
+    call it through `fewframes.indexing.isolation`, or on a cluster's own worker.
     """
-    from fewframes.features.scan import rehearse
+    from fewframes.features.scan import warm_up
     from fewframes.indexing.fetching import on_disk
     from fewframes.indexing.pipeline import index_film, index_range
 
@@ -77,13 +77,13 @@ def perform(task: FilmTask, *, progress: Callable[[int, int], None] | None = Non
         "video_id": task.video_id,
         "recipe": task.recipe,
         "progress": progress,
-        "asked": task.asked,
+        "request": task.request,
         "range_seconds": task.range_seconds if isinstance(task.path, Path) else math.inf,
     }
-    tell = progress or (lambda _done, _all: None)
-    with _alive(lambda: tell(0, 0)):
-        rehearse()
-    with on_disk(task.path, lambda: tell(0, 0)) as path:
+    report_progress = progress or (lambda _done, _all: None)
+    with _alive(lambda: report_progress(0, 0)):
+        warm_up()
+    with on_disk(task.path, lambda: report_progress(0, 0)) as path:
         if task.part is None:
             return index_film(path, task.store, is_strict=task.is_strict, **options)
         return index_range(path, task.store, at=task.part, **options)
@@ -101,13 +101,13 @@ def _standing(task: FilmTask) -> Outcome | None:
 
 
 @contextmanager
-def _alive(tell: Callable[[], None]) -> Iterator[None]:
+def _alive(report_progress: Callable[[], None]) -> Iterator[None]:
     """Gives a sign of life each second, around work of our own that is known to end."""
     is_over = threading.Event()
 
     def beat() -> None:
         while not is_over.wait(1.0):
-            tell()
+            report_progress()
 
     thread = threading.Thread(target=beat, daemon=True)
     thread.start()

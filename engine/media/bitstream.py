@@ -30,13 +30,13 @@ class PacketKind(NamedTuple):
     """The facts of one packet.
 
     >>> PacketKind()
-    PacketKind(is_unreferenced=False, can_start=True, is_shown=True, is_broken=False, layer=0, \
-has_headers=False)
+    PacketKind(is_unreferenced=False, is_random_access=True, is_shown=True, is_broken=False, \
+layer=0, has_headers=False)
     """
 
     is_unreferenced: bool = False
     """No picture of the same or a lower temporal layer needs this one."""
-    can_start: bool = True
+    is_random_access: bool = True
     """Decoding may start here, if the container calls it a keyframe as well."""
     is_shown: bool = True
     """At least one picture of the packet is shown."""
@@ -60,8 +60,8 @@ START_TESTS: dict[str, Callable[[bytes], Callable[[Buffer], Start]]] = {
 """Codecs whose packets may lean on what came before, and what makes the test of a stream."""
 _WORD = struct.Struct(">I")
 PLAIN = PacketKind()
-NEEDED = PacketKind(can_start=False)
-UNREFERENCED = PacketKind(is_unreferenced=True, can_start=False)
+NEEDED = PacketKind(is_random_access=False)
+UNREFERENCED = PacketKind(is_unreferenced=True, is_random_access=False)
 HIDDEN = PacketKind(is_shown=False)
 WITH_HEADERS = {
     kind: kind._replace(is_unreferenced=False, has_headers=True)
@@ -70,8 +70,8 @@ WITH_HEADERS = {
 _STARTS: dict[Start, PacketKind] = {
     True: PLAIN,
     False: NEEDED,
-    None: PacketKind(can_start=False, is_broken=True),
-    "header": PacketKind(can_start=False, is_shown=False),
+    None: PacketKind(is_random_access=False, is_broken=True),
+    "header": PacketKind(is_random_access=False, is_shown=False),
 }
 
 PacketParser: TypeAlias = Callable[[Buffer], PacketKind]
@@ -81,10 +81,10 @@ def packet_parser(codec: str, extradata: bytes) -> PacketParser:
     """Chooses the parser for a stream.
 
     >>> packet_parser("prores", b"")(memoryview(b"..."))
-    PacketKind(is_unreferenced=False, can_start=True, is_shown=True, is_broken=False, layer=0, \
-has_headers=False)
+    PacketKind(is_unreferenced=False, is_random_access=True, is_shown=True, is_broken=False, \
+layer=0, has_headers=False)
     >>> idr = memoryview(bytes([0, 0, 0, 2, 0x65, 0x88]))
-    >>> packet_parser("h264", bytes([1, 100, 0, 31, 0xFF, 0]))(idr).can_start
+    >>> packet_parser("h264", bytes([1, 100, 0, 31, 0xFF, 0]))(idr).is_random_access
     True
     """
     if codec == "h264":
@@ -107,11 +107,11 @@ has_headers=False)
     return lambda data: PLAIN
 
 
-def _tested(codec: str, can_start: Callable[[Buffer], Start]) -> PacketParser:
+def _tested(codec: str, is_random_access: Callable[[Buffer], Start]) -> PacketParser:
     """Packets that are plain or needed by a test; of MPEG-4 also whether more than a picture."""
 
     def kind(data: Buffer) -> PacketKind:
-        found = _STARTS[can_start(data)]
+        found = _STARTS[is_random_access(data)]
         is_bare = codec != "mpeg4" or len(data) < 4 or data[3] in (VOP, GOV)
         return found if is_bare else WITH_HEADERS[found]
 
@@ -205,7 +205,7 @@ def _is_clean_recovery_point(payloads: Buffer) -> bool:
 
 def _hevc_kind(units: Iterator[int], data: Buffer) -> PacketKind:
     """Judges by the slices of the base layer (nuh_layer_id 0); other layers are never output."""
-    is_unreferenced, can_start, layer, has_slice, has_headers = True, False, 0, False, False
+    is_unreferenced, is_random_access, layer, has_slice, has_headers = True, False, 0, False, False
     for start in units:
         if start + 1 >= len(data):
             break
@@ -216,9 +216,9 @@ def _hevc_kind(units: Iterator[int], data: Buffer) -> PacketKind:
         has_slice = True
         layer = max(layer, (data[start + 1] & 7) - 1)
         is_unreferenced &= unit_type < 16 and unit_type % 2 == 0
-        can_start |= 16 <= unit_type <= 21
+        is_random_access |= 16 <= unit_type <= 21
     is_unreferenced &= has_slice and not has_headers
-    return PacketKind(is_unreferenced, can_start, layer=layer, has_headers=has_headers)
+    return PacketKind(is_unreferenced, is_random_access, layer=layer, has_headers=has_headers)
 
 
 def _vp9_is_shown(data: Buffer) -> bool:

@@ -100,10 +100,10 @@ def colour_of(stream: StreamInfo, pixel_format: str, colour_range: str) -> Colou
     )
 
 
-def said_of(transfer: str) -> str:
+def describe_colour(transfer: str) -> str:
     """What a report says of a transfer curve.
 
-    >>> said_of("bt709"), said_of("smpte2084")
+    >>> describe_colour("bt709"), describe_colour("smpte2084")
     ('bt709', 'smpte2084, not tone-mapped')
     """
     return f"{transfer}, not tone-mapped" if transfer in NOT_TONE_MAPPED else transfer

@@ -68,7 +68,7 @@ def presentation_order(packets: Packets, *, depth: int | None, has_dts: bool = T
 
 def _groups_follow(packets: Packets, rows: I64) -> bool:
     """Whether each group of pictures is shown behind all of the group before, as decoders do."""
-    firsts = np.unique(np.searchsorted(rows, np.flatnonzero(packets.can_start)))
+    firsts = np.unique(np.searchsorted(rows, np.flatnonzero(packets.is_random_access)))
     firsts = firsts[(firsts > 0) & (firsts < len(rows))]
     if not firsts.size:
         return True
@@ -111,7 +111,7 @@ def _crosses_gap(order: I64, steps: I64) -> bool:
 
 def _by_groups(packets: Packets, rows: I64, joints: tuple[int, ...], depth: int) -> Order:
     """Orders group by group, and says which groups are doubtful."""
-    starts = np.flatnonzero(packets.can_start)
+    starts = np.flatnonzero(packets.is_random_access)
     edges = np.unique(np.concatenate([[0], starts, [len(packets)]]))
     cuts = np.searchsorted(rows, edges)
     is_doubtful = np.zeros(len(edges) - 1, bool)

@@ -10,20 +10,17 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fewframes.arrays import I64, Mask
 from fewframes.errors import UnreadableMediaError
 from fewframes.media.clocks import agrees, repaired_times, usual_step
+from fewframes.media.demuxed import Decoded, Demuxed
 from fewframes.media.order import Order, Stretch, merged, presentation_order, settled
 from fewframes.media.source import Source
 from fewframes.media.timeline import NO_PTS, Packets, Timeline
-
-if TYPE_CHECKING:
-    from fewframes.bindings.ffmpeg.demux import Demuxed
-    from fewframes.bindings.ffmpeg.order import Decoded
+from fewframes.plugins import plugin
 
 STORES_PTS = frozenset(
     ("mov", "matroska", "flv", "mpegts", "mpeg", "ogg", "nut", "mxf", "gxf", "ivf", "wtv", "dash")
@@ -35,7 +32,7 @@ PREFIX_PACKETS = 64
 """How many packets are decoded to see whether pts that never go back are true."""
 
 
-def predicted(source: Source, film: "Demuxed") -> Timeline:
+def predicted(source: Source, film: Demuxed) -> Timeline:
     """Makes the timeline of a demuxed stream, and decodes what is in doubt."""
     packets = film.packets
     guess = presentation_order(packets, depth=film.depth, has_dts=_has_dts(film))
@@ -48,12 +45,12 @@ def predicted(source: Source, film: "Demuxed") -> Timeline:
     return _with_decoded(timeline, film, guess, _joined([*in_doubt, *_torn(packets, guess)]))
 
 
-def _has_dts(film: "Demuxed") -> bool:
+def _has_dts(film: Demuxed) -> bool:
     """Whether decode times are the container's; FFmpeg guesses those of Matroska by the others."""
     return film.stream.container != "matroska"
 
 
-def _provisional(source: Source, film: "Demuxed", rows: I64) -> Timeline:
+def _provisional(source: Source, film: Demuxed, rows: I64) -> Timeline:
     """Enough of a timeline to find its packets by."""
     return Timeline(
         source,
@@ -68,10 +65,8 @@ def _provisional(source: Source, film: "Demuxed", rows: I64) -> Timeline:
     )
 
 
-def _has_times(timeline: Timeline, film: "Demuxed") -> bool:
+def _has_times(timeline: Timeline, film: Demuxed) -> bool:
     """Whether the container says when pictures are shown; a stretch is decoded if in doubt."""
-    from fewframes.bindings.ffmpeg.order import decoded_order
-
     pts = film.packets.pts[film.packets.is_frame]
     if (pts == NO_PTS).any():
         return False
@@ -82,18 +77,16 @@ def _has_times(timeline: Timeline, film: "Demuxed") -> bool:
     if (np.diff(pts) < 0).any():
         return True
     prefix = Stretch(0, min(PREFIX_PACKETS, len(film.packets)))
-    rows, _ = decoded_order(timeline, [prefix]).columns()
+    rows, _ = _decoded(timeline, [prefix]).columns()
     return bool((np.diff(rows) > 0).all())
 
 
-def _by_decoder(timeline: Timeline, film: "Demuxed") -> Timeline:
+def _by_decoder(timeline: Timeline, film: Demuxed) -> Timeline:
     """Takes the order of a decode from end to end, and the times that come with it.
 
     A packet that gives no picture, without a complaint, is no frame.
     """
-    from fewframes.bindings.ffmpeg.order import decoded_order
-
-    decoded = decoded_order(timeline, [Stretch(0, len(film.packets))])
+    decoded = _decoded(timeline, [Stretch(0, len(film.packets))])
     came, came_with = decoded.columns()
     if not came.size:
         raise UnreadableMediaError(f"no frame of {timeline.source.name!r} can be decoded")
@@ -117,7 +110,7 @@ def _lead_in(packets: Packets) -> list[Stretch]:
 
     That is also one whose first keyframe has leading pictures, which need what came before it.
     """
-    starts = np.flatnonzero(packets.can_start)
+    starts = np.flatnonzero(packets.is_random_access)
     if not starts.size:
         return []
     first, end = int(starts[0]), int(starts[1]) if len(starts) > 1 else len(packets)
@@ -151,12 +144,10 @@ def _joined(stretches: Sequence[Stretch]) -> list[Stretch]:
 
 
 def _with_decoded(
-    timeline: Timeline, film: "Demuxed", guess: Order, stretches: list[Stretch]
+    timeline: Timeline, film: Demuxed, guess: Order, stretches: list[Stretch]
 ) -> Timeline:
     """Settles order, beginning and torn packets by what the decoder gives of the stretches."""
-    from fewframes.bindings.ffmpeg.order import decoded_order
-
-    decoded = decoded_order(timeline, stretches)
+    decoded = _decoded(timeline, stretches)
     rows, _ = decoded.columns()
     packets = _mended(film.packets, guess, decoded)
     junk = _before_first(packets, rows)
@@ -177,7 +168,7 @@ def _with_decoded(
     return _timed(timeline, film, order)
 
 
-def _mended(packets: Packets, order: Order, decoded: "Decoded") -> Packets:
+def _mended(packets: Packets, order: Order, decoded: Decoded) -> Packets:
     """Packets at a joint that decode without a complaint are whole, whatever the demuxer says."""
     is_corrupt: Mask = packets.is_corrupt.copy()
     for row in _next_to_joints(packets, order).tolist():
@@ -193,7 +184,7 @@ def _before_first(packets: Packets, decoded: I64) -> I64:
         for row in range(stretch.first, stretch.end)
         if packets.is_frame[row]
     ]
-    starts = np.flatnonzero(packets.can_start)
+    starts = np.flatnonzero(packets.is_random_access)
     first = int(starts[0]) if starts.size else 0
     is_early = [row < first or packets.pts[row] < packets.pts[first] for row in junk]
     rows: I64 = np.array(junk, np.int64)[np.array(is_early, bool)]
@@ -201,7 +192,7 @@ def _before_first(packets: Packets, decoded: I64) -> I64:
     return lost
 
 
-def _timed(timeline: Timeline, film: "Demuxed", order: I64) -> Timeline:
+def _timed(timeline: Timeline, film: Demuxed, order: I64) -> Timeline:
     """Gives frames in presentation order their times."""
     stamps = film.packets.pts[order]
     if (stamps == NO_PTS).any():
@@ -261,3 +252,9 @@ def last_duration(pts: I64, durations: I64) -> int:
     step = usual_step(steps)
     last = int(durations[-1])
     return last if last > 0 and (len(pts) < 2 or agrees(durations, step)) else step
+
+
+def _decoded(timeline: Timeline, stretches: list[Stretch]) -> Decoded:
+    """Has FFmpeg decode stretches of packets for the order of their pictures."""
+    found: Decoded = plugin("ffmpeg.decoded_order")(timeline, stretches)
+    return found

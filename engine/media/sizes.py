@@ -44,10 +44,10 @@ def output_size(stream: "StreamInfo", size: Size) -> tuple[int, int] | None:
     >>> output_size(example_timeline().stream, 448), output_size(example_timeline().stream, 9999)
     ((252, 448), (360, 640))
     """
-    wanted = parse_size(size)
-    if wanted is None or isinstance(wanted, tuple):
-        return wanted
-    return _shrunk(*_square_pixel_size(stream), wanted)
+    requested = parse_size(size)
+    if requested is None or isinstance(requested, tuple):
+        return requested
+    return _shrunk(*_square_pixel_size(stream), requested)
 
 
 def fitted_size(stored: tuple[int, int], size: Size) -> tuple[int, int] | None:
@@ -56,11 +56,13 @@ def fitted_size(stored: tuple[int, int], size: Size) -> tuple[int, int] | None:
     >>> fitted_size((252, 448), 112), fitted_size((252, 448), 448), fitted_size((252, 448), "9x9")
     ((64, 112), None, (9, 9))
     """
-    wanted = parse_size(size)
-    if wanted is None or isinstance(wanted, tuple):
-        return wanted
+    requested = parse_size(size)
+    if requested is None or isinstance(requested, tuple):
+        return requested
     return (
-        None if wanted >= max(stored) else _shrunk(Fraction(stored[0]), Fraction(stored[1]), wanted)
+        None
+        if requested >= max(stored)
+        else _shrunk(Fraction(stored[0]), Fraction(stored[1]), requested)
     )
 
 

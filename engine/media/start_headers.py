@@ -46,7 +46,7 @@ def jpeg_starts() -> Test:
     """
     has_huffman = False
 
-    def can_start(data: Buffer) -> bool | None:
+    def is_random_access(data: Buffer) -> bool | None:
         nonlocal has_huffman
         try:
             segments = list(_segments(bytes(data)))
@@ -62,7 +62,7 @@ def jpeg_starts() -> Test:
             and (wanted_huffman <= huffman or not has_huffman)
         )
 
-    return can_start
+    return is_random_access
 
 
 def jpeg_size(data: Buffer) -> tuple[int, int] | None:
@@ -135,15 +135,15 @@ def mpeg4_starts(extradata: bytes = b"") -> Test:
 
     ``extradata`` is the stream's own header, which counts before any packet's.
 
-    >>> can_start = mpeg4_starts()
-    >>> [can_start(memoryview(bytes([0, 0, 1, 0x20, n, 0, 0, 1, 0xB6, 0]))) for n in (7, 7, 8, 7)]
+    >>> starts = mpeg4_starts()
+    >>> [starts(memoryview(bytes([0, 0, 1, 0x20, n, 0, 0, 1, 0xB6, 0]))) for n in (7, 7, 8, 7)]
     [True, True, False, False]
     """
     known: bytes | None = None
     layer = _layer(extradata)
     is_changed = False
 
-    def can_start(data: Buffer) -> bool:
+    def is_random_access(data: Buffer) -> bool:
         nonlocal known, layer, is_changed
         raw = bytes(data)
         header = mpeg4_header(raw)
@@ -153,7 +153,7 @@ def mpeg4_starts(extradata: bytes = b"") -> Test:
             known, layer = known or header, layer or own
         return not is_changed and not _is_packed(raw)
 
-    return can_start
+    return is_random_access
 
 
 def _is_packed(data: bytes) -> bool:

@@ -87,7 +87,7 @@ class Packets:
     size_bytes: I64
     position: I64
     """Byte offset in the file, -1 where the demuxer does not say."""
-    can_start: Mask
+    is_random_access: Mask
     """A decoder can start here and decode everything after it in presentation order."""
     is_droppable: Mask
     """No other picture needs this one: unwanted, it may be kept from the decoder."""
@@ -106,7 +106,8 @@ class Packets:
     def __repr__(self) -> str:
         return (
             f"Packets({len(self)}: {int(self.is_frame.sum())} frames, "
-            f"{int(self.can_start.sum())} keyframes, {int(self.is_droppable.sum())} droppable)"
+            f"{int(self.is_random_access.sum())} keyframes, "
+            f"{int(self.is_droppable.sum())} droppable)"
         )
 
 
@@ -204,7 +205,7 @@ class Timeline:
     @property
     def is_keyframe(self) -> Mask:
         """Whether decoding can start at each frame, ``[n] bool``."""
-        return self.packets.can_start[self.order]
+        return self.packets.is_random_access[self.order]
 
     @property
     def packet_times(self) -> I64:
@@ -222,7 +223,7 @@ class Timeline:
     @property
     def gop(self) -> I64:
         """Number of the GOP that each frame is coded in, ``[n] i64``, in decode order from 0."""
-        groups: I64 = np.cumsum(self.packets.can_start, dtype=np.int64) - 1
+        groups: I64 = np.cumsum(self.packets.is_random_access, dtype=np.int64) - 1
         return np.maximum(groups, 0)[self.order]
 
     @property
@@ -237,19 +238,19 @@ class Timeline:
         Traceback (most recent call last):
         IndexError: frame 4 of 'example.mp4' is asked for, but it has frames 0 to 3 (0.16 s)
         """
-        wanted = np.atleast_1d(np.asarray(numbers))
-        if wanted.size and not np.issubdtype(wanted.dtype, np.integer):
+        requested = np.atleast_1d(np.asarray(numbers))
+        if requested.size and not np.issubdtype(requested.dtype, np.integer):
             raise TypeError(
-                f"frames must be whole numbers, got {wanted.dtype}; for times, seconds="
+                f"frames must be whole numbers, got {requested.dtype}; for times, seconds="
             )
-        wanted = wanted.astype(np.int64)
-        outside = wanted[(wanted < 0) | (wanted >= len(self))]
+        requested = requested.astype(np.int64)
+        outside = requested[(requested < 0) | (requested >= len(self))]
         if outside.size:
             raise IndexError(
                 f"frame {outside[0]} of {self.source.name!r} is asked for, but it has frames "
                 f"0 to {len(self) - 1} ({self.duration_seconds:.2f} s)"
             )
-        return wanted
+        return requested
 
     def frame_at(self, seconds: npt.ArrayLike) -> I64:
         """Gives the number of the frame on screen at each time, ``[k] f64 -> [k] i64``.
@@ -279,7 +280,7 @@ def example_timeline() -> Timeline:
         dts=np.array([-1, 0, 1, 2]),
         size_bytes=np.array([900, 300, 80, 70]),
         position=np.array([48, 948, 1248, 1328]),
-        can_start=np.array([True, False, False, False]),
+        is_random_access=np.array([True, False, False, False]),
         is_droppable=np.array([False, False, True, True]),
         is_frame=np.ones(4, bool),
         is_corrupt=np.zeros(4, bool),

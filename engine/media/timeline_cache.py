@@ -18,8 +18,9 @@ import numpy as np
 from fewframes.media.headers import Headers
 from fewframes.media.source import Source
 from fewframes.media.timeline import Packets, StreamInfo, Timeline
+from fewframes.plugins import plugin
 
-FORMAT = "fewframes timeline 6"
+FORMAT = "fewframes timeline 7"
 DIGEST_BYTES = 16
 PLAIN_FACTS = ("duration_pts", "timing", "state", "damage", "ticks_per_stamp", "notes")
 PACKET_COLUMNS = (
@@ -27,7 +28,7 @@ PACKET_COLUMNS = (
     "dts",
     "size_bytes",
     "position",
-    "can_start",
+    "is_random_access",
     "is_droppable",
     "is_frame",
     "is_corrupt",
@@ -102,14 +103,12 @@ def _file(source: Source, stream: int | None) -> Path | None:
 
 
 def _key(source: Source) -> dict[str, Any]:
-    from fewframes.bindings.ffmpeg.demux import VERSIONS
-
     return {
         "format": FORMAT,
         "size_bytes": source.size_bytes,
         "mtime_ns": source.mtime_ns,
         "edges_xxh3": source.edges_xxh3,
-        "versions": VERSIONS,
+        "versions": plugin("ffmpeg.versions"),
     }
 
 

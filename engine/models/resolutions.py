@@ -47,10 +47,10 @@ def sides_in_streams(frames: int, large: int, sides: tuple[int, int] = (448, 112
     return chosen
 
 
-def at_most(picture: U8, side: int | None) -> U8:
+def shrink_to(picture: U8, side: int | None) -> U8:
     """Shrinks a picture ``[h, w, 3] u8`` to a longest side by area; it is never enlarged.
 
-    >>> at_most(np.zeros((30, 60, 3), np.uint8), 20).shape
+    >>> shrink_to(np.zeros((30, 60, 3), np.uint8), 20).shape
     (10, 20, 3)
     """
     height, width = picture.shape[:2]
@@ -60,17 +60,17 @@ def at_most(picture: U8, side: int | None) -> U8:
     return resize(picture, axis_taps(height, small[0]), axis_taps(width, small[1]))
 
 
-def at_sides(frames: U8, sides: npt.ArrayLike | None) -> list[U8]:
+def resize_each(frames: U8, sides: npt.ArrayLike | None) -> list[U8]:
     """Shrinks each frame to its own longest side, ``[n, h, w, 3] u8``; None leaves all.
 
     Raises ValueError where there is not one side a frame, or one is below 1.
     """
     if sides is None:
         return list(frames)
-    wanted = np.asarray(sides)
-    if wanted.shape != (len(frames),) or not (wanted >= 1).all():
+    requested = np.asarray(sides)
+    if requested.shape != (len(frames),) or not (requested >= 1).all():
         raise ValueError(
             f"sides must be one a frame ({len(frames)}), each of 1 pixel or more; got "
-            f"{wanted.tolist()}"
+            f"{requested.tolist()}"
         )
-    return [at_most(frame, int(side)) for frame, side in zip(frames, wanted, strict=True)]
+    return [shrink_to(frame, int(side)) for frame, side in zip(frames, requested, strict=True)]

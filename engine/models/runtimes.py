@@ -24,8 +24,8 @@ class Runtime:
     """How a runtime takes frames."""
 
     exporter: str
-    """``module:function`` that makes a `fewframes.models.export.Handover`."""
-    words: str
+    """``export.<name>`` of `fewframes.plugins` makes a `Handover`."""
+    prompt_format: str
     """What the model reads, in the runtime's own words."""
     clock: Clock
     decimals: int = 3
@@ -58,17 +58,17 @@ class Runtime:
         return np.array([round(time, self.decimals) for time in seconds.tolist()])
 
 
-_HF = "fewframes.bindings.transformers_video:export"
-_CHAT = "fewframes.bindings.messages:interleaved"
-_VLLM = "fewframes.bindings.vllm.inputs:offline"
-_SERVER = "fewframes.bindings.vllm.inputs:server"
+_HF = "transformers"
+_CHAT = "messages"
+_VLLM = "vllm"
+_SERVER = "vllm_server"
 _QWEN2 = Runtime(
     _HF, "nothing", "none", factor=28, pixels=(128 * 28**2, 768 * 28**2), max_frames=768
 )
 
 RUNTIMES: dict[str, Runtime] = {
     "qwen2-vl": _QWEN2,
-    "qwen2.5-vl": replace(_QWEN2, words="one rate: second_per_grid_ts", clock="rate"),
+    "qwen2.5-vl": replace(_QWEN2, prompt_format="one rate: second_per_grid_ts", clock="rate"),
     "qwen3-vl": Runtime(
         _HF,
         "<12.3 seconds> before each pair",

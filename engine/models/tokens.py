@@ -1,10 +1,10 @@
 """Budgets: so many visual tokens for this model, how many frames of which size is that?
 
-1. A frame is worth nothing where a model cannot read it: it gets ``least_tokens``, or what its
+1. A frame is worth nothing where a model cannot read it: it gets ``min_tokens``, or what its
    full size costs where that is less.
 2. ``prefer="frames"``: as many frames as fit at that size; what is left over makes them larger.
 3. ``prefer="size"``: frames as large as the model takes them; as many as fit, but at least
-   ``least_frames``, for which they are made smaller.
+   ``min_frames``, for which they are made smaller.
 
 Models that fuse two pictures get frames that have no near neighbour twice, so a frame is counted
 as a pair: whatever is chosen fits, and where frames turn out to be neighbours, has room to spare.
@@ -29,7 +29,7 @@ UNBOUNDED = 1 << 40
 
 
 @dataclass(frozen=True, slots=True)
-class Fit:
+class TokenFit:
     """How many frames, and how large."""
 
     frames: int
@@ -46,9 +46,9 @@ def fit_tokens(
     size: tuple[int, int],
     available: int | None = None,
     prefer: Preference = "frames",
-    least_tokens: int = LEAST_TOKENS,
-    least_frames: int = LEAST_FRAMES,
-) -> Fit:
+    min_tokens: int = LEAST_TOKENS,
+    min_frames: int = LEAST_FRAMES,
+) -> TokenFit:
     """Chooses number and size of frames for a model together.
 
     Args:
@@ -57,33 +57,33 @@ def fit_tokens(
         size: Height and width of the pictures; they are enlarged only where the model does that.
         available: Frames that there are to choose from.
         prefer: Which of the two is wanted first.
-        least_tokens: What a picture costs at least, so that it can be read.
-        least_frames: Frames that there are at least with ``prefer="size"``.
+        min_tokens: What a picture costs at least, so that it can be read.
+        min_frames: Frames that there are at least with ``prefer="size"``.
 
     Raises:
         ValueError: The tokens are not enough for one legible picture, the runtime does not count
             tokens by size, or ``prefer`` is another word.
 
     >>> fit_tokens("qwen3-vl", 8000, size=(720, 1280))
-    Fit(frames=62, size=(256, 480), tokens=7440)
+    TokenFit(frames=62, size=(256, 480), tokens=7440)
     >>> fit_tokens("qwen3-vl", 8000, size=(720, 1280), prefer="size")
-    Fit(frames=9, size=(704, 1280), tokens=7920)
+    TokenFit(frames=9, size=(704, 1280), tokens=7920)
     """
     model = _counted(runtime)
     if prefer not in ("frames", "size"):
         raise ValueError(f"prefer={prefer!r} is not known; pass 'frames' or 'size'")
     full = tokens(bounded(model, 2, UNBOUNDED) if model.shares_pixels else model, 2, *size)
-    least = min(least_tokens, full)
+    least = min(min_tokens, full)
     if not model.shares_pixels:
         least = max(least, tokens(model, 2, *_smallest(model, size)))
     if max_tokens < least or least < 1:
         raise ValueError(
             f"max_tokens={max_tokens} is less than one picture of {least} tokens, with "
-            f"least_tokens={least_tokens}; pass max_tokens >= {max(1, least)}"
+            f"least_tokens={min_tokens}; pass max_tokens >= {max(1, least)}"
         )
     count = max_tokens // least
     if prefer == "size":
-        count = min(count, max(least_frames, max_tokens // full))
+        count = min(count, max(min_frames, max_tokens // full))
     limits = [most for most in (available, model.max_frames) if most is not None]
     count = min([count, *limits])
     if count < 1:
@@ -97,16 +97,16 @@ def sample_within(
     max_tokens: int,
     *,
     prefer: Preference = "frames",
-    least_tokens: int = LEAST_TOKENS,
-    **wishes: Any,  # noqa: ANN401 (those of `Video.sample`)
+    min_tokens: int = LEAST_TOKENS,
+    **options: Any,  # noqa: ANN401 (those of `Video.sample`)
 ) -> FrameBatch:
     """Samples as many frames as a model has tokens for, at the size that goes with it.
 
-    ``wishes`` are those of `Video.sample`, without ``budget``. ``report["fit"]`` is the `Fit`.
-    Raises as `fit_tokens` and `Video.sample` do.
+    ``options`` are those of `Video.sample`, without ``budget``. ``report["fit"]`` is the
+    `TokenFit`. Raises as `fit_tokens` and `Video.sample` do.
 
     >>> import fewframes as ff
-    >>> batch = sample_within(ff.open("corpus.zarr")["film"], "qwen3-vl", 400, least_tokens=16)
+    >>> batch = sample_within(ff.open("corpus.zarr")["film"], "qwen3-vl", 400, min_tokens=16)
     >>> batch, batch.to("qwen3-vl").report["tokens"]
     (FrameBatch([20, 128, 160, 3] u8 rgb of 'film', frames 0 to 237, 0.00 s to 9.48 s), 200)
     """
@@ -116,9 +116,9 @@ def sample_within(
         size=video.frame_size,
         available=len(video.slots),
         prefer=prefer,
-        least_tokens=least_tokens,
+        min_tokens=min_tokens,
     )
-    chosen = video.sample(budget=fit.frames, **wishes)
+    chosen = video.sample(budget=fit.frames, **options)
     fit = _fit(_counted(runtime), len(chosen), max_tokens, video.frame_size)
     sized = video.read(frames=chosen.frame_numbers, size=fit.size)
     return replace(sized, scores=chosen.scores, report={**chosen.report, "fit": fit})
@@ -139,7 +139,7 @@ def _smallest(model: Runtime, size: tuple[int, int]) -> tuple[int, int]:
     return resized(model, 2, tall, wide)
 
 
-def _fit(model: Runtime, frames: int, max_tokens: int, size: tuple[int, int]) -> Fit:
+def _fit(model: Runtime, frames: int, max_tokens: int, size: tuple[int, int]) -> TokenFit:
     """The largest size for so many frames, each counted as a pair where the model fuses."""
     pictures = 2 * frames if model.fuses else frames
 
@@ -151,4 +151,4 @@ def _fit(model: Runtime, frames: int, max_tokens: int, size: tuple[int, int]) ->
         sizes = [resized(model, 2, *one) for one in (size, best, _smallest(model, size))]
         kept = [one for one in sizes if cost(one) <= max_tokens and resized(model, 2, *one) == one]
         best = max(kept, key=cost, default=best)
-    return Fit(frames, best, cost(best))
+    return TokenFit(frames, best, cost(best))

@@ -31,7 +31,7 @@ class Candidates:
     """Finite descriptions, ``[n, d] f32``; never None for a policy that needs pictures."""
     signals: Mapping[str, Samples] = field(default_factory=dict)
     """What was measured of each frame, by name, ``[n]`` each; empty where nothing was."""
-    signatures_there: Any = None
+    device_signatures: Any = None
     """The same on a GPU, where the table's lie there: kernels then run there; else None."""
     relevance: F64 | None = None
     """The caller's score of each frame, ``[n] f64``, as given: any scale, NaN allowed."""

@@ -25,14 +25,14 @@ class Method(Protocol):
         """Picks at most ``count`` rows that are not in ``chosen``, with a score each."""
 
 
-def with_floor(candidates: Candidates, *, budget: int, reason: str, method: Method) -> Picks:
+def with_coverage(candidates: Candidates, *, budget: int, reason: str, method: Method) -> Picks:
     """Spends ``coverage`` of the budget on the floor, the rest by a method, and fills up.
 
     >>> from fewframes.selection.candidates import example_candidates
     >>> def nothing(*, count, chosen):
     ...     return NOTHING, np.empty(0, np.float32)
     >>> frames = example_candidates()
-    >>> with_floor(frames, budget=2, reason="?", method=nothing).reasons
+    >>> with_coverage(frames, budget=2, reason="?", method=nothing).reasons
     ('coverage', 'coverage')
     """
     floor = floor_rows(candidates, bins=floor_bins(candidates.coverage, budget=budget))

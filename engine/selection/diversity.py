@@ -7,7 +7,7 @@ import numpy as np
 
 from fewframes.arrays import F32, F64, I64
 from fewframes.selection.candidates import Candidates, Picks, signatures_of
-from fewframes.selection.coverage import far_in_time, unit_scores, with_floor
+from fewframes.selection.coverage import far_in_time, unit_scores, with_coverage
 
 RANK = 8
 """Leading directions of the signatures that `maxvol` works in, as MaxInfo does."""
@@ -40,7 +40,7 @@ def dpp(candidates: Candidates, *, budget: int) -> Picks:
     from fewframes.kernels import on_host, pivoted_cholesky
 
     signatures = signatures_of(candidates)
-    rows_there = candidates.signatures_there
+    rows_there = candidates.device_signatures
     weights = 1 + unit_scores(candidates.relevance, n=len(candidates))
 
     def volume(*, count: int, chosen: I64) -> tuple[I64, F32]:
@@ -48,7 +48,7 @@ def dpp(candidates: Candidates, *, budget: int) -> Picks:
         picked, lengths = pivoted_cholesky(rows, weights, count, chosen)
         return on_host(picked), on_host(lengths)
 
-    return with_floor(candidates, budget=budget, reason="volume", method=volume)
+    return with_coverage(candidates, budget=budget, reason="volume", method=volume)
 
 
 def maxvol(candidates: Candidates, *, budget: int) -> Picks:

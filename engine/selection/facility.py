@@ -9,11 +9,10 @@ import numpy as np
 
 from fewframes.arrays import F32, I64, U16
 from fewframes.chunks import CHUNK_THERE
-from fewframes.kernels.kernel import is_on_real_gpu
-from fewframes.kernels.raw import array_module, as_cupy
+from fewframes.kernels.memory import array_module, as_cupy, is_on_real_gpu
 from fewframes.selection.candidates import Candidates, Picks, signatures_of
-from fewframes.selection.coverage import unit_scores, with_floor
-from fewframes.selection.peaks import standing_out
+from fewframes.selection.coverage import unit_scores, with_coverage
+from fewframes.selection.peaks import peak_scores
 
 ANCHORS, PAIRS = 512, 12_500_000
 """Frames that have to be represented: as many as make this many pairs with the candidates, but at
@@ -95,7 +94,7 @@ def represented(
     whole = ONE * alike.shape[1]
     relevance = unit_scores(candidates.relevance, n=n)
     if takes_peaks:
-        relevance = standing_out(relevance, seconds=candidates.seconds, unit=unit)
+        relevance = peak_scores(relevance, seconds=candidates.seconds, unit=unit)
     bonus = np.rint(relevance * (RELEVANCE / COVERAGE * whole)).astype(np.int64)
 
     def best(*, count: int, chosen: I64) -> tuple[I64, F32]:
@@ -105,12 +104,12 @@ def represented(
         return rows[is_gain], (gains[is_gain] / whole).astype(np.float32)
 
     reason = "relevance" if bonus.any() else "typical"
-    return with_floor(candidates, budget=budget, reason=reason, method=best)
+    return with_coverage(candidates, budget=budget, reason=reason, method=best)
 
 
 def _signatures_where_they_lie(candidates: Candidates) -> F32:
     """On the GPU, if the table's lie there and CuPy can take them; values not finite are 0."""
-    signatures, there = signatures_of(candidates), candidates.signatures_there
+    signatures, there = signatures_of(candidates), candidates.device_signatures
     if not is_on_real_gpu(there):
         return signatures
     there = as_cupy(there)

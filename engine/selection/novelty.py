@@ -7,7 +7,7 @@ the film, and sees to coverage of time.
 import numpy as np
 
 from fewframes.arrays import F32, F64, I64
-from fewframes.features.anomaly import unusual
+from fewframes.features.anomaly import anomaly_score
 from fewframes.selection.candidates import ROUNDING_SECONDS, Candidates, Picks, signatures_of
 from fewframes.selection.coverage import (
     NOTHING,
@@ -17,7 +17,7 @@ from fewframes.selection.coverage import (
     floor_bins,
     floor_rows,
     unit_scores,
-    with_floor,
+    with_coverage,
 )
 
 SAME_PICTURE = 1e-6
@@ -44,14 +44,15 @@ def kcenter(candidates: Candidates, *, budget: int) -> Picks:
     [0, 3]
     """
     points = signatures_of(candidates)
-    rows, gaps = farthest(points, count=budget, chosen=NOTHING, there=candidates.signatures_there)
+    rows, gaps = farthest(points, count=budget, chosen=NOTHING, there=candidates.device_signatures)
     return Picks(rows, gaps, ("novelty",) * budget)
 
 
 def adaptive(candidates: Candidates, *, budget: int) -> Picks:
     """Takes the most unusual frames, apart in time, and covers the rest of the film.
 
-    1. How unusual a frame is, `fewframes.features.anomaly.unusual` says, of columns of the table:
+    1. How unusual a frame is, `fewframes.features.anomaly.anomaly_score` says, of columns of the
+    table:
        scenes that are rare in the film, and local changes that no similar frame explains. With
        relevance, times 1 + relevance (scaled to 0…1).
     2. The time from the first candidate to the last is cut into m = ⌈coverage · budget⌉ equal
@@ -64,7 +65,7 @@ def adaptive(candidates: Candidates, *, budget: int) -> Picks:
        ones is taken. Reason "coverage", score 0.
 
     A table without those columns, as of an older store, or made by hand, is searched by
-    `newest`, and its reasons say "novelty". O(n log n + n · d).
+    `by_novelty`, and its reasons say "novelty". O(n log n + n · d).
 
     >>> odd = {"rarity": np.array([0, 0, 0, 9.0]), "oddity": np.zeros(4), "detail": np.ones(4),
     ...        "shot_start": np.zeros(4)}
@@ -74,13 +75,13 @@ def adaptive(candidates: Candidates, *, budget: int) -> Picks:
     >>> picks.rows.tolist(), picks.reasons
     ([3, 0], ('unusual', 'coverage'))
     """
-    scores = unusual(candidates.signals, candidates.seconds)
+    scores = anomaly_score(candidates.signals, candidates.seconds)
     if scores is None:
-        return newest(candidates, budget=budget)
+        return by_novelty(candidates, budget=budget)
     scores *= 1 + unit_scores(candidates.relevance, n=len(candidates))
     bins = floor_bins(candidates.coverage, budget=budget)
     bin_of = bin_numbers(candidates.seconds, bins=bins)
-    odd = apart(candidates.seconds, scores, bin_of, budget=budget)
+    odd = suppress_neighbours(candidates.seconds, scores, bin_of, budget=budget)
     typical = floor_rows(candidates, bins=bins)
     typical = typical[~np.isin(bin_of[typical], bin_of[odd])] if bins else typical
     chosen = np.concatenate([odd, typical])
@@ -92,13 +93,13 @@ def adaptive(candidates: Candidates, *, budget: int) -> Picks:
     return Picks(rows, gains, reasons)
 
 
-def apart(seconds: F64, scores: F64, bin_of: I64, *, budget: int) -> I64:
+def suppress_neighbours(seconds: F64, scores: F64, bin_of: I64, *, budget: int) -> I64:
     """Rows of score above 0, the highest first, apart in time, that leave room for empty bins.
 
     ``bin_of [n] i64`` numbers the bin of each row; bins that have no row do not count.
 
     >>> scores, bin_of = np.array([0, 3, 4.0, 0, 5, 1]), np.array([0, 0, 0, 1, 1, 1])
-    >>> apart(np.arange(6) * 60.0, scores, bin_of, budget=2).tolist()
+    >>> suppress_neighbours(np.arange(6) * 60.0, scores, bin_of, budget=2).tolist()
     [4, 2]
     """
     gap = min(GAP_SECONDS, float(seconds[-1] - seconds[0]) / (2 * budget))
@@ -120,7 +121,7 @@ def apart(seconds: F64, scores: F64, bin_of: I64, *, budget: int) -> I64:
     return np.array(rows, np.int64)
 
 
-def newest(candidates: Candidates, *, budget: int) -> Picks:
+def by_novelty(candidates: Candidates, *, budget: int) -> Picks:
     """Covers time with one share of the budget, spends the rest on new signatures.
 
     1. Every one of m = ⌈coverage · budget⌉ equal bins of time that has candidates gives its most
@@ -136,16 +137,16 @@ def newest(candidates: Candidates, *, budget: int) -> Picks:
     >>> signatures = np.array([[1, 0], [1, 0], [1, 0], [0, 1]], np.float32)
     >>> frames = Candidates(seconds=np.arange(4.0), is_keyframe=np.eye(4, dtype=bool)[0],
     ...                     signatures=signatures)
-    >>> newest(frames, budget=2).reasons
+    >>> by_novelty(frames, budget=2).reasons
     ('coverage', 'novelty')
     """
     signatures = signatures_of(candidates)
     weights = unit_scores(candidates.relevance, n=len(candidates))
 
     def novel(*, count: int, chosen: I64) -> tuple[I64, F32]:
-        there = candidates.signatures_there
+        there = candidates.device_signatures
         rows, gaps = farthest(signatures, count=count, chosen=chosen, weights=weights, there=there)
         is_new = np.logical_and.accumulate(gaps > SAME_PICTURE)
         return rows[is_new], gaps[is_new]
 
-    return with_floor(candidates, budget=budget, reason="novelty", method=novel)
+    return with_coverage(candidates, budget=budget, reason="novelty", method=novel)

@@ -21,7 +21,7 @@ COMMON = ("span", "min_gap_seconds", "distinct")
 """What every policy obeys, because it only limits the candidates; a runtime's sampler has none."""
 
 
-class Wishes(TypedDict, total=False):
+class SelectOptions(TypedDict, total=False):
     """The optional arguments of `fewframes.select`, which explains them."""
 
     span: Span
@@ -81,7 +81,7 @@ def check_uses(policy: str, rule: Policy, given: Mapping[str, Any]) -> None:
     Traceback (most recent call last):
     ValueError: policy='uniform' does not read seed; leave it out, or use cdf
     """
-    reads = rule.uses if rule.is_runtime else (*rule.uses, *COMMON)
+    reads = rule.uses if rule.is_upstream_sampler else (*rule.uses, *COMMON)
     for name, value in given.items():
         if value is None or value is False or name in reads:
             continue

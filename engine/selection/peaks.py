@@ -15,8 +15,7 @@ half are the best of a few that were tried on training films of `fewframes.bench
 import numpy as np
 
 from fewframes.arrays import F32, F64, I64
-from fewframes.kernels.kernel import on_host
-from fewframes.kernels.raw import array_module
+from fewframes.kernels.memory import array_module, on_host
 from fewframes.selection.candidates import ROUNDING_SECONDS
 
 HALF_WIDTHS = (0.0, 0.5, 1.0, 2.0)
@@ -27,14 +26,14 @@ APART = 0.5
 """What e times the time to a higher score is worth, in standard deviations."""
 
 
-def standing_out(scores: F64, *, seconds: F64, unit: F32) -> F64:
+def peak_scores(scores: F64, *, seconds: F64, unit: F32) -> F64:
     """Scores of frames as peaks, 0 to 1, ``[n] f64``; flat scores stay 0.
 
     ``scores [n]`` are finite, ``seconds [n]`` not decreasing, ``unit [n, d]`` pictures at length 1,
     in memory or on a GPU. O(n · d).
 
     >>> scores = np.array([0.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.9, 0.0])
-    >>> out = standing_out(scores, seconds=np.arange(9.0) * 30, unit=np.ones((9, 1), np.float32))
+    >>> out = peak_scores(scores, seconds=np.arange(9.0) * 30, unit=np.ones((9, 1), np.float32))
     >>> np.argsort(-out)[:2].tolist()
     [1, 7]
     """

@@ -60,14 +60,16 @@ class Policy:
     """Whether a smaller budget gives a part of a larger one's frames (at ``coverage=0``)."""
     needs_signals: bool = False
     """Whether it reads the table's signals, so that the frames have to be scanned first."""
-    is_runtime: bool = False
+    is_upstream_sampler: bool = False
     """Whether it is the sampler of another runtime: it counts the frames of the whole film, and
     may give other numbers of frames than asked for."""
 
 
 def _runtime(function: Callable[..., I64], summary: str, *uses: str) -> Policy:
     """The row of another runtime's sampler."""
-    return Policy(function, needs_pictures=False, summary=summary, uses=uses, is_runtime=True)
+    return Policy(
+        function, needs_pictures=False, summary=summary, uses=uses, is_upstream_sampler=True
+    )
 
 
 POLICIES: dict[str, Policy] = {

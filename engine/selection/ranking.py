@@ -9,7 +9,7 @@ import numpy as np
 
 from fewframes.arrays import F32, F64, I64
 from fewframes.selection.candidates import Candidates, Picks
-from fewframes.selection.coverage import unit_scores, with_floor
+from fewframes.selection.coverage import unit_scores, with_coverage
 from fewframes.selection.temporal import made_unique
 
 SHARPEN = 3.0
@@ -48,7 +48,7 @@ def cdf(candidates: Candidates, *, budget: int) -> Picks:
         rows = rest[made_unique(np.minimum(at, len(rest) - 1), n=len(rest))]
         return rows, relevance[rows].astype(np.float32)
 
-    return with_floor(candidates, budget=budget, reason="relevance", method=sampled)
+    return with_coverage(candidates, budget=budget, reason="relevance", method=sampled)
 
 
 def expected_times(weights: F64, *, count: int) -> F64:
@@ -113,7 +113,7 @@ def aks(candidates: Candidates, *, budget: int) -> Picks:
         chosen_rows = np.concatenate(rows)
         return chosen_rows, relevance[chosen_rows].astype(np.float32)
 
-    return with_floor(candidates, budget=budget, reason="relevance", method=judged)
+    return with_coverage(candidates, budget=budget, reason="relevance", method=judged)
 
 
 def split_parts(scores: F64, *, count: int) -> list[tuple[int, int, int]]:

@@ -19,7 +19,7 @@ from typing import NoReturn
 import numpy as np
 
 from fewframes.arrays import F32, F64, I64
-from fewframes.features.table import Film
+from fewframes.features.table import FilmFacts
 from fewframes.selection.candidates import Span
 
 EVEN = 2
@@ -34,12 +34,12 @@ UNKNOWN_FPS = 24.0
 """The rate that vLLM's loader for Qwen3-VL takes for that of a film that has none."""
 
 
-def qwen_vl_utils(film: Film, *, budget: int, fps: float | None, span: Span) -> I64:
+def qwen_vl_utils(film: FilmFacts, *, budget: int, fps: float | None, span: Span) -> I64:
     """Samples as qwen-vl-utils 0.0.14 does with torchcodec or decord.
 
     ``span`` is its ``video_start`` and ``video_end``.
 
-    >>> qwen_vl_utils(Film(100, 25.0), budget=5, fps=None, span=None).tolist()
+    >>> qwen_vl_utils(FilmFacts(100, 25.0), budget=5, fps=None, span=None).tolist()
     [0, 33, 66, 99]
     """
     upstream = "qwen-vl-utils"
@@ -49,17 +49,17 @@ def qwen_vl_utils(film: Film, *, budget: int, fps: float | None, span: Span) -> 
         count = round(budget / EVEN) * EVEN
     else:
         most = math.floor(budget / EVEN) * EVEN
-        wanted = min(max(frames / film.fps * fps, MIN_FRAMES), most, frames)
-        count = math.floor(wanted / EVEN) * EVEN
+        requested = min(max(frames / film.fps * fps, MIN_FRAMES), most, frames)
+        count = math.floor(requested / EVEN) * EVEN
     if not EVEN <= count <= frames:
         refuse(upstream, "ValueError", film, f"{count} frames, not {EVEN} to {frames}")
     return np.rint(torch_linspace(first, last, count)).astype(np.int64)
 
 
-def transformers_qwen2_vl(film: Film, *, budget: int, fps: float | None, span: Span) -> I64:
+def transformers_qwen2_vl(film: FilmFacts, *, budget: int, fps: float | None, span: Span) -> I64:
     """Samples as the video processor of Qwen2-VL and Qwen2.5-VL in transformers 5.23 does.
 
-    >>> transformers_qwen2_vl(Film(100, 25.0), budget=4, fps=None, span=None).tolist()
+    >>> transformers_qwen2_vl(FilmFacts(100, 25.0), budget=4, fps=None, span=None).tolist()
     [0, 25, 50, 75]
     """
     upstream = "transformers"
@@ -74,12 +74,12 @@ def transformers_qwen2_vl(film: Film, *, budget: int, fps: float | None, span: S
     return torch_arange(0, film.frames, film.frames / count).astype(np.int64)
 
 
-def transformers_qwen3_vl(film: Film, *, budget: int, fps: float | None, span: Span) -> I64:
+def transformers_qwen3_vl(film: FilmFacts, *, budget: int, fps: float | None, span: Span) -> I64:
     """Samples as the video processor of Qwen3-VL in transformers 5.23 does.
 
     Asked for more frames than there are, it repeats some.
 
-    >>> transformers_qwen3_vl(Film(4, 25.0), budget=5, fps=None, span=None).tolist()
+    >>> transformers_qwen3_vl(FilmFacts(4, 25.0), budget=5, fps=None, span=None).tolist()
     [0, 1, 2, 2, 3]
     """
     count = budget
@@ -88,10 +88,10 @@ def transformers_qwen3_vl(film: Film, *, budget: int, fps: float | None, span: S
     return np.linspace(0, film.frames - 1, count).round().astype(np.int64)
 
 
-def transformers_internvl(film: Film, *, budget: int, fps: float | None, span: Span) -> I64:
+def transformers_internvl(film: FilmFacts, *, budget: int, fps: float | None, span: Span) -> I64:
     """Samples as the video processor of InternVL in transformers 5.23 does: middles of segments.
 
-    >>> transformers_internvl(Film(100, 25.0), budget=4, fps=None, span=None).tolist()
+    >>> transformers_internvl(FilmFacts(100, 25.0), budget=4, fps=None, span=None).tolist()
     [12, 37, 62, 87]
     """
     if budget > film.frames:
@@ -100,10 +100,10 @@ def transformers_internvl(film: Film, *, budget: int, fps: float | None, span: S
     return torch_arange(step / 2, film.frames, step).astype(np.int64)
 
 
-def vllm(film: Film, *, budget: int, fps: float | None, span: Span) -> I64:
+def vllm(film: FilmFacts, *, budget: int, fps: float | None, span: Span) -> I64:
     """Samples as the default video loader of vLLM 0.33 does: the fewer of budget and rate.
 
-    >>> vllm(Film(100, 25.0), budget=8, fps=1.0, span=None).tolist()
+    >>> vllm(FilmFacts(100, 25.0), budget=8, fps=1.0, span=None).tolist()
     [0, 33, 66, 99]
     """
     count = min(budget, film.frames)
@@ -113,10 +113,10 @@ def vllm(film: Film, *, budget: int, fps: float | None, span: Span) -> I64:
     return np.linspace(0, film.frames - 1, max(1, count), dtype=np.int64)
 
 
-def vllm_qwen2_vl(film: Film, *, budget: int, fps: float | None, span: Span) -> I64:
+def vllm_qwen2_vl(film: FilmFacts, *, budget: int, fps: float | None, span: Span) -> I64:
     """Samples as the video loader for Qwen2-VL of vLLM 0.33 does; its rate is 2 unless given.
 
-    >>> vllm_qwen2_vl(Film(100, 25.0), budget=768, fps=None, span=None).tolist()
+    >>> vllm_qwen2_vl(FilmFacts(100, 25.0), budget=768, fps=None, span=None).tolist()
     [0, 12, 25, 37, 50, 62, 75, 87]
     """
     if film.fps <= 0:
@@ -129,14 +129,14 @@ def vllm_qwen2_vl(film: Film, *, budget: int, fps: float | None, span: Span) -> 
     return np.minimum(numbers, film.frames - 1)
 
 
-def vllm_qwen3_vl(film: Film, *, budget: int, fps: float | None, span: Span) -> I64:
+def vllm_qwen3_vl(film: FilmFacts, *, budget: int, fps: float | None, span: Span) -> I64:
     """Samples as the video loader for Qwen3-VL of vLLM 0.33 does; its rate is 2 unless given.
 
-    >>> vllm_qwen3_vl(Film(100, 25.0), budget=768, fps=None, span=None).tolist()
+    >>> vllm_qwen3_vl(FilmFacts(100, 25.0), budget=768, fps=None, span=None).tolist()
     [0, 14, 28, 42, 57, 71, 85, 99]
     """
     rate, most = _loader_limits(budget=budget, fps=fps)
-    film = film if film.fps > 0 else Film(film.frames, UNKNOWN_FPS)
+    film = film if film.fps > 0 else FilmFacts(film.frames, UNKNOWN_FPS)
     count = _count_at_rate("vllm", film, budget=most, fps=rate)
     return np.linspace(0, film.frames - 1, count).round().astype(np.int64)
 
@@ -174,15 +174,15 @@ def torch_linspace(start: int, end: int, count: int) -> F32:
     return np.where(order < max(count // 2, 1), from_low, from_high).astype(np.float32)
 
 
-def refuse(upstream: str, error: str, film: Film, wanted: str) -> NoReturn:
+def refuse(upstream: str, error: str, film: FilmFacts, requested: str) -> NoReturn:
     """Raises ValueError where upstream would raise an error, which the text names.
 
-    >>> refuse("vllm", "ValueError", Film(3, 25.0), "4 frames")
+    >>> refuse("vllm", "ValueError", FilmFacts(3, 25.0), "4 frames")
     Traceback (most recent call last):
     ValueError: vllm would raise ValueError: it comes to 4 frames, and the film has 3 frames ...
     """
     raise ValueError(
-        f"{upstream} would raise {error}: it comes to {wanted}, and the film has {film.frames} "
+        f"{upstream} would raise {error}: it comes to {requested}, and the film has {film.frames} "
         f"frames at {film.fps:g} a second; pass another budget, fps or span"
     )
 
@@ -193,7 +193,7 @@ def _fused(start: float, step: float, order: I64) -> F64:
     return np.array([float(exact_start + exact_step * i) for i in order.tolist()], np.float64)
 
 
-def _frame_range(film: Film, *, span: Span) -> tuple[int, int]:
+def _frame_range(film: FilmFacts, *, span: Span) -> tuple[int, int]:
     """First and last frame of a span, as qwen-vl-utils rounds it."""
     if film.frames <= 0 or film.fps <= 0:
         refuse("qwen-vl-utils", "ValueError", film, "a film without frames or rate")
@@ -217,16 +217,16 @@ def _loader_limits(*, budget: int, fps: float | None) -> tuple[float, int]:
     return min(rate, LOADER_MOST_FPS), min(budget, LOADER_MOST_FRAMES)
 
 
-def _even_at_rate(upstream: str, film: Film, *, budget: int, fps: float) -> int:
+def _even_at_rate(upstream: str, film: FilmFacts, *, budget: int, fps: float) -> int:
     """Number of frames at a rate: at least 4, at most the budget, even, in that order."""
     if not film.fps:
         refuse(upstream, "ZeroDivisionError", film, "a rate of a film that has none")
     most = math.floor(min(budget, film.frames) / EVEN) * EVEN
-    wanted = min(max(film.frames / film.fps * fps, MIN_FRAMES), most, film.frames)
-    return math.floor(wanted / EVEN) * EVEN
+    requested = min(max(film.frames / film.fps * fps, MIN_FRAMES), most, film.frames)
+    return math.floor(requested / EVEN) * EVEN
 
 
-def _count_at_rate(upstream: str, film: Film, *, budget: int, fps: float) -> int:
+def _count_at_rate(upstream: str, film: FilmFacts, *, budget: int, fps: float) -> int:
     """Number of frames at a rate: at least 4, at most the budget and the film."""
     if not film.fps:
         refuse(upstream, "ZeroDivisionError", film, "a rate of a film that has none")

@@ -20,8 +20,7 @@ import numpy.typing as npt
 from fewframes.arrays import F32, F64, I64, Samples
 from fewframes.features.anomaly import USED
 from fewframes.features.table import FrameTable
-from fewframes.kernels.kernel import is_on_real_gpu, on_host
-from fewframes.kernels.raw import array_module, as_cupy
+from fewframes.kernels.memory import array_module, as_cupy, is_on_real_gpu, on_host
 from fewframes.selection.candidates import ROUNDING_SECONDS, Candidates, Picks, Span
 from fewframes.selection.options import (
     bounds_of,
@@ -63,10 +62,10 @@ class Selection:
     """Name of the policy that chose."""
     budget: int
     """Number of frames asked for; ``len`` is less where fewer were available."""
-    turns: I64
+    pick_order: I64
     """When each was picked, ``[k] i64`` from 0: of a policy that is nested, those with a turn below
     j are the frames of budget j."""
-    asked: I64 | None = None
+    requested: I64 | None = None
     """Frame numbers that a ``runtime:…`` policy asked for, ``[k] i64``; `frame_numbers` are the
     nearest in the table. None for other policies."""
 
@@ -102,7 +101,8 @@ def select(
         table: The scanned frames. NaN and inf in its signatures count as 0. Where these lie on a
             GPU, `kcenter`, `adaptive` and `dpp` pick there; other steps copy them to memory.
         budget: Number of frames wanted, at least 1.
-        policy: A name of `fewframes.selection.policies.POLICIES`, or of a policy of another package.
+        policy: A name of `fewframes.selection.policies.POLICIES`, or of a policy of another
+            package.
         span: ``(start_seconds, end_seconds)``, both inclusive, None for an open end. A span
             without frames gives an empty selection.
         min_gap_seconds: Candidates are thinned, greedily from the first, until no two are closer.
@@ -139,7 +139,7 @@ def select(
     }
     given |= {"coverage": coverage, "relevance": relevance, "fps": fps, "k_max": k_max}
     check_uses(policy, rule, given | {"anchor_seconds": anchor_seconds, "seed": seed})
-    if rule.is_runtime:
+    if rule.is_upstream_sampler:
         return _as_runtime(table, rule, policy=policy, budget=budget, fps=fps, span=span)
     check_pictures(policy, rule, table)
     scores = checked_relevance(relevance, table)
@@ -207,7 +207,7 @@ def _candidates(
         is_keyframe=table.is_keyframe[rows],
         signatures=signatures,
         signals=_signals(table, rule, rows),
-        signatures_there=there,
+        device_signatures=there,
         relevance=None if relevance is None else relevance[rows],
         shots=shot_numbers(table)[rows] if rule.needs_signals else None,
         coverage=coverage,
@@ -237,27 +237,30 @@ def _as_runtime(
     if table.film is None:
         raise ValueError(
             f"policy={policy!r} counts the frames of the whole film, and this table does not say "
-            "how many there are; make it with film=Film(frames=…, fps=…)"
+            "how many there are; make it with film=FilmFacts(frames=…, fps=…)"
         )
-    asked: I64 = rule.function(table.film, budget=budget, fps=fps, span=span)
-    if len(asked) and asked[-1] >= table.film.frames:
+    requested: I64 = rule.function(table.film, budget=budget, fps=fps, span=span)
+    if len(requested) and requested[-1] >= table.film.frames:
         raise ValueError(
-            f"policy={policy!r} asks for frame {asked[-1]}, and the film has {table.film.frames}; "
-            "upstream does so too, and raises IndexError; pass another budget or fps"
+            f"policy={policy!r} asks for frame {requested[-1]}, and the film has "
+            f"{table.film.frames}; upstream does so too, and raises IndexError; pass another "
+            "budget or fps"
         )
-    rows = _nearest(table.frame_numbers, asked)
+    rows = _nearest(table.frame_numbers, requested)
     picks = Picks(np.arange(len(rows)), np.zeros(len(rows), np.float32), ("runtime",) * len(rows))
     chosen = _selection(table, rows=rows, picks=picks, policy=policy, budget=budget)
-    return replace(chosen, asked=asked)
+    return replace(chosen, requested=requested)
 
 
-def _nearest(known: I64, asked: I64) -> I64:
+def _nearest(known: I64, requested: I64) -> I64:
     """Positions of the nearest of the known numbers, the smaller on a tie; both are sorted."""
     if not len(known):
         return np.empty(0, np.int64)
-    after = np.searchsorted(known, asked).clip(0, len(known) - 1)
+    after = np.searchsorted(known, requested).clip(0, len(known) - 1)
     before = (after - 1).clip(0)
-    return np.where(np.abs(asked - known[before]) <= np.abs(known[after] - asked), before, after)
+    return np.where(
+        np.abs(requested - known[before]) <= np.abs(known[after] - requested), before, after
+    )
 
 
 def _selection(
@@ -276,7 +279,7 @@ def _selection(
         reasons=tuple(picks.reasons[i] for i in order),
         policy=policy,
         budget=budget,
-        turns=order,
+        pick_order=order,
     )
 
 

@@ -70,7 +70,7 @@ def shots(candidates: Candidates, *, budget: int) -> Picks:
     numbers = np.zeros(len(candidates), np.int64) if candidates.shots is None else candidates.shots
     firsts = np.flatnonzero(np.diff(numbers, prepend=numbers[0] - 1))
     ends = np.append(firsts[1:], len(numbers))
-    counts = seats(_shown_for(candidates.seconds, ends), most=ends - firsts, budget=budget)
+    counts = dhondt(_shown_for(candidates.seconds, ends), most=ends - firsts, budget=budget)
     rows = [
         first + middle_rows(candidates.seconds[first:end], budget=int(count))
         for first, end, count in zip(firsts, ends, counts, strict=True)
@@ -79,10 +79,10 @@ def shots(candidates: Candidates, *, budget: int) -> Picks:
     return timed(np.concatenate(rows), "shot")
 
 
-def seats(weights: F64, *, most: I64, budget: int) -> I64:
+def dhondt(weights: F64, *, most: I64, budget: int) -> I64:
     """Shares out whole frames by highest averages, one each first, ``[m] i64``.
 
-    >>> seats(np.array([6.0, 2.0, 1.0]), most=np.array([9, 9, 9]), budget=5).tolist()
+    >>> dhondt(np.array([6.0, 2.0, 1.0]), most=np.array([9, 9, 9]), budget=5).tolist()
     [3, 1, 1]
     """
     counts = np.zeros(len(weights), np.int64)

@@ -1,8 +1,8 @@
 """Which frames would vLLM's video loaders for GLM, Molmo, Pangu and others have shown? To the bit.
 
-As `fewframes.selection.runtimes`, which has vLLM's default loader and those for Qwen. Names are those
-of vLLM's registry; ``nemotron_vl`` and ``pynvvideocodec`` sample as the default loader does, so
-they have no row. What a loader repeats to fill up a pair of frames is part of the answer.
+As `fewframes.selection.runtimes`, which has vLLM's default loader and those for Qwen. Names are
+those of vLLM's registry; ``nemotron_vl`` and ``pynvvideocodec`` sample as the default loader does,
+so they have no row. What a loader repeats to fill up a pair of frames is part of the answer.
 
 The budget is the loader's own limit on frames where it has one; where it has none, it is said below
 what stands for it. Rates are 2 frames a second (embedding_gemma2: 1) unless given.
@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fewframes.arrays import I64
-from fewframes.features.table import Film
+from fewframes.features.table import FilmFacts
 from fewframes.selection.candidates import Span
 from fewframes.selection.runtimes import EVEN, LOADER_FPS, LOADER_MOST_FPS, refuse
 
@@ -24,12 +24,12 @@ GLM_MOST_FRAMES, CLEF_MOST_FRAMES = 640, 768
 GEMMA_FPS, GEMMA_MOST_FPS, GEMMA_MOST_FRAMES = 1.0, 60.0, 128
 
 
-def opencv_dynamic(film: Film, *, budget: int, fps: float | None, span: Span) -> I64:
+def opencv_dynamic(film: FilmFacts, *, budget: int, fps: float | None, span: Span) -> I64:
     """Samples as vLLM's loader for GLM-4V does: at a rate, or evenly where the film is too long.
 
     The budget stands for upstream's longest duration, times the rate (by default 300 s and 2).
 
-    >>> opencv_dynamic(Film(100, 25.0), budget=600, fps=None, span=None).tolist()
+    >>> opencv_dynamic(FilmFacts(100, 25.0), budget=600, fps=None, span=None).tolist()
     [0, 13, 25, 38, 50, 63, 75, 88]
     """
     rate = LOADER_FPS if fps is None else fps
@@ -45,12 +45,12 @@ def opencv_dynamic(film: Film, *, budget: int, fps: float | None, span: Span) ->
     return np.array(sorted(numbers), np.int64)
 
 
-def glm46v(film: Film, *, budget: int, fps: float | None, span: Span) -> I64:
+def glm46v(film: FilmFacts, *, budget: int, fps: float | None, span: Span) -> I64:
     """Samples as vLLM's loader for GLM-4.6V does, at a rate that hangs on the film's length.
 
     The budget stands for upstream's constant of 640 frames, and never raises it.
 
-    >>> glm46v(Film(100, 25.0), budget=6, fps=None, span=None).tolist()
+    >>> glm46v(FilmFacts(100, 25.0), budget=6, fps=None, span=None).tolist()
     [0, 19, 39, 59, 79, 99]
     """
     seconds = _seconds(film)
@@ -66,10 +66,10 @@ def glm46v(film: Film, *, budget: int, fps: float | None, span: Span) -> I64:
     return _paired(_spread(numbers, count=count, frames=film.frames))
 
 
-def glm5next(film: Film, *, budget: int, fps: float | None, span: Span) -> I64:
+def glm5next(film: FilmFacts, *, budget: int, fps: float | None, span: Span) -> I64:
     """Samples as vLLM's loader for GLM-5.3-Flash does.
 
-    >>> glm5next(Film(100, 25.0), budget=2048, fps=None, span=None).tolist()
+    >>> glm5next(FilmFacts(100, 25.0), budget=2048, fps=None, span=None).tolist()
     [0, 14, 28, 42, 56, 70, 84, 99]
     """
     rate, seconds = LOADER_FPS if fps is None else fps, _seconds(film)
@@ -84,10 +84,10 @@ def glm5next(film: Film, *, budget: int, fps: float | None, span: Span) -> I64:
     return _paired(_spread(numbers, count=count, frames=film.frames))
 
 
-def glmga(film: Film, *, budget: int, fps: float | None, span: Span) -> I64:
+def glmga(film: FilmFacts, *, budget: int, fps: float | None, span: Span) -> I64:
     """Samples as vLLM's loader for GLM-GA does, up to 640 frames.
 
-    >>> glmga(Film(100, 25.0), budget=640, fps=None, span=None).tolist()
+    >>> glmga(FilmFacts(100, 25.0), budget=640, fps=None, span=None).tolist()
     [0, 10, 21, 32, 42, 53, 64, 75]
     """
     rate = min(LOADER_FPS if fps is None else fps, LOADER_MOST_FPS)
@@ -100,12 +100,12 @@ def glmga(film: Film, *, budget: int, fps: float | None, span: Span) -> I64:
     return _paired(_spread(numbers, count=count, frames=film.frames))
 
 
-def molmo2(film: Film, *, budget: int, fps: float | None, span: Span) -> I64:
+def molmo2(film: FilmFacts, *, budget: int, fps: float | None, span: Span) -> I64:
     """Samples as vLLM's loader for Molmo2 does in its mode ``uniform_last_frame``.
 
     ``fps`` is upstream's ``max_fps``, 2 by default.
 
-    >>> molmo2(Film(100, 25.0), budget=384, fps=None, span=None).tolist()
+    >>> molmo2(FilmFacts(100, 25.0), budget=384, fps=None, span=None).tolist()
     [0, 12, 25, 38, 50, 62, 75, 88, 99]
     """
     rate, last = LOADER_FPS if fps is None else fps, film.frames - 1
@@ -123,10 +123,10 @@ def molmo2(film: Film, *, budget: int, fps: float | None, span: Span) -> I64:
     return np.round(places).astype(np.int64)
 
 
-def openpangu(film: Film, *, budget: int, fps: float | None, span: Span) -> I64:
+def openpangu(film: FilmFacts, *, budget: int, fps: float | None, span: Span) -> I64:
     """Samples as vLLM's loader for openPangu does; on short films it repeats frames.
 
-    >>> openpangu(Film(100, 25.0), budget=4, fps=None, span=None).tolist()
+    >>> openpangu(FilmFacts(100, 25.0), budget=4, fps=None, span=None).tolist()
     [0, 33, 66, 99]
     """
     rate = LOADER_FPS if fps is None else fps
@@ -138,10 +138,10 @@ def openpangu(film: Film, *, budget: int, fps: float | None, span: Span) -> I64:
     return np.array([min(film.frames - 1, round(time * film.fps)) for time in times], np.int64)
 
 
-def embedding_gemma2(film: Film, *, budget: int, fps: float | None, span: Span) -> I64:
+def embedding_gemma2(film: FilmFacts, *, budget: int, fps: float | None, span: Span) -> I64:
     """Samples as vLLM's loader for EmbeddingGemma 2 does, up to 128 frames.
 
-    >>> embedding_gemma2(Film(100, 25.0), budget=32, fps=None, span=None).tolist()
+    >>> embedding_gemma2(FilmFacts(100, 25.0), budget=32, fps=None, span=None).tolist()
     [0, 25, 50, 75]
     """
     rate, seconds = GEMMA_FPS if fps is None else fps, _seconds(film)
@@ -157,13 +157,13 @@ def embedding_gemma2(film: Film, *, budget: int, fps: float | None, span: Span) 
     return np.minimum(film.frames - 1, (order * (film.fps / rate)).astype(np.int64))
 
 
-def clef_omni(film: Film, *, budget: int, fps: float | None, span: Span) -> I64:
+def clef_omni(film: FilmFacts, *, budget: int, fps: float | None, span: Span) -> I64:
     """Samples as vLLM's loader for Clef-Omni does: the first frame of each step of time.
 
     The budget stands for upstream's constant of 768 frames, and never raises it; a film that
     needs more is refused.
 
-    >>> clef_omni(Film(60, 25.0), budget=768, fps=None, span=None).tolist()
+    >>> clef_omni(FilmFacts(60, 25.0), budget=768, fps=None, span=None).tolist()
     [0, 13, 25, 38, 50, 50]
     """
     if film.fps <= 0:
@@ -177,7 +177,7 @@ def clef_omni(film: Film, *, budget: int, fps: float | None, span: Span) -> I64:
     return _paired(numbers)
 
 
-def _seconds(film: Film) -> float:
+def _seconds(film: FilmFacts) -> float:
     """The length of a film as vLLM's decoders say it; 0 where there is no rate."""
     return film.frames / film.fps if film.fps > 0 else 0.0
 

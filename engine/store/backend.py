@@ -37,7 +37,7 @@ class OpenFile(Protocol):
         ...
 
 
-class Place(Protocol):
+class GroupBackend(Protocol):
     """The files of a group by their path below it; a missing one is FileNotFoundError."""
 
     @property
@@ -46,11 +46,11 @@ class Place(Protocol):
         ...
 
     @property
-    def lanes(self) -> int:
+    def concurrency(self) -> int:
         """How many reads wait at once; 0 where the cores are what bounds them."""
         ...
 
-    def __truediv__(self, path: str) -> "Place":
+    def __truediv__(self, path: str) -> "GroupBackend":
         """The place below."""
         ...
 
@@ -98,7 +98,7 @@ class Folder:
     """
 
     __slots__ = ("path",)
-    lanes = 0
+    concurrency = 0
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -28,7 +28,7 @@ from fewframes.store.catalogue_rows import (
     table_of_rows,
 )
 from fewframes.store.current import current
-from fewframes.store.journal import noted_ids, notes_of
+from fewframes.store.journal import journal_entries, journaled_ids
 from fewframes.store.layout import groups_of, video_id_in
 from fewframes.store.manifest import read_commit_of
 from fewframes.store.tables import check_values, read_plain
@@ -106,7 +106,7 @@ class Catalogue:
 
     def _look(self, columns: Iterable[str] = ()) -> "_View":
         """What is there now; ``columns`` of the snapshot are to be used, and ids."""
-        ids = sorted(set(noted_ids(notes_of(self._store))))
+        ids = sorted(set(journaled_ids(journal_entries(self._store))))
         self._snapshot = newest_snapshot(self._store, self._snapshot, columns=columns)
         if self._snapshot is None:
             return _View(None, None, listed_ids(self._store))

@@ -6,9 +6,9 @@ One row a video: its current group's facts, as its commit record has them, in pl
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from fewframes.indexing.results import joined
-from fewframes.store.manifest import Commit
+from fewframes.store.manifest import Manifest
 from fewframes.store.recipes import FORMAT_VERSION
+from fewframes.store.results import joined
 
 COLUMNS = {
     "id": "binary",
@@ -59,13 +59,13 @@ should know, and ``repaired_frames`` counts the film's frames whose time is not 
 Row = dict[str, Any]
 
 
-def row_from(video_id: str, keys: list[str], current: Commit | None) -> Row:
+def row_from(video_id: str, keys: list[str], current: Manifest | None) -> Row:
     """Gives the row of a video of its groups and its current one; None: one cannot be read."""
     row: Row = dict.fromkeys(COLUMNS) | {"id": video_id, "keys": keys}
     return row | ({"status": "unreadable"} if current is None else _facts_of(current))
 
 
-def _facts_of(commit: Commit) -> Row:
+def _facts_of(commit: Manifest) -> Row:
     facts = commit.facts
     num, den = map(int, facts["time_base"].split("/"))
     return {

@@ -209,14 +209,14 @@ def codec_of(chain: list[dict[str, Any]]) -> PictureCodec:
 
 
 @lru_cache
-def dct_step(size: tuple[int, int], wanted: tuple[int, int]) -> int:
+def dct_step(size: tuple[int, int], requested: tuple[int, int]) -> int:
     """Gives the largest of 8, 4, 2 and 1 by which both sides can be cut and not be too small.
 
     >>> dct_step((252, 448), (63, 112)), dct_step((252, 448), (64, 112)), dct_step((9, 9), (20, 1))
     (4, 2, 1)
     """
     for step in DCT_STEPS:
-        if all(-(-side // step) >= want for side, want in zip(size, wanted, strict=True)):
+        if all(-(-side // step) >= want for side, want in zip(size, requested, strict=True)):
             return step
     return 1
 
@@ -232,7 +232,7 @@ def fit(pixels: U8, out: U8, *, size: tuple[int, int] | None = None, block: int 
     from fewframes.kernels import axis_taps, resize
 
     sides = zip(size or pixels.shape[:2], out.shape[:2], strict=True)
-    rows, columns = (axis_taps(side, wanted, block=block) for side, wanted in sides)
+    rows, columns = (axis_taps(side, requested, block=block) for side, requested in sides)
     out[:] = resize(pixels, rows, columns)
 
 

@@ -24,8 +24,8 @@ from fewframes.store.catalogue import (
     snapshot_files,
 )
 from fewframes.store.catalogue_rows import table_of_rows
-from fewframes.store.journal import Note, noted_ids, notes_of
-from fewframes.store.staging import Attempt, flush_one, is_over
+from fewframes.store.journal import JournalEntry, journal_entries, journaled_ids
+from fewframes.store.staging import Staging, flush_one, is_over
 from fewframes.store.untrusted import remove_tree
 
 log = logging.getLogger("fewframes")
@@ -44,7 +44,7 @@ def compact(store: Path, *, whole: bool = True, waits: bool = True) -> int:
     with _only_one(store, waits=waits) as is_mine:
         if not is_mine:
             return 0
-        notes = [(note, is_over(store, note.name)) for note in notes_of(store)]
+        notes = [(note, is_over(store, note.name)) for note in journal_entries(store)]
         before = snapshot_files(store)
         table = _whole_table(store) if whole else _renewed(store, [note for note, _ in notes])
         write_snapshot(store, table, before)
@@ -61,7 +61,7 @@ def compact_if_long(store: Path) -> None:
 
     What was published stands either way, so a full disk is only logged; the next one tries again.
     """
-    if len(notes_of(store)) <= LONGEST_TAIL:
+    if len(journal_entries(store)) <= LONGEST_TAIL:
         return
     try:
         compact(store, whole=False, waits=False)
@@ -73,12 +73,12 @@ def _whole_table(store: Path) -> Any:  # noqa: ANN401 (a pyarrow.Table)
     return table_of_rows(rows_of(store, listed_ids(store)))
 
 
-def _renewed(store: Path, notes: list[Note]) -> Any:  # noqa: ANN401 (a pyarrow.Table)
+def _renewed(store: Path, notes: list[JournalEntry]) -> Any:  # noqa: ANN401 (a pyarrow.Table)
     """The newest snapshot with every noted video looked up again; all of them, where it is bad."""
     import pyarrow as pa
 
     try:
-        ids, snapshot = sorted(set(noted_ids(notes))), newest_snapshot(store)
+        ids, snapshot = sorted(set(journaled_ids(notes))), newest_snapshot(store)
     except CorruptStoreError as error:
         log.warning("%s; every record is read for it", error)
         snapshot = None
@@ -99,8 +99,8 @@ def write_snapshot(store: Path, table: Any, before: list[Path]) -> None:  # noqa
     data = memoryview(sink.getvalue())
     number = 1 + max(map(number_of, before), default=0)
     name = f"snapshot-{number:010d}-{xxhash.xxh3_128_hexdigest(data)}.arrow"
-    with Attempt(store) as attempt:
-        draft = attempt.folder / name
+    with Staging(store) as staging:
+        draft = staging.folder / name
         draft.write_bytes(data)
         flush_one(draft)
         draft.replace(store / "catalogue" / name)

@@ -10,40 +10,40 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from fewframes.errors import UnreachableStoreError
-from fewframes.store.journal import note_change
+from fewframes.store.journal import announce
 from fewframes.store.layout import VIDEOS, folder_name
-from fewframes.store.manifest import Commit
-from fewframes.store.object_store import Objects
+from fewframes.store.manifest import Manifest
+from fewframes.store.object_store import ObjectStore
 from fewframes.store.recipes import canonical_json
-from fewframes.store.staging import Attempt, flush_one
+from fewframes.store.staging import Staging, flush_one
 from fewframes.store.untrusted import load_json, read_regular, remove_tree
 
 CURRENT = "current.json"
 
 
-def current(store: Path | Objects, video_id: str, commits: Sequence[Commit]) -> Commit:
+def current(store: Path | ObjectStore, video_id: str, commits: Sequence[Manifest]) -> Manifest:
     """Gives the current one of a video's groups: what was published or asked for last."""
     if len(commits) == 1:
         return commits[0]
     key, since = _choice(store, video_id)
 
-    def age_order(commit: Commit) -> tuple[str, str]:
+    def age_order(commit: Manifest) -> tuple[str, str]:
         created, name = commit.age_order
         return max(created, since) if name == key else created, name
 
     return max(commits, key=age_order)
 
 
-def choose(store: Path | Objects, video_id: str, commit: Commit) -> None:
+def choose(store: Path | ObjectStore, video_id: str, commit: Manifest) -> None:
     """Makes a group of a video the current one, until another is published or chosen."""
     since = datetime.now(UTC).isoformat(timespec="microseconds")
     data = canonical_json({"key": commit.place.path.name, "since": since}) + b"\n"
     if not isinstance(store, Path):
         store.put(f"{VIDEOS}/{folder_name(video_id)}/{CURRENT}", data)
         return
-    with Attempt(store) as attempt:
-        note_change(store, attempt, video_id)
-        draft = attempt.folder / CURRENT
+    with Staging(store) as staging:
+        announce(store, staging, video_id)
+        draft = staging.folder / CURRENT
         draft.write_bytes(data)
         flush_one(draft)
         chosen = commit.folder.parent / CURRENT
@@ -53,7 +53,7 @@ def choose(store: Path | Objects, video_id: str, commit: Commit) -> None:
         flush_one(commit.folder.parent)
 
 
-def _choice(store: Path | Objects, video_id: str) -> tuple[str, str]:
+def _choice(store: Path | ObjectStore, video_id: str) -> tuple[str, str]:
     """Which group was chosen, and when; nothing where none was, or where that is damaged."""
     name = f"{VIDEOS}/{folder_name(video_id)}/{CURRENT}"
     try:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from fewframes.media.timeline import NO_PTS
+from fewframes.plugins import plugin
 from fewframes.store.layout import folder_name
 from fewframes.store.untrusted import remove_tree
 from fewframes.store.video import Video
@@ -171,8 +172,7 @@ def write_films(videos: Sequence[Video], folder: Path) -> None:
 
     ``zero_pts`` there is the pts that is 0 in the MP4: 0, but for films that begin before it.
     """
-    from fewframes.bindings.mp4 import first_pts, write_mp4
-
+    first_pts, write_mp4 = plugin("mp4.first_pts"), plugin("mp4.write")
     for video in videos:
         stem, zero = folder / folder_name(video.id, spare_bytes=len(".parquet")), first_pts(video)
         write_mp4(video, stem.with_name(f"{stem.name}.mp4"), zero_pts=zero)
@@ -181,9 +181,7 @@ def write_films(videos: Sequence[Video], folder: Path) -> None:
 
 def write_dataset(videos: Sequence[Video], folder: Path) -> None:
     """Writes one dataset in the layout of LeRobot 2.1."""
-    from fewframes.bindings.lerobot import write_lerobot
-
-    write_lerobot(videos, folder)
+    plugin("lerobot.write")(videos, folder)
 
 
 FORMATS: dict[str, Callable[[Sequence[Video], Path], None]] = {

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fewframes.arrays import F32, U8
+from fewframes.plugins import plugin
 from fewframes.selection.facility import unit_rows
 from fewframes.store.recipes import canonical_json
 
@@ -125,9 +126,8 @@ def load_embedder(
         MissingBackendError: transformers, torch or Pillow is not installed.
         ValueError: The model has no features of pictures and texts.
     """
-    from fewframes.bindings.clip import load_clip
-
-    return load_clip(str(model), revision=revision, device=device)
+    loaded: Embedder = plugin("embedder.clip")(str(model), revision=revision, device=device)
+    return loaded
 
 
 def identity_of(embedder: Embedder) -> Identity:

@@ -7,22 +7,25 @@
    stored bytes. Raw and zstd pictures are read into pinned memory, and copied there once.
 """
 
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from fewframes.arrays import I32, I64, U8
-from fewframes.decode.backend_choice import Asked
+from fewframes.decode.backend_choice import DecoderRequest
 from fewframes.decode.batch import FrameBatch, marks_or_none
-from fewframes.decode.decoder import Device
+from fewframes.plugins import plugin
 from fewframes.store.frame_table_io import StoredRows
 from fewframes.store.shard_reader import ShardReader
 
-OURS = Asked()
+if TYPE_CHECKING:
+    from fewframes.decode.decoder import Device
+
+OURS = DecoderRequest()
 """This package's own codecs, into memory."""
 
 
-def check_asked(backend: str | None, device: str, codec: str, out: U8 | None) -> Asked:
+def check_asked(backend: str | None, device: str, codec: str, out: U8 | None) -> DecoderRequest:
     """Who is to decode, or a ValueError where the arguments do not go together.
 
     >>> check_asked(None, "auto", "jpeg", None)
@@ -38,14 +41,14 @@ def check_asked(backend: str | None, device: str, codec: str, out: U8 | None) ->
             f"backend={backend!r} decodes films, and these are stored pictures; leave it out, or "
             "pass 'dali'"
         )
-    asked = Asked(backend, device)
+    request = DecoderRequest(backend, device)
     if backend == "dali" and codec != "jpeg":
         raise ValueError(
             f"backend='dali' decodes JPEGs, and these pictures are {codec}; leave it out"
         )
-    if out is not None and asked != OURS:
+    if out is not None and request != OURS:
         raise ValueError("out= is in memory and filled by the default backend; leave out= out")
-    return asked
+    return request
 
 
 def stored_batch(
@@ -56,7 +59,7 @@ def stored_batch(
     size: tuple[int, int] | None = None,
     out: U8 | None = None,
     workers: int | None = None,
-    asked: Asked = OURS,
+    request: DecoderRequest = OURS,
 ) -> FrameBatch:
     """Reads the pictures of some rows of the video of a name, in their order.
 
@@ -67,10 +70,10 @@ def stored_batch(
     repaired = rows.is_repaired[at]
     report: dict[str, Any] = {"source": "store", "pictures": len(np.unique(slots))}
     report["repaired_times"] = int(repaired.sum())
-    if asked == OURS:
+    if request == OURS:
         frames = shards.read(slots, size=size, out=out, workers=workers)
     else:
-        frames, report["decoder"] = _elsewhere(shards, slots, size, workers, asked)
+        frames, report["decoder"] = _elsewhere(shards, slots, size, workers, request)
     return FrameBatch(
         (frames,),
         "rgb",
@@ -90,17 +93,14 @@ def _elsewhere(
     slots: I32,
     size: tuple[int, int] | None,
     workers: int | None,
-    asked: Asked,
+    request: DecoderRequest,
 ) -> tuple[U8, str]:
     """Frames that DALI decodes, or that are copied to the GPU, and who did it."""
-    from fewframes.bindings.dali import jpeg as dali_jpeg
-    from fewframes.bindings.dali.capabilities import require_gpu, require_here
-
-    device = cast(Device, asked.device)
+    device = cast("Device", request.device)
     if shards.codec.name == "jpeg":
-        version = require_here(device)
+        version = plugin("dali.require_here")(device)
         unique, places = np.unique(slots, return_inverse=True)
-        frames = dali_jpeg.decode(
+        frames = plugin("dali.decode_jpegs")(
             shards.encoded(unique),
             places,
             stored=shards.shape[1:3],
@@ -111,7 +111,7 @@ def _elsewhere(
         return frames, f"dali {version} on {device}"
     from fewframes.kernels import gpu
 
-    require_gpu()
+    plugin("dali.require_gpu")()
     pinned = gpu.pinned((len(slots), *(size or shards.shape[1:3]), 3), np.uint8)
     shards.read(slots, size=size, out=pinned, workers=workers)
-    return gpu.there(pinned), f"{shards.codec.name} on cpu, copied to cuda"
+    return gpu.to_device(pinned), f"{shards.codec.name} on cpu, copied to cuda"

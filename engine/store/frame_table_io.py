@@ -14,9 +14,9 @@ import numpy as np
 
 from fewframes.arrays import F32, I32, I64, Mask, Samples
 from fewframes.errors import CorruptStoreError
-from fewframes.features.table import Film, FrameTable
+from fewframes.features.table import FilmFacts, FrameTable
 from fewframes.media.timeline import NO_PTS
-from fewframes.store.manifest import Commit
+from fewframes.store.manifest import Manifest
 from fewframes.store.tables import read_table
 from fewframes.store.untrusted import load_json
 
@@ -97,7 +97,7 @@ def write_rows(folder: Path, rows: StoredRows) -> list[str]:
     return [PARQUET, f"{SIGNATURES}/zarr.json", f"{SIGNATURES}/{CHUNK}"]
 
 
-def read_rows(commit: Commit, *, with_signals: bool = True) -> StoredRows:
+def read_rows(commit: Manifest, *, with_signals: bool = True) -> StoredRows:
     """Reads the rows of a published video, but for signatures; every byte is checked.
 
     Reading frames needs no signals, which take two thirds of the time.
@@ -126,7 +126,7 @@ def read_rows(commit: Commit, *, with_signals: bool = True) -> StoredRows:
     )
 
 
-def _read(commit: Commit, *, is_whole: bool) -> dict[str, Samples]:
+def _read(commit: Manifest, *, is_whole: bool) -> dict[str, Samples]:
     """The columns, checked; every row has a picture."""
     facts, counts = commit.facts, commit.facts["counts"]
     about: dict[str, Any] = {"rows": counts["rows"], "name": f"{PARQUET} of video {facts['id']!r}"}
@@ -153,11 +153,11 @@ def _columns(stored: Any) -> dict[str, Samples]:  # noqa: ANN401 (a pyarrow.Tabl
     return columns
 
 
-def _film(facts: dict[str, Any]) -> Film:
+def _film(facts: dict[str, Any]) -> FilmFacts:
     """The length and mean rate of the whole film, of which the rows are a part."""
     frames = int(facts["counts"]["frames"])
     seconds = float((facts["end_pts"] - facts["start_pts"]) * Fraction(facts["time_base"]))
-    return Film(frames, frames / seconds if seconds else 0.0)
+    return FilmFacts(frames, frames / seconds if seconds else 0.0)
 
 
 def _signal(values: Samples) -> Samples:
@@ -194,7 +194,7 @@ def _write_signatures(folder: Path, signatures: F32) -> None:
     (folder / "zarr.json").write_text(json.dumps(metadata, indent=1) + "\n", encoding="ascii")
 
 
-def read_signatures(commit: Commit, count: int) -> F32 | None:
+def read_signatures(commit: Manifest, count: int) -> F32 | None:
     """Reads the signatures of a video of ``count`` rows, ``[n, d] f32``; None where there are none.
 
     Raises:

@@ -7,32 +7,35 @@ and who asks for a span is given what is left of it; a batch's report says which
 
 import dataclasses
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from fewframes.arrays import F64, I64
 from fewframes.decode.batch import FrameBatch
-from fewframes.decode.requested import Wanted
+from fewframes.features.requested import FrameIndexer
 from fewframes.features.table import FrameTable
-
-if TYPE_CHECKING:
-    from fewframes.store.video import Video
 
 NEAR_SECONDS = 1e-6
 """Times that are given as decimals fall short of a frame's own by less."""
 
 
-def with_gaps(batch: FrameBatch, video: "Video", rows: I64, **asked: Wanted) -> FrameBatch:
-    """Adds to the report of a batch of ``rows`` what is missing of what was ``asked`` for.
+def with_gaps(
+    batch: FrameBatch,
+    bad_ranges: list[list[int]],
+    table: FrameTable,
+    rows: I64,
+    *,
+    duration_seconds: float,
+    **request: FrameIndexer,
+) -> FrameBatch:
+    """Adds to the report of a batch of ``rows`` which frames of the request are missing.
 
     The report of a video without such stretches stays as it is.
     """
-    bad, table = video.facts["bad_ranges"], video._rows.table
-    if not bad or not len(table):
+    if not bad_ranges or not len(table):
         return batch
-    end = video.duration_seconds
-    missing = stepped_over(bad, table, rows, duration_seconds=end, **asked)
+    missing = stepped_over(bad_ranges, table, rows, duration_seconds=duration_seconds, **request)
     return dataclasses.replace(batch, report={**batch.report, "bad_ranges": missing})
 
 
@@ -42,8 +45,8 @@ def stepped_over(
     rows: I64,
     *,
     duration_seconds: float,
-    frames: Wanted = None,
-    seconds: Wanted = None,
+    frames: FrameIndexer = None,
+    seconds: FrameIndexer = None,
 ) -> list[list[int]]:
     """Gives the stretches that a request steps over, of which ``rows`` is the answer.
 

@@ -15,17 +15,17 @@ from pathlib import Path
 
 from fewframes.errors import CorruptStoreError
 from fewframes.store.layout import folder_name, quoted, unquoted
-from fewframes.store.staging import Attempt, flush_one
+from fewframes.store.staging import Staging, flush_one
 from fewframes.store.untrusted import is_link, read_regular
 
 NOTES = "catalogue/notes"
 """Where notes lie below the store."""
-LONGEST_NOTE = 1 << 20
+LONGEST_ENTRY = 1 << 20
 _NAME = re.compile("[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class JournalEntry:
     """One announced change; `name` is that of the attempt that makes it."""
 
     file: Path
@@ -46,7 +46,7 @@ class Note:
 
         damage = f"note {self.name} of the catalogue is damaged; run 'fewframes compact'"
         try:
-            words = read_regular(self.file, most_bytes=LONGEST_NOTE).split(b"\n")
+            words = read_regular(self.file, most_bytes=LONGEST_ENTRY).split(b"\n")
         except FileNotFoundError:
             raise
         except OSError as error:
@@ -56,32 +56,32 @@ class Note:
         return unquoted(words[0].decode("ascii", "replace"))
 
 
-def note_change(store: Path, attempt: Attempt, video_id: str) -> None:
+def announce(store: Path, staging: Staging, video_id: str) -> None:
     """Announces a change of one video, and waits until that is on the disk."""
     import xxhash
 
     name = quoted(video_id).encode("ascii")
-    home, draft = store / NOTES, attempt.folder.with_suffix(".note")
+    home, draft = store / NOTES, staging.folder.with_suffix(".note")
     try:
         home.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
         raise CorruptStoreError(f"{NOTES} of {store.name!r} is no folder; remove it") from error
     draft.write_bytes(name + b"\n" + xxhash.xxh3_64_hexdigest(name).encode() + b"\n")
     flush_one(draft)
-    draft.replace(home / attempt.folder.name)
+    draft.replace(home / staging.folder.name)
     flush_one(home)
 
 
-def notes_of(store: Path) -> list[Note]:
+def journal_entries(store: Path) -> list[JournalEntry]:
     """Lists the notes that are there now; files of other names are not ours."""
     try:
         files = [file for file in (store / NOTES).iterdir() if _NAME.fullmatch(file.name)]
     except (FileNotFoundError, NotADirectoryError):
         return []
-    return sorted(map(Note, files), key=lambda note: note.name)
+    return sorted(map(JournalEntry, files), key=lambda note: note.name)
 
 
-def noted_ids(notes: list[Note]) -> Iterator[str]:
+def journaled_ids(notes: list[JournalEntry]) -> Iterator[str]:
     """Gives the videos that notes name; a note that is gone by now is in the catalogue.
 
     Raises CorruptStoreError for a damaged one.
@@ -95,28 +95,28 @@ def noted_ids(notes: list[Note]) -> Iterator[str]:
 
 def remove(store: Path, group: Path, video_id: str) -> None:
     """Takes a published group away: in one step out of sight, then from the disk."""
-    with set_aside(store, group, video_id):
+    with trash(store, group, video_id):
         pass
 
 
 def remove_video(store: Path, video_id: str) -> bool:
     """Takes all that a store has of a video away, at once; False where it has nothing."""
-    with set_aside(store, store / "videos" / folder_name(video_id), video_id) as aside:
+    with trash(store, store / "videos" / folder_name(video_id), video_id) as aside:
         return aside is not None
 
 
 @contextmanager
-def set_aside(store: Path, folder: Path, video_id: str) -> Iterator[Path | None]:
+def trash(store: Path, folder: Path, video_id: str) -> Iterator[Path | None]:
     """Moves a group, or all groups of a video, out of sight; what is not moved back is deleted.
 
     Gives where it is, or None where another process was first. What a killed process has set aside
     is deleted, too. Of a video whose folder is a link, the link is moved, not what it leads to.
     """
     folder = folder.parent if is_link(folder.parent) else folder
-    with Attempt(store) as attempt:
-        note_change(store, attempt, video_id)
+    with Staging(store) as staging:
+        announce(store, staging, video_id)
         try:
-            aside = folder.rename(attempt.folder / folder.name)
+            aside = folder.rename(staging.folder / folder.name)
         except FileNotFoundError:
             yield None
             return

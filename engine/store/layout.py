@@ -27,13 +27,13 @@ from urllib.parse import quote, unquote_to_bytes
 
 from fewframes.errors import CorruptStoreError
 from fewframes.store.recipes import FORMAT_VERSION
-from fewframes.store.staging import Attempt, flush_one
+from fewframes.store.staging import Staging, flush_one
 from fewframes.store.untrusted import check_not_linked, is_link, load_json, read_regular
 
-MARK = "fewframes-store.json"
+MARKER = "fewframes-store.json"
 VIDEOS = "videos"
 FORMAT = "fewframes store"
-OWN_NAMES = {MARK, "videos", ".attempts", ".parts", "catalogue", "quarantine"}
+OWN_NAMES = {MARKER, "videos", ".attempts", ".parts", "catalogue", "quarantine"}
 OWN_PATHS = (*sorted(OWN_NAMES), "catalogue/notes", "catalogue/lock")
 """What a store has of its own, which is nowhere a link."""
 STRAYS = (
@@ -57,7 +57,7 @@ def create_store(store: Path) -> None:
         CorruptStoreError: One of the folders that a store has is a link.
     """
     check_own_paths(store)
-    if (store / MARK).exists():
+    if (store / MARKER).exists():
         check_store(store)
         return
     store.mkdir(parents=True, exist_ok=True)
@@ -69,11 +69,11 @@ def create_store(store: Path) -> None:
         )
     (store / "videos").mkdir(exist_ok=True)
     (store / ".attempts").mkdir(exist_ok=True)
-    with Attempt(store) as attempt:
-        draft = attempt.folder / MARK
+    with Staging(store) as staging:
+        draft = staging.folder / MARKER
         draft.write_bytes(mark_bytes(FORMAT_VERSION))
         flush_one(draft)
-        draft.replace(store / MARK)
+        draft.replace(store / MARKER)
     flush_one(store)
     flush_one(store.parent)
 
@@ -89,10 +89,10 @@ def check_store(store: Path) -> None:
     """
     check_own_paths(store)
     try:
-        data = read_regular(store / MARK)
+        data = read_regular(store / MARKER)
     except (FileNotFoundError, NotADirectoryError):
         raise FileNotFoundError(
-            f"{store.name!r} is not a store (it has no {MARK}); make one with 'fewframes index'"
+            f"{store.name!r} is not a store (it has no {MARKER}); make one with 'fewframes index'"
         ) from None
     check_mark(store.name, data)
 
@@ -110,10 +110,10 @@ def check_mark(name: str, data: bytes) -> None:
         mark = load_json(data)
         version = int(mark["version"]) if mark["format"] == FORMAT else 0
     except (ValueError, TypeError, KeyError) as error:
-        raise CorruptStoreError(f"{name}/{MARK} is damaged") from error
+        raise CorruptStoreError(f"{name}/{MARKER} is damaged") from error
     check_version(f"store {name!r}", version)
     if version < 1 or data != mark_bytes(version):
-        raise CorruptStoreError(f"{name}/{MARK} does not say '{FORMAT}'")
+        raise CorruptStoreError(f"{name}/{MARKER} does not say '{FORMAT}'")
 
 
 def check_version(what: str, version: int) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fewframes.errors import CorruptStoreError, UnreachableStoreError
-from fewframes.store.backend import Folder, Place, digest_file
+from fewframes.store.backend import Folder, GroupBackend, digest_file
 from fewframes.store.recipes import canonical_json
 from fewframes.store.record_rules import check_group_facts, checked_files
 from fewframes.store.untrusted import check_not_linked, load_json, read_regular
@@ -23,10 +23,10 @@ _LINE = re.compile(rb"\n *")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Commit:
+class Manifest:
     """The commit record of one group."""
 
-    place: Place
+    place: GroupBackend
     """Where the group's files are."""
     facts: dict[str, Any]
     """Id, recipe, source, stream, times, counts, status and damage, as plain values."""
@@ -119,7 +119,7 @@ def write_commit(
 
 def read_commit(
     folder: Path, check: Callable[[Mapping[str, Any], str], None] = check_group_facts
-) -> Commit:
+) -> Manifest:
     """Reads and checks the record of a group, or of what else has the facts that ``check`` passes.
 
     Raises:
@@ -134,7 +134,7 @@ def read_commit(
         raise CorruptStoreError(f"{name} is missing") from error
     except OSError as error:
         raise CorruptStoreError(f"{name} cannot be read: {error.strerror}") from error
-    return Commit(Folder(folder), *parse_commit(data, name, check))
+    return Manifest(Folder(folder), *parse_commit(data, name, check))
 
 
 def parse_commit(
@@ -173,7 +173,7 @@ def _is_as_written(data: bytes, record: Mapping[str, Any]) -> bool:
     return data.endswith(b"}\n") and _LINE.sub(b"", data) == lines
 
 
-def read_commit_of(group: Path, video_id: str) -> Commit:
+def read_commit_of(group: Path, video_id: str) -> Manifest:
     """Reads and checks the record of a group, which must be that of this video.
 
     Raises:
@@ -182,7 +182,7 @@ def read_commit_of(group: Path, video_id: str) -> Commit:
     return of_video(read_commit(group), video_id)
 
 
-def of_video(commit: Commit, video_id: str) -> Commit:
+def of_video(commit: Manifest, video_id: str) -> Manifest:
     """Refuses with a CorruptStoreError a record that is not that of this video."""
     if commit.facts["id"] != video_id:
         raise CorruptStoreError(

@@ -1,6 +1,6 @@
 """Objects: what a store needs of an object store, and a group's files as a reader sees them there.
 
-`Objects` is the seam: `fewframes.bindings.obstore` keeps it for S3, Google, Azure and HTTP.
+`ObjectStore` is the seam: `fewframes.bindings.obstore` keeps it for S3, Google, Azure and HTTP.
 """
 
 import errno
@@ -13,10 +13,11 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple, Protocol
 
 from fewframes.arrays import U8
+from fewframes.plugins import plugin
 from fewframes.store.backend import OpenFile
 from fewframes.store.untrusted import MOST_RECORD_BYTES
 
-LANES = 8
+CONCURRENCY = 8
 """Requests, or groups of them, that wait at once: an answer takes longer than what it brings."""
 SPANS_TOGETHER = 8
 """Spans of one object that are fetched together; a span is at most a run of a shard."""
@@ -33,7 +34,17 @@ class Listed(NamedTuple):
     """Since it was put, by this machine's clock."""
 
 
-class Objects(Protocol):
+class ObjectFacts(NamedTuple):
+    """What a server says of an object."""
+
+    size: int
+    changed_ns: int
+    """When it was put, in nanoseconds since 1970; servers give whole seconds."""
+    etag: str | None
+    """Names this version of it, where the server has such names."""
+
+
+class ObjectStore(Protocol):
     """The objects below one prefix, by their keys below it; keys are parts joined by "/".
 
     Every call raises `UnreachableStoreError` where the object store does not answer or refuses.
@@ -84,7 +95,7 @@ class Objects(Protocol):
 class _Fetched:
     """An object of which spans are fetched some together, in the order they are read."""
 
-    def __init__(self, objects: Objects, key: str, spans: Iterable[tuple[int, int]]) -> None:
+    def __init__(self, objects: ObjectStore, key: str, spans: Iterable[tuple[int, int]]) -> None:
         self._objects, self._key, self._spans = objects, key, iter(spans)
         self._there: dict[int, bytes] = {}
 
@@ -109,14 +120,14 @@ class _Fetched:
 
 @dataclass(frozen=True, slots=True)
 class ObjectPlace:
-    """The objects of a group, as files below it; see `Place`."""
+    """The objects of a group, as files below it; see `GroupBackend`."""
 
-    objects: Objects
+    objects: ObjectStore
     prefix: str
     """Where the files are, below the store's prefix."""
     path: PurePosixPath
     """Where the group is, for messages; its name is the group's key."""
-    lanes: int = LANES
+    concurrency: int = CONCURRENCY
 
     def __truediv__(self, path: str) -> "ObjectPlace":
         return ObjectPlace(self.objects, f"{self.prefix}/{path}", self.path / path)
@@ -152,16 +163,16 @@ class ObjectPlace:
         yield _Fetched(self.objects, f"{self.prefix}/{path}", spans)
 
 
-def store_at(where: "str | Path | Objects") -> "Path | Objects":
+def resolve_store(where: "str | Path | ObjectStore") -> "Path | ObjectStore":
     """Gives the folder of a store, or for a URL its objects.
 
     Raises:
         ValueError: The URL is of no kind that is known, or was made a Path, which spoils it.
         MissingBackendError: obstore is not installed.
 
-    >>> store_at("corpus.zarr").name
+    >>> resolve_store("corpus.zarr").name
     'corpus.zarr'
-    >>> store_at(Path("s3://bucket/corpus"))
+    >>> resolve_store(Path("s3://bucket/corpus"))
     Traceback (most recent call last):
     ValueError: 's3:/bucket/corpus' was a URL before it was made a Path; pass it as text
     """
@@ -173,9 +184,8 @@ def store_at(where: "str | Path | Objects") -> "Path | Objects":
         return where
     if not is_url(where):
         return Path(where)
-    from fewframes.bindings.obstore import Bucket
-
-    return Bucket(where)
+    found: ObjectStore = plugin("object_store")(where)
+    return found
 
 
 def is_url(where: str) -> bool:
@@ -187,6 +197,6 @@ def is_url(where: str) -> bool:
     return re.match("[a-z][a-z0-9+.-]+://", where) is not None
 
 
-def shown(store: Path | Objects) -> str:
+def shown(store: Path | ObjectStore) -> str:
     """Says which store it is: the name of a folder, or a URL."""
     return store.name if isinstance(store, Path) else store.url

@@ -23,8 +23,8 @@ from fewframes.store.backend import BLOCK_BYTES
 from fewframes.store.current import CURRENT
 from fewframes.store.gc import QUARANTINE, remove_leftovers, sweep_parts
 from fewframes.store.layout import VIDEOS, create_store, folder_name
-from fewframes.store.manifest import COMMIT, Commit, read_commit
-from fewframes.store.object_store import Objects
+from fewframes.store.manifest import COMMIT, Manifest, read_commit
+from fewframes.store.object_store import ObjectStore
 from fewframes.store.remote import (
     commit_at,
     commit_in,
@@ -45,50 +45,52 @@ WHOLE_BYTES = 8 << 20
 
 
 def upload(
-    objects: Objects, folder: Path, video_id: str, key: str, tell: Callable[[], None]
+    objects: ObjectStore, folder: Path, video_id: str, key: str, report_progress: Callable[[], None]
 ) -> None:
     """Publishes a finished attempt, unless a group stands there; removes those it supersedes.
 
-    ``tell`` is called as files are put, for every MiB of a large one.
+    ``report_progress`` is called as files are put, for every MiB of a large one.
 
     Raises:
         UnreachableStoreError: Then it may be published or not; a later run finds out.
         CorruptStoreError: The record that stands there is damaged.
         StaleIndexError: This process was asleep for hours, and gives up.
     """
-    name, attempt = folder_name(video_id), folder.name
-    marker = f"{ATTEMPTS}/{name}/{key}/{attempt}"
+    name, staging = folder_name(video_id), folder.name
+    marker = f"{ATTEMPTS}/{name}/{key}/{staging}"
     home = f"{VIDEOS}/{name}/{key}"
     objects.put(marker, b"")
     began = time.time()
     for path in read_commit(folder).files:
         began = time.time()
-        objects.put(f"{home}/{attempt}/{path}", _content(folder / path, tell))
+        objects.put(f"{home}/{staging}/{path}", _content(folder / path, report_progress))
     if time.time() - began > ASLEEP_SECONDS:
         raise StaleIndexError(f"{video_id!r} was not put for hours; index it again")
     objects.create(f"{home}/{COMMIT}", (folder / COMMIT).read_bytes())
     standing = _standing(objects, video_id, key)
-    if standing.facts.get("attempt") == attempt:
+    if standing.facts.get("attempt") == staging:
         objects.delete([marker])
         _remove_superseded(objects, standing)
     else:
-        _delete_attempt(objects, name, key, attempt)
+        _delete_attempt(objects, name, key, staging)
 
 
-def _content(file: Path, tell: Callable[[], None]) -> bytes | Iterator[bytes]:
+def _content(file: Path, report_progress: Callable[[], None]) -> bytes | Iterator[bytes]:
     """A small file whole, a large one in blocks."""
-    tell()
-    return file.read_bytes() if file.stat().st_size <= WHOLE_BYTES else _blocks(file, tell)
+    report_progress()
+    return (
+        file.read_bytes() if file.stat().st_size <= WHOLE_BYTES else _blocks(file, report_progress)
+    )
 
 
-def _blocks(file: Path, tell: Callable[[], None]) -> Iterator[bytes]:
+def _blocks(file: Path, report_progress: Callable[[], None]) -> Iterator[bytes]:
     with file.open("rb") as opened:
         while block := opened.read(BLOCK_BYTES):
             yield block
-            tell()
+            report_progress()
 
 
-def _standing(objects: Objects, video_id: str, key: str) -> Commit:
+def _standing(objects: ObjectStore, video_id: str, key: str) -> Manifest:
     """The record that stands after one was put."""
     try:
         standing = commit_at(objects, video_id, key)
@@ -99,7 +101,7 @@ def _standing(objects: Objects, video_id: str, key: str) -> Commit:
     return standing
 
 
-def _remove_superseded(objects: Objects, newest: Commit) -> None:
+def _remove_superseded(objects: ObjectStore, newest: Manifest) -> None:
     """Removes older groups of the recipe; of two writers, only the newer one removes the other."""
     for other in intact_commits(objects, newest.facts["id"]):
         is_same = other.facts["recipe"] == newest.facts["recipe"]
@@ -107,7 +109,7 @@ def _remove_superseded(objects: Objects, newest: Commit) -> None:
             remove_group(objects, newest.facts["id"], other.place.path.name)
 
 
-def remove_group(objects: Objects, video_id: str, key: str) -> None:
+def remove_group(objects: ObjectStore, video_id: str, key: str) -> None:
     """Deletes a group, its record first; what others are just writing there is left alone.
 
     What to delete is listed while the record stands: nothing else there can be published so long.
@@ -118,18 +120,18 @@ def remove_group(objects: Objects, video_id: str, key: str) -> None:
         commit = commit_at(objects, video_id, key)
     except CorruptStoreError:
         commit = None
-    attempt = commit.facts.get("attempt", "") if commit else ""
-    announced = [f"{ATTEMPTS}/{name}/{key}/{attempt}"] if attempt else []
+    staging = commit.facts.get("attempt", "") if commit else ""
+    announced = [f"{ATTEMPTS}/{name}/{key}/{staging}"] if staging else []
     for marker in announced:
         objects.put(marker, b"")
     keys = [entry.key for entry in objects.listed(home)]
-    others = set(objects.names(f"{ATTEMPTS}/{name}/{key}")) - {attempt}
+    others = set(objects.names(f"{ATTEMPTS}/{name}/{key}")) - {staging}
     objects.delete([f"{home}/{COMMIT}"])
     objects.delete([key for key in keys if key[len(home) + 1 :].split("/")[0] not in others])
     objects.delete(announced)
 
 
-def remove_remote(objects: Objects, ids: Sequence[str]) -> None:
+def remove_remote(objects: ObjectStore, ids: Sequence[str]) -> None:
     """Deletes all groups of videos, also those whose records are damaged."""
     for video_id in ids:
         remove_leftovers(cache_home() / UPLOADS, folder_name(video_id))
@@ -141,13 +143,13 @@ def remove_remote(objects: Objects, ids: Sequence[str]) -> None:
     sweep_remote(objects)
 
 
-def prepare(store: Path | Objects) -> Path:
+def ensure_store(store: Path | ObjectStore) -> Path:
     """Makes a store where there is none, and sweeps it; gives the folder for attempts.
 
     That is the store itself; for a store by URL, one below the cache folder. Raises as
     `create_store` and `create_remote` do.
     """
-    home = scratch_of(store)
+    home = staging_dir(store)
     if isinstance(store, Path):
         create_store(store)
     else:
@@ -159,12 +161,12 @@ def prepare(store: Path | Objects) -> Path:
     return home
 
 
-def scratch_of(store: Path | Objects) -> Path:
+def staging_dir(store: Path | ObjectStore) -> Path:
     """Says where unfinished work on a store lies, whether or not the store is there."""
     return store if isinstance(store, Path) else cache_home() / UPLOADS
 
 
-def sweep_remote(objects: Objects) -> None:
+def sweep_remote(objects: ObjectStore) -> None:
     """Deletes what killed writers have left, a day after their last sign by the server's clock."""
     if all(entry.age_seconds <= OLD_SECONDS for entry in objects.listed(ATTEMPTS)):
         return
@@ -183,21 +185,21 @@ def sweep_remote(objects: Objects) -> None:
     objects.delete([clock])
 
 
-def _sweep_attempt(objects: Objects, name: str, key: str, attempt: str, *, now: float) -> None:
+def _sweep_attempt(objects: ObjectStore, name: str, key: str, staging: str, *, now: float) -> None:
     """Deletes an attempt that was announced long ago, unless a record names it."""
     try:
         commit = commit_in(objects, name, key)
     except CorruptStoreError:  # it may be the one that the record names
         return
-    entries = objects.listed(f"{VIDEOS}/{name}/{key}/{attempt}")
-    if commit is not None and commit.facts.get("attempt") == attempt:
-        objects.delete([f"{ATTEMPTS}/{name}/{key}/{attempt}"])  # killed after its commit
+    entries = objects.listed(f"{VIDEOS}/{name}/{key}/{staging}")
+    if commit is not None and commit.facts.get("attempt") == staging:
+        objects.delete([f"{ATTEMPTS}/{name}/{key}/{staging}"])  # killed after its commit
     elif all(entry.age_seconds - now > OLD_SECONDS for entry in entries):
-        _delete_attempt(objects, name, key, attempt)
+        _delete_attempt(objects, name, key, staging)
 
 
-def _delete_attempt(objects: Objects, name: str, key: str, attempt: str) -> None:
+def _delete_attempt(objects: ObjectStore, name: str, key: str, staging: str) -> None:
     """Deletes the objects of an attempt that came to nothing, and its announcement last."""
-    entries = objects.listed(f"{VIDEOS}/{name}/{key}/{attempt}")
+    entries = objects.listed(f"{VIDEOS}/{name}/{key}/{staging}")
     objects.delete([entry.key for entry in entries])
-    objects.delete([f"{ATTEMPTS}/{name}/{key}/{attempt}"])
+    objects.delete([f"{ATTEMPTS}/{name}/{key}/{staging}"])

@@ -10,7 +10,7 @@
 1. An object appears whole, by one put, and is never changed.
 2. Readers list commit records and believe nothing else. There is no catalogue: the list of videos
    is the list of keys, asked for each time.
-3. A record without ``attempt`` has its files beside it, as on disk: so a store that was copied up
+3. A record without ``staging`` has its files beside it, as on disk: so a store that was copied up
    from a disk, file by file, is read too.
 """
 
@@ -24,7 +24,7 @@ from fewframes.store.catalogue_rows import COLUMNS, Row, row_from, table_of_rows
 from fewframes.store.current import current
 from fewframes.store.layout import (
     GROUP,
-    MARK,
+    MARKER,
     OWN_NAMES,
     VIDEOS,
     check_mark,
@@ -32,12 +32,12 @@ from fewframes.store.layout import (
     mark_bytes,
     video_id_of,
 )
-from fewframes.store.manifest import COMMIT, Commit, of_video, parse_commit
-from fewframes.store.object_store import LANES, ObjectPlace, Objects
+from fewframes.store.manifest import COMMIT, Manifest, of_video, parse_commit
+from fewframes.store.object_store import CONCURRENCY, ObjectPlace, ObjectStore
 from fewframes.store.recipes import FORMAT_VERSION
 
 
-def create_remote(objects: Objects) -> None:
+def create_remote(objects: ObjectStore) -> None:
     """Makes a prefix a store; one that is a store already is left as it is.
 
     Raises:
@@ -53,22 +53,22 @@ def create_remote(objects: Objects) -> None:
                 f"{objects.url!r} is no store and holds other objects ({others[0]!r}); "
                 "pass a new prefix"
             ) from None
-        objects.create(MARK, mark_bytes(FORMAT_VERSION))
+        objects.create(MARKER, mark_bytes(FORMAT_VERSION))
         check_remote(objects)
-        if objects.create(MARK, mark_bytes(FORMAT_VERSION)):
+        if objects.create(MARKER, mark_bytes(FORMAT_VERSION)):
             raise ValueError(
                 f"{objects.url!r} overwrites what is there in spite of 'If-None-Match: *', so that "
                 "two writers could harm each other; use a server that honours conditional puts"
             ) from None
 
 
-def check_remote(objects: Objects) -> None:
+def check_remote(objects: ObjectStore) -> None:
     """Refuses what is no store, or one of a newer version; raises as `check_store` does."""
     try:
-        data = objects.get(MARK)
+        data = objects.get(MARKER)
     except FileNotFoundError:
         raise FileNotFoundError(
-            f"{objects.url!r} is not a store (it has no {MARK}); make one with 'fewframes index'"
+            f"{objects.url!r} is not a store (it has no {MARKER}); make one with 'fewframes index'"
         ) from None
     check_mark(objects.url, data)
 
@@ -76,7 +76,7 @@ def check_remote(objects: Objects) -> None:
 class RemoteList:
     """The videos of a store in an object store; every call asks anew."""
 
-    def __init__(self, objects: Objects) -> None:
+    def __init__(self, objects: ObjectStore) -> None:
         self._objects = objects
 
     def __len__(self) -> int:
@@ -89,7 +89,7 @@ class RemoteList:
     def rows(self, columns: Sequence[str] = tuple(COLUMNS)) -> Iterator[Row]:
         """Gives what `Catalogue.rows` gives, from the records themselves."""
         keys = self._keys()
-        with ThreadPoolExecutor(LANES) as pool:
+        with ThreadPoolExecutor(CONCURRENCY) as pool:
             for row in pool.map(lambda name: self._row(name, keys[name]), sorted(keys)):
                 yield {name: row[name] for name in columns}
 
@@ -121,7 +121,7 @@ class RemoteList:
         return video_id_of(name, (_record_bytes(self._objects, name, key) for key in keys))
 
 
-def remote_commits(objects: Objects, video_id: str) -> list[Commit]:
+def remote_commits(objects: ObjectStore, video_id: str) -> list[Manifest]:
     """Gives the records of a video's groups; none where there is no such video.
 
     Raises:
@@ -135,7 +135,7 @@ def remote_commits(objects: Objects, video_id: str) -> list[Commit]:
     return [commit for commit in found if commit is not None]
 
 
-def intact_commits(objects: Objects, video_id: str) -> Iterator[Commit]:
+def intact_commits(objects: ObjectStore, video_id: str) -> Iterator[Manifest]:
     """Gives the records of a video's groups that can be read."""
     for key in _keys_at(objects, f"{VIDEOS}/{folder_name(video_id)}"):
         try:
@@ -146,7 +146,7 @@ def intact_commits(objects: Objects, video_id: str) -> Iterator[Commit]:
             yield commit
 
 
-def remote_keys(objects: Objects, video_id: str) -> list[str]:
+def remote_keys(objects: ObjectStore, video_id: str) -> list[str]:
     """Lists the groups of a video that have a record, whole or damaged."""
     try:
         home = f"{VIDEOS}/{folder_name(video_id)}"
@@ -156,7 +156,7 @@ def remote_keys(objects: Objects, video_id: str) -> list[str]:
     return sorted(key for key, *below in parts if below == [COMMIT] and GROUP.fullmatch(key))
 
 
-def commit_at(objects: Objects, video_id: str, key: str) -> Commit | None:
+def commit_at(objects: ObjectStore, video_id: str, key: str) -> Manifest | None:
     """Gives the record of one group, None where there is none.
 
     Raises:
@@ -166,7 +166,7 @@ def commit_at(objects: Objects, video_id: str, key: str) -> Commit | None:
     return None if commit is None else of_video(commit, video_id)
 
 
-def commit_in(objects: Objects, name: str, key: str) -> Commit | None:
+def commit_in(objects: ObjectStore, name: str, key: str) -> Manifest | None:
     """Gives the record of one group by the name of its video's folder; else as `commit_at`."""
     home = PurePosixPath(VIDEOS, name, key)
     data = _record_bytes(objects, name, key)
@@ -174,14 +174,14 @@ def commit_in(objects: Objects, name: str, key: str) -> Commit | None:
         return None
     facts, files = parse_commit(data, f"{name}/{key}/{COMMIT}")
     prefix = home / facts.get("attempt", "")
-    return Commit(ObjectPlace(objects, str(prefix), home), facts, files)
+    return Manifest(ObjectPlace(objects, str(prefix), home), facts, files)
 
 
-def _keys_at(objects: Objects, home: str) -> list[str]:
+def _keys_at(objects: ObjectStore, home: str) -> list[str]:
     return [name for name in objects.names(home) if GROUP.fullmatch(name)]
 
 
-def _record_bytes(objects: Objects, name: str, key: str) -> bytes | None:
+def _record_bytes(objects: ObjectStore, name: str, key: str) -> bytes | None:
     try:
         return objects.get(f"{VIDEOS}/{name}/{key}/{COMMIT}")
     except FileNotFoundError:

@@ -7,13 +7,13 @@ from fewframes.store.compaction import compact
 from fewframes.store.gc import remove_leftovers
 from fewframes.store.journal import remove_video
 from fewframes.store.layout import folder_name
-from fewframes.store.object_store import Objects
+from fewframes.store.object_store import ObjectStore
 from fewframes.store.object_writer import remove_remote
 from fewframes.store.staging import sweep
 from fewframes.store.store import holds, open_store
 
 
-def remove_videos(store: Path | Objects, ids: Sequence[str]) -> None:
+def remove_videos(store: Path | ObjectStore, ids: Sequence[str]) -> None:
     """Deletes all groups of these videos, also broken ones.
 
     Each leaves the store in one step. The catalogue is made anew, so that no name of it is left;

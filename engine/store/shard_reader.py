@@ -21,7 +21,7 @@ import numpy.typing as npt
 from fewframes.arrays import I64, U8
 from fewframes.errors import CorruptStoreError, UnreachableStoreError
 from fewframes.store import shard_format as form
-from fewframes.store.backend import Folder, OpenFile, Place
+from fewframes.store.backend import Folder, GroupBackend, OpenFile
 from fewframes.store.codecs import PictureCodec
 from fewframes.store.shard_format import CHECKSUM_BYTES as CHECK
 from fewframes.store.untrusted import load_json
@@ -66,14 +66,14 @@ class ShardReader:
         CorruptStoreError: Here or when reading: a file is missing, or is not what was written.
     """
 
-    folder: Path | Place
+    folder: Path | GroupBackend
     """Where the array is: a folder, or a place elsewhere."""
     shape: tuple[int, int, int, int] = field(init=False)
     """Slots, height, width and 3."""
     codec: PictureCodec = field(init=False)
     """How the pictures are stored."""
     _indexes: dict[int, I64] = field(init=False, default_factory=dict)
-    _place: Place = field(init=False)
+    _place: GroupBackend = field(init=False)
 
     def __post_init__(self) -> None:
         """Reads the array's ``zarr.json``; anything but what `ShardWriter` writes is refused."""
@@ -84,7 +84,7 @@ class ShardReader:
         object.__setattr__(self, "shape", shape)
         object.__setattr__(self, "codec", codec)
 
-    def __reduce__(self) -> tuple[type["ShardReader"], tuple[Path | Place]]:
+    def __reduce__(self) -> tuple[type["ShardReader"], tuple[Path | GroupBackend]]:
         return ShardReader, (self.folder,)
 
     def __len__(self) -> int:
@@ -112,35 +112,37 @@ class ShardReader:
             ValueError: ``out`` is not ``[k, h, w, 3] u8``, contiguous and writeable.
             CorruptStoreError: A picture is missing or damaged; says which.
         """
-        wanted = self._checked(slots)
-        pixels = self._target(out, len(wanted), size or self.shape[1:3])
-        unique, first, inverse = np.unique(wanted, return_index=True, return_inverse=True)
+        requested = self._checked(slots)
+        pixels = self._target(out, len(requested), size or self.shape[1:3])
+        unique, first, inverse = np.unique(requested, return_index=True, return_inverse=True)
         place = dict(zip(unique.tolist(), (pixels[at] for at in first.tolist()), strict=True))
         if self.codec.name == "raw" and pixels.shape[1:] == self.shape[1:]:
             self._each(unique, self._reading_into(place), 0, workers)
         else:
             self._each(unique, self._reading_for(self._decoding_into(place)), RUN_BYTES, workers)
         source = first[inverse]
-        for at in np.flatnonzero(source != np.arange(len(wanted))).tolist():
+        for at in np.flatnonzero(source != np.arange(len(requested))).tolist():
             pixels[at] = pixels[source[at]]
         return pixels
 
     def encoded(self, slots: npt.ArrayLike) -> list[bytes]:
         """Gives pictures as they are stored, checked but not decoded, in the order asked for."""
-        wanted = self._checked(slots)
+        requested = self._checked(slots)
         found: dict[int, bytes] = {}
 
         def keep(slot: int, data: U8) -> None:
             found[slot] = data.tobytes()
 
-        self._each(np.unique(wanted), self._reading_for(keep), RUN_BYTES, 1)
-        return [found[slot] for slot in wanted.tolist()]
+        self._each(np.unique(requested), self._reading_for(keep), RUN_BYTES, 1)
+        return [found[slot] for slot in requested.tolist()]
 
     def _each(self, slots: I64, read: _ReadRun, most_bytes: int, workers: int | None) -> None:
         """Calls ``read`` for each run of the rising slots, on threads."""
-        lanes = self._place.lanes
-        threads = min(workers or lanes or len(slots) // FRAMES_PER_THREAD, lanes or CORES)
-        if lanes and threads > 1:
+        concurrency = self._place.concurrency
+        threads = min(
+            workers or concurrency or len(slots) // FRAMES_PER_THREAD, concurrency or CORES
+        )
+        if concurrency and threads > 1:
             self._fetch_indexes(slots, threads)
         tasks = list(self._tasks(slots, most_bytes, FRAMES_PER_THREAD if threads > 1 else None))
         if min(threads, len(tasks)) <= 1:
@@ -234,13 +236,13 @@ class ShardReader:
         return self._indexes[shard]
 
     def _checked(self, slots: npt.ArrayLike) -> I64:
-        wanted = np.atleast_1d(np.asarray(slots))
-        if wanted.size and not np.issubdtype(wanted.dtype, np.integer):
-            raise TypeError(f"slots must be whole numbers, got {wanted.dtype}")
-        outside = wanted[(wanted < 0) | (wanted >= len(self))]
+        requested = np.atleast_1d(np.asarray(slots))
+        if requested.size and not np.issubdtype(requested.dtype, np.integer):
+            raise TypeError(f"slots must be whole numbers, got {requested.dtype}")
+        outside = requested[(requested < 0) | (requested >= len(self))]
         if outside.size:
             raise IndexError(f"slot {outside[0]} is asked for, but there are {len(self)} from 0")
-        return wanted.astype(np.int64)
+        return requested.astype(np.int64)
 
     def _target(self, out: U8 | None, count: int, size: tuple[int, int]) -> U8:
         shape = (count, *size, 3)
@@ -274,13 +276,13 @@ class ShardReader:
 
 def _cut(offsets: list[int], sizes: list[int], most_bytes: int) -> Iterator[slice]:
     """Cuts pictures in order of offset where too much would be read in vain, or at once."""
-    first, wanted = 0, sizes[0]
+    first, requested = 0, sizes[0]
     for at in range(1, len(offsets)):
         span = offsets[at] + sizes[at] - offsets[first]
-        wanted += sizes[at]
-        if span > most_bytes or span > wanted * (1 + WASTE):
+        requested += sizes[at]
+        if span > most_bytes or span > requested * (1 + WASTE):
             yield slice(first, at)
-            first, wanted = at, sizes[at]
+            first, requested = at, sizes[at]
     yield slice(first, len(offsets))
 
 

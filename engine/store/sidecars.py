@@ -28,10 +28,10 @@ from fewframes.store.embedding import Embedder, Identity, embed_pictures, identi
 from fewframes.store.frame_table_io import plain_array
 from fewframes.store.journal import remove
 from fewframes.store.layout import orphans_beside, sidecar_folders
-from fewframes.store.manifest import Commit, read_commit, write_commit
+from fewframes.store.manifest import Manifest, read_commit, write_commit
 from fewframes.store.record_rules import check_sidecar_facts
 from fewframes.store.shard_reader import ShardReader
-from fewframes.store.staging import Attempt, sweep
+from fewframes.store.staging import Staging, sweep
 
 CHUNK_ROWS = 4096
 """Vectors a file: with 768 values each, 12 MB are held while they are made."""
@@ -42,7 +42,7 @@ VECTORS = "vectors"
 class Sidecar:
     """The published vectors of one video by one model."""
 
-    commit: Commit
+    commit: Manifest
     """The record of what was published."""
 
     def __repr__(self) -> str:
@@ -79,7 +79,7 @@ class Sidecar:
             part[:] = values.reshape(-1, vectors.shape[1])[: len(part)]
         return vectors
 
-    def belongs_to(self, group: Commit) -> bool:
+    def belongs_to(self, group: Manifest) -> bool:
         """Whether it was made of this very group."""
         return bool(
             self.commit.facts["group"] == _mark_of(group)
@@ -92,7 +92,7 @@ def sidecar_in(folder: Path) -> Sidecar:
     return Sidecar(read_commit(folder, check_sidecar_facts))
 
 
-def sidecars_of(group: Commit) -> list[Sidecar]:
+def sidecars_of(group: Manifest) -> list[Sidecar]:
     """Gives the sidecars of a group, by name and revision; those of an earlier group are left out.
 
     Raises:
@@ -104,7 +104,7 @@ def sidecars_of(group: Commit) -> list[Sidecar]:
     )
 
 
-def find_sidecar(group: Commit, model: Embedder | str) -> Sidecar:
+def find_sidecar(group: Manifest, model: Embedder | str) -> Sidecar:
     """Gives the sidecar of a model, or the only one of a name.
 
     Raises:
@@ -118,17 +118,17 @@ def find_sidecar(group: Commit, model: Embedder | str) -> Sidecar:
         found = [sidecar for sidecar in there if sidecar.identity == identity_of(model)]
     if len(found) == 1:
         return found[0]
-    wanted = repr(model) if isinstance(model, str) else str(identity_of(model))
+    requested = repr(model) if isinstance(model, str) else str(identity_of(model))
     known = ", ".join(str(sidecar.identity) for sidecar in there) or "none"
     cure = "pass the embedder itself" if found else "make them with video.embed(embedder)"
     raise ValueError(
-        f"video {group.facts['id']!r} has {len(found) or 'no'} sets of vectors of {wanted} "
+        f"video {group.facts['id']!r} has {len(found) or 'no'} sets of vectors of {requested} "
         f"(there: {known}); {cure}"
     )
 
 
 def write_sidecar(
-    group: Commit,
+    group: Manifest,
     pictures: ShardReader,
     embedder: Embedder,
     *,
@@ -152,16 +152,16 @@ def write_sidecar(
         return 0
     sweep(store)
     remove_orphans(store, group.folder, group.facts["id"])
-    with Attempt(store) as attempt:
+    with Staging(store) as staging:
         made, files = _vectors(pictures, embedder, batch=batch, progress=progress), []
         for home in (VECTORS, f"{VECTORS}/c"):
-            (attempt.folder / home).mkdir()
+            (staging.folder / home).mkdir()
         for chunk, values in enumerate(made):
             files.append(_chunk_path(chunk))
-            (attempt.folder / files[-1]).parent.mkdir()
-            (attempt.folder / files[-1]).write_bytes(values.data)
-        _write_facts(attempt.folder, group, identity, len(pictures), files)
-        _publish(attempt, group, identity)
+            (staging.folder / files[-1]).parent.mkdir()
+            (staging.folder / files[-1]).write_bytes(values.data)
+        _write_facts(staging.folder, group, identity, len(pictures), files)
+        _publish(staging, group, identity)
     return len(pictures)
 
 
@@ -199,7 +199,7 @@ def remove_orphans(store: Path, group: Path, video_id: str) -> None:
         remove(store, folder, video_id)
 
 
-def faults_of(group: Commit) -> Iterator[str]:
+def problems_of(group: Manifest) -> Iterator[str]:
     """Says what is wrong with the sidecars of a group: each file is compared with its digest."""
     for folder in sidecar_folders(group.folder):
         try:
@@ -215,7 +215,7 @@ def faults_of(group: Commit) -> Iterator[str]:
             yield str(error)
 
 
-def _published(group: Commit, identity: Identity) -> Sidecar | None:
+def _published(group: Manifest, identity: Identity) -> Sidecar | None:
     """The sidecar of a model, if there is one of this very group."""
     folder = _place(group, identity)
     if not folder.is_dir():
@@ -224,7 +224,7 @@ def _published(group: Commit, identity: Identity) -> Sidecar | None:
     return sidecar if sidecar.belongs_to(group) else None
 
 
-def _stands(group: Commit, identity: Identity) -> bool:
+def _stands(group: Manifest, identity: Identity) -> bool:
     """Whether the vectors of a model are there, every byte of them."""
     try:
         sidecar = _published(group, identity)
@@ -237,10 +237,10 @@ def _stands(group: Commit, identity: Identity) -> bool:
     return True
 
 
-def _publish(attempt: Attempt, group: Commit, identity: Identity) -> None:
+def _publish(staging: Staging, group: Manifest, identity: Identity) -> None:
     """Puts a finished sidecar in its place, unless a whole one is there."""
     final, store = _place(group, identity), group.folder.parents[2]
-    while not attempt.publish(final):
+    while not staging.publish(final):
         if _stands(group, identity):
             return
         remove(store, final, group.facts["id"])
@@ -251,11 +251,11 @@ def _publish(attempt: Attempt, group: Commit, identity: Identity) -> None:
         )
 
 
-def _place(group: Commit, identity: Identity) -> Path:
+def _place(group: Manifest, identity: Identity) -> Path:
     return group.folder.with_name(f"{group.folder.name}.{identity.key}")
 
 
-def _mark_of(group: Commit) -> dict[str, str]:
+def _mark_of(group: Manifest) -> dict[str, str]:
     return {"key": group.folder.name, "created": group.facts["created"]}
 
 
@@ -264,7 +264,7 @@ def _chunk_path(chunk: int) -> str:
 
 
 def _write_facts(
-    folder: Path, group: Commit, identity: Identity, count: int, files: list[str]
+    folder: Path, group: Manifest, identity: Identity, count: int, files: list[str]
 ) -> None:
     """Writes the metadata of the Zarr group and its array, and the commit record last."""
     facts: dict[str, Any] = {

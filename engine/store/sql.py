@@ -8,6 +8,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+from fewframes.plugins import plugin
 from fewframes.store.catalogue_rows import Row, table_of_rows
 
 
@@ -30,9 +31,7 @@ def videos_table(videos: Any, failures: list[Row], where: str | None = None) -> 
     table = both.set_column(0, "id", _plain_texts(both["id"]))
     if where is None:
         return table
-    from fewframes.bindings.duckdb_where import matching
-
-    return matching(table, where)
+    return plugin("sql.matching")(table, where)
 
 
 def write_parquet(table: Any, file: Path) -> None:  # noqa: ANN401 (a pyarrow.Table)

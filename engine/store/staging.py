@@ -29,7 +29,7 @@ _THERE = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR)
 """What a rename says where something is in its place: a folder with files, or a file or link."""
 
 
-class Attempt:
+class Staging:
     """A locked folder for unfinished work; leaving the ``with`` removes it."""
 
     def __init__(self, store: Path) -> None:
@@ -37,7 +37,7 @@ class Attempt:
         self._lock = -1
         self.folder = self._home / uuid.uuid4().hex
 
-    def __enter__(self) -> "Attempt":
+    def __enter__(self) -> "Staging":
         """Takes the lock and makes the folder."""
         self._home.mkdir(exist_ok=True)
         while not self._has_lock():

@@ -11,19 +11,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fewframes.errors import CorruptStoreError
-from fewframes.indexing.results import Outcome, joined
 from fewframes.media.source import Source
 from fewframes.store.backend import digest_file
 from fewframes.store.current import choose, current
 from fewframes.store.layout import VIDEOS, folder_name, groups_of
-from fewframes.store.manifest import Commit, read_commit
-from fewframes.store.object_store import Objects
+from fewframes.store.manifest import Manifest, read_commit
+from fewframes.store.object_store import ObjectStore
 from fewframes.store.recipes import Recipe
 from fewframes.store.remote import intact_commits
+from fewframes.store.results import Outcome, joined
 
 
 def what_stands(
-    store: Path | Objects,
+    store: Path | ObjectStore,
     video_id: str,
     recipe: Recipe,
     source: Source,
@@ -44,7 +44,7 @@ def what_stands(
     return outcome_of(found, is_strict=is_strict)
 
 
-def outcome_of(commit: Commit, *, is_strict: bool) -> Outcome:
+def outcome_of(commit: Manifest, *, is_strict: bool) -> Outcome:
     """Says what became of a film when it was stored: "done", or what is damaged."""
     facts, name = commit.facts, commit.facts["id"]
     notes, damage = joined(facts.get("notes", [])), joined(facts["damage"])
@@ -72,7 +72,7 @@ def find_same_source(store: Path, video_id: str, recipe: Recipe, source: Source)
     return next((commit.folder for commit in there if is_of(commit, recipe, source)), None)
 
 
-def is_of(commit: Commit, recipe: Recipe, source: Source) -> bool:
+def is_of(commit: Manifest, recipe: Recipe, source: Source) -> bool:
     """Whether a group is of this file and recipe; one that was touched is read whole for it."""
     known = commit.facts["source"]
     is_alike = (known["size_bytes"], known["edges_xxh3"]) == (source.size_bytes, source.edges_xxh3)
@@ -84,7 +84,7 @@ def is_of(commit: Commit, recipe: Recipe, source: Source) -> bool:
     return bool(known["digest"] == digest_file(source.path))
 
 
-def other_film(commit: Commit, film: Path) -> str:
+def other_film(commit: Manifest, film: Path) -> str:
     """Says that a film is not the one that was indexed, by its whole digest; empty where it is."""
     known, size = commit.facts["source"], film.stat().st_size
     if size == known["size_bytes"] and digest_file(film) == known["digest"]:
@@ -99,7 +99,7 @@ def other_film(commit: Commit, film: Path) -> str:
     )
 
 
-def intact(store: Path | Objects, video_id: str) -> Iterator[Commit]:
+def intact(store: Path | ObjectStore, video_id: str) -> Iterator[Manifest]:
     """The groups of a video whose records can be read."""
     if not isinstance(store, Path):
         yield from intact_commits(store, video_id)

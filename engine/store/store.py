@@ -10,22 +10,22 @@ from pathlib import Path
 from typing import Any
 
 from fewframes.errors import CorruptStoreError, FewframesError
-from fewframes.indexing.results import Outcome
 from fewframes.naming import nearest
 from fewframes.store.catalogue import Catalogue
 from fewframes.store.current import current
 from fewframes.store.embedding import Embedder
 from fewframes.store.layout import check_store, create_store, groups_of
-from fewframes.store.manifest import Commit, read_commit_of
-from fewframes.store.object_store import Objects, shown, store_at
+from fewframes.store.manifest import Manifest, read_commit_of
+from fewframes.store.object_store import ObjectStore, resolve_store, shown
 from fewframes.store.remote import RemoteList, check_remote, remote_commits, remote_keys
+from fewframes.store.results import Outcome
 from fewframes.store.untrusted import is_link
 from fewframes.store.video import Video
 
 __all__ = ["Store", "Video", "create_store", "open_store"]
 
 
-def open_store(path: str | Path | Objects) -> "Store":
+def open_store(path: str | Path | ObjectStore) -> "Store":
     """Opens a store for reading: a folder, or a URL such as ``s3://bucket/prefix`` as text.
 
     Raises:
@@ -38,7 +38,7 @@ def open_store(path: str | Path | Objects) -> "Store":
     >>> ff.open("corpus.zarr")["film"].read(seconds=[2.2]).seconds.tolist()
     [2.0]
     """
-    return Store(store_at(path))
+    return Store(resolve_store(path))
 
 
 class Store(Mapping[str, Video]):
@@ -50,7 +50,7 @@ class Store(Mapping[str, Video]):
     (True, ['film'])
     """
 
-    def __init__(self, path: Path | Objects) -> None:
+    def __init__(self, path: Path | ObjectStore) -> None:
         self._path = path.absolute() if isinstance(path, Path) else path
         self._catalogue = _list_of(self._path)
 
@@ -134,12 +134,12 @@ class Store(Mapping[str, Video]):
         >>> ff.open("corpus.zarr").failures()
         []
         """
-        from fewframes.indexing.quarantine import records_of
         from fewframes.store.catalogue_rows import row_of_failure, row_of_unreadable
+        from fewframes.store.failures import FailureRecords
 
         return [
             row_of_failure(record) if record else row_of_unreadable(video_id)
-            for video_id, record in records_of(self._path).items()
+            for video_id, record in FailureRecords(self._path).all().items()
             if not record or record["recipe"] not in self._recipes(video_id)
         ]
 
@@ -150,7 +150,7 @@ class Store(Mapping[str, Video]):
         except CorruptStoreError:
             return []
 
-    def _commits(self, video_id: str) -> list[Commit]:
+    def _commits(self, video_id: str) -> list[Manifest]:
         if not isinstance(self._path, Path):
             return remote_commits(self._path, video_id)
         commits = []
@@ -174,14 +174,14 @@ class Store(Mapping[str, Video]):
         return f"no video {video_id!r} in {shown(self._path)!r}{hint}"
 
 
-def holds(store: Path | Objects, video_id: str) -> bool:
+def holds(store: Path | ObjectStore, video_id: str) -> bool:
     """Whether a store has anything published of a video, whole or damaged."""
     if isinstance(store, Path):
         return bool(groups_of(store, video_id))
     return bool(remote_keys(store, video_id))
 
 
-def _list_of(store: Path | Objects) -> Catalogue | RemoteList:
+def _list_of(store: Path | ObjectStore) -> Catalogue | RemoteList:
     """The list of what is a store."""
     if isinstance(store, Path):
         check_store(store)
@@ -199,10 +199,10 @@ def _embedded(
     progress: Callable[[str, int, int], None] | None,
 ) -> Outcome:
     """What becomes of one video; damage to one does not end the run."""
-    tell = partial(progress, video_id) if progress else None
+    report_progress = partial(progress, video_id) if progress else None
     try:
         video = store[video_id]
-        made = video.embed(embedder, batch=batch, progress=tell)
+        made = video.embed(embedder, batch=batch, progress=report_progress)
     except FewframesError as error:
         return Outcome(video_id, "failed", str(error))
     rows, stored = video.facts["counts"]["rows"], video.facts["counts"]["stored"]

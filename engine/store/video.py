@@ -17,19 +17,19 @@ import numpy.typing as npt
 
 from fewframes.arrays import F32, F64, I32, I64, U8, Mask
 from fewframes.decode.batch import FrameBatch
-from fewframes.decode.requested import Wanted, wanted_rows
 from fewframes.errors import CorruptStoreError
+from fewframes.features.requested import FrameIndexer, requested_rows
 from fewframes.features.table import FrameTable
 from fewframes.media.sizes import Size, fitted_size
 from fewframes.sampling import with_scores
-from fewframes.selection.options import Wishes, check_features, check_query
+from fewframes.selection.options import SelectOptions, check_features, check_query
 from fewframes.selection.selection import select
 from fewframes.store.embedding import Embedder, Identity, Query, embed_query
 from fewframes.store.frame_reader import check_asked, stored_batch
 from fewframes.store.frame_table_io import StoredRows, read_rows, read_signatures
 from fewframes.store.gaps import with_gaps
 from fewframes.store.layout import check_version
-from fewframes.store.manifest import Commit
+from fewframes.store.manifest import Manifest
 from fewframes.store.shard_reader import ShardReader
 from fewframes.store.sidecars import find_sidecar, sidecars_of, write_sidecar
 
@@ -43,20 +43,18 @@ class Video:
     ([0.0, 0.48, 1.0], (120, 160), 10.0)
     """
 
-    def __init__(self, commit: Commit) -> None:
+    def __init__(self, commit: Manifest) -> None:
         check_version(f"video {commit.facts['id']!r}", commit.facts["recipe"]["format_version"])
-        self._commit = commit
+        self.commit = commit  # the record of what was published
         self._vectors: dict[Identity, F32] = {}
 
-    def __reduce__(self) -> tuple[type["Video"], tuple[Commit]]:
-        return Video, (self._commit,)
+    def __reduce__(self) -> tuple[type["Video"], tuple[Manifest]]:
+        return Video, (self.commit,)
 
     def __repr__(self) -> str:
         counts, (height, width) = self.facts["counts"], self.frame_size
-        return (
-            f"Video({self.id!r}: {counts['rows']} rows, {counts['stored']} pictures of "
-            f"{height}x{width}, {self.duration_seconds:.2f} s, {self.status})"
-        )
+        about = f"{height}x{width}, {self.duration_seconds:.2f} s, {self.status}"
+        return f"Video({self.id!r}: {counts['rows']} rows, {counts['stored']} pictures of {about})"
 
     @property
     def id(self) -> str:
@@ -64,14 +62,9 @@ class Video:
         return str(self.facts["id"])
 
     @property
-    def commit(self) -> Commit:
-        """The record of what was published."""
-        return self._commit
-
-    @property
     def facts(self) -> dict[str, Any]:
         """What was recorded when it was published: source, stream, recipe, counts, damage."""
-        return self._commit.facts
+        return self.commit.facts
 
     @property
     def status(self) -> str:
@@ -93,14 +86,14 @@ class Video:
     @property
     def picture_bytes(self) -> int:
         """Bytes on disk of the stored pictures, with their indexes and checksums."""
-        files = self._commit.files.items()
+        files = self.commit.files.items()
         return sum(size for path, (size, _) in files if path.startswith("frames/"))
 
     @cached_property
     def table(self) -> FrameTable:
         """The indexed frames, ``n`` rows."""
         table = self._whole.table
-        return dataclasses.replace(table, signatures=read_signatures(self._commit, len(table)))
+        return dataclasses.replace(table, signatures=read_signatures(self.commit, len(table)))
 
     @property
     def slots(self) -> I32:
@@ -125,9 +118,9 @@ class Video:
     def read(
         self,
         *,
-        frames: Wanted = None,
-        rows: Wanted = None,
-        seconds: Wanted = None,
+        frames: FrameIndexer = None,
+        rows: FrameIndexer = None,
+        seconds: FrameIndexer = None,
         size: Size = None,
         out: U8 | None = None,
         workers: int | None = None,
@@ -166,14 +159,20 @@ class Video:
         FrameBatch([4, 60, 80, 3] u8 rgb of 'film', frames 50 to 87, 2.00 s to 3.48 s)
         """
         at = self.rows_of(frames=frames, rows=rows, seconds=seconds)
-        asked = check_asked(backend, device, self._shards.codec.name, out)
-        batch = self._read(at, fitted_size(self.frame_size, size), out, workers, asked)
-        return with_gaps(batch, self, at, frames=frames, seconds=seconds)
+        request = check_asked(backend, device, self._shards.codec.name, out)
+        how = (fitted_size(self.frame_size, size), out, workers, request)
+        return self._read(at, *how, frames=frames, seconds=seconds)
 
-    def rows_of(self, *, frames: Wanted = None, rows: Wanted = None, seconds: Wanted = None) -> I64:
+    def rows_of(
+        self,
+        *,
+        frames: FrameIndexer = None,
+        rows: FrameIndexer = None,
+        seconds: FrameIndexer = None,
+    ) -> I64:
         """Gives the rows that `read` would read, ``[k] i64``; raises as it does."""
-        table, end = self._rows.table, self.duration_seconds
-        return wanted_rows(table, self.id, end, frames=frames, rows=rows, seconds=seconds)
+        about = self._rows.table, self.id, self.duration_seconds
+        return requested_rows(*about, frames=frames, rows=rows, seconds=seconds)
 
     def encoded(self, rows: npt.ArrayLike) -> list[bytes]:
         """Gives the pictures of rows as they are stored, checked but not decoded.
@@ -192,7 +191,7 @@ class Video:
         query: Query | None = None,
         embedder: Embedder | str | None = None,
         features: Embedder | str | None = None,
-        **wishes: Unpack[Wishes],
+        **options: Unpack[SelectOptions],
     ) -> FrameBatch:
         """Selects frames by a policy and reads them, in order of time; arguments as of `select`.
 
@@ -212,17 +211,16 @@ class Video:
         """
         table = self.table
         if query is not None or embedder is not None:
-            check_query(query=query, embedder=embedder, relevance=wishes.get("relevance"))
+            check_query(query=query, embedder=embedder, relevance=options.get("relevance"))
             if query is not None and embedder is not None:
-                wishes["relevance"] = self.relevance(query, embedder=embedder)
+                options["relevance"] = self.relevance(query, embedder=embedder)
         if features is not None:
             check_features(policy)
             table = table.described_by(self.vectors(features))
-        chosen = select(table, budget=budget, policy=policy, **wishes)
+        chosen = select(table, budget=budget, policy=policy, **options)
         film_fps = table.film.fps if table.film else 0.0
-        batch = with_scores(self._read(chosen.rows), chosen, film_fps=film_fps)
-        span = slice(*(wishes.get("span") or (None, None)))
-        return with_gaps(batch, self, chosen.rows, seconds=span)
+        span = slice(*(options.get("span") or (None, None)))
+        return with_scores(self._read(chosen.rows, seconds=span), chosen, film_fps=film_fps)
 
     def embed(
         self,
@@ -243,12 +241,12 @@ class Video:
         >>> video.embed(colour), video.embed(colour), video.vectors("colour").shape
         (20, 0, (20, 3))
         """
-        return write_sidecar(self._commit, self._shards, embedder, batch=batch, progress=progress)
+        return write_sidecar(self.commit, self._shards, embedder, batch=batch, progress=progress)
 
     @property
     def embeddings(self) -> tuple[Identity, ...]:
         """The models whose vectors are stored: name, revision and length."""
-        return tuple(sidecar.identity for sidecar in sidecars_of(self._commit))
+        return tuple(sidecar.identity for sidecar in sidecars_of(self.commit))
 
     def vectors(self, embedder: Embedder | str) -> F32:
         """Gives what `embed` stored, for each row a vector of length 1, ``[n, dim] f32``.
@@ -265,8 +263,8 @@ class Video:
         Raises as `vectors` does, and ValueError for a query that the embedder cannot take.
         """
         vectors = self._vectors_of(embedder)
-        wanted = embed_query(embedder, query, dim=vectors.shape[1])
-        return np.asarray((vectors @ wanted)[self.slots], np.float64)
+        requested = embed_query(embedder, query, dim=vectors.shape[1])
+        return np.asarray((vectors @ requested)[self.slots], np.float64)
 
     @property
     def _rows(self) -> StoredRows:
@@ -275,26 +273,28 @@ class Video:
 
     @cached_property
     def _bare(self) -> StoredRows:
-        return read_rows(self._commit, with_signals=False)
+        return read_rows(self.commit, with_signals=False)
 
     @cached_property
     def _whole(self) -> StoredRows:
-        return read_rows(self._commit)
+        return read_rows(self.commit)
 
     @cached_property
     def _shards(self) -> ShardReader:
-        reader = ShardReader(self._commit.place / "frames")
+        reader = ShardReader(self.commit.place / "frames")
         expected = (self.facts["counts"]["stored"], *self.frame_size, 3)
         if reader.shape != expected:
             sizes = f"{list(reader.shape)}, but {list(expected)} were published"
             raise CorruptStoreError(f"pictures of video {self.id!r} are {sizes}")
         return reader
 
-    def _read(self, at: I64, *how: Any) -> FrameBatch:  # noqa: ANN401 (as of `stored_batch`)
-        return stored_batch(self.id, self._rows, self._shards, at, *how)
+    def _read(self, at: I64, *how: Any, **request: FrameIndexer) -> FrameBatch:  # noqa: ANN401
+        batch = stored_batch(self.id, self._rows, self._shards, at, *how)
+        bad, end = self.facts["bad_ranges"], self.duration_seconds
+        return with_gaps(batch, bad, self._rows.table, at, duration_seconds=end, **request)
 
     def _vectors_of(self, embedder: Embedder | str) -> F32:
-        sidecar = find_sidecar(self._commit, embedder)
+        sidecar = find_sidecar(self.commit, embedder)
         if sidecar.identity not in self._vectors:
             self._vectors[sidecar.identity] = sidecar.read()
         return self._vectors[sidecar.identity]

@@ -29,16 +29,16 @@ from fewframes.store.backend import digest_file
 from fewframes.store.codecs import picture_codec
 from fewframes.store.compaction import compact_if_long
 from fewframes.store.frame_table_io import StoredRows, write_rows
-from fewframes.store.journal import note_change, remove
+from fewframes.store.journal import announce, remove
 from fewframes.store.layout import folder_name
-from fewframes.store.manifest import Commit, read_commit, write_commit
-from fewframes.store.object_store import Objects
-from fewframes.store.object_writer import prepare, upload
+from fewframes.store.manifest import Manifest, read_commit, write_commit
+from fewframes.store.object_store import ObjectStore
+from fewframes.store.object_writer import ensure_store, upload
 from fewframes.store.recipes import Recipe
 from fewframes.store.record_rules import STATUSES
 from fewframes.store.shard_writer import ShardWriter
 from fewframes.store.sidecars import remove_orphans, remove_sidecars
-from fewframes.store.staging import Attempt
+from fewframes.store.staging import Staging
 from fewframes.store.standing import find_published, intact
 
 
@@ -50,7 +50,7 @@ class VideoWriter:
 
     def __init__(
         self,
-        store: Path | Objects,
+        store: Path | ObjectStore,
         *,
         video_id: str,
         recipe: Recipe,
@@ -64,7 +64,7 @@ class VideoWriter:
 
     def __enter__(self) -> Self:
         """Starts the attempt."""
-        self._attempt = self._closing.enter_context(Attempt(prepare(self._store)))
+        self._attempt = self._closing.enter_context(Staging(ensure_store(self._store)))
         codec = picture_codec(self._recipe.codec, self._recipe.quality)
         self._shards = ShardWriter(self._attempt.folder / "frames", *self._size, codec)
         self._closing.callback(self._shards.abandon)
@@ -100,7 +100,7 @@ class VideoWriter:
         bad_ranges: Sequence[Sequence[int]] = (),
         reason: str = "",
         decoding: Mapping[str, str] | None = None,
-        tell: Callable[[], None] = lambda: None,
+        report_progress: Callable[[], None] = lambda: None,
     ) -> Path | None:
         """Publishes the video; gives the folder of the group that stands, None for a URL.
 
@@ -117,7 +117,7 @@ class VideoWriter:
             bad_ranges: First and last frame number of each stretch that could not be decoded.
             reason: One sentence on the damage.
             decoding: Who decoded the film, and why.
-            tell: Called as files are put in an object store; a sign of life.
+            report_progress: Called as files are put in an object store; a sign of life.
 
         Raises:
             ValueError: The columns do not fit each other, or a slot was never written.
@@ -147,7 +147,7 @@ class VideoWriter:
         key = self._recipe.key(digest)
         if isinstance(self._store, Path):
             return self._publish(self._store, key)
-        upload(self._store, self._attempt.folder, self._id, key, tell)
+        upload(self._store, self._attempt.folder, self._id, key, report_progress)
         return None
 
     def _facts(self, timeline: Timeline, rows: StoredRows, digest: str) -> dict[str, Any]:
@@ -180,7 +180,7 @@ class VideoWriter:
 
     def _publish(self, store: Path, key: str) -> Path:
         final = store / "videos" / self._name / key
-        note_change(store, self._attempt, self._id)
+        announce(store, self._attempt, self._id)
         while not self._attempt.publish(final):
             if find_published(store, self._id, key) is not None:
                 return final
@@ -191,7 +191,7 @@ class VideoWriter:
         return final
 
 
-def _remove_superseded(store: Path, newest: Commit) -> None:
+def _remove_superseded(store: Path, newest: Manifest) -> None:
     """Removes older groups of the recipe; of two writers, only the newer one removes the other."""
     for other in intact(store, newest.facts["id"]):
         is_same = other.facts["recipe"] == newest.facts["recipe"]

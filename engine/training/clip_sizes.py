@@ -20,10 +20,10 @@ def sizes_of(
     if numbers is None:
         at = np.flatnonzero(np.diff(plan.ends, prepend=0))
     else:
-        asked = np.fromiter(numbers, np.int64)
-        for number in asked[(asked < 0) | (asked >= len(plan))][:1].tolist():
+        request = np.fromiter(numbers, np.int64)
+        for number in request[(request < 0) | (request >= len(plan))][:1].tolist():
             plan.anchor(number)
-        at = np.unique(np.searchsorted(plan.ends, asked, side="right"))
+        at = np.unique(np.searchsorted(plan.ends, request, side="right"))
     found: dict[tuple[int, int], list[str]] = {}
     for video in (plan.videos[one] for one in at.tolist()):
         found.setdefault(plan.size_of(video), []).append(video.id)

@@ -127,12 +127,12 @@ class ClipPlan:
             )
         chosen = tuple(chosen_videos(store, videos))
         where = None if isinstance(store, Mapping) else store
-        asked = (past_seconds, stride_seconds, past_frames, future_seconds, future_frames, size)
+        request = (past_seconds, stride_seconds, past_frames, future_seconds, future_frames, size)
         windows = Windows(past_seconds, stride_seconds, future_seconds, future_frames > 0)
         counted = [readable_places(video, windows) for video in chosen]
         places, left_out = zip(*counted, strict=True) if counted else ((), ())
         ends = np.cumsum([len(some) for some in places], dtype=np.int64)
-        fields = (where, *asked, chosen, ends, places, left_out)
+        fields = (where, *request, chosen, ends, places, left_out)
         for slot, given in zip(self.__slots__, fields, strict=True):
             object.__setattr__(self, slot, given)
 

@@ -9,18 +9,18 @@ from fewframes.arrays import F64, I64
 from fewframes.features.table import FrameTable
 from fewframes.media.seconds import rows_at
 
-Wanted: TypeAlias = npt.ArrayLike | slice | None
+FrameIndexer: TypeAlias = npt.ArrayLike | slice | None
 """Numbers in any order, repeats allowed; or a slice of what is there."""
 
 
-def wanted_rows(
+def requested_rows(
     table: FrameTable,
     video: str,
     duration_seconds: float,
     *,
-    frames: Wanted = None,
-    rows: Wanted = None,
-    seconds: Wanted = None,
+    frames: FrameIndexer = None,
+    rows: FrameIndexer = None,
+    seconds: FrameIndexer = None,
 ) -> I64:
     """Gives the rows that exactly one of frames, rows and seconds stands for, ``[k] i64``.
 
@@ -29,7 +29,7 @@ def wanted_rows(
         IndexError: A frame is not indexed, or a row or time is outside the video.
 
     >>> table = FrameTable.from_seconds([0.0, 0.5, 1.0])
-    >>> wanted_rows(table, "film", 1.5, seconds=[0.7, 0.5]).tolist()
+    >>> requested_rows(table, "film", 1.5, seconds=[0.7, 0.5]).tolist()
     [1, 1]
     """
     if sum(given is not None for given in (frames, rows, seconds)) != 1:
@@ -84,17 +84,18 @@ def _rows_at(table: FrameTable, video: str, duration: float, times: F64) -> I64:
     return at
 
 
-def _rows_between(values: I64 | F64, wanted: slice) -> I64:
+def _rows_between(values: I64 | F64, requested: slice) -> I64:
     """Rows whose value is in a half-open range, every ``step``-th of them."""
-    if any(end is not None and end < 0 for end in (wanted.start, wanted.stop)):
+    if any(end is not None and end < 0 for end in (requested.start, requested.stop)):
         raise ValueError(
-            f"{wanted} counts from the end, but frames and seconds count from 0; pass rows={wanted}"
+            f"{requested} counts from the end, but frames and seconds count from 0; "
+            f"pass rows={requested}"
         )
     first, end = (
         np.searchsorted(values, edge) if edge is not None else default
-        for edge, default in ((wanted.start, 0), (wanted.stop, len(values)))
+        for edge, default in ((requested.start, 0), (requested.stop, len(values)))
     )
-    return np.arange(first, end)[:: wanted.step]
+    return np.arange(first, end)[:: requested.step]
 
 
 def _whole(values: npt.ArrayLike, name: str) -> I64:
