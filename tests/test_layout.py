@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 FOLDERS = ("engine", "kernels", "bindings", "bench")
 SOURCES = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
 ENGINE = [path for path in SOURCES if path.is_relative_to(ROOT / "engine")]
-BASE = ("arrays", "errors", "naming", "chunks", "plugins")
+BASE = ("arrays", "errors", "naming", "chunks", "plugins", "keywords")
 """Files of the engine that lie below all its parts."""
 PARTS = ("media", "decode", "files", "features", "selection", "sampling", "store", "indexing")
 PARTS += ("checking", "models", "agents", "training", "view", "cli")
