@@ -51,7 +51,7 @@ def tiny_films(folder: Path) -> dict[str, Any]:
     looks, whole, bare = [], [], []
     for number, film in enumerate(films):
         started = time.process_time()
-        estimate_film(film, store, video_id=str(number), recipe=recipe)
+        estimate_film(FilmTask(film, store, str(number), recipe))
         looked = time.process_time()
         execute(FilmTask(film, store, str(number), recipe))
         ended = time.process_time()

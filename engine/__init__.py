@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from fewframes.files.reading import read
     from fewframes.indexing.index import index
     from fewframes.indexing.isolation import isolated
+    from fewframes.indexing.options import IndexOptions
     from fewframes.media.timeline import Timeline
     from fewframes.sampling import sample
     from fewframes.selection.selection import Selection, select
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FrameBatch",
     "FrameTable",
+    "IndexOptions",
     "Selection",
     "Session",
     "Timeline",
@@ -42,6 +44,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "FrameBatch": "decode.batch",
     "FrameTable": "features.table",
+    "IndexOptions": "indexing.options",
     "Selection": "selection.selection",
     "Session": "agents.session",
     "Timeline": "media.timeline",

@@ -17,9 +17,10 @@ from fewframes.bindings.dali import capabilities as dali_capabilities
 from fewframes.bindings.nvcodec import capabilities as nvcodec_capabilities
 from fewframes.bindings.nvcodec import engines as nvcodec_engines
 from fewframes.decode import costs
-from fewframes.decode.backend_choice import Capabilities, DecoderRequest, EngineLimits
+from fewframes.decode.backend_choice import Capabilities, EngineLimits
 from fewframes.decode.costs import Costs, Workload
-from fewframes.indexing.executor import IndexRun, Limits, default_workers
+from fewframes.indexing.executor import IndexRun
+from fewframes.indexing.options import IndexOptions
 
 VIDEO = "decodes no video .libnvcuvid.so.1 is not found; a container needs NVIDIA_DRIVER_CAPABIL"
 
@@ -281,8 +282,9 @@ def test_dali_that_is_nowhere_is_still_said_to_be_missing(tmp_path):
 
 def test_few_processes_share_a_gpu(monkeypatch):
     monkeypatch.setattr("os.cpu_count", lambda: 16)
-    assert default_workers(DecoderRequest(device="cuda")) == 2
-    assert default_workers(DecoderRequest(device="auto")) == default_workers(DecoderRequest()) == 16
+    assert IndexOptions(device="cuda").processes == 2
+    assert IndexOptions(device="auto").processes == IndexOptions().processes == 16
+    assert IndexOptions(device="cuda", workers=3).processes == 3
 
 
 @pytest.mark.parametrize(("device", "workers", "count"), [("cuda", None, 2), ("cuda", 5, 5)])
@@ -290,7 +292,6 @@ def test_a_run_has_as_many_workers(tmp_path, monkeypatch, device, workers, count
     from contextlib import ExitStack
 
     from fewframes.indexing import executor
-    from fewframes.store.recipes import Recipe
 
     class Worker:
         def __init__(self, memory_bytes):
@@ -307,7 +308,6 @@ def test_a_run_has_as_many_workers(tmp_path, monkeypatch, device, workers, count
 
     monkeypatch.setattr(executor, "Worker", Worker)
     monkeypatch.setattr("os.cpu_count", lambda: 16)
-    request = DecoderRequest("dali", device)
-    run = IndexRun(tmp_path, tmp_path, Recipe(), False, request, Limits(workers=workers))  # noqa: FBT003
+    run = IndexRun(tmp_path, IndexOptions(backend="dali", device=device, workers=workers))
     with ExitStack() as stack:
         assert len(run.pool(stack)) == count

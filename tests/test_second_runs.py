@@ -58,6 +58,8 @@ def test_a_second_run_says_again_that_a_film_is_damaged(tmp_path, damaged):
     assert (outcome.pictures, outcome.stored_bytes) == (0, 0), "nothing was decoded"
     planned = forecast(damaged, tmp_path / "s", size=64, fps=None)
     assert [other.status for other in planned.others] == ["damaged"]
+    planned = forecast(damaged, tmp_path / "s", size=64, fps=None, strict=True)
+    assert [other.status for other in planned.others] == ["failed"], "as the run would say"
 
 
 def test_strict_refuses_a_film_that_is_stored_as_damaged(tmp_path, damaged):

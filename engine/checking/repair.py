@@ -18,8 +18,7 @@ from typing import Any
 from fewframes.checking.verify import CATALOGUE, CheckResult, differences_of
 from fewframes.errors import CorruptStoreError, FewframesError, StaleIndexError
 from fewframes.indexing.discovery import find_films
-from fewframes.indexing.executor import SLOWEST_BYTES_A_SECOND
-from fewframes.indexing.isolation import LIMIT_SECONDS, Worker
+from fewframes.indexing.isolation import Worker, limit_for
 from fewframes.indexing.tasks import FilmTask, execute
 from fewframes.media.film_file import check_film_file
 from fewframes.store.backend import digest_file
@@ -91,7 +90,7 @@ def _index_again(store: Path, group: Path, video_id: str, film: Path) -> None:
     with trash(store, group, video_id) as aside:
         try:
             with Worker() as worker:
-                limit = LIMIT_SECONDS + film.stat().st_size / SLOWEST_BYTES_A_SECOND
+                limit = limit_for(film.stat().st_size)
                 task = FilmTask(film, store, video_id, recipe)
                 worker.call(execute, task, limit_seconds=limit, progress=lambda *_: None)
         except BaseException:

@@ -10,16 +10,18 @@ import click
 import fewframes
 from fewframes.cli.film_commands import BACKEND, DEVICE
 from fewframes.cli.params import WHERE, cli_errors, read_rate, read_size, say
-from fewframes.indexing.isolation import LIMIT_SECONDS
-from fewframes.indexing.ranges import RANGE_SECONDS
+from fewframes.indexing.isolation import SECONDS_PER_GB
+from fewframes.indexing.options import WORKERS_OF_GPU, IndexOptions
 from fewframes.naming import quoted
-from fewframes.store.codecs import CODECS
-from fewframes.store.recipes import DEDUP
+from fewframes.store.codecs import CODECS, QUALITIES, QUALITY
 
 if TYPE_CHECKING:
     from fewframes.indexing.forecast import Forecast
 
-LIMIT_HELP = "Seconds a film may give no sign (and 50 s more a GB) before it fails."
+DEFAULTS = IndexOptions()
+LIMIT_HELP = (
+    f"Seconds a film may give no sign (and {SECONDS_PER_GB:g} s more a GB) before it fails."
+)
 MEMORY_HELP = "MB that each worker process may use."
 RANGE_HELP = "CPU seconds that a range of a long film takes at least."
 LOG_HELP = "How progress is told on stderr; json is one object a line."
@@ -28,22 +30,30 @@ LOG_HELP = "How progress is told on stderr; json is one object a line."
 @click.command()
 @click.argument("paths", nargs=-1, required=True)
 @click.option("-o", "--output", "store", required=True, type=WHERE, help="Folder or URL.")
-@click.option("--fps", callback=read_rate, default="2", show_default=True, help="Or 'all'.")
 @click.option(
-    "--size", callback=read_size, default="448", show_default=True, help="Longer side, or HxW."
+    "--fps", callback=read_rate, default=f"{DEFAULTS.fps:g}", show_default=True, help="Or 'all'."
+)
+@click.option(
+    "--size",
+    callback=read_size,
+    default=str(DEFAULTS.size),
+    show_default=True,
+    help="Longer side, or HxW.",
 )
 @click.option(
     "--codec",
     type=click.Choice(CODECS),
-    default="jpeg",
+    default=DEFAULTS.codec,
     show_default=True,
     help="How pictures are stored; zstd and raw keep every level.",
 )
-@click.option("--quality", type=click.IntRange(1, 100), help="Of JPEGs; 90 if not given.")
+@click.option(
+    "--quality", type=click.IntRange(*QUALITIES), help=f"Of JPEGs; {QUALITY} if not given."
+)
 @click.option(
     "--dedup",
     type=click.FloatRange(0, 1),
-    default=DEDUP,
+    default=DEFAULTS.dedup,
     show_default=True,
     help="Largest local difference, 0 to 1, of frames that share a picture; 0 stores all.",
 )
@@ -52,7 +62,7 @@ LOG_HELP = "How progress is told on stderr; json is one object a line."
 @click.option(
     "--workers",
     type=click.IntRange(1),
-    help="Processes; one a core if not given, 2 with --device cuda.",
+    help=f"Processes; one a core if not given, {WORKERS_OF_GPU} with --device cuda.",
 )
 @click.option("--ray", metavar="ADDRESS", help="Work on a Ray cluster: auto, host:port or local.")
 @BACKEND
@@ -61,19 +71,23 @@ LOG_HELP = "How progress is told on stderr; json is one object a line."
     "--limit",
     "limit_seconds",
     type=float,
-    default=LIMIT_SECONDS,
+    default=DEFAULTS.limit_seconds,
     show_default=True,
     help=LIMIT_HELP,
 )
 @click.option(
     "--space-check/--no-space-check",
     "check_space",
-    default=True,
+    default=DEFAULTS.check_space,
     help="Refuse a run that may not fit on the disk (the default).",
 )
 @click.option("--strict", is_flag=True, help="Refuse films that do not decode completely.")
 @click.option(
-    "--memory", type=click.IntRange(64), default=4096, show_default=True, help=MEMORY_HELP
+    "--memory",
+    type=click.IntRange(64),
+    default=DEFAULTS.memory_bytes >> 20,
+    show_default=True,
+    help=MEMORY_HELP,
 )
 @click.option("--since", metavar="DATE", help="Only films changed at this date or time, or later.")
 @click.option(
@@ -82,7 +96,11 @@ LOG_HELP = "How progress is told on stderr; json is one object a line."
 @click.option("--shard", metavar="I/N", help="Only the films of one of N parts, as in 2/5.")
 @click.option("--retry-failed", is_flag=True, help="Try films again that crashed or hung before.")
 @click.option(
-    "--range-seconds", type=float, default=RANGE_SECONDS, show_default=True, help=RANGE_HELP
+    "--range-seconds",
+    type=float,
+    default=DEFAULTS.range_seconds,
+    show_default=True,
+    help=RANGE_HELP,
 )
 @click.option("--dry-run", is_flag=True, help="Say what it would take, and do nothing.")
 @click.option("--json", "as_json", is_flag=True, help="With --dry-run, print one JSON object.")
@@ -98,7 +116,7 @@ def index(
     log: str,
     dry_run: bool,
     as_json: bool,
-    **options: Any,  # noqa: ANN401
+    **more: Any,  # noqa: ANN401 (the other fields of IndexOptions)
 ) -> None:
     """Indexes films into STORE. Run it again to go on.
 
@@ -108,7 +126,8 @@ def index(
     """
     if video_id and len(paths) != 1:
         raise click.UsageError("--id names one video; pass one file")
-    options |= {"ids": {paths[0]: video_id} if video_id else None, "memory_bytes": memory << 20}
+    ids = {paths[0]: video_id} if video_id else None
+    options = IndexOptions(ids=ids, memory_bytes=memory << 20, **more)
     if dry_run:
         show_forecast(paths, store, options, as_json=as_json)
         return
@@ -117,28 +136,20 @@ def index(
     from fewframes.indexing.reporting import reporter_for
 
     with reporter_for(log, quiet=quiet) as reporter:
-        report = fewframes.index(list(paths), store, progress=reporter, **options)
+        report = fewframes.index(list(paths), store, options, progress=reporter)
         reporter.finish(report)
     sys.exit(report.exit_status)
 
 
 def show_forecast(
-    paths: tuple[str, ...], store: str | Path, options: dict[str, Any], *, as_json: bool
+    paths: tuple[str, ...], store: str | Path, options: IndexOptions, *, as_json: bool
 ) -> None:
     """Prints what a run would take, a line a film and the total."""
-    from fewframes.indexing.executor import Limits
     from fewframes.indexing.forecast import forecast
 
-    if options["ray"] or options["backend"] == "dali" or options["device"] != "cpu":
+    if not options.is_on_cpu_here:
         raise click.UsageError("--dry-run predicts runs on this machine's CPU cores alone")
-    limits = Limits(
-        options["limit_seconds"],
-        options["memory_bytes"],
-        options["workers"],
-        range_seconds=options["range_seconds"],
-    )
-    names = ("fps", "size", "codec", "quality", "dedup", "stream", "ids", "since", "only", "shard")
-    found = forecast(list(paths), store, limits=limits, **{name: options[name] for name in names})
+    found = forecast(list(paths), store, options)
     if as_json:
         click.echo(json.dumps(found.to_dict()))
     else:

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from fewframes.errors import FewframesError, NoSpaceError, UnwritableStoreError
+from fewframes.store.codecs import QUALITY
 from fewframes.store.journal import NOTES
 from fewframes.store.layout import VIDEOS
 from fewframes.store.object_store import ObjectStore, shown
@@ -46,7 +47,7 @@ def predict_bytes(recipe: Recipe, *, rows: int, height: int, width: int) -> int:
     """
     per_pixel = LEVEL_BYTES_PER_PIXEL
     if recipe.codec == "jpeg":
-        quality = recipe.quality or 90
+        quality = recipe.quality or QUALITY
         per_pixel = float(np.interp(quality, JPEG_QUALITIES, JPEG_BYTES_PER_PIXEL)) * MARGIN
     return int(rows * (height * width * per_pixel + ROW_BYTES)) + FILM_BYTES
 

@@ -5,13 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from fewframes.decode.backend_choice import DecoderRequest
 from fewframes.indexing.cost_model import PredictedCost
-from fewframes.indexing.discovery import FilmPath
 from fewframes.indexing.disk_space import FILM_BYTES, GRID_BYTES, predict_bytes
-from fewframes.indexing.ranges import RANGE_SECONDS
-from fewframes.store.object_store import ObjectStore
-from fewframes.store.recipes import Recipe
+from fewframes.indexing.tasks import FilmTask, standing
 from fewframes.store.results import Outcome
 
 UNKNOWN_SECONDS_A_MEGABYTE = 0.3
@@ -38,17 +34,7 @@ class FilmEstimate:
         return self.most_bytes + rows if self.ranges > 1 else 0
 
 
-def estimate_film(
-    film: FilmPath,
-    store: Path | ObjectStore,
-    *,
-    video_id: str,
-    recipe: Recipe,
-    request: DecoderRequest = DecoderRequest(),  # noqa: B008 (frozen)
-    range_seconds: float = RANGE_SECONDS,
-    is_strict: bool = False,
-    is_dry: bool = False,
-) -> FilmEstimate | Outcome:
+def estimate_film(task: FilmTask, *, is_dry: bool = False) -> FilmEstimate | Outcome:
     """Looks at a film, or gives the outcome of one that the store has already (`what_stands`).
 
     Runs in a worker, from packets alone; the timeline is remembered for the run that follows. A
@@ -60,10 +46,10 @@ def estimate_film(
     from fewframes.indexing.pipeline import Scan
     from fewframes.media import timeline_cache
     from fewframes.store.object_writer import staging_dir
-    from fewframes.store.standing import what_stands
 
+    film, recipe, range_seconds = task.path, task.recipe, task.range_seconds
     source = identify(film) if isinstance(film, Path) else source_of(film)
-    there = what_stands(store, video_id, recipe, source, is_strict=is_strict, is_dry=is_dry)
+    there = standing(task, source, is_dry=is_dry)
     if there is not None:
         return there
     if isinstance(film, Path):
@@ -72,14 +58,14 @@ def estimate_film(
         range_seconds, known = math.inf, timeline_cache.load(source, recipe.stream)
         if known is None:
             guess = source.size_bytes / 1e6 * UNKNOWN_SECONDS_A_MEGABYTE
-            return FilmEstimate(video_id, 0.0, PredictedCost(cpu_seconds=guess), FILM_BYTES)
+            return FilmEstimate(task.video_id, 0.0, PredictedCost(cpu_seconds=guess), FILM_BYTES)
         timeline = known
-    scan = Scan.of(timeline, recipe, request, range_seconds)
+    scan = Scan.of(timeline, recipe, task.request, range_seconds)
     height, width = scan.size or timeline.stream.display_size
     most = predict_bytes(recipe, rows=len(scan.numbers), height=height, width=width)
-    parts = scan.parts(staging_dir(store), video_id, recipe)
+    parts = scan.parts(staging_dir(task.store), task.video_id, recipe)
     count = 1 if parts.unsplittable_reason else len(scan.ranges)
-    return FilmEstimate(video_id, timeline.duration_seconds, scan.effort, most, count)
+    return FilmEstimate(task.video_id, timeline.duration_seconds, scan.effort, most, count)
 
 
 def needed_bytes(looks: Iterable[FilmEstimate], *, at_once: int | None, parts_bytes: int) -> int:

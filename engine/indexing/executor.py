@@ -4,58 +4,36 @@
 2. Every other film is looked at, on the workers: is it there already, what will it take, how is it
    cut? Then it is known whether the disk has the space, and how much work there is.
 3. The workers are given tasks in the order of the `Schedule`; what they tell is added up
-(`ProgressTracker`).
+   (`ProgressTracker`).
 """
 
-import os
+import math
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from fewframes.decode.backend_choice import DecoderRequest
 from fewframes.indexing.discovery import FilmPath
 from fewframes.indexing.disk_space import check_space
 from fewframes.indexing.estimate import FilmEstimate, estimate_film, needed_bytes
 from fewframes.indexing.fetching import size_of
-from fewframes.indexing.isolation import LIMIT_SECONDS, MEMORY_BYTES, Worker
+from fewframes.indexing.isolation import Worker, limit_for
+from fewframes.indexing.options import IndexOptions
 from fewframes.indexing.pool import ProgressEvent, WorkerHandle, run_tasks
 from fewframes.indexing.progress import ProgressTracker
 from fewframes.indexing.quarantine import Quarantine
-from fewframes.indexing.ranges import RANGE_SECONDS
 from fewframes.indexing.results import Progress
 from fewframes.indexing.retry import RetryPolicy
 from fewframes.indexing.scheduler import FATAL_ERRORS, MOST_PART_BYTES, Schedule, reason_of
 from fewframes.indexing.tasks import FilmTask, execute
 from fewframes.plugins import plugin
 from fewframes.store.object_store import ObjectStore
-from fewframes.store.recipes import Recipe
+from fewframes.store.object_writer import staging_dir
 from fewframes.store.results import Outcome
 
 R = TypeVar("R")
-
-SLOWEST_BYTES_A_SECOND = 20e6
-"""How fast a film can at least be read; while it is hashed or demuxed there is no other sign."""
 UNBOUNDED = 1 << 62
-WORKERS_OF_GPU = 2
-"""One keeps all video engines of a GPU at work; another fills the gaps between films. Each has a
-context and memory of its own there."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What the tasks of a run may take."""
-
-    seconds: float = LIMIT_SECONDS
-    """Without a sign, and 50 s more for each GB of the film."""
-    memory_bytes: int = MEMORY_BYTES
-    workers: int | None = None
-    """Processes; None: one a core, or `WORKERS_OF_GPU` where a GPU is to decode."""
-    has_to_fit: bool = True
-    """Whether the disk must have the space that is predicted."""
-    range_seconds: float = RANGE_SECONDS
-    """Least CPU time of a range of a long film."""
 
 
 @dataclass(slots=True)
@@ -70,36 +48,35 @@ class FilmEstimates:
     """Films at which a worker crashed or hung."""
 
 
-def default_workers(request: DecoderRequest) -> int:
-    """How many processes work where the caller does not say.
-
-    >>> default_workers(DecoderRequest(device="cuda"))
-    2
-    """
-    return WORKERS_OF_GPU if request.device == "cuda" else os.cpu_count() or 1
-
-
 @dataclass(frozen=True, slots=True)
 class IndexRun:
     """What every film of a run has in common."""
 
     store: Path | ObjectStore
-    scratch: Path
-    """Where groups are written first: the store, if it is on disk."""
-    recipe: Recipe
-    is_strict: bool
-    request: DecoderRequest
-    limits: Limits
-    ray: str | None = None
-    """The address of a Ray cluster; None works here."""
+    options: IndexOptions = IndexOptions()  # noqa: RUF009 (frozen)
     is_dry: bool = False
     """Whether films are looked at and no more, and nothing is written."""
     retry: RetryPolicy = field(default_factory=RetryPolicy)
 
-    def events(self, films: Mapping[str, FilmPath], *, retry_failed: bool) -> Iterator[Progress]:
+    @classmethod
+    def of(
+        cls, store: Path | ObjectStore, options: IndexOptions, *, is_dry: bool = False
+    ) -> "IndexRun":
+        """Makes the run of some options; on a cluster, paths are those that other machines see.
+
+        Parts of long films lie below the store; where the machines of a cluster do not share that,
+        films are not cut, and the disk on which they work is not this one.
+        """
+        if options.ray is not None and isinstance(store, Path):
+            store = store.absolute()
+        elif options.ray is not None:
+            options = replace(options, check_space=False, range_seconds=math.inf)
+        return cls(store, options, is_dry)
+
+    def events(self, films: Mapping[str, FilmPath]) -> Iterator[Progress]:
         """Indexes films on worker processes; gives how far each is, and its outcome."""
         tracker, quarantine = ProgressTracker(len(films)), self._quarantine()
-        avoided = {} if retry_failed else quarantine.reasons(films)
+        avoided = {} if self.options.retry_failed else quarantine.reasons(films)
         for name, reason in avoided.items():
             words = f"{reason}; pass --retry-failed (retry_failed=True) to try it again"
             yield tracker.film(Outcome(name, "failed", words))
@@ -121,9 +98,8 @@ class IndexRun:
                 yield event
 
     def _quarantine(self) -> Quarantine:
-        limits = self.limits
-        bounds = (limits.seconds, limits.memory_bytes)
-        return Quarantine(self.store, self.recipe, bounds)
+        limits = (self.options.limit_seconds, self.options.memory_bytes)
+        return Quarantine(self.store, self.options.recipe, limits)
 
     def _schedule(self, films: Mapping[str, FilmPath], looked: FilmEstimates) -> Schedule:
         looks = looked.looks.items()
@@ -138,22 +114,24 @@ class IndexRun:
             film,
             self.store,
             name,
-            self.recipe,
-            self.is_strict,
-            self.request,
-            range_seconds=self.limits.range_seconds,
+            self.options.recipe,
+            self.options.strict,
+            self.options.request,
+            range_seconds=self.options.range_seconds,
         )
 
     def pool(self, stack: ExitStack) -> Sequence[WorkerHandle]:
         """So many workers on this machine, or those of the cluster."""
-        memory = self.limits.memory_bytes if self.request.device == "cpu" else UNBOUNDED
-        if self.ray is None:
-            count = self.limits.workers or default_workers(self.request)
-            pool = [stack.enter_context(Worker(memory_bytes=memory)) for _ in range(count)]
+        options = self.options
+        memory = options.memory_bytes if options.device == "cpu" else UNBOUNDED
+        if options.ray is None:
+            pool = [
+                stack.enter_context(Worker(memory_bytes=memory)) for _ in range(options.processes)
+            ]
             for worker in pool:  # idle by then; to take its libraries down takes each 0.2 s
                 stack.callback(worker.stop)
             return pool
-        workers = plugin("ray.workers")(self.ray, count=self.limits.workers, memory_bytes=memory)
+        workers = plugin("ray.workers")(options.ray, count=options.workers, memory_bytes=memory)
         return stack.enter_context(workers)
 
     def look(
@@ -179,11 +157,11 @@ class IndexRun:
 
     def _check_space(self, looked: FilmEstimates, workers: int) -> None:
         """Refuses a run that may not fit; films leave the disk as they are put in objects."""
-        if self.limits.has_to_fit:
+        if self.options.check_space:
             at_once = None if isinstance(self.store, Path) else workers
             looks = looked.looks.values()
             needed = needed_bytes(looks, at_once=at_once, parts_bytes=MOST_PART_BYTES)
-            check_space(self.scratch, needed)
+            check_space(staging_dir(self.store), needed)
 
     def _index(
         self, schedule: Schedule, tracker: ProgressTracker, workers: Sequence[WorkerHandle]
@@ -204,19 +182,11 @@ class IndexRun:
         self, worker: WorkerHandle, film: tuple[str, FilmPath], _tell: Callable[[int, int], None]
     ) -> FilmEstimate | Outcome:
         """Has a worker look at one film."""
-        video_id, path = film
-        facts: dict[str, Any] = {
-            "video_id": video_id,
-            "recipe": self.recipe,
-            "request": self.request,
-            "range_seconds": self.limits.range_seconds,
-            "is_strict": self.is_strict,
-            "is_dry": self.is_dry,
-        }
+        task = self.task(*film)
         return self._retrying(
             worker,
             lambda: worker.call(
-                estimate_film, path, self.store, limit_seconds=self._limit(path), **facts
+                estimate_film, task, limit_seconds=self._limit(task.path), is_dry=self.is_dry
             ),
         )
 
@@ -236,4 +206,4 @@ class IndexRun:
         return self.retry.call(call, is_over=lambda: worker.is_stopped)
 
     def _limit(self, film: FilmPath) -> float:
-        return self.limits.seconds + size_of(film) / SLOWEST_BYTES_A_SECOND
+        return limit_for(size_of(film), self.options.limit_seconds)

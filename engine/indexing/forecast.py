@@ -3,25 +3,21 @@
 Timelines are remembered, as in the run itself, so a forecast costs that run nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import dataclass, field
 from functools import reduce
 from operator import add
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
-from fewframes.decode.backend_choice import DecoderRequest
 from fewframes.indexing.cost_model import PredictedCost
 from fewframes.indexing.estimate import FilmEstimate
-from fewframes.indexing.executor import FilmEstimates, Limits
-from fewframes.indexing.filters import narrowed
-from fewframes.indexing.index import run_of, size_words
-from fewframes.indexing.inputs import find_inputs
-from fewframes.media.sizes import Size
+from fewframes.indexing.executor import FilmEstimates, IndexRun
+from fewframes.indexing.index import films_of
+from fewframes.indexing.options import IndexKeywords, IndexOptions
+from fewframes.keywords import changed, keywords_of
 from fewframes.store.object_store import ObjectStore, resolve_store
-from fewframes.store.recipes import Recipe
 from fewframes.store.results import Outcome
 
 
@@ -115,29 +111,30 @@ def clock(seconds: float) -> str:
     return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
 
 
+@keywords_of(IndexOptions)
 def forecast(
     paths: str | Path | Sequence[str | Path],
     store: str | Path | ObjectStore,
-    *,
-    fps: float | None = 2.0,
-    size: Size = 448,
-    ids: Mapping[Any, str] | None = None,
-    limits: Limits = Limits(),  # noqa: B008 (frozen)
-    since: datetime | str | None = None,
-    only: str | Sequence[str] = (),
-    shard: str | None = None,
-    **recipe: Any,  # noqa: ANN401 (of `Recipe`: codec, quality, dedup, stream)
+    options: IndexOptions | None = None,
+    **changes: Unpack[IndexKeywords],
 ) -> Forecast:
     """Says what `index` would do with the same arguments; the store need not be there.
+
+    Raises:
+        ValueError: The run would not be one of this machine's CPU cores alone.
 
     >>> forecast("film.mp4", "new.zarr")
     Forecast(1 film, 0.00 h: ... pictures to decode, ...
     """
-    many = [paths] if isinstance(paths, str | Path) else list(paths)
-    films = narrowed(find_inputs(many, ids), since=since, only=only, shard=shard)
-    requested = Recipe(fps=fps, size=size_words(size), **recipe)
-    run = run_of(resolve_store(store), requested, DecoderRequest(), limits, strict=False, ray=None)
-    run = replace(run, is_dry=True)
+    options = changed(IndexOptions(), options, changes)
+    if not options.is_on_cpu_here:
+        raise ValueError(
+            "forecast predicts runs on this machine's CPU cores alone, not with "
+            f"ray={options.ray!r}, backend={options.backend!r}, device={options.device!r}; "
+            "leave these out"
+        )
+    films = films_of(paths, options)
+    run = IndexRun.of(resolve_store(store), options, is_dry=True)
     looked = FilmEstimates()
     with ExitStack() as stack:
         workers = run.pool(stack)

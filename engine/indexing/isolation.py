@@ -26,6 +26,10 @@ from typing import Any, NoReturn, Self, TypeVar
 from fewframes.errors import CrashedError, MemoryLimitError, TimedOutError
 
 LIMIT_SECONDS = 60.0
+"""Time without a sign."""
+SECONDS_PER_GB = 50.0
+"""Added for each GB of a film: it is read at 20 MB/s at least, and while it is hashed or demuxed
+there is no other sign."""
 MEMORY_BYTES = 4 << 30
 STOP_SECONDS = 5.0
 """How long a worker may take to end after its last call before it is killed."""
@@ -41,6 +45,15 @@ serve(*numbers)
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 """There is a worker a core, so its linear algebra uses one thread, unless the caller says more."""
 R = TypeVar("R")
+
+
+def limit_for(size_bytes: int, seconds: float = LIMIT_SECONDS) -> float:
+    """Gives the time that a film of a size may give no sign.
+
+    >>> limit_for(2 * 10**9)
+    160.0
+    """
+    return seconds + SECONDS_PER_GB * size_bytes / 1e9
 
 
 def isolated(

@@ -18,6 +18,7 @@ from typing import Any
 from fewframes.decode.backend_choice import DecoderRequest
 from fewframes.indexing.discovery import FilmPath
 from fewframes.indexing.ranges import RANGE_SECONDS
+from fewframes.media.source import Source
 from fewframes.store.object_store import ObjectStore
 from fewframes.store.recipes import Recipe, canonical_json
 from fewframes.store.results import Outcome
@@ -67,11 +68,11 @@ def execute(task: FilmTask, *, progress: Callable[[int, int], None] | None = Non
     call it through `fewframes.indexing.isolation`, or on a cluster's own worker.
     """
     from fewframes.features.scan import warm_up
-    from fewframes.indexing.fetching import on_disk
+    from fewframes.indexing.fetching import on_disk, source_of
     from fewframes.indexing.pipeline import index_film, index_range
 
-    there = _standing(task)
-    if there is not None:
+    there = None if isinstance(task.path, Path) else standing(task, source_of(task.path))
+    if there is not None:  # a film by URL that needs no fetching
         return there
     options: dict[str, Any] = {
         "video_id": task.video_id,
@@ -89,14 +90,11 @@ def execute(task: FilmTask, *, progress: Callable[[int, int], None] | None = Non
         return index_range(path, task.store, at=task.part, **options)
 
 
-def _standing(task: FilmTask) -> Outcome | None:
-    """The outcome of a film by URL that the store has already, which needs no fetching."""
-    from fewframes.indexing.fetching import source_of
+def standing(task: FilmTask, source: Source, *, is_dry: bool = False) -> Outcome | None:
+    """Gives the outcome of a film that the store has already; see `what_stands`."""
     from fewframes.store.standing import what_stands
 
-    if isinstance(task.path, Path):
-        return None
-    source, how = source_of(task.path), {"is_strict": task.is_strict}
+    how = {"is_strict": task.is_strict, "is_dry": is_dry}
     return what_stands(task.store, task.video_id, task.recipe, source, **how)
 
 

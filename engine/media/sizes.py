@@ -34,6 +34,18 @@ def parse_size(size: Size) -> int | tuple[int, int] | None:
     return parts[0] if len(parts) == 1 else (parts[0], parts[1])
 
 
+def size_words(size: Size) -> str:
+    """Writes a size as a recipe has it.
+
+    >>> size_words(None), size_words("448"), size_words((252, 448))
+    ('native', '448', '252x448')
+    """
+    parsed = parse_size(size)
+    if parsed is None:
+        return "native"
+    return str(parsed) if isinstance(parsed, int) else f"{parsed[0]}x{parsed[1]}"
+
+
 def output_size(stream: "StreamInfo", size: Size) -> tuple[int, int] | None:
     """Gives height and width in display orientation, or None to keep the decoder's own.
 

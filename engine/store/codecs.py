@@ -16,6 +16,8 @@ from fewframes.kernels import on_host
 
 QUALITY = 90
 """Quality of JPEGs where none is asked for."""
+QUALITIES = (1, 100)
+"""The lowest and the highest."""
 ZSTD_LEVEL = 1
 """Level 3 took 2.7 times the time for 5 % less."""
 ZSTD_MAGIC = bytes.fromhex("28b52ffd")

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
-from fewframes.media.sizes import parse_size
-from fewframes.store.codecs import CODECS, QUALITY, CodecName
+from fewframes.media.sizes import size_words
+from fewframes.store.codecs import CODECS, QUALITIES, QUALITY, CodecName
 
 FORMAT_VERSION = 1
 DEDUP = 0.012
@@ -119,15 +119,15 @@ def _checked_quality(codec: str, quality: int | None) -> int | None:
                 "leave quality out"
             )
         return None
-    if quality is not None and quality not in range(1, 101):
-        raise ValueError(f"quality={quality} is not a JPEG quality; pass 1 to 100")
+    low, high = QUALITIES
+    if quality is not None and quality not in range(low, high + 1):
+        raise ValueError(f"quality={quality} is not a JPEG quality; pass {low} to {high}")
     return QUALITY if quality is None else int(quality)
 
 
 def _plain_size(size: str) -> str:
     if size == "native":
         return size
-    parsed = parse_size(size)
-    if not isinstance(size, str) or parsed is None:
+    if not isinstance(size, str):
         raise ValueError(f"size={size!r} is not a size; pass '448', '252x448' or 'native'")
-    return str(parsed) if isinstance(parsed, int) else f"{parsed[0]}x{parsed[1]}"
+    return size_words(size)
