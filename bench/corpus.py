@@ -31,6 +31,7 @@ from fewframes.features.scan import scan
 from fewframes.files.probing import probe
 from fewframes.indexing.estimate import estimate_film
 from fewframes.indexing.pipeline import Scan
+from fewframes.indexing.results import RangeResult
 from fewframes.indexing.tasks import FilmTask, execute
 from fewframes.store.codecs import picture_codec
 from fewframes.store.recipes import Recipe
@@ -90,6 +91,7 @@ def tasks_of(film: Path, folder: Path, recipe: Recipe) -> dict[str, Any]:
     count = len(what.ranges)
     timed(FilmTask(film, folder / "warm", "a", recipe, range_seconds=1e9))
     single, outcome = timed(FilmTask(film, folder / "one-go", "a", recipe, range_seconds=1e9))
+    assert isinstance(outcome, Outcome), "the task is a whole film"
     cut = FilmTask(film, folder / "cut", "a", recipe, range_seconds=RANGE_SECONDS)
     ranges = [timed(replace(cut, part=part))[0] for part in range(count)] if count > 1 else []
     merge = timed(cut)[0] if ranges else 0.0
@@ -113,7 +115,7 @@ def tasks_of(film: Path, folder: Path, recipe: Recipe) -> dict[str, Any]:
     }
 
 
-def timed(task: FilmTask) -> tuple[float, Outcome]:
+def timed(task: FilmTask) -> tuple[float, Outcome | RangeResult]:
     """CPU seconds of a task in this process, and its outcome."""
     started = time.process_time()
     outcome = execute(task)

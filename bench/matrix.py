@@ -30,8 +30,9 @@ from fewframes.bench.matrix_films import Cell, cells
 from fewframes.bench.measure import keep_result, machine
 from fewframes.bench.plain_decode import PlainDecode, plain_decode
 from fewframes.errors import FewframesError
-from fewframes.indexing.tasks import FilmTask, execute
+from fewframes.indexing.pipeline import index_film
 from fewframes.store.recipes import Recipe
+from fewframes.store.results import Status
 
 WHOLE = Recipe(fps=None, size="native", codec="zstd", dedup=0.0)
 SAID = (" is marked", "DamagedFrameError", "damage: ")
@@ -75,8 +76,8 @@ def _number(picture: Any) -> int | None:  # noqa: ANN401 (an array)
 def store_faults(path: Path, folder: Path, known: Known) -> list[str]:
     """Indexes a film whole; its pictures must be those that a read gives, at the same times."""
     store = folder / "stores" / path.name
-    outcome = execute(FilmTask(path, store, "film", WHOLE))
-    if outcome.status != "ok":
+    outcome = index_film(path, store, video_id="film", recipe=WHOLE)
+    if outcome.status != Status.OK:
         return [f"store: DamagedFrameError: {outcome.status}: {outcome.reason}"]
     video, timeline = ff.open(store)["film"], ff.probe(path)
     count = len(video.table)

@@ -8,8 +8,7 @@ from objects_by_url import Wrapped, keys
 from stored import put
 
 import fewframes as ff
-from fewframes.store.journal import NOTES
-from fewframes.store.layout import MARKER, create_store
+from fewframes.store.layout import MARKER, NOTES, create_store
 from fewframes.store.object_store import resolve_store
 from fewframes.store.object_writer import ensure_store, remove_remote
 from fewframes.store.removal import remove_videos

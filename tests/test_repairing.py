@@ -10,6 +10,7 @@ from stored import put
 
 import fewframes as ff
 from fewframes.bench.films import Film, write_film
+from fewframes.checking.results import CATALOGUE
 from fewframes.checking.verify import verify_store
 from fewframes.cli.main import main
 from fewframes.errors import CorruptStoreError
@@ -164,3 +165,13 @@ def test_rm_leaves_nothing_of_a_video(tmp_path):
         assert path.is_dir() or b"secret" not in path.read_bytes()
     assert run("compact", store).output == "1 videos\n"
     assert run("compact", tmp_path).exit_code == 1
+
+
+def test_a_video_that_is_called_as_the_catalogue_is_shown_is_repaired_like_any_other(tmp_path):
+    group = put(tmp_path / "s", CATALOGUE)
+    flip(group / "frames.parquet")
+    (verdict,) = verify_store(tmp_path / "s")
+    assert not verdict.is_catalogue
+    done = run("verify", tmp_path / "s", "--repair", "--drop")
+    assert done.output.splitlines()[-1].startswith(f"{CATALOGUE}: dropped: ")
+    assert not group.exists()

@@ -15,10 +15,11 @@ from fewframes.indexing.cost_model import PredictedCost
 from fewframes.indexing.estimate import FilmEstimate
 from fewframes.indexing.progress import ProgressTracker
 from fewframes.indexing.quarantine import Quarantine
+from fewframes.indexing.results import RangeResult
 from fewframes.indexing.scheduler import MOST_PART_BYTES, Schedule
 from fewframes.indexing.tasks import FilmTask
 from fewframes.store.recipes import Recipe
-from fewframes.store.results import Outcome
+from fewframes.store.results import Outcome, Status
 
 CRASH = CrashedError("the decoding process died (SIGSEGV)")
 
@@ -42,8 +43,9 @@ def words(tasks):
 
 
 def did(schedule, task):
-    status = "ok" if task.part is None else "part"
-    return schedule.end(task, Outcome(task.video_id, status, pictures=5), None)
+    if task.part is None:
+        return schedule.end(task, Outcome(task.video_id, Status.OK, pictures=5), None)
+    return schedule.end(task, RangeResult(task.video_id, pictures=5), None)
 
 
 def test_ranges_come_first_and_a_merge_before_all_others():
@@ -129,7 +131,7 @@ def test_two_crashes_of_a_range_fail_the_film_and_drop_its_other_ranges():
 def test_an_ordinary_error_is_no_poison_and_a_damaged_range_means_one_go():
     schedule = Schedule([film("a"), film("b", ranges=3)])
     first, other = taken(schedule, 2)
-    assert schedule.end(first, Outcome("b", "part", "not clean"), None) is None
+    assert schedule.end(first, RangeResult("b", unsplittable_reason="not clean"), None) is None
     assert did(schedule, other) is None
     tasks = taken(schedule)
     assert words(tasks) == ["b", "a"]
@@ -143,7 +145,7 @@ def test_what_is_left_is_predicted_from_effort_not_from_films():
     tracker.look({"long": long_look, "short": short_look})
     tracker.looked -= 30.0
     tracker.ended(short, 10.0)
-    now = tracker.film(Outcome("short", "ok", film_seconds=60.0, stored_bytes=7))
+    now = tracker.film(Outcome("short", Status.OK, film_seconds=60.0, stored_bytes=7))
     assert (now.films_done, now.share_done, now.film_seconds) == (1, 0.1, 60.0)
     assert now.remaining_seconds == pytest.approx(270, rel=0.01)
     assert tracker.told(long, 90.0, 60, 120).share_done == pytest.approx(0.55)

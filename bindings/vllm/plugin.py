@@ -30,7 +30,7 @@ from fewframes.arrays import U8
 from fewframes.media.sizes import fitted_size
 from fewframes.models.runtimes import RUNTIMES
 from fewframes.selection.selection import Selection, select
-from fewframes.store.layout import LONGEST_NAME, MARKER, folder_name
+from fewframes.store.layout import LONGEST_NAME, MARKER, VIDEOS, folder_name
 from fewframes.store.recipes import canonical_json
 from fewframes.store.store import holds, open_store
 from fewframes.store.video import Video
@@ -266,8 +266,8 @@ def _check_inside(store: Path, video: str) -> None:
     Each folder is looked at before anything in it. Whoever may write in the store while it is read
     can still put a link there.
     """
-    home = store / "videos" / folder_name(video)
-    for path in chain((store / MARKER, store / "videos", home), home.rglob("*")):
+    home = store / VIDEOS / folder_name(video)
+    for path in chain((store / MARKER, store / VIDEOS, home), home.rglob("*")):
         if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(store):
             raise ValueError(
                 f"{path.relative_to(store).as_posix()!r} of {store.name!r} is a link that leads "

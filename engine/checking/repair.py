@@ -11,11 +11,11 @@
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fewframes.checking.verify import CATALOGUE, CheckResult, differences_of
+from fewframes.checking.results import CATALOGUE, CheckResult, Repair, RepairAction
+from fewframes.checking.verify import differences_of
 from fewframes.errors import CorruptStoreError, FewframesError, StaleIndexError
 from fewframes.indexing.discovery import find_films
 from fewframes.indexing.isolation import Worker, limit_for
@@ -28,16 +28,6 @@ from fewframes.store.layout import groups_of
 from fewframes.store.manifest import read_commit_of
 from fewframes.store.recipes import Recipe
 from fewframes.store.untrusted import load_json, read_regular
-
-
-@dataclass(frozen=True, slots=True)
-class Repair:
-    """What became of one thing that was broken."""
-
-    video: str
-    is_repaired: bool
-    words: str
-    """What was done, or why nothing could be."""
 
 
 def repair_store(
@@ -55,15 +45,14 @@ def repair_store(
     """
     known = find_films(films)
     for result in verdicts:
-        if result.video == CATALOGUE or not result.differences:
+        if result.is_catalogue or result.is_well:
             continue
         film = known.get(result.video)
         for group in groups_of(store, result.video):
             if list(differences_of(group, result.video, film)):
                 yield _repaired(store, group, result.video, film, drop=drop)
-    if any(result.video == CATALOGUE and result.differences for result in verdicts):
-        count = compact(store)
-        yield Repair(CATALOGUE, is_repaired=True, words=f"made anew of {count} videos")
+    if any(result.is_catalogue and not result.is_well for result in verdicts):
+        yield Repair(CATALOGUE, RepairAction.LISTED, f" of {compact(store)} videos")
 
 
 def _repaired(store: Path, group: Path, video_id: str, film: Path | None, *, drop: bool) -> Repair:
@@ -74,9 +63,9 @@ def _repaired(store: Path, group: Path, video_id: str, film: Path | None, *, dro
     except (FewframesError, OSError) as error:
         if drop and list(differences_of(group, video_id, None)):
             remove(store, group, video_id)
-            return Repair(video_id, is_repaired=True, words=f"dropped: {error}")
-        return Repair(video_id, is_repaired=False, words=f"left as it is: {error}")
-    return Repair(video_id, is_repaired=True, words=f"indexed again from {film.name!r}")
+            return Repair(video_id, RepairAction.DROPPED, f": {error}")
+        return Repair(video_id, RepairAction.LEFT, f": {error}")
+    return Repair(video_id, RepairAction.INDEXED, f" from {film.name!r}")
 
 
 def _index_again(store: Path, group: Path, video_id: str, film: Path) -> None:

@@ -10,12 +10,13 @@
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from fewframes.arrays import I64
+from fewframes.checking.results import CATALOGUE, CheckResult
 from fewframes.decode.decoder import DecodeReport, decoder
 from fewframes.decode.plan import plan_frames
 from fewframes.errors import CorruptStoreError, FewframesError, UnreachableStoreError
@@ -42,21 +43,6 @@ SEEKS = 64
 READ_ROWS = 64
 """Pictures of a store that are read together."""
 NO_FILM = "no film with this id was given: its files were checked, its pictures not compared"
-CATALOGUE = "(catalogue)"
-"""Stands for the id of a video in the verdict on the catalogue."""
-
-
-@dataclass(frozen=True, slots=True)
-class CheckResult:
-    """What is known of one video after it was verified."""
-
-    video: str
-    compared: int
-    """Frames, or files of a store, that were compared."""
-    differences: tuple[str, ...]
-    """A sentence for each, the first one first; none if all is well."""
-    notes: tuple[str, ...] = ()
-    """What was not compared, and why."""
 
 
 def verify_film(path: Path, *, seeks: int = SEEKS) -> CheckResult:
@@ -124,7 +110,7 @@ def verify_store(
         verdicts.append(result)
         if progress:
             progress(verdicts[-1])
-    if isinstance(store, Path) and (catalogue := verify_catalogue(store)).differences:
+    if isinstance(store, Path) and not (catalogue := verify_catalogue(store)).is_well:
         verdicts.append(catalogue)
     return verdicts
 
@@ -139,7 +125,7 @@ def verify_catalogue(store: Path) -> CheckResult:
     try:
         listed = {row["id"]: row for row in Catalogue(store).rows()}
     except FewframesError as error:
-        return CheckResult(CATALOGUE, 0, (str(error),))
+        return CheckResult(CATALOGUE, 0, (str(error),), is_catalogue=True)
     differences = []
     for video_id in sorted({*there, *listed}):
         if video_id not in there:
@@ -148,7 +134,7 @@ def verify_catalogue(store: Path) -> CheckResult:
             differences.append(f"video {video_id!r} is there, but it is not listed")
         elif listed[video_id] != there[video_id]:
             differences.append(f"video {video_id!r} is listed with other facts than it has")
-    return CheckResult(CATALOGUE, len(there), tuple(differences))
+    return CheckResult(CATALOGUE, len(there), tuple(differences), is_catalogue=True)
 
 
 def _verdict(store: Path | ObjectStore, video_id: str, film: Path | None) -> CheckResult:

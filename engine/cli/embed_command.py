@@ -9,7 +9,9 @@ import click
 
 import fewframes
 from fewframes.cli.params import WHERE, cli_errors, on_disk, say
+from fewframes.indexing.results import ExitStatus
 from fewframes.naming import one_line, quoted
+from fewframes.store.results import Status
 
 MODEL_HELP = "Folder of a CLIP- or SigLIP-like model, or its name of the hub."
 
@@ -37,7 +39,8 @@ def embed(
         line = f"{quoted(outcome.video_id)}: {outcome.status}, {words}"
         facts = {"video": outcome.video_id, "embedder": embedder.name, **asdict(outcome)}
         say(json.dumps(facts) if as_json else line)
-    sys.exit(3 if any(outcome.status == "failed" for outcome in outcomes) else 0)
+    is_all = all(outcome.status != Status.FAILED for outcome in outcomes)
+    sys.exit(ExitStatus.DONE if is_all else ExitStatus.NOT_ALL)
 
 
 def show_progress(video_id: str, done: int, total: int) -> None:

@@ -19,12 +19,15 @@ from fewframes.cli.params import (
     show_frames,
     the_video,
 )
+from fewframes.decode.backend_choice import DEVICE_CHOICES, DecoderRequest
+from fewframes.decode.decoder import DECODERS
 
-BACKEND = click.option(
-    "--backend", type=click.Choice(["ffmpeg", "dali", "nvdec"]), help="Who decodes."
-)
+BACKEND = click.option("--backend", type=click.Choice(DECODERS), help="Who decodes.")
 DEVICE = click.option(
-    "--device", type=click.Choice(["cpu", "cuda", "auto"]), default="cpu", show_default=True
+    "--device",
+    type=click.Choice(DEVICE_CHOICES),
+    default=DecoderRequest().device,
+    show_default=True,
 )
 
 

@@ -1,8 +1,8 @@
 """The command line; its commands are in the modules named `…_command` and `…_commands`.
 
-Exit status: 0 done, 1 failed, 2 wrong usage, 3 done with damaged or failed films (listed), 141 if
-the reader of the output went away, as ``head`` does. A look decides nothing: ``probe`` of a damaged
-film and ``index --dry-run`` with films that cannot be read say so and end with 0.
+A command ends with an `ExitStatus` of `fewframes.indexing.results`. A look decides nothing:
+``probe`` of a damaged film and ``index --dry-run`` with films that cannot be read say so and end
+with 0.
 """
 
 import sys

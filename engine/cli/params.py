@@ -14,15 +14,14 @@ from typing import Any, NoReturn, TypeVar
 import click
 
 from fewframes.errors import FewframesError
+from fewframes.indexing.results import ExitStatus
 from fewframes.media.sizes import parse_size
 from fewframes.naming import one_line, plain, shown
+from fewframes.store.layout import MARKER
 from fewframes.store.object_store import is_url
 
 R = TypeVar("R")
-STORE_MARK = "fewframes-store.json"
 FILM_SECONDS, SECONDS_A_GB = 600.0, 3600.0
-READER_IS_GONE = 141
-"""Exit status where the reader of the output has closed it: 128 + SIGPIPE, as in a shell."""
 
 
 class Where(click.ParamType):  # type: ignore[type-arg]
@@ -45,7 +44,7 @@ WHERE = Where()
 
 def is_store(source: str | Path) -> bool:
     """Whether a store is meant, and not a film: a URL is one."""
-    return isinstance(source, str) or (source / STORE_MARK).is_file()
+    return isinstance(source, str) or (source / MARKER).is_file()
 
 
 def on_disk(store: str | Path) -> Path:
@@ -114,7 +113,7 @@ def end_unread(error: BrokenPipeError) -> NoReturn:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in gone:  # so that flushing them at the end is no error
         os.dup2(nowhere, stream.fileno())
-    sys.exit(READER_IS_GONE)
+    sys.exit(ExitStatus.UNREAD)
 
 
 def is_unread(stream: Any) -> bool:  # noqa: ANN401 (a text stream, or a test's)

@@ -2,7 +2,6 @@
 
 import json
 import sys
-from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
 
@@ -19,11 +18,11 @@ from fewframes.cli.params import (
     show,
     the_video,
 )
+from fewframes.indexing.results import ExitStatus
 from fewframes.naming import quoted
 from fewframes.plugins import plugin
+from fewframes.store.dataset_export import FORMATS
 from fewframes.store.object_store import resolve_store
-
-FORMS = ("jpeg", "webdataset", "mp4", "lerobot")
 
 
 @click.command()
@@ -98,15 +97,15 @@ def verify(
         words = verdict.differences[0] if verdict.differences else "as it should be"
         notes = "".join(f"; {note}" for note in verdict.notes)
         line = f"{quoted(verdict.video)}: {words} ({verdict.compared} compared{notes})"
-        say(json.dumps(asdict(verdict)) if as_json else line)
-    is_well = not any(verdict.differences for verdict in verdicts)
+        say(json.dumps(verdict.to_dict()) if as_json else line)
+    is_well = all(verdict.is_well for verdict in verdicts)
     if repair and not is_well:
         repairs = list(repair_store(on_disk(source), verdicts, films, drop=drop))
         for done in repairs:
             line = f"{quoted(done.video)}: {done.words}"
-            say(json.dumps(asdict(done)) if as_json else line)
+            say(json.dumps(done.to_dict()) if as_json else line)
         is_well = all(done.is_repaired for done in repairs)
-    sys.exit(0 if is_well else 3)
+    sys.exit(ExitStatus.DONE if is_well else ExitStatus.NOT_ALL)
 
 
 @click.command()
@@ -138,7 +137,7 @@ def compact(store: str | Path) -> None:
 @click.argument("store", type=WHERE)
 @click.argument("videos", nargs=-1, required=True)
 @click.option("--to", "folder", required=True, type=click.Path(path_type=Path), help="New folder.")
-@click.option("--format", "form", required=True, type=click.Choice(FORMS), help="See the README.")
+@click.option("--format", "form", required=True, type=click.Choice(FORMATS), help="See the README.")
 @cli_errors
 def export(store: str | Path, videos: tuple[str, ...], folder: Path, form: str) -> None:
     """Writes indexed frames of videos into a folder, for other programs, with their exact times."""

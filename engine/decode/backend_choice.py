@@ -12,13 +12,15 @@ The prediction is a pure function of the plan and of `Costs`, which are measured
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 from fewframes.decode.costs import Costs, Workload
 from fewframes.decode.decoder import DECODERS, Device
 from fewframes.media.timeline import StreamInfo
 
 Where: TypeAlias = Literal["cpu", "cuda", "auto"]
+DEVICE_CHOICES: tuple[str, ...] = get_args(Where)
+"""What a caller may ask for."""
 
 CPU_CODECS = ("vp8", "vp9", "mjpeg")
 """What DALI's CPU decoder takes (documentation of ``fn.decoders.video``, DALI 2.4)."""
@@ -144,7 +146,7 @@ class DecoderRequest:
 
     def __post_init__(self) -> None:
         """Checks the names, and that they go together."""
-        if self.device not in ("cpu", "cuda", "auto"):
+        if self.device not in DEVICE_CHOICES:
             raise ValueError(f"device={self.device!r} is not known; pass 'cpu', 'cuda' or 'auto'")
         if self.backend is not None and self.backend not in DECODERS:
             raise ValueError(

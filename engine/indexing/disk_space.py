@@ -17,8 +17,7 @@ import numpy as np
 
 from fewframes.errors import FewframesError, NoSpaceError, UnwritableStoreError
 from fewframes.store.codecs import QUALITY
-from fewframes.store.journal import NOTES
-from fewframes.store.layout import VIDEOS
+from fewframes.store.layout import CATALOGUE, NOTES, VIDEOS
 from fewframes.store.object_store import ObjectStore, shown
 from fewframes.store.object_writer import ensure_store
 from fewframes.store.recipes import Recipe
@@ -35,7 +34,7 @@ ROW_BYTES = 2048
 """Signals and signature of one row."""
 FILM_BYTES = 64 << 10
 """Records and metadata of one film."""
-OWN_FOLDERS = (VIDEOS, "catalogue", NOTES)
+OWN_FOLDERS = (VIDEOS, CATALOGUE, NOTES)
 """Where a run writes in a store, beside its attempts."""
 
 

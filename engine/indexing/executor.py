@@ -23,14 +23,14 @@ from fewframes.indexing.options import IndexOptions
 from fewframes.indexing.pool import ProgressEvent, WorkerHandle, run_tasks
 from fewframes.indexing.progress import ProgressTracker
 from fewframes.indexing.quarantine import Quarantine
-from fewframes.indexing.results import Progress
+from fewframes.indexing.results import Progress, RangeResult
 from fewframes.indexing.retry import RetryPolicy
-from fewframes.indexing.scheduler import FATAL_ERRORS, MOST_PART_BYTES, Schedule, reason_of
+from fewframes.indexing.scheduler import FATAL_ERRORS, MOST_PART_BYTES, Schedule, failed
 from fewframes.indexing.tasks import FilmTask, execute
 from fewframes.plugins import plugin
 from fewframes.store.object_store import ObjectStore
 from fewframes.store.object_writer import staging_dir
-from fewframes.store.results import Outcome
+from fewframes.store.results import Outcome, Status
 
 R = TypeVar("R")
 UNBOUNDED = 1 << 62
@@ -79,7 +79,7 @@ class IndexRun:
         avoided = {} if self.options.retry_failed else quarantine.reasons(films)
         for name, reason in avoided.items():
             words = f"{reason}; pass --retry-failed (retry_failed=True) to try it again"
-            yield tracker.film(Outcome(name, "failed", words))
+            yield tracker.film(Outcome(name, Status.FAILED, words))
         left = {name: film for name, film in films.items() if name not in avoided}
         quarantine.remove(left)
         with ExitStack() as stack:
@@ -147,7 +147,7 @@ class IndexRun:
                 if isinstance(event.error, FATAL_ERRORS):
                     looked.again.append(name)
                 elif event.error is not None:
-                    looked.outcomes.append(Outcome(name, "failed", reason_of(event.error)))
+                    looked.outcomes.append(failed(name, event.error))
                 elif isinstance(event.result, Outcome):
                     looked.outcomes.append(event.result)
                 elif event.result is not None:
@@ -192,7 +192,7 @@ class IndexRun:
 
     def _execute(
         self, worker: WorkerHandle, task: FilmTask, report_progress: Callable[[int, int], None]
-    ) -> Outcome:
+    ) -> Outcome | RangeResult:
         """Has a worker do one task."""
         return self._retrying(
             worker,

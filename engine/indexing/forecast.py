@@ -18,7 +18,7 @@ from fewframes.indexing.index import films_of
 from fewframes.indexing.options import IndexKeywords, IndexOptions
 from fewframes.keywords import changed, keywords_of
 from fewframes.store.object_store import ObjectStore, resolve_store
-from fewframes.store.results import Outcome
+from fewframes.store.results import Outcome, Status
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -140,6 +140,8 @@ def forecast(
         workers = run.pool(stack)
         for _ in run.look(films, workers[: len(films)], looked):
             pass
-    crashed = [Outcome(name, "failed", "a worker crashed or hung on it") for name in looked.again]
+    crashed = [
+        Outcome(name, Status.FAILED, "a worker crashed or hung on it") for name in looked.again
+    ]
     others = (*looked.outcomes, *crashed)
     return Forecast(tuple(looked.looks.values()), others, len(workers))

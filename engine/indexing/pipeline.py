@@ -25,6 +25,7 @@ from fewframes.files.probing import identify, probe
 from fewframes.indexing.cost_model import PredictedCost, effort_of
 from fewframes.indexing.range_results import Parts, PartWriter, read_part
 from fewframes.indexing.ranges import RANGE_SECONDS, ranges_of
+from fewframes.indexing.results import RangeResult
 from fewframes.media.sizes import output_size
 from fewframes.media.timeline import Timeline
 from fewframes.store.codecs import picture_codec
@@ -164,22 +165,18 @@ def index_range(
     progress: Callable[[int, int], None] | None = None,
     request: DecoderRequest = DecoderRequest(),  # noqa: B008 (frozen)
     range_seconds: float = RANGE_SECONDS,
-) -> Outcome:
-    """Decodes one range of a long film and leaves its part, unless it is there.
-
-    The outcome is "part", with a reason where the film has to be decoded in one go.
-    """
+) -> RangeResult:
+    """Decodes one range of a long film and leaves its part, unless it is there."""
     film = Scan.of(probe(path, stream=recipe.stream), recipe, request, range_seconds)
     parts = film.parts(ensure_store(store), video_id, recipe)
     if at >= len(film.ranges):
         raise StaleIndexError(f"{path.name!r} changed while it was indexed; index it again")
     if parts.unsplittable_reason or parts.find(at):
-        return Outcome(video_id, "part", parts.unsplittable_reason)
+        return RangeResult(video_id, unsplittable_reason=parts.unsplittable_reason)
     report_progress = progress or (lambda _done, _all: None)
     report = _leave_part(film, parts, at, recipe, request, report_progress)
-    return Outcome(
-        video_id, "part", parts.unsplittable_reason, len(film.ranges[at]), pictures=report.pictures
-    )
+    rows, reason = len(film.ranges[at]), parts.unsplittable_reason
+    return RangeResult(video_id, rows, report.pictures, reason)
 
 
 def _leave_part(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from fewframes.indexing.estimate import FilmEstimate
 from fewframes.indexing.results import Progress
 from fewframes.indexing.tasks import FilmTask
-from fewframes.store.results import Outcome
+from fewframes.store.results import Outcome, Status
 
 SURE_SHARE = 0.002
 """Of the effort, done before anything is said of the time that is left."""
@@ -74,7 +74,7 @@ class ProgressTracker:
         self.films_done += 1
         self.film_seconds += outcome.film_seconds
         self.stored_bytes += outcome.stored_bytes
-        self.failed += outcome.status == "failed"
+        self.failed += outcome.status == Status.FAILED
         self._rows.pop(outcome.video_id, None)
         now = self.progress(outcome.video_id, outcome.rows, outcome.rows)
         return replace(now, outcome=outcome)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from fewframes.indexing.forecast import clock
 from fewframes.indexing.results import IndexReport, Progress
 from fewframes.naming import one_line, plain, quoted
+from fewframes.store.results import Status
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -71,7 +72,7 @@ class Reporter:
         if self.bar:
             self._draw(now)
         if now.outcome:
-            if now.outcome.status != "done":
+            if now.outcome.status != Status.DONE:
                 self._say(self._line(now))
         elif not self.bar and time.monotonic() - self.said > STILL_SECONDS:
             self._say(f"[{now.films_done}/{now.films_total}] {_so_far(now)}")
@@ -81,7 +82,7 @@ class Reporter:
         for outcome in report.outcomes:
             if outcome.notes:
                 self._say(f"note: {quoted(outcome.video_id)}: {outcome.notes}")
-        for outcome in report.with_status("damaged", "failed"):
+        for outcome in report.with_status(Status.DAMAGED, Status.FAILED):
             self._say(
                 f"{outcome.status}: {quoted(outcome.video_id)}: {outcome.reason}", always=True
             )
@@ -143,7 +144,7 @@ class JsonReporter:
     def __call__(self, now: Progress) -> None:
         """Writes a film's outcome, and now and then how far the run is."""
         if now.outcome:
-            self._say("film", asdict(now.outcome), is_bad=now.outcome.status == "failed")
+            self._say("film", asdict(now.outcome), is_bad=now.outcome.status == Status.FAILED)
         if now.outcome or time.monotonic() - self.said >= JSON_SECONDS:
             self.said = time.monotonic()
             facts = asdict(now)
@@ -152,9 +153,9 @@ class JsonReporter:
 
     def finish(self, report: IndexReport) -> None:
         """Sums up."""
-        statuses = ("ok", "done", "damaged", "failed")
-        counts = {status: len(report.with_status(status)) for status in statuses}
-        self._say("end", {**counts, "seconds": report.seconds, "exit_status": report.exit_status})
+        self._say(
+            "end", {**report.counts, "seconds": report.seconds, "exit_status": report.exit_status}
+        )
 
     def _say(self, event: str, facts: dict[str, Any], *, is_bad: bool = False) -> None:
         if not self.quiet or is_bad or event in ("end", "failed"):

@@ -1,10 +1,35 @@
 """Results of an indexing run: how far it is, and what became of every film."""
 
 from dataclasses import dataclass
+from enum import IntEnum
 
-from fewframes.store.results import Outcome
+from fewframes.store.results import Outcome, Status
 
-STATUSES = ("ok", "done", "damaged", "failed")
+
+class ExitStatus(IntEnum):
+    """How a command ends."""
+
+    DONE = 0
+    FAILED = 1
+    """Nothing could be done; one sentence says why."""
+    WRONG_USAGE = 2
+    NOT_ALL = 3
+    """Done, but something is damaged or failed, and is listed."""
+    UNREAD = 141
+    """The reader of the output has closed it: 128 + SIGPIPE, as in a shell."""
+
+
+@dataclass(frozen=True, slots=True)
+class RangeResult:
+    """What became of one range of a long film."""
+
+    video_id: str
+    rows: int = 0
+    """Scanned frames; none where its part was there."""
+    pictures: int = 0
+    """Pictures that were decoded."""
+    unsplittable_reason: str = ""
+    """Why the film has to be decoded in one go, and has no part; empty where its part is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +67,7 @@ class IndexReport:
     """How long the run took."""
 
     def __repr__(self) -> str:
-        counts = {status: len(self.with_status(status)) for status in STATUSES}
-        words = ", ".join(f"{n} {status}" for status, n in counts.items() if n) or "no films"
+        words = ", ".join(f"{n} {status}" for status, n in self.counts.items() if n) or "no films"
         return f"IndexReport({words}, {self.seconds:.1f} s)"
 
     def with_status(self, *statuses: str) -> list[Outcome]:
@@ -51,8 +75,14 @@ class IndexReport:
         return [outcome for outcome in self.outcomes if outcome.status in statuses]
 
     @property
-    def exit_status(self) -> int:
+    def counts(self) -> dict[Status, int]:
+        """How many films have each status."""
+        return {status: len(self.with_status(status)) for status in Status}
+
+    @property
+    def exit_status(self) -> ExitStatus:
         """0 all done, 1 nothing could be indexed, 3 some films are damaged or failed."""
-        if not self.with_status("ok", "done", "damaged"):
-            return 1
-        return 3 if self.with_status("damaged", "failed") else 0
+        if not self.with_status(Status.OK, Status.DONE, Status.DAMAGED):
+            return ExitStatus.FAILED
+        is_all = not self.with_status(Status.DAMAGED, Status.FAILED)
+        return ExitStatus.DONE if is_all else ExitStatus.NOT_ALL

@@ -18,8 +18,9 @@ from dataclasses import dataclass, field, replace
 
 from fewframes.errors import CrashedError, FewframesError, MemoryLimitError, TimedOutError
 from fewframes.indexing.estimate import FilmEstimate
+from fewframes.indexing.results import RangeResult
 from fewframes.indexing.tasks import FilmTask
-from fewframes.store.results import Outcome
+from fewframes.store.results import Outcome, Status
 
 MOST_PART_BYTES = 8 << 30
 FATAL_ERRORS = (CrashedError, MemoryLimitError, TimedOutError)
@@ -73,18 +74,18 @@ class Schedule(Iterator[FilmTask]):
         return task
 
     def end(
-        self, task: FilmTask, outcome: Outcome | None, error: BaseException | None
+        self, task: FilmTask, result: Outcome | RangeResult | None, error: BaseException | None
     ) -> Outcome | None:
         """Is told what became of a task; gives the outcome of its film once it has one."""
-        film = self._films[task.video_id]
+        film, outcome = self._films[task.video_id], None
         self._running -= 1
         film.running -= 1
         self._is_alone = False
         if not film.is_over:
-            outcome = self._failed(film, task, error) if error else self._went_well(film, outcome)
+            outcome = self._failed(film, task, error) if error else self._went_well(film, result)
         if film.is_over and film in self._open:
             self._open.remove(film)
-        return outcome if outcome and film.is_over and outcome.status != "part" else None
+        return outcome
 
     @property
     def most_tasks(self) -> int:
@@ -124,12 +125,12 @@ class Schedule(Iterator[FilmTask]):
         self._open.append(film)
         return replace(film.task, part=film.left.pop())
 
-    def _went_well(self, film: _Film, outcome: Outcome | None) -> Outcome | None:
-        if outcome is None or outcome.status != "part":
+    def _went_well(self, film: _Film, result: Outcome | RangeResult | None) -> Outcome | None:
+        if not isinstance(result, RangeResult):
             film.is_over = True
-            return outcome and replace(outcome, pictures=outcome.pictures + film.pictures)
-        film.pictures += outcome.pictures
-        if outcome.reason:
+            return result and replace(result, pictures=result.pictures + film.pictures)
+        film.pictures += result.pictures
+        if result.unsplittable_reason:
             film.left, film.look = [], film.look and replace(film.look, ranges=1)
         if not film.left and not film.running and not self._waits(film):
             self._ready.append(film.task)
@@ -147,10 +148,15 @@ class Schedule(Iterator[FilmTask]):
         film.is_over, film.left = True, []
         if is_poison:
             self.poisoned[film.task.video_id] = reason_of(error)
-        return Outcome(film.task.video_id, "failed", reason_of(error))
+        return failed(film.task.video_id, error)
 
 
-def reason_of(error: BaseException | None) -> str:
+def failed(video_id: str, error: BaseException) -> Outcome:
+    """The outcome of a film that an error has ended."""
+    return Outcome(video_id, Status.FAILED, reason_of(error))
+
+
+def reason_of(error: BaseException) -> str:
     """Says why a film failed: an expected error in its own words, another with its kind.
 
     >>> reason_of(ValueError("fps=0 scans nothing")), reason_of(KeyError("x"))

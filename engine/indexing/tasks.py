@@ -18,6 +18,7 @@ from typing import Any
 from fewframes.decode.backend_choice import DecoderRequest
 from fewframes.indexing.discovery import FilmPath
 from fewframes.indexing.ranges import RANGE_SECONDS
+from fewframes.indexing.results import RangeResult
 from fewframes.media.source import Source
 from fewframes.store.object_store import ObjectStore
 from fewframes.store.recipes import Recipe, canonical_json
@@ -45,7 +46,7 @@ class FilmTask:
     request: DecoderRequest = DecoderRequest()  # noqa: RUF009 (frozen)
     """Who is to decode; no part of the id, since it does not decide what is stored."""
     part: int | None = None
-    """Which range of the film, from 0: its outcome is "part". None for the film itself, which is
+    """Which range of the film, from 0: it gives a `RangeResult`. None for the film itself, which is
     merged where all parts of its ranges are there, and decoded in one go where they are not."""
     range_seconds: float = RANGE_SECONDS
     """Least CPU time of a range, as predicted; a film of less than two is not cut. Nor is one by
@@ -60,7 +61,9 @@ class FilmTask:
         return xxhash.xxh3_64_hexdigest(canonical_json(facts))
 
 
-def execute(task: FilmTask, *, progress: Callable[[int, int], None] | None = None) -> Outcome:
+def execute(
+    task: FilmTask, *, progress: Callable[[int, int], None] | None = None
+) -> Outcome | RangeResult:
     """Does a task in this process; what that takes is loaded only here.
 
     ``progress`` is told frames done and frames in all, and is a sign of life. Raises as

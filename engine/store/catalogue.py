@@ -29,7 +29,7 @@ from fewframes.store.catalogue_rows import (
 )
 from fewframes.store.current import current
 from fewframes.store.journal import journal_entries, journaled_ids
-from fewframes.store.layout import groups_of, video_id_in
+from fewframes.store.layout import CATALOGUE, VIDEOS, groups_of, video_id_in
 from fewframes.store.manifest import read_commit_of
 from fewframes.store.tables import check_values, read_plain
 
@@ -135,7 +135,7 @@ class _View(NamedTuple):
 
 def listed_ids(store: Path) -> list[str]:
     """Lists the folders themselves: the ids of all videos that have a group, sorted."""
-    folder = store / "videos"
+    folder = store / VIDEOS
     entries = folder.iterdir() if folder.is_dir() else []
     ids = (video_id_in(entry) for entry in entries)
     return sorted(video_id for video_id in ids if groups_of(store, video_id))
@@ -160,7 +160,7 @@ def newest_snapshot(
 
 def snapshot_files(store: Path) -> list[Path]:
     """Lists the snapshots, the newest last; there is more than one for moments only."""
-    there = (store / "catalogue").glob("snapshot-*.arrow")
+    there = (store / CATALOGUE).glob("snapshot-*.arrow")
     ours = (file for file in there if _SNAPSHOT.fullmatch(file.name))
     return sorted(ours, key=lambda file: (number_of(file), file.name))
 

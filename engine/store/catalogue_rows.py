@@ -8,7 +8,10 @@ from typing import Any
 
 from fewframes.store.manifest import Manifest
 from fewframes.store.recipes import FORMAT_VERSION
-from fewframes.store.results import joined
+from fewframes.store.results import Status, joined
+
+UNREADABLE = "unreadable"
+"""Status of a video whose record cannot be read."""
 
 COLUMNS = {
     "id": "binary",
@@ -62,12 +65,11 @@ Row = dict[str, Any]
 def row_from(video_id: str, keys: list[str], current: Manifest | None) -> Row:
     """Gives the row of a video of its groups and its current one; None: one cannot be read."""
     row: Row = dict.fromkeys(COLUMNS) | {"id": video_id, "keys": keys}
-    return row | ({"status": "unreadable"} if current is None else _facts_of(current))
+    return row | ({"status": UNREADABLE} if current is None else _facts_of(current))
 
 
 def _facts_of(commit: Manifest) -> Row:
     facts = commit.facts
-    num, den = map(int, facts["time_base"].split("/"))
     return {
         "created": facts["created"],
         "status": facts["status"],
@@ -75,7 +77,7 @@ def _facts_of(commit: Manifest) -> Row:
         "notes": joined(facts.get("notes", [])),
         **{name: facts["counts"][name] for name in ("frames", "rows", "stored")},
         "bytes": sum(size for size, _ in commit.files.values()),
-        "duration_seconds": (facts["end_pts"] - facts["start_pts"]) * num / den,
+        "duration_seconds": commit.duration_seconds,
         "height": facts["frame_size"][0],
         "width": facts["frame_size"][1],
         "bad_ranges": len(facts["bad_ranges"]),
@@ -104,7 +106,11 @@ def row_of_failure(record: Mapping[str, Any]) -> Row:
     >>> row["status"], row["reason"], row["recipe_fps"], row["rows"]
     ('failed', 'it hung', 2.0, None)
     """
-    row: Row = dict.fromkeys(COLUMNS) | {"id": record["id"], "keys": [], "status": "failed"}
+    row: Row = dict.fromkeys(COLUMNS) | {
+        "id": record["id"],
+        "keys": [],
+        "status": Status.FAILED.value,
+    }
     film_bytes = record["file"][0] if record["file"] else None
     return row | {
         "reason": record["reason"],
@@ -119,7 +125,7 @@ def row_of_unreadable(name: str) -> Row:
     >>> row_of_unreadable("film")["status"]
     'unreadable'
     """
-    row: Row = dict.fromkeys(COLUMNS) | {"id": name, "keys": [], "status": "unreadable"}
+    row: Row = dict.fromkeys(COLUMNS) | {"id": name, "keys": [], "status": UNREADABLE}
     return row | {"reason": "its record in the quarantine is damaged; the film will be tried again"}
 
 

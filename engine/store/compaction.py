@@ -25,6 +25,7 @@ from fewframes.store.catalogue import (
 )
 from fewframes.store.catalogue_rows import table_of_rows
 from fewframes.store.journal import JournalEntry, journal_entries, journaled_ids
+from fewframes.store.layout import CATALOGUE, LOCK
 from fewframes.store.staging import Staging, flush_one, is_over
 from fewframes.store.untrusted import remove_tree
 
@@ -103,15 +104,15 @@ def write_snapshot(store: Path, table: Any, before: list[Path]) -> None:  # noqa
         draft = staging.folder / name
         draft.write_bytes(data)
         flush_one(draft)
-        draft.replace(store / "catalogue" / name)
-        flush_one(store / "catalogue")
+        draft.replace(store / CATALOGUE / name)
+        flush_one(store / CATALOGUE)
 
 
 @contextmanager
 def _only_one(store: Path, *, waits: bool) -> Iterator[bool]:
     """Whether this process may compact now; the right ends with the ``with`` or the process."""
-    (store / "catalogue").mkdir(exist_ok=True)
-    lock = os.open(store / "catalogue" / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o666)
+    (store / CATALOGUE).mkdir(exist_ok=True)
+    lock = os.open(store / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o666)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
     except BlockingIOError:

@@ -16,13 +16,15 @@ import json
 import tarfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fewframes.media.timeline import NO_PTS
 from fewframes.plugins import plugin
 from fewframes.store.layout import folder_name
 from fewframes.store.untrusted import remove_tree
-from fewframes.store.video import Video
+
+if TYPE_CHECKING:
+    from fewframes.store.video import Video
 
 PARTIAL = ".fewframes-partial"
 """The folder in that of an export in which it is written."""
@@ -30,7 +32,7 @@ READ_ROWS = 64
 """Pictures that are held at a time."""
 
 
-def export_videos(videos: Sequence[Video], folder: Path, *, form: str) -> None:
+def export_videos(videos: Sequence["Video"], folder: Path, *, form: str) -> None:
     """Writes videos into a new folder, all of them or none.
 
     They are written below it and moved into it when all are done: what stops half-way leaves
@@ -65,7 +67,7 @@ def export_videos(videos: Sequence[Video], folder: Path, *, form: str) -> None:
             folder.rmdir()
 
 
-def film_facts(video: Video) -> dict[str, Any]:
+def film_facts(video: "Video") -> dict[str, Any]:
     """Says of a video what all its frames have in common."""
     facts = video.facts
     return {
@@ -85,7 +87,7 @@ def film_facts(video: Video) -> dict[str, Any]:
     }
 
 
-def frame_facts(video: Video) -> list[dict[str, Any]]:
+def frame_facts(video: "Video") -> list[dict[str, Any]]:
     """Says of each row its frame number, pts in ticks of the time base, and seconds.
 
     ``is_repaired`` says that they are not the film's own stamp, which is ``container_pts`` in ticks
@@ -112,7 +114,7 @@ def frame_facts(video: Video) -> list[dict[str, Any]]:
     return facts
 
 
-def pictures(video: Video, rows: Sequence[int]) -> Iterator[bytes]:
+def pictures(video: "Video", rows: Sequence[int]) -> Iterator[bytes]:
     """Gives the JPEG files of rows; those that are stored as such are not touched."""
     for first in range(0, len(rows), READ_ROWS):
         part = list(rows[first : first + READ_ROWS])
@@ -122,7 +124,7 @@ def pictures(video: Video, rows: Sequence[int]) -> Iterator[bytes]:
             yield from video.read(rows=part).jpeg(quality=95)
 
 
-def write_jpegs(videos: Sequence[Video], folder: Path) -> None:
+def write_jpegs(videos: Sequence["Video"], folder: Path) -> None:
     """Writes a folder a video; rows that share a picture name the same file."""
     for video in videos:
         home, frames = folder / folder_name(video.id), frame_facts(video)
@@ -137,7 +139,7 @@ def write_jpegs(videos: Sequence[Video], folder: Path) -> None:
         write_facts(video, frames, home / "frames")
 
 
-def write_facts(video: Video, frames: list[dict[str, Any]], stem: Path, **more: int) -> None:
+def write_facts(video: "Video", frames: list[dict[str, Any]], stem: Path, **more: int) -> None:
     """Writes what is known of the frames, and what ``more`` there is, as JSON and as Parquet."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -151,7 +153,7 @@ def write_facts(video: Video, frames: list[dict[str, Any]], stem: Path, **more: 
         pq.write_table(table, file)
 
 
-def write_tars(videos: Sequence[Video], folder: Path) -> None:
+def write_tars(videos: Sequence["Video"], folder: Path) -> None:
     """Writes a tar a video; the same video gives the same bytes."""
     for video in videos:
         name = folder_name(video.id, spare_bytes=len(".tar"))
@@ -167,7 +169,7 @@ def write_tars(videos: Sequence[Video], folder: Path) -> None:
                     tar.addfile(info, io.BytesIO(data))
 
 
-def write_films(videos: Sequence[Video], folder: Path) -> None:
+def write_films(videos: Sequence["Video"], folder: Path) -> None:
     """Writes an MP4 a video, and beside it what is known of its frames.
 
     ``zero_pts`` there is the pts that is 0 in the MP4: 0, but for films that begin before it.
@@ -179,12 +181,12 @@ def write_films(videos: Sequence[Video], folder: Path) -> None:
         write_facts(video, frame_facts(video), stem, zero_pts=zero)
 
 
-def write_dataset(videos: Sequence[Video], folder: Path) -> None:
+def write_dataset(videos: Sequence["Video"], folder: Path) -> None:
     """Writes one dataset in the layout of LeRobot 2.1."""
     plugin("lerobot.write")(videos, folder)
 
 
-FORMATS: dict[str, Callable[[Sequence[Video], Path], None]] = {
+FORMATS: dict[str, Callable[[Sequence["Video"], Path], None]] = {
     "jpeg": write_jpegs,
     "webdataset": write_tars,
     "mp4": write_films,

@@ -14,12 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fewframes.errors import CorruptStoreError
-from fewframes.store.layout import folder_name, quoted, unquoted
+from fewframes.store.layout import NOTES, VIDEOS, folder_name, quoted, unquoted
 from fewframes.store.staging import Staging, flush_one
 from fewframes.store.untrusted import is_link, read_regular
 
-NOTES = "catalogue/notes"
-"""Where notes lie below the store."""
 LONGEST_ENTRY = 1 << 20
 _NAME = re.compile("[0-9a-f]{32}")
 
@@ -101,7 +99,7 @@ def remove(store: Path, group: Path, video_id: str) -> None:
 
 def remove_video(store: Path, video_id: str) -> bool:
     """Takes all that a store has of a video away, at once; False where it has nothing."""
-    with trash(store, store / "videos" / folder_name(video_id), video_id) as aside:
+    with trash(store, store / VIDEOS / folder_name(video_id), video_id) as aside:
         return aside is not None
 
 

@@ -26,15 +26,19 @@ from pathlib import Path
 from urllib.parse import quote, unquote_to_bytes
 
 from fewframes.errors import CorruptStoreError
+from fewframes.store.gc import PARTS, QUARANTINE
 from fewframes.store.recipes import FORMAT_VERSION
-from fewframes.store.staging import Staging, flush_one
+from fewframes.store.staging import ATTEMPTS, Staging, flush_one
 from fewframes.store.untrusted import check_not_linked, is_link, load_json, read_regular
 
 MARKER = "fewframes-store.json"
 VIDEOS = "videos"
 FORMAT = "fewframes store"
-OWN_NAMES = {MARKER, "videos", ".attempts", ".parts", "catalogue", "quarantine"}
-OWN_PATHS = (*sorted(OWN_NAMES), "catalogue/notes", "catalogue/lock")
+CATALOGUE = "catalogue"
+NOTES, LOCK = f"{CATALOGUE}/notes", f"{CATALOGUE}/lock"
+"""Where notes of changes lie, and what those who compact the catalogue lock."""
+OWN_NAMES = {MARKER, VIDEOS, ATTEMPTS, PARTS, CATALOGUE, QUARANTINE}
+OWN_PATHS = (*sorted(OWN_NAMES), NOTES, LOCK)
 """What a store has of its own, which is nowhere a link."""
 STRAYS = (
     *(".nfs*", ".DS_Store", "._*", ".Trash-*", "Thumbs.db", "desktop.ini", "lost+found"),
@@ -67,8 +71,8 @@ def create_store(store: Path) -> None:
         raise ValueError(
             f"{store.name!r} is no store and holds other files ({others[0]!r}); pass a new folder"
         )
-    (store / "videos").mkdir(exist_ok=True)
-    (store / ".attempts").mkdir(exist_ok=True)
+    (store / VIDEOS).mkdir(exist_ok=True)
+    (store / ATTEMPTS).mkdir(exist_ok=True)
     with Staging(store) as staging:
         draft = staging.folder / MARKER
         draft.write_bytes(mark_bytes(FORMAT_VERSION))

@@ -42,6 +42,12 @@ class Manifest:
         return self.facts["created"], self.place.path.name
 
     @property
+    def duration_seconds(self) -> float:
+        """From the film's first frame to the end of its last one."""
+        num, den = map(int, self.facts["time_base"].split("/"))
+        return float((self.facts["end_pts"] - self.facts["start_pts"]) * num / den)
+
+    @property
     def folder(self) -> Path:
         """The folder of a group on disk; ValueError for one in an object store."""
         if isinstance(self.place, Folder):

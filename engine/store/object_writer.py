@@ -31,9 +31,8 @@ from fewframes.store.remote import (
     create_remote,
     intact_commits,
 )
-from fewframes.store.staging import sweep
+from fewframes.store.staging import ATTEMPTS, sweep
 
-ATTEMPTS = ".attempts"
 UPLOADS = "uploads"
 """Below the cache folder: where groups are written before they are put."""
 OLD_SECONDS = 24 * 3600.0

@@ -11,6 +11,7 @@ from typing import Any
 
 from fewframes.errors import CorruptStoreError
 from fewframes.store.recipes import FORMAT_VERSION, Recipe
+from fewframes.store.results import STORED
 
 MOST_ROWS = 1 << 24
 """Rows of one video: 77 hours of film at 60 frames a second."""
@@ -23,9 +24,6 @@ MOST_BYTES = 1 << 50
 """Of one file."""
 _HEX = re.compile("[0-9a-f]{32}")
 _FRACTION = re.compile("[1-9][0-9]{0,17}/[1-9][0-9]{0,17}")
-STATUSES = ("ok", "damaged")
-
-
 WHOLE = ("quality", "stream")
 """Facts of a recipe that are whole numbers, or nothing."""
 
@@ -149,7 +147,7 @@ RULES: dict[str, Rule] = {
     "duration_pts": _TICKS,
     "timing": _TEXT,
     "state": _TEXT,
-    "status": (lambda value: value in STATUSES, f"one of {', '.join(STATUSES)}"),
+    "status": (lambda value: value in STORED, f"one of {', '.join(STORED)}"),
     "damage": (_is_texts, "a list of sentences"),
     "bad_ranges": (_is_ranges, "a list of first and last frames"),
 }

@@ -2,6 +2,24 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """What became of a film, in the order in which reports count; also as texts, ``"ok"``."""
+
+    OK = "ok"
+    """Indexed, with nothing wrong."""
+    DONE = "done"
+    """Was there before, undamaged."""
+    DAMAGED = "damaged"
+    """Indexed where it decodes, now or before."""
+    FAILED = "failed"
+    """Not indexed."""
+
+
+STORED = (Status.OK, Status.DAMAGED)
+"""Those of a video in a store."""
 
 
 def joined(sentences: Sequence[str]) -> str:
@@ -23,10 +41,7 @@ class Outcome:
     """What became of one film."""
 
     video_id: str
-    status: str
-    """``ok``, ``damaged`` (indexed where it decodes, now or before), ``done`` (was there before,
-    undamaged) or ``failed``; and ``part``, of a task for one range of a film, which no report of a
-    run holds."""
+    status: Status
     reason: str = ""
     """A sentence, for damaged and failed films."""
     rows: int = 0

@@ -22,6 +22,8 @@ from pathlib import Path
 
 from fewframes.store.untrusted import check_not_linked, files_below, open_regular, remove_tree
 
+ATTEMPTS = ".attempts"
+"""The folder of unfinished work; in it, a folder and a lock an attempt."""
 OLD_SECONDS = 24 * 3600.0
 """Leftovers of another machine are kept this long after their last change."""
 _NAME = re.compile("[0-9a-f]{32}")
@@ -33,7 +35,7 @@ class Staging:
     """A locked folder for unfinished work; leaving the ``with`` removes it."""
 
     def __init__(self, store: Path) -> None:
-        self._home = store / ".attempts"
+        self._home = store / ATTEMPTS
         self._lock = -1
         self.folder = self._home / uuid.uuid4().hex
 
@@ -89,7 +91,7 @@ class Staging:
 
 def sweep(store: Path) -> None:
     """Removes what killed processes have left; work in progress is left alone."""
-    home = store / ".attempts"
+    home = store / ATTEMPTS
     found = {path.name.split(".")[0] for path in home.glob("*")}
     for name in filter(_NAME.fullmatch, found):
         try:
@@ -106,7 +108,7 @@ def sweep(store: Path) -> None:
 
 def is_over(store: Path, name: str) -> bool:
     """Whether an attempt has ended, or its process is known dead."""
-    folder = store / ".attempts" / name
+    folder = store / ATTEMPTS / name
     try:
         lock = open_regular(_lock_file(folder), os.O_RDWR)
     except PermissionError:

@@ -19,7 +19,7 @@ from fewframes.store.manifest import Manifest, read_commit
 from fewframes.store.object_store import ObjectStore
 from fewframes.store.recipes import Recipe
 from fewframes.store.remote import intact_commits
-from fewframes.store.results import Outcome, joined
+from fewframes.store.results import Outcome, Status, joined
 
 
 def what_stands(
@@ -48,13 +48,13 @@ def outcome_of(commit: Manifest, *, is_strict: bool) -> Outcome:
     """Says what became of a film when it was stored: "done", or what is damaged."""
     facts, name = commit.facts, commit.facts["id"]
     notes, damage = joined(facts.get("notes", [])), joined(facts["damage"])
-    if facts["status"] != "damaged":
-        return Outcome(name, "done", notes=notes, was_stored=True)
+    if facts["status"] != Status.DAMAGED:
+        return Outcome(name, Status.DONE, notes=notes, was_stored=True)
     if is_strict:
         words = f"{name!r} is in the store, and is damaged, which strict refuses: {damage}"
-        return Outcome(name, "failed", words, notes=notes, was_stored=True)
+        return Outcome(name, Status.FAILED, words, notes=notes, was_stored=True)
     rows, stored = facts["counts"]["rows"], facts["counts"]["stored"]
-    return Outcome(name, "damaged", damage, rows, stored, notes=notes, was_stored=True)
+    return Outcome(name, Status.DAMAGED, damage, rows, stored, notes=notes, was_stored=True)
 
 
 def find_published(store: Path, video_id: str, key: str) -> Path | None:

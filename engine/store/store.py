@@ -18,7 +18,7 @@ from fewframes.store.layout import check_store, create_store, groups_of
 from fewframes.store.manifest import Manifest, read_commit_of
 from fewframes.store.object_store import ObjectStore, resolve_store, shown
 from fewframes.store.remote import RemoteList, check_remote, remote_commits, remote_keys
-from fewframes.store.results import Outcome
+from fewframes.store.results import Outcome, Status
 from fewframes.store.untrusted import is_link
 from fewframes.store.video import Video
 
@@ -204,6 +204,7 @@ def _embedded(
         video = store[video_id]
         made = video.embed(embedder, batch=batch, progress=report_progress)
     except FewframesError as error:
-        return Outcome(video_id, "failed", str(error))
+        return Outcome(video_id, Status.FAILED, str(error))
     rows, stored = video.facts["counts"]["rows"], video.facts["counts"]["stored"]
-    return Outcome(video_id, "ok" if made else "done", rows=rows, stored=stored)
+    status = Status.OK if made else Status.DONE
+    return Outcome(video_id, status, rows=rows, stored=stored)

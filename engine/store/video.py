@@ -30,6 +30,7 @@ from fewframes.store.frame_table_io import StoredRows, read_rows, read_signature
 from fewframes.store.gaps import with_gaps
 from fewframes.store.layout import check_version
 from fewframes.store.manifest import Manifest
+from fewframes.store.results import Status
 from fewframes.store.shard_reader import ShardReader
 from fewframes.store.sidecars import find_sidecar, sidecars_of, write_sidecar
 
@@ -67,15 +68,14 @@ class Video:
         return self.commit.facts
 
     @property
-    def status(self) -> str:
+    def status(self) -> Status:
         """Says "ok", or "damaged" where not all of the film could be decoded."""
-        return str(self.facts["status"])
+        return Status(self.facts["status"])
 
     @property
     def duration_seconds(self) -> float:
         """From the film's first frame to the end of its last one."""
-        num, den = map(int, self.facts["time_base"].split("/"))
-        return float((self.facts["end_pts"] - self.facts["start_pts"]) * num / den)
+        return self.commit.duration_seconds
 
     @property
     def frame_size(self) -> tuple[int, int]:

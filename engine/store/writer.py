@@ -30,7 +30,7 @@ from fewframes.store.codecs import picture_codec
 from fewframes.store.compaction import compact_if_long
 from fewframes.store.frame_table_io import StoredRows, write_rows
 from fewframes.store.journal import announce, remove
-from fewframes.store.layout import folder_name
+from fewframes.store.layout import VIDEOS, folder_name
 from fewframes.store.manifest import Manifest, read_commit, write_commit
 from fewframes.store.object_store import ObjectStore
 from fewframes.store.object_writer import ensure_store, upload
@@ -179,7 +179,7 @@ class VideoWriter:
         write_commit(folder, facts, {**others, **shards})
 
     def _publish(self, store: Path, key: str) -> Path:
-        final = store / "videos" / self._name / key
+        final = store / VIDEOS / self._name / key
         announce(store, self._attempt, self._id)
         while not self._attempt.publish(final):
             if find_published(store, self._id, key) is not None:

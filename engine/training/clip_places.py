@@ -15,6 +15,7 @@ from fewframes.arrays import F64, I64, Mask
 from fewframes.features.table import FrameTable
 from fewframes.media.seconds import SAME_SECONDS, rows_at
 from fewframes.store.frame_table_io import read_rows
+from fewframes.store.results import Status
 from fewframes.store.video import Video
 
 ANCHORS_A_ROW = 1000
@@ -48,7 +49,7 @@ def readable_places(video: Video, windows: Windows) -> tuple[I64 | range, int]:
     has_hole = count > ANCHORS_A_ROW * rows
     if not count or not rows:
         return range(0), count
-    if video.status == "ok" and not windows.needs_future and not has_hole:
+    if video.status == Status.OK and not windows.needs_future and not has_hole:
         return range(count), 0
     table = read_rows(video.commit, with_signals=False).table
     places = _near_rows(table, windows, count) if has_hole else np.arange(count)
