@@ -12,6 +12,7 @@ from fewframes.features.scan import frames_at_rate, scan
 from fewframes.features.table import FilmFacts, FrameTable
 from fewframes.files.probing import probe
 from fewframes.files.reading import read
+from fewframes.keywords import keywords_of
 from fewframes.media.sizes import Size, output_size
 from fewframes.media.timeline import Timeline
 from fewframes.selection.options import SelectOptions
@@ -22,6 +23,7 @@ SCAN_SIZE = 448
 """Longer side of the pictures that a scan measures; a store's default."""
 
 
+@keywords_of(select)
 def sample(
     path: str | Path,
     *,

@@ -7,6 +7,7 @@ import numpy as np
 import simplejpeg
 import zarr
 
+from fewframes.features.scan_result import ScanResult
 from fewframes.features.table import FrameTable
 from fewframes.indexing.pipeline import index_film
 from fewframes.media.source import Source
@@ -91,14 +92,8 @@ def put(store: Path, video_id: str, *, frames: int = 40, digest: str = "d1", **f
     with VideoWriter(store, **options, height=HEIGHT, width=WIDTH) as out:
         for row in range(len(table)):
             slots.append(slots[-1] if row % 3 == 2 else out.append(jpeg(row)))
-        return out.commit(
-            table,
-            slots=slots,
-            gop=timeline.gop[table.frame_numbers],
-            timeline=timeline,
-            source_digest=digest,
-            **facts,
-        )
+        scanned = ScanResult(timeline=timeline, table=table, slots=np.array(slots), **facts)
+        return out.commit(scanned, source_digest=digest)
 
 
 def picture_of_row(row: int) -> np.ndarray:

@@ -7,6 +7,7 @@ import pytest
 from stored import RECIPE, film, jpeg, put, table_of
 
 import fewframes as ff
+from fewframes.features.scan_result import ScanResult
 from fewframes.store.writer import VideoWriter
 from fewframes.training.clips import ClipPlan
 
@@ -22,19 +23,12 @@ def put_without(store, video_id, gone, *, height=48, width=64):
     for first, last in gone:
         is_there &= (table.frame_numbers < first) | (table.frame_numbers > last)
     table = table.take(np.flatnonzero(is_there))
-    facts = {"status": "damaged", "reason": "some do not decode"} if gone else {}
+    facts = {"reason": "some do not decode" if gone else "", "bad_ranges": gone}
     sides = {"height": height, "width": width}
     with VideoWriter(store, video_id=video_id, recipe=RECIPE, **sides) as out:
         slots = [out.append(jpeg(row, **sides)) for row in range(len(table))]
-        out.commit(
-            table,
-            slots=slots,
-            gop=timeline.gop[table.frame_numbers],
-            timeline=timeline,
-            source_digest=video_id,
-            bad_ranges=gone,
-            **facts,
-        )
+        scanned = ScanResult(timeline=timeline, table=table, slots=np.array(slots), **facts)
+        out.commit(scanned, source_digest=video_id)
 
 
 WINDOWS = {"past_seconds": 1, "stride_seconds": 0.5, "past_frames": 2}

@@ -10,6 +10,7 @@ import pytest
 from stored import HEIGHT, RECIPE, WIDTH, film, jpeg
 
 import fewframes as ff
+from fewframes.features.scan_result import ScanResult
 from fewframes.features.table import FrameTable
 from fewframes.store.dataset_export import export_videos
 from fewframes.store.writer import VideoWriter
@@ -49,7 +50,8 @@ def video_at(folder, pts, time_base, ticks_per_stamp=1):
     table = FrameTable(np.arange(len(pts)), *times)
     with VideoWriter(folder, video_id="film", recipe=RECIPE, height=HEIGHT, width=WIDTH) as out:
         slots = [out.append(jpeg(row)) for row in range(len(pts))]
-        out.commit(table, slots=slots, gop=timeline.gop, timeline=timeline, source_digest="d1")
+        scanned = ScanResult(timeline=timeline, table=table, slots=np.array(slots))
+        out.commit(scanned, source_digest="d1")
     return ff.open(folder)["film"]
 
 

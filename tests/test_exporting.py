@@ -197,7 +197,7 @@ DAMAGED = [3, 4, 11]
 @pytest.mark.parametrize("form", ["jpeg", "webdataset", "mp4", "lerobot"])
 def test_rows_that_may_be_damaged_are_marked_in_every_format(tmp_path, form):
     marks = np.isin(np.arange(20), DAMAGED)
-    put(tmp_path / "s", "film", is_damaged=marks, status="damaged", bad_ranges=[[6, 8]])
+    put(tmp_path / "s", "film", is_damaged=marks, bad_ranges=[[6, 8]])
     export(tmp_path / "s", tmp_path / "out", form, "film")
     assert list(marks_of(tmp_path / "out", form)) == [marks.tolist()] * (2 - (form in LONE))
 

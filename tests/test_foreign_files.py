@@ -10,6 +10,7 @@ from strays import FOLDERS, strew
 import fewframes as ff
 from fewframes.checking.verify import verify_store
 from fewframes.errors import CorruptStoreError
+from fewframes.features.scan_result import ScanResult
 from fewframes.store.compaction import compact
 from fewframes.store.layout import create_store
 from fewframes.store.manifest import read_commit
@@ -25,8 +26,9 @@ def writer(store):
 
 def commit(out, count):
     timeline = film(2 * count)
-    facts = {"gop": [0] * count, "timeline": timeline, "source_digest": "d1"}
-    return out.commit(table_of(timeline), slots=np.arange(count), **facts)
+    table = table_of(timeline)
+    scanned = ScanResult(timeline=timeline, table=table, slots=np.arange(count))
+    return out.commit(scanned, source_digest="d1")
 
 
 @pytest.mark.parametrize("name", [".nfs0001", ".DS_Store", ".", "abc.lock", "x" * 32])

@@ -11,6 +11,7 @@ from stored import HEIGHT, RECIPE, WIDTH, film, jpeg
 
 from fewframes.features import scan
 from fewframes.features.scan import frames_at_rate
+from fewframes.features.scan_result import ScanResult
 from fewframes.features.table import FilmFacts, FrameTable
 from fewframes.selection.policies import known_policies
 from fewframes.selection.selection import select
@@ -98,7 +99,8 @@ def test_clips_are_where_frames_are(holed, little_memory, tmp_path):
     table = FrameTable(np.arange(FRAMES), *times)
     with VideoWriter(tmp_path, video_id="film", recipe=RECIPE, height=HEIGHT, width=WIDTH) as out:
         slots = [out.append(jpeg(row)) for row in range(FRAMES)]
-        out.commit(table, slots=slots, gop=holed.gop, timeline=holed, source_digest="d1")
+        scanned = ScanResult(timeline=holed, table=table, slots=np.array(slots))
+        out.commit(scanned, source_digest="d1")
     plan = ClipPlan(tmp_path, past_seconds=0.2, stride_seconds=0.1, past_frames=3)
     assert 10 < len(plan) < 40
     anchors = [plan.anchor(number)[1] for number in range(len(plan))]

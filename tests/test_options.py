@@ -19,6 +19,7 @@ from fewframes.cli.main import main
 from fewframes.indexing.forecast import forecast
 from fewframes.indexing.options import IndexKeywords
 from fewframes.keywords import changed, keywords_of
+from fewframes.selection.options import SelectOptions
 from fewframes.store.recipes import Recipe
 
 NAMES = [field.name for field in fields(ff.IndexOptions)]
@@ -112,6 +113,17 @@ def test_an_object_and_keywords_say_the_same(film, tmp_path):
     there = forecast(film, tmp_path / "object", options)
     assert [(one.video_id, one.status) for one in there.others] == [("ward 1/a", "done")]
     assert [one.effort.rows for one in forecast(film, tmp_path / "object", options, fps=1).looks]
+
+
+def test_sample_shows_the_options_of_select(film):
+    shown, of_select = (inspect.signature(one).parameters for one in (ff.sample, ff.select))
+    twin = typing.get_type_hints(SelectOptions)
+    assert list(twin) == [name for name in of_select if name not in ("table", "budget", "policy")]
+    assert {name: shown[name].default for name in twin} == {
+        name: of_select[name].default for name in twin
+    }
+    with pytest.raises(TypeError, match=r"sample\(\) has no option 'coverge'; did you mean 'cov"):
+        ff.sample(film, budget=2, coverge=0.5)
 
 
 def test_what_is_no_options_object_is_refused(film, tmp_path):

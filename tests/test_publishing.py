@@ -8,9 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from stored import HEIGHT, KILLED_AT_A_STEP, RECIPE, WIDTH, film, jpeg, put, table_of
 
+from fewframes.features.scan_result import ScanResult
 from fewframes.media.source import Source
 from fewframes.media.timeline import Timeline
 from fewframes.store.recipes import Recipe
@@ -45,15 +47,19 @@ def test_a_full_disk_leaves_no_trace(tmp_path):
 def test_columns_that_do_not_fit_are_refused(tmp_path):
     timeline = film(4)
     options = {"video_id": "film", "recipe": RECIPE, "height": HEIGHT, "width": WIDTH}
-    columns = {"gop": [0, 0], "timeline": timeline, "source_digest": "d"}
+
+    def scanned(*slots, **facts):
+        table, places = table_of(timeline), np.array(slots)
+        return ScanResult(timeline=timeline, table=table, slots=places, **facts)
+
     with VideoWriter(tmp_path / "s", **options) as out:
         out.append(jpeg(1))
         with pytest.raises(ValueError, match="slot 1 was never written"):
-            out.commit(table_of(timeline), slots=[0, 1], **columns)
+            out.commit(scanned(0, 1), source_digest="d")
         with pytest.raises(ValueError, match="slots has 1 rows"):
-            out.commit(table_of(timeline), slots=[0], **columns)
-        with pytest.raises(ValueError, match="status='fine' is unknown"):
-            out.commit(table_of(timeline), slots=[0, 0], status="fine", **columns)
+            out.commit(scanned(0), source_digest="d")
+        with pytest.raises(ValueError, match="is_damaged has 3 rows"):
+            out.commit(scanned(0, 0, is_damaged=[True] * 3), source_digest="d")
     assert len(open_store(tmp_path / "s")) == 0
 
 
@@ -182,7 +188,8 @@ def test_the_source_is_digested_whole(tmp_path):
     options = {"video_id": "film", "recipe": RECIPE, "height": HEIGHT, "width": WIDTH}
     with VideoWriter(tmp_path / "s", **options) as out:
         out.append(jpeg(1))
-        group = out.commit(table_of(timeline), slots=[0, 0], gop=[0, 0], timeline=timeline)
+        table = table_of(timeline)
+        group = out.commit(ScanResult(timeline=timeline, table=table, slots=np.array([0, 0])))
     touched = Source(path, stat.st_size, 1, "edges")
     assert find_same_source(tmp_path / "s", "film", RECIPE, touched) == group
     path.write_bytes(b"x" * 2_000_000 + b"y" + b"x" * 999_999)

@@ -27,7 +27,7 @@ def store(request, tmp_path):
     put(path, STRANGE)
     if request.param == "both":
         compact(path)
-    put(path, "a", frames=80, status="damaged", reason="2 of 40 do not decode", bad_ranges=[[3, 5]])
+    put(path, "a", frames=80, reason="2 of 40 do not decode", bad_ranges=[[3, 5]])
     put(path, "c", recipe=Recipe(fps=None, size="64", quality=80))
     if request.param == "snapshot":
         compact(path)

@@ -180,7 +180,7 @@ def test_by_url_the_recipe_that_was_asked_for_last_is_current(bucket):
 
 
 def test_lists_have_damage_notes_and_repaired_frames(tmp_path):
-    put(tmp_path / "s", "film", status="damaged", reason="a hole", bad_ranges=[[1, 2]])
+    put(tmp_path / "s", "film", reason="a hole", bad_ranges=[[1, 2]])
     (line,) = run("ls", tmp_path / "s").output.splitlines()
     assert line.startswith("film  damaged  20  14 ")
     assert line.endswith("a hole")
@@ -193,7 +193,7 @@ def test_lists_have_damage_notes_and_repaired_frames(tmp_path):
 
 @pytest.mark.parametrize("form", ["jpeg", "mp4", "lerobot", "webdataset"])
 def test_exports_say_what_is_damaged(tmp_path, form):
-    put(tmp_path / "s", "film", status="damaged", reason="a hole", bad_ranges=[[1, 2]])
+    put(tmp_path / "s", "film", reason="a hole", bad_ranges=[[1, 2]])
     assert run("export", tmp_path / "s", "film", "--to", tmp_path / "x", "--format", form)
     said = b"".join(path.read_bytes() for path in (tmp_path / "x").rglob("*") if path.is_file())
     assert b'"status": "damaged"' in said

@@ -25,7 +25,7 @@ from fewframes.store.store import create_store, open_store
 def store(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("stores") / "corpus.zarr"
     put(path, "case_07")
-    put(path, "day 1/case_08", bad_ranges=[[4, 6]], status="damaged", reason="4 to 6 are gone")
+    put(path, "day 1/case_08", bad_ranges=[[4, 6]], reason="4 to 6 are gone")
     return path
 
 

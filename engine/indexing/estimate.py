@@ -61,9 +61,9 @@ def estimate_film(task: FilmTask, *, is_dry: bool = False) -> FilmEstimate | Out
             return FilmEstimate(task.video_id, 0.0, PredictedCost(cpu_seconds=guess), FILM_BYTES)
         timeline = known
     scan = Scan.of(timeline, recipe, task.request, range_seconds)
-    height, width = scan.size or timeline.stream.display_size
+    height, width = scan.picture_size
     most = predict_bytes(recipe, rows=len(scan.numbers), height=height, width=width)
-    parts = scan.parts(staging_dir(task.store), task.video_id, recipe)
+    parts = scan.parts(staging_dir(task.store), task.video_id)
     count = 1 if parts.unsplittable_reason else len(scan.ranges)
     return FilmEstimate(task.video_id, timeline.duration_seconds, scan.effort, most, count)
 

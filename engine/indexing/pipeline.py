@@ -6,21 +6,19 @@ Of a long film, `index_range` does the first half for each of its ranges, in any
 and `index_film` the second half once: the rows are the same as in one go.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from fewframes.arrays import I64
 from fewframes.decode.backend_choice import DecoderRequest
 from fewframes.decode.decoder import FFMPEG_ON_CPU, DecodeReport
 from fewframes.errors import DamagedFrameError, StaleIndexError, UnreadableMediaError
 from fewframes.features.scan import TableBuilder, frames_at_rate, scan, scan_frames
+from fewframes.features.scan_result import ScanResult
 from fewframes.features.signals import SignalPass
-from fewframes.features.table import FrameTable
 from fewframes.files.probing import identify, probe
 from fewframes.indexing.cost_model import PredictedCost, effort_of
 from fewframes.indexing.range_results import Parts, PartWriter, read_part
@@ -28,20 +26,22 @@ from fewframes.indexing.ranges import RANGE_SECONDS, ranges_of
 from fewframes.indexing.results import RangeResult
 from fewframes.media.sizes import output_size
 from fewframes.media.timeline import Timeline
-from fewframes.store.codecs import picture_codec
+from fewframes.store.codecs import PictureCodec, picture_codec
 from fewframes.store.object_store import ObjectStore
 from fewframes.store.object_writer import ensure_store, staging_dir
 from fewframes.store.recipes import Recipe
-from fewframes.store.results import Outcome
+from fewframes.store.results import Outcome, stored_status
 from fewframes.store.standing import what_stands
 from fewframes.store.writer import VideoWriter
 
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """What is to be scanned of a film."""
+    """What is to be scanned of a film, and how."""
 
     timeline: Timeline
+    recipe: Recipe
+    request: DecoderRequest
     numbers: I64
     """The frames, sorted."""
     size: tuple[int, int] | None
@@ -59,16 +59,26 @@ class Scan:
         ranges = ranges_of(
             timeline, numbers, size=size, request=request, range_seconds=range_seconds
         )
-        return cls(timeline, numbers, size, ranges)
+        return cls(timeline, recipe, request, numbers, size, ranges)
+
+    @property
+    def picture_size(self) -> tuple[int, int]:
+        """Height and width of the stored pictures."""
+        return self.size or self.timeline.stream.display_size
+
+    @property
+    def codec(self) -> PictureCodec:
+        """What encodes the stored pictures."""
+        return picture_codec(self.recipe.codec, self.recipe.quality)
 
     @property
     def effort(self) -> PredictedCost:
         """What it will take, as predicted."""
         return effort_of(self.timeline, self.numbers, self.size)
 
-    def parts(self, home: Path, video_id: str, recipe: Recipe) -> Parts:
+    def parts(self, home: Path, video_id: str) -> Parts:
         """Where the parts of the ranges are, below the folder for unfinished work."""
-        return Parts.of(home, video_id, recipe, self.timeline.source, self.ranges)
+        return Parts.of(home, video_id, self.recipe, self.timeline.source, self.ranges)
 
 
 def index_film(
@@ -92,67 +102,57 @@ def index_film(
     if there is not None:
         return there
     film = Scan.of(probe(path, stream=recipe.stream), recipe, request, range_seconds)
-    timeline, numbers = film.timeline, film.numbers
-    height, width = film.size or timeline.stream.display_size
-    parts = film.parts(staging_dir(store), video_id, recipe) if len(film.ranges) > 1 else None
+    height, width = film.picture_size
+    parts = film.parts(staging_dir(store), video_id) if len(film.ranges) > 1 else None
     files = parts.find_all() if parts else None
     report_progress = progress or (lambda _done, _all: None)
     with VideoWriter(store, video_id=video_id, recipe=recipe, height=height, width=width) as out:
-        rows, report = (
-            merge(film, files, recipe, out, report_progress)
+        scanned = (
+            merge(film, files, out, report_progress)
             if files
-            else decode(film, recipe, out, report_progress, request)
+            else decode(film, out, report_progress)
         )
-        timeline = with_notes(timeline, report)
-        table, slots = rows.table(timeline)
-        reason = what_is_wrong(timeline, numbers, table, report)
-        check_usable(path.name, table, reason, is_strict=is_strict)
-        done = partial(report_progress, len(numbers), len(numbers))
-        publish(out, timeline, numbers, table, slots, reason, report.provenance(), done)
+        check_usable(scanned, is_strict=is_strict)
+        count = len(film.numbers)
+        out.commit(scanned, report_progress=partial(report_progress, count, count))
     if parts:
         parts.remove()
-    outcome = _outcome(video_id, timeline, table, slots, reason, report)
-    return replace(outcome, stored_bytes=out.stored_bytes)
+    return _outcome(video_id, scanned, out.stored_bytes)
 
 
-def decode(
-    film: Scan,
-    recipe: Recipe,
-    out: VideoWriter,
-    report_progress: Callable[[int, int], None],
-    request: DecoderRequest,
-) -> tuple[TableBuilder, DecodeReport]:
+def decode(film: Scan, out: VideoWriter, report_progress: Callable[[int, int], None]) -> ScanResult:
     """Decodes a film in one go; encodes the pictures that are no repeats."""
-    codec = picture_codec(recipe.codec, recipe.quality)
-    return scan(
+    codec = film.codec
+    rows, report = scan(
         film.timeline,
         film.numbers,
         size=film.size,
-        dedup=recipe.dedup,
+        dedup=film.recipe.dedup,
         format=codec.format,
         keep=lambda planes: out.append(codec.encode(planes)),
         progress=lambda done: report_progress(done, len(film.numbers)),
-        request=request,
+        request=film.request,
     )
+    return ScanResult.of(film.timeline, film.numbers, rows, report)
 
 
 def merge(
     film: Scan,
     files: list[Path],
-    recipe: Recipe,
     out: VideoWriter,
     report_progress: Callable[[int, int], None],
-) -> tuple[TableBuilder, DecodeReport]:
+) -> ScanResult:
     """Makes the rows of a film from its parts; copies the pictures that are no repeats.
 
     The same as `decode`, since parts are those of ranges that decoded cleanly.
     """
-    rows = TableBuilder(SignalPass(recipe.dedup), out.append)
+    rows = TableBuilder(SignalPass(film.recipe.dedup), out.append)
     for file, numbers in zip(files, film.ranges, strict=True):
         for frame in read_part(file, numbers):
             rows.add(frame)
             report_progress(len(rows.numbers), len(film.numbers))
-    return rows, DecodeReport(decoders={FFMPEG_ON_CPU})
+    report = DecodeReport(decoders={FFMPEG_ON_CPU})
+    return ScanResult.of(film.timeline, film.numbers, rows, report)
 
 
 def index_range(
@@ -168,29 +168,23 @@ def index_range(
 ) -> RangeResult:
     """Decodes one range of a long film and leaves its part, unless it is there."""
     film = Scan.of(probe(path, stream=recipe.stream), recipe, request, range_seconds)
-    parts = film.parts(ensure_store(store), video_id, recipe)
+    parts = film.parts(ensure_store(store), video_id)
     if at >= len(film.ranges):
         raise StaleIndexError(f"{path.name!r} changed while it was indexed; index it again")
     if parts.unsplittable_reason or parts.find(at):
         return RangeResult(video_id, unsplittable_reason=parts.unsplittable_reason)
     report_progress = progress or (lambda _done, _all: None)
-    report = _leave_part(film, parts, at, recipe, request, report_progress)
+    report = _leave_part(film, parts, at, report_progress)
     rows, reason = len(film.ranges[at]), parts.unsplittable_reason
     return RangeResult(video_id, rows, report.pictures, reason)
 
 
 def _leave_part(
-    film: Scan,
-    parts: Parts,
-    at: int,
-    recipe: Recipe,
-    request: DecoderRequest,
-    report_progress: Callable[[int, int], None],
+    film: Scan, parts: Parts, at: int, report_progress: Callable[[int, int], None]
 ) -> DecodeReport:
     """Decodes a range into its part, or notes that the film has to be decoded in one go."""
-    numbers, report = film.ranges[at], DecodeReport()
-    codec = picture_codec(recipe.codec, recipe.quality)
-    how: dict[str, Any] = {"size": film.size, "format": codec.format, "request": request}
+    numbers, report, codec = film.ranges[at], DecodeReport(), film.codec
+    how: dict[str, Any] = {"size": film.size, "format": codec.format, "request": film.request}
     with PartWriter(parts, at) as out:
         for frame in scan_frames(film.timeline, numbers, report=report, **how):
             out.append(frame, codec.encode(frame.picture))
@@ -212,76 +206,25 @@ def is_unclean(report: DecodeReport) -> bool:
     return bool(report.anomalies or report.missing or retried)
 
 
-def _outcome(
-    video_id: str,
-    timeline: Timeline,
-    table: FrameTable,
-    slots: I64,
-    reason: str,
-    report: DecodeReport,
-) -> Outcome:
-    seconds, stored = timeline.duration_seconds, int(slots.max()) + 1
-    status = "damaged" if reason else "ok"
-    counts = len(table), stored, seconds, report.pictures
-    return Outcome(video_id, status, reason, *counts, notes="; ".join(timeline.notes))
-
-
-def with_notes(timeline: Timeline, report: DecodeReport) -> Timeline:
-    """Adds to a film's notes what decoding did to pictures of another size: they are fitted."""
-    fitted = report.provenance().get("fitted", "")
-    return replace(timeline, notes=(*timeline.notes, fitted)) if fitted else timeline
-
-
-def publish(
-    out: VideoWriter,
-    timeline: Timeline,
-    numbers: I64,
-    table: FrameTable,
-    slots: I64,
-    reason: str,
-    decoding: Mapping[str, str],
-    report_progress: Callable[[], None],
-) -> None:
-    """Commits what was scanned, with the ranges that are missing, and who decoded it."""
-    out.commit(
-        table,
-        slots=slots,
-        gop=timeline.gop[table.frame_numbers],
-        timeline=timeline,
-        status="damaged" if reason else "ok",
-        bad_ranges=bad_ranges(numbers, table.frame_numbers),
-        reason=reason,
-        decoding=decoding,
-        report_progress=report_progress,
+def _outcome(video_id: str, scanned: ScanResult, stored_bytes: int) -> Outcome:
+    timeline = scanned.timeline
+    return Outcome(
+        video_id,
+        stored_status(is_whole=scanned.is_whole),
+        scanned.reason,
+        len(scanned.table),
+        scanned.kept,
+        timeline.duration_seconds,
+        scanned.pictures,
+        stored_bytes,
+        notes="; ".join(timeline.notes),
     )
 
 
-def check_usable(name: str, table: FrameTable, reason: str, *, is_strict: bool) -> None:
+def check_usable(scanned: ScanResult, *, is_strict: bool) -> None:
     """Refuses a film of which nothing decodes, and with ``is_strict`` a damaged one."""
-    if not len(table):
-        raise UnreadableMediaError(f"no frame of {name!r} can be decoded; {reason}")
-    if reason and is_strict:
-        raise DamagedFrameError(f"{name!r} is damaged, which strict refuses: {reason}")
-
-
-def bad_ranges(requested: I64, there: I64) -> list[list[int]]:
-    """Gives the stretches of wanted frames that are not there, as first and last frame number.
-
-    >>> bad_ranges(np.array([0, 5, 10, 15, 20]), np.array([0, 15]))
-    [[5, 10], [20, 20]]
-    """
-    is_missing = ~np.isin(requested, there)
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], is_missing, [False]]).astype(int)))
-    pairs = edges.reshape(-1, 2)
-    return [[int(requested[first]), int(requested[end - 1])] for first, end in pairs]
-
-
-def what_is_wrong(timeline: Timeline, numbers: I64, table: FrameTable, report: DecodeReport) -> str:
-    """Says in one sentence what is wrong with a film, or nothing."""
-    parts = list(timeline.damage)
-    lost = len(numbers) - len(table)
-    if lost:
-        parts.append(f"{lost} of {len(numbers)} scanned frames do not decode cleanly")
-    if report.anomalies:
-        parts.append(report.first_anomaly(timeline))
-    return "; ".join(parts)
+    name = scanned.timeline.source.name
+    if not len(scanned.table):
+        raise UnreadableMediaError(f"no frame of {name!r} can be decoded; {scanned.reason}")
+    if is_strict and not scanned.is_whole:
+        raise DamagedFrameError(f"{name!r} is damaged, which strict refuses: {scanned.reason}")

@@ -75,9 +75,9 @@ class IndexReport:
         return [outcome for outcome in self.outcomes if outcome.status in statuses]
 
     @property
-    def counts(self) -> dict[Status, int]:
+    def counts(self) -> dict[str, int]:
         """How many films have each status."""
-        return {status: len(self.with_status(status)) for status in Status}
+        return {status.value: len(self.with_status(status)) for status in Status}
 
     @property
     def exit_status(self) -> ExitStatus:

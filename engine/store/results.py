@@ -22,6 +22,11 @@ STORED = (Status.OK, Status.DAMAGED)
 """Those of a video in a store."""
 
 
+def stored_status(*, is_whole: bool) -> Status:
+    """Gives the status of a film that has just been stored."""
+    return Status.OK if is_whole else Status.DAMAGED
+
+
 def joined(sentences: Sequence[str]) -> str:
     """Joins sentences; what a later one has in it is said once.
 

@@ -10,7 +10,7 @@ For a store by URL the attempt is on disk all the same, and `uploading` publishe
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fewframes.errors import StaleIndexError
+from fewframes.features.scan_result import ScanResult
 from fewframes.features.table import FrameTable
 from fewframes.media.source import Source
 from fewframes.media.timeline import Timeline
@@ -35,7 +36,7 @@ from fewframes.store.manifest import Manifest, read_commit, write_commit
 from fewframes.store.object_store import ObjectStore
 from fewframes.store.object_writer import ensure_store, upload
 from fewframes.store.recipes import Recipe
-from fewframes.store.record_rules import STATUSES
+from fewframes.store.results import stored_status
 from fewframes.store.shard_writer import ShardWriter
 from fewframes.store.sidecars import remove_orphans, remove_sidecars
 from fewframes.store.staging import Staging
@@ -89,17 +90,9 @@ class VideoWriter:
 
     def commit(
         self,
-        table: FrameTable,
+        scanned: ScanResult,
         *,
-        slots: npt.ArrayLike,
-        gop: npt.ArrayLike,
-        timeline: Timeline,
-        is_damaged: npt.ArrayLike | None = None,
         source_digest: str | None = None,
-        status: str = "ok",
-        bad_ranges: Sequence[Sequence[int]] = (),
-        reason: str = "",
-        decoding: Mapping[str, str] | None = None,
         report_progress: Callable[[], None] = lambda: None,
     ) -> Path | None:
         """Publishes the video; gives the folder of the group that stands, None for a URL.
@@ -107,16 +100,8 @@ class VideoWriter:
         That is another one's group, where another process published the same first.
 
         Args:
-            table: The scanned frames, ``n`` rows.
-            slots: What `append` gave for the picture of each row, ``[n]``.
-            gop: Number of the GOP of each row, ``[n]``.
-            timeline: The timeline of the film; says what the source is.
-            is_damaged: Rows a decode anomaly may have touched, ``[n] bool``; None for none.
+            scanned: The frames of the film; its slots are what `append` gave.
             source_digest: xxh3-128 of the whole file; None reads the file for it.
-            status: "ok", or "damaged" where not all of the film could be decoded.
-            bad_ranges: First and last frame number of each stretch that could not be decoded.
-            reason: One sentence on the damage.
-            decoding: Who decoded the film, and why.
             report_progress: Called as files are put in an object store; a sign of life.
 
         Raises:
@@ -124,26 +109,10 @@ class VideoWriter:
             StaleIndexError: The film has changed since its timeline was read.
             UnreachableStoreError: The object store does not answer, or refuses.
         """
-        count = len(table)
-        rows = StoredRows(
-            table,
-            _checked_slots(slots, self._shards.slots),
-            np.asarray(gop, np.int64),
-            np.zeros(count, bool) if is_damaged is None else np.asarray(is_damaged, bool),
-            timeline.container_pts[table.frame_numbers],
-            timeline.is_repaired[table.frame_numbers],
-        )
-        if status not in STATUSES:
-            raise ValueError(f"status={status!r} is unknown; pass one of {', '.join(STATUSES)}")
-        digest = source_digest or _digest_of(timeline.source)
-        damage = dict.fromkeys([*timeline.damage, *([reason] if reason else [])])
-        outcome = {
-            "status": status,
-            "damage": list(damage),
-            "bad_ranges": [[int(first), int(last)] for first, last in bad_ranges],
-            "decoding": dict(decoding or {}),
-        }
-        self._finish(rows, {**self._facts(timeline, rows, digest), **outcome})
+        rows = _rows_of(scanned, self._shards.slots)
+        digest = source_digest or _digest_of(scanned.timeline.source)
+        facts = self._facts(scanned.timeline, rows, digest)
+        self._finish(rows, {**facts, **_outcome_facts(scanned)})
         key = self._recipe.key(digest)
         if isinstance(self._store, Path):
             return self._publish(self._store, key)
@@ -203,6 +172,31 @@ def remove_group(store: Path, group: Path, video_id: str) -> None:
     """Takes a group away, and the vectors made of it first."""
     remove_sidecars(store, group, video_id)
     remove(store, group, video_id)
+
+
+def _rows_of(scanned: ScanResult, stored: int) -> StoredRows:
+    """The rows of a scan as they are stored, beside so many pictures."""
+    timeline, numbers = scanned.timeline, scanned.table.frame_numbers
+    marks = np.zeros(len(numbers), bool) if scanned.is_damaged is None else scanned.is_damaged
+    return StoredRows(
+        scanned.table,
+        _checked_slots(scanned.slots, stored),
+        scanned.gop,
+        np.asarray(marks, bool),
+        timeline.container_pts[numbers],
+        timeline.is_repaired[numbers],
+    )
+
+
+def _outcome_facts(scanned: ScanResult) -> dict[str, Any]:
+    """What a record says of how the scan went."""
+    damage = [*scanned.timeline.damage, *([scanned.reason] if scanned.reason else [])]
+    return {
+        "status": stored_status(is_whole=scanned.is_whole).value,
+        "damage": list(dict.fromkeys(damage)),
+        "bad_ranges": [[int(first), int(last)] for first, last in scanned.bad_ranges],
+        "decoding": dict(scanned.decoding),
+    }
 
 
 def _checked_slots(slots: npt.ArrayLike, stored: int) -> npt.NDArray[np.int32]:
