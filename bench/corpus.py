@@ -90,8 +90,7 @@ def tasks_of(film: Path, folder: Path, recipe: Recipe) -> dict[str, Any]:
     what = Scan.of(probe(film), recipe, DecoderRequest(), RANGE_SECONDS)
     count = len(what.ranges)
     timed(FilmTask(film, folder / "warm", "a", recipe, range_seconds=1e9))
-    single, outcome = timed(FilmTask(film, folder / "one-go", "a", recipe, range_seconds=1e9))
-    assert isinstance(outcome, Outcome), "the task is a whole film"
+    single, outcome = timed_film(FilmTask(film, folder / "one-go", "a", recipe, range_seconds=1e9))
     cut = FilmTask(film, folder / "cut", "a", recipe, range_seconds=RANGE_SECONDS)
     ranges = [timed(replace(cut, part=part))[0] for part in range(count)] if count > 1 else []
     merge = timed(cut)[0] if ranges else 0.0
@@ -120,6 +119,13 @@ def timed(task: FilmTask) -> tuple[float, Outcome | RangeResult]:
     started = time.process_time()
     outcome = execute(task)
     return time.process_time() - started, outcome
+
+
+def timed_film(task: FilmTask) -> tuple[float, Outcome]:
+    """The same of the task of a whole film."""
+    seconds, outcome = timed(task)
+    assert isinstance(outcome, Outcome)
+    return seconds, outcome
 
 
 def makespan(tasks: list[float], workers: int) -> float:
