@@ -127,7 +127,7 @@ def _model(effort: dict[str, Any]) -> str:
 CPU seconds of a film = a for each million samples decoded + b for each megabyte of packets, by
 codec; {row} for each row, {read} for each million samples of the film that are scaled for it and
 {made} for each million that are stored; {film} for the film. It is what `--dry-run` says and how
-ranges are cut (`engine/runs/effort.py`).
+ranges are cut (`engine/indexing/cost_model.py`).
 
 | codec | a, ms | b, ms |
 |---|---|---|
