@@ -53,7 +53,7 @@ class IndexRun:
     """What every film of a run has in common."""
 
     store: Path | ObjectStore
-    options: IndexOptions = IndexOptions()  # noqa: RUF009 (frozen)
+    options: IndexOptions
     is_dry: bool = False
     """Whether films are looked at and no more, and nothing is written."""
     retry: RetryPolicy = field(default_factory=RetryPolicy)
