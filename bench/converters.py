@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from fewframes.bench.annotations import (
+from fewframes.metrics.annotations import (
     Annotation,
     annotation_from,
     parsed,
@@ -67,7 +67,7 @@ def lv_haystack(record: Mapping[str, Any], where: str, number: int) -> Iterator[
     ``video_metadata`` the ``frame_rate`` and ``video_duration`` (seconds). J. Ye et al.,
     "Re-thinking temporal search for long-form video understanding", CVPR 2025, arXiv 2504.02259,
     data set LVHaystack/LongVideoHaystack. A keyframe is a moment at number / rate; the
-    benchmark meets it within 5 s, which `fewframes.bench.measures` measures as F1.
+    benchmark meets it within 5 s, which `fewframes.metrics.measures` measures as F1.
     """
     about = record.get("video_metadata")
     if not isinstance(about, dict):

@@ -3,9 +3,9 @@
 1. Every policy picks K frames of every annotated video, for K = 8 … 256, from the rows of a store;
    without one, from made-up rows at an even rate, which policies that need only times can do. What
    is nested is picked once, at the largest K; what reads a question's relevance, once a question.
-2. `fewframes.bench.measures` says what each selection shows, `uniform_expected` what evenly spaced
-   frames with a random start would; ``lift`` is the ratio of the two, by recall.
-3. Means over all videos come with 95 % intervals by video (`fewframes.bench.bootstrap`); ``area``
+2. `fewframes.metrics` says what each selection shows, `uniform_expected` what evenly spaced frames
+   with a random start would; ``lift`` is the ratio of the two, by recall.
+3. Means over all videos come with 95 % intervals by video (`fewframes.metrics.bootstrap`); ``area``
    is that under the curve over log2 K. ``ceiling`` is what all candidates together would show.
 """
 
@@ -18,9 +18,10 @@ import numpy as np
 import numpy.typing as npt
 
 from fewframes.arrays import F32, F64, I64
-from fewframes.bench.annotations import Annotation
-from fewframes.bench.bootstrap import DRAWS, LEVEL, Draws, summed_up
-from fewframes.bench.measures import (
+from fewframes.features.table import FilmFacts, FrameTable
+from fewframes.metrics.annotations import Annotation
+from fewframes.metrics.bootstrap import DRAWS, LEVEL, Draws, summed_up
+from fewframes.metrics.measures import (
     Measured,
     area,
     coverage,
@@ -28,7 +29,6 @@ from fewframes.bench.measures import (
     nearest_cosines,
     uniform_expected,
 )
-from fewframes.features.table import FilmFacts, FrameTable
 from fewframes.selection.facility import unit_rows
 from fewframes.selection.policies import POLICIES, policy_named
 from fewframes.selection.selection import Selection, select

@@ -10,7 +10,6 @@ from typing import Any
 import click
 import numpy.typing as npt
 
-from fewframes.bench.annotations import read_annotations
 from fewframes.bench.charts import lines
 from fewframes.bench.evaluation import (
     BUDGETS,
@@ -22,6 +21,7 @@ from fewframes.bench.evaluation import (
 )
 from fewframes.bench.measure import keep_result, machine
 from fewframes.cli.params import WHERE, cli_errors
+from fewframes.metrics.annotations import read_annotations
 from fewframes.store.store import Store
 
 SHOWN = ("recall", "hit", "all", "precision", "near f1", "lift", "gap", "facility", "radius")
@@ -111,8 +111,8 @@ def main(
 ) -> None:
     """Says how much of the evidence in ANNOTATIONS policies find with K frames of each video.
 
-    ANNOTATIONS are JSON lines (see fewframes.bench.annotations). Without a STORE only policies that
-    need nothing but times can be asked.
+    ANNOTATIONS are JSON lines (see fewframes.metrics). Without a STORE only policies that need
+    nothing but times can be asked.
     """
     store, annotations = opened(paths)
     given = read_annotations(annotations)

@@ -27,13 +27,13 @@ import numpy as np
 
 import fewframes as ff
 from fewframes.arrays import F32, F64, I64
-from fewframes.bench.annotations import Annotation, Event, read_annotations
-from fewframes.bench.bootstrap import Draws, summed_up
 from fewframes.bench.evaluation import BUDGETS, Subject, picked, stored_subjects
 from fewframes.bench.markey import markey
 from fewframes.bench.measure import keep_result, machine
-from fewframes.bench.measures import hits
 from fewframes.cli.params import cli_errors
+from fewframes.metrics.annotations import Annotation, Event, read_annotations
+from fewframes.metrics.bootstrap import Draws, summed_up
+from fewframes.metrics.measures import hits
 from fewframes.selection.coverage import unit_scores
 
 SIGNAL_TO_NOISE = (0.5, 1.0, 2.0, float("inf"))

@@ -23,8 +23,8 @@ import numpy as np
 
 from fewframes.arrays import F32, F64, I64
 from fewframes.bench.measure import keep_result, machine, run_cold
-from fewframes.bench.measures import nearest_cosines
 from fewframes.features.table import FrameTable
+from fewframes.metrics.measures import nearest_cosines
 from fewframes.selection.candidates import Candidates
 from fewframes.selection.facility import represented
 from fewframes.selection.selection import select

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fewframes.agents.session import Session
     from fewframes.decode.batch import FrameBatch
+    from fewframes.features.patches import changed_patches
     from fewframes.features.shots import shots
+    from fewframes.features.spans import black_spans, frozen_spans
     from fewframes.features.table import FrameTable
     from fewframes.files.probing import probe
     from fewframes.files.reading import read
@@ -20,8 +22,11 @@ if TYPE_CHECKING:
     from fewframes.indexing.options import IndexOptions
     from fewframes.media.timeline import Timeline
     from fewframes.sampling import sample
+    from fewframes.selection.policies import policies
     from fewframes.selection.selection import Selection, select
+    from fewframes.store.store import Store
     from fewframes.store.store import open_store as open
+    from fewframes.store.video import Video
 
 __all__ = [
     "FrameBatch",
@@ -29,10 +34,16 @@ __all__ = [
     "IndexOptions",
     "Selection",
     "Session",
+    "Store",
     "Timeline",
+    "Video",
+    "black_spans",
+    "changed_patches",
+    "frozen_spans",
     "index",
     "isolated",
     "open",
+    "policies",
     "probe",
     "read",
     "sample",
@@ -47,10 +58,16 @@ _HOMES = {
     "IndexOptions": "indexing.options",
     "Selection": "selection.selection",
     "Session": "agents.session",
+    "Store": "store.store",
     "Timeline": "media.timeline",
+    "Video": "store.video",
+    "black_spans": "features.spans",
+    "changed_patches": "features.patches",
+    "frozen_spans": "features.spans",
     "index": "indexing.index",
     "isolated": "indexing.isolation",
     "open": "store.store",
+    "policies": "selection.policies",
     "probe": "files.probing",
     "read": "files.reading",
     "sample": "sampling",

@@ -58,3 +58,7 @@ class CrashedError(FewframesError, RuntimeError):
 
 class MemoryLimitError(FewframesError, MemoryError):
     """A file needs more memory than it may use."""
+
+
+class BudgetSpentError(FewframesError, ValueError):
+    """A session has given all the frames or tokens that it may give."""

@@ -10,7 +10,7 @@
 
 import difflib
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -22,11 +22,12 @@ F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T", bound="DataclassInstance")
 
 
-def keywords_of(options: Callable[..., Any]) -> Callable[[F], F]:
+def keywords_of(options: Callable[..., Any], *, without: Collection[str] = ()) -> Callable[[F], F]:
     """Makes a decorator that names the options behind a function's ``**``.
 
     ``options`` is what declares them: a dataclass with ``kw_only=True``, or a function, whose
-    keyword-only parameters are taken. Those that the decorated function has itself stay its own.
+    keyword-only parameters are taken, but for those ``without`` names. Those that the decorated
+    function has itself stay its own.
     A call costs one comparison of sets more.
 
     >>> from dataclasses import dataclass
@@ -50,7 +51,7 @@ def keywords_of(options: Callable[..., Any]) -> Callable[[F], F]:
     """
 
     def joined(function: F) -> F:
-        signature = _signature(function, options)
+        signature = _signature(function, options, without)
         known = {
             name: None
             for name, one in signature.parameters.items()
@@ -90,11 +91,13 @@ def changed(default: T, options: T | None, changes: Mapping[str, object]) -> T:
     return replace(options, **changes)
 
 
-def _signature(function: Callable[..., Any], options: Callable[..., Any]) -> inspect.Signature:
+def _signature(
+    function: Callable[..., Any], options: Callable[..., Any], without: Collection[str]
+) -> inspect.Signature:
     """The signature of a function, with the options in place of its ``**``."""
     signature = inspect.signature(function)
     own = [one for one in signature.parameters.values() if one.kind != one.VAR_KEYWORD]
-    names = {one.name for one in own}
+    names = {one.name for one in own} | set(without)
     more = [
         one
         for one in inspect.signature(options).parameters.values()

@@ -18,6 +18,7 @@ from fewframes.media.timeline import Timeline
 from fewframes.selection.options import SelectOptions
 from fewframes.selection.policies import policy_named
 from fewframes.selection.selection import Selection, select
+from fewframes.times import bounds_of
 
 SCAN_SIZE = 448
 """Longer side of the pictures that a scan measures; a store's default."""
@@ -52,7 +53,7 @@ def sample(
     rule, request = policy_named(policy), DecoderRequest(backend, device)
     timeline = probe(path, stream=stream)
     if rule.needs_pictures or rule.needs_signals or isinstance(options.get("relevance"), str):
-        low, high = options.get("span") or (None, None)
+        low, high = bounds_of(options.get("span"))
         table = scan_table(timeline, scan_fps, start_seconds=low, end_seconds=high, request=request)
     else:
         table = time_table(timeline)

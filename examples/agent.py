@@ -10,7 +10,7 @@ import os
 import urllib.request
 
 import fewframes as ff
-from fewframes.agents.tools import answer, openai_tools
+from fewframes.agents import answer, openai_tools
 
 
 def ask(url: str, body: dict) -> dict:

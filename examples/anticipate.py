@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fewframes.training.clips import ClipPlan
+from fewframes.training import ClipPlan
 
 
 def errors(

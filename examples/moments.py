@@ -9,8 +9,8 @@ import json
 from pathlib import Path
 
 import fewframes as ff
-from fewframes.agents.scoring import scores_in
-from fewframes.training.clips import ClipPlan, Spans, epoch_order
+from fewframes.agents import scores_in
+from fewframes.training import ClipPlan, Spans, epoch_order
 
 
 def clips_by_moments(

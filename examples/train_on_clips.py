@@ -8,9 +8,7 @@ import argparse
 import json
 from pathlib import Path
 
-from fewframes.bindings.torch.dataset import ClipSampler
-from fewframes.bindings.torch.loader import ClipLoader
-from fewframes.training.clips import ClipPlan
+from fewframes.training import ClipLoader, ClipPlan, ClipSampler
 
 
 def train(store: Path, state: Path, *, batches: int, workers: int = 2) -> list[list[int]]:

@@ -7,7 +7,7 @@ import pytest
 
 from fewframes.features.table import FrameTable
 from fewframes.selection.candidates import Picks
-from fewframes.selection.policies import POLICIES, Policy, known_policies
+from fewframes.selection.policies import POLICIES, Policy, policies
 from fewframes.selection.selection import select
 
 
@@ -50,7 +50,7 @@ def test_another_package_adds_a_policy():
 def test_listing_loads_what_other_packages_add(tmp_path):
     points = tmp_path / "elsewhere-1.0.dist-info" / "entry_points.txt"
     points.write_text(points.read_text().replace("wrong = elsewhere:first\n", ""))
-    listed = known_policies()
+    listed = policies()
     assert list(listed) == [*POLICIES, "first"]
     assert listed["first"].summary == "the first frames"
     assert listed["uniform"] is POLICIES["uniform"]
@@ -61,7 +61,7 @@ def test_what_is_no_policy_is_refused_by_name():
     with pytest.raises(TypeError, match=r"policy='wrong' is function at 'elsewhere:first', not a"):
         select(FrameTable.from_seconds([0.0, 0.5]), budget=1, policy="wrong")
     with pytest.raises(TypeError, match="policy='wrong'"):
-        known_policies()
+        policies()
 
 
 def test_a_policy_is_a_function_and_a_row(monkeypatch):

@@ -6,8 +6,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from fewframes.bench.annotations import Annotation, Event, read_annotations, write_annotations
 from fewframes.bench.converters import CONVERTERS, convert
+from fewframes.metrics.annotations import Annotation, Event, read_annotations, write_annotations
 
 CG_BENCH = [
     {

@@ -13,7 +13,7 @@ from fewframes.features import scan
 from fewframes.features.scan import frames_at_rate
 from fewframes.features.scan_result import ScanResult
 from fewframes.features.table import FilmFacts, FrameTable
-from fewframes.selection.policies import known_policies
+from fewframes.selection.policies import policies
 from fewframes.selection.selection import select
 from fewframes.store.writer import VideoWriter
 from fewframes.training.clips import ClipPlan, epoch_order
@@ -77,7 +77,7 @@ def test_every_frame_of_a_holed_film_is_found_by_its_rate(holed, little_memory):
     assert frames_at_rate(holed, 1e-9).tolist() == [0, BEFORE - 1]
 
 
-@pytest.mark.parametrize("policy", [name for name in known_policies() if name not in REFUSES])
+@pytest.mark.parametrize("policy", [name for name in policies() if name not in REFUSES])
 def test_every_policy_chooses_from_it(holed, little_memory, policy):
     rows = np.arange(FRAMES)
     random = np.random.default_rng(0)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import fewframes as ff
-from fewframes.bench.annotations import Annotation, Event
 from fewframes.bench.evaluation import Subject, evaluate
+from fewframes.metrics.annotations import Annotation, Event
 
 FILM = "long_mix_1min_mpeg4_barcode.avi"
 

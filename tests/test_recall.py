@@ -9,8 +9,6 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fewframes.bench.annotations import Annotation, Event, write_annotations
-from fewframes.bench.bootstrap import Draws, summed_up
 from fewframes.bench.charts import bars, lines
 from fewframes.bench.evaluation import (
     Subject,
@@ -20,7 +18,11 @@ from fewframes.bench.evaluation import (
     picked,
     policies_for,
 )
-from fewframes.bench.measures import (
+from fewframes.cli.main import main
+from fewframes.features.table import FrameTable
+from fewframes.metrics.annotations import Annotation, Event, write_annotations
+from fewframes.metrics.bootstrap import Draws, summed_up
+from fewframes.metrics.measures import (
     area,
     coverage,
     evidence,
@@ -28,8 +30,6 @@ from fewframes.bench.measures import (
     nearest_cosines,
     uniform_expected,
 )
-from fewframes.cli.main import main
-from fewframes.features.table import FrameTable
 from fewframes.selection.facility import unit_rows
 from fewframes.selection.policies import POLICIES
 from fewframes.selection.selection import select

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from fewframes.bench.annotations import Annotation, Event
 from fewframes.bench.evaluation import Subject
 from fewframes.bench.markey import markey, markey_anchors
 from fewframes.bench.relevance import METHODS, NOISES, questions_of, study
 from fewframes.features.table import FrameTable
+from fewframes.metrics.annotations import Annotation, Event
 from fewframes.selection.facility import unit_rows
 
 

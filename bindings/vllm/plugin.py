@@ -18,7 +18,7 @@ Sources: vLLM 0.33, ``vllm/plugins``, ``vllm/multimodal/media/connector.py`` and
 import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -34,6 +34,7 @@ from fewframes.store.layout import LONGEST_NAME, MARKER, VIDEOS, folder_name
 from fewframes.store.recipes import canonical_json
 from fewframes.store.store import holds, open_store
 from fewframes.store.video import Video
+from fewframes.times import as_seconds
 
 NAME = "fewframes"
 SCHEME = "fewframes:"
@@ -47,11 +48,11 @@ LONGEST = 16384
 """Letters of an address."""
 LONGEST_VALUE = 100
 """Letters of one value behind its question mark."""
-KINDS: Mapping[str, type[int] | type[float] | type[str]] = {
+KINDS: Mapping[str, Callable[[str], Any]] = {
     "k": int,
     "policy": str,
-    "start": float,
-    "end": float,
+    "start": as_seconds,
+    "end": as_seconds,
     "size": int,
     "model": str,
     "group": str,

@@ -7,11 +7,7 @@
 
 from collections.abc import Hashable, Iterable
 
-from fewframes.errors import FewframesError
-
-
-class BudgetSpentError(FewframesError, ValueError):
-    """A session has given all the frames or tokens that it may give."""
+from fewframes.errors import BudgetSpentError
 
 
 class Allowance:

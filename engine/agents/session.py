@@ -15,15 +15,17 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
 
-from fewframes.agents.allowance import Allowance, BudgetSpentError
+from fewframes.agents.allowance import Allowance
 from fewframes.agents.scoring import scores_for, scores_in, scores_like
 from fewframes.agents.seen import CACHE_BYTES, SeenPictures
 from fewframes.agents.source_film import FILM_BYTES, SourceFilm
 from fewframes.arrays import I64, U8
 from fewframes.decode.batch import FrameBatch, marks_or_none
+from fewframes.errors import BudgetSpentError
 from fewframes.models.runtimes import RUNTIMES, tokens
 from fewframes.selection.selection import select
 from fewframes.store.video import Video
+from fewframes.times import Time, as_seconds
 
 if TYPE_CHECKING:
     from fewframes.store.embedding import Embedder
@@ -127,8 +129,8 @@ class Session:
         """Gives ``k`` frames of the whole film."""
         return self._choose("glance", {"k": k, "policy": policy}, k, policy=policy)
 
-    def look(self, start: float, end: float, k: int = 8, *, policy: str = "uniform") -> FrameBatch:
-        """Gives ``k`` frames between two times in seconds."""
+    def look(self, start: Time, end: Time, k: int = 8, *, policy: str = "uniform") -> FrameBatch:
+        """Gives ``k`` frames between two times: seconds, or text such as ``"1:30"``."""
         request = {"start": start, "end": end, "k": k, "policy": policy}
         return self._choose("look", request, k, policy=policy, span=(start, end))
 
@@ -142,7 +144,7 @@ class Session:
         request = {"query": query, "k": k}
         return self._choose("find", request, k, policy="query", relevance=scores)
 
-    def find_like(self, seconds: float, k: int = 8) -> FrameBatch:
+    def find_like(self, seconds: Time, k: int = 8) -> FrameBatch:
         """Gives ``k`` frames of the film like the one on screen at a time, and unlike each other.
 
         By the stored vectors of the embedder, or without one by the table's signatures.
@@ -152,7 +154,7 @@ class Session:
         options = {"policy": "query", "relevance": scores, "coverage": 0.0}
         return self._choose("find_like", request, k, **options)
 
-    def frame_at(self, seconds: float) -> FrameBatch:
+    def frame_at(self, seconds: Time) -> FrameBatch:
         """Gives the indexed frame that is on screen at a time."""
         rows = self.video.rows_of(seconds=[seconds])
         with self._lock:
@@ -177,7 +179,7 @@ class Session:
 
     def zoom(
         self,
-        seconds: float,
+        seconds: Time,
         box: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0),
         size: int | None = None,
     ) -> FrameBatch:
@@ -193,7 +195,7 @@ class Session:
         mark = -1 - int(self._film.timeline.frame_at(seconds)[0])  # no row of the table
         with self._lock:
             self._budget.check_film(mark)
-            batch = self._film.crop(seconds, box, size)
+            batch = self._film.crop(as_seconds(seconds), box, size)
             cost = self._tokens_of(batch.frames.shape[1:3])
             new = self._budget.count_crop(mark, (mark, tuple(box), size), cost)
             self._note("zoom", request, batch, new)
@@ -214,12 +216,7 @@ class Session:
 
     def get_frame_number_at_time(self, time: str) -> int:
         """FrameThinker's "get frame number at time": a time is ``"12:34"`` or ``"1:02:03"``."""
-        parts = time.split(":")
-        try:
-            seconds = sum(float(part) * 60**i for i, part in enumerate(reversed(parts)))
-        except ValueError as error:
-            raise ValueError(f"time={time!r} is no time; write it as MM:SS or H:MM:SS") from error
-        row = int(self.video.rows_of(seconds=[seconds])[0])
+        row = int(self.video.rows_of(seconds=[as_seconds(time)])[0])
         return int(self.video.table.frame_numbers[row])
 
     def output_answer(self, answer: str) -> str:

@@ -8,6 +8,7 @@ nothing names a file. What is wrong with a call is a sentence of bounded length,
 import json
 import reprlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,6 +18,7 @@ from fewframes.agents.session import Session
 from fewframes.decode.batch import FrameBatch
 from fewframes.decode.handover import Handover
 from fewframes.models.resolutions import shrink_to
+from fewframes.times import as_seconds
 
 MOST_FRAMES = 32
 """Frames of one call, whatever a model asks for."""
@@ -228,6 +230,9 @@ def _checked(name: str, key: str, value: Any, tool: Tool) -> Any:  # noqa: ANN40
 
 def _number(name: str, key: str, value: Any, schema: Schema) -> float:  # noqa: ANN401 (JSON)
     low, high = schema["minimum"], schema["maximum"]
+    if schema is SECONDS and isinstance(value, str) and len(value) <= MOST_SHOWN:
+        with suppress(ValueError):  # text such as 00:01:30
+            value = as_seconds(value)
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number or not low <= value <= high:
         words = f"a number from {low:g} to {high:g}, got {as_shown(value)}"

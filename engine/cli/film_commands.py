@@ -8,6 +8,7 @@ import click
 
 import fewframes
 from fewframes.cli.params import (
+    CLOCK,
     WHERE,
     apart,
     cli_errors,
@@ -49,8 +50,8 @@ def probe(file: Path, as_json: bool, stream: int | None, verify: bool) -> None:
 @click.argument("video", required=False)
 @click.option("-k", "--budget", type=int, default=16, show_default=True, help="How many frames.")
 @click.option("--policy", default="adaptive", show_default=True)
-@click.option("--start", type=float, help="First second of the span.")
-@click.option("--end", type=float, help="Last second of the span.")
+@click.option("--start", type=CLOCK, help="Start of the span: seconds, or HH:MM:SS.")
+@click.option("--end", type=CLOCK, help="End of the span, inclusive: seconds, or HH:MM:SS.")
 @click.option(
     "--min-gap", "min_gap_seconds", type=float, default=0.0, help="Seconds between frames."
 )
@@ -63,7 +64,7 @@ def probe(file: Path, as_json: bool, stream: int | None, verify: bool) -> None:
 @click.option("--features", help="Name of a model whose vectors stand for the pictures.")
 @click.option("--fps", type=float, help="Rate of the policies 'fps' and 'runtime:…'.")
 @click.option("--k-max", type=int, help="Most frames of the policy 'maxvol'.")
-@click.option("--anchor", "anchor_seconds", type=float, help="Moment of the policy 'multiscale'.")
+@click.option("--anchor", "anchor_seconds", type=CLOCK, help="Moment of the policy 'multiscale'.")
 @click.option("--seed", type=int, help="Start of the policy 'cdf', by chance.")
 @click.option("--scan-fps", callback=read_rate, default="2", help="Scan of a file; or 'all'.")
 @click.option("--size", callback=read_size, help="Longer side, or HxW, of frames from a file.")

@@ -9,7 +9,7 @@ import numpy as np
 from fewframes.decode.batch import FrameBatch
 from fewframes.media.timeline import StreamInfo, Timeline
 from fewframes.models.export import repaired_frames
-from fewframes.selection.policies import Policy, known_policies
+from fewframes.selection.policies import Policy, policies
 
 if TYPE_CHECKING:
     from fewframes.store.store import Video
@@ -157,7 +157,7 @@ def policy_facts() -> list[dict[str, str]]:
             "reads": ", ".join(policy.uses),
             "needs": needs_of(policy),
         }
-        for name, policy in known_policies().items()
+        for name, policy in policies().items()
     ]
 
 

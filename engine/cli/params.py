@@ -19,6 +19,7 @@ from fewframes.media.sizes import parse_size
 from fewframes.naming import one_line, plain, shown
 from fewframes.store.layout import MARKER
 from fewframes.store.object_store import is_url
+from fewframes.times import as_seconds
 
 R = TypeVar("R")
 FILM_SECONDS, SECONDS_A_GB = 600.0, 3600.0
@@ -40,6 +41,27 @@ class Where(click.ParamType):  # type: ignore[type-arg]
 
 
 WHERE = Where()
+
+
+class Clock(click.ParamType):  # type: ignore[type-arg]
+    """A time: seconds, MM:SS or HH:MM:SS."""
+
+    name = "time"
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401 (as click has it)
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> float:
+        """Gives seconds, or says what a time is."""
+        try:
+            return as_seconds(value)
+        except ValueError as error:
+            self.fail(str(error).removeprefix("time="), param, ctx)
+
+
+CLOCK = Clock()
 
 
 def is_store(source: str | Path) -> bool:

@@ -6,6 +6,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from fewframes.arrays import F32, F64, I64, U8, U64, Mask, Samples
 from fewframes.decode.handover import Handover
@@ -112,6 +113,21 @@ class FrameBatch:
         """Time of each frame since the first one of the video, ``[n] f64``."""
         ticks: F64 = (self.pts - self.start_pts).astype(np.float64)
         return ticks * float(self.time_base)
+
+    def __array__(
+        self, dtype: npt.DTypeLike | None = None, copy: bool | None = None
+    ) -> npt.NDArray[Any]:
+        """Gives the pixels to NumPy, ``[n, h, w, 3] u8``, without a copy where none is asked for.
+
+        Raises ValueError for frames on a GPU, and for planes as decoded.
+
+        >>> np.asarray(example_batch()).shape
+        (2, 4, 6, 3)
+        """
+        self.check_on_host("np.asarray()")
+        if copy is None:
+            return np.asarray(self.frames, dtype)
+        return np.array(self.frames, dtype, copy=copy)
 
     def __dlpack__(self, **options: Any) -> Any:  # noqa: ANN401 (the protocol's own types)
         """Hands the pixels to any array library without a copy, in memory or on a GPU."""

@@ -1,16 +1,12 @@
-"""Wanted: which rows of a table do frame numbers, rows or times stand for?"""
-
-from typing import TypeAlias
+"""Which rows of a table do frame numbers, rows or times stand for?"""
 
 import numpy as np
 import numpy.typing as npt
 
 from fewframes.arrays import F64, I64
 from fewframes.features.table import FrameTable
-from fewframes.media.seconds import rows_at
-
-FrameIndexer: TypeAlias = npt.ArrayLike | slice | None
-"""Numbers in any order, repeats allowed; or a slice of what is there."""
+from fewframes.media.seconds import rows_at, rows_between
+from fewframes.times import FrameIndexer
 
 
 def requested_rows(
@@ -37,9 +33,9 @@ def requested_rows(
     if isinstance(rows, slice):
         return np.arange(len(table))[rows]
     if isinstance(frames, slice):
-        return _rows_between(table.frame_numbers, frames)
+        return rows_between(table.frame_numbers, frames)
     if isinstance(seconds, slice):
-        return _rows_between(table.seconds, seconds)
+        return rows_between(table.seconds, seconds)
     if frames is not None:
         return _rows_of_frames(table, video, _whole(frames, "frames"))
     if rows is not None:
@@ -82,20 +78,6 @@ def _rows_at(table: FrameTable, video: str, duration: float, times: F64) -> I64:
             f"from {first:.3f} to {duration:.3f} s"
         )
     return at
-
-
-def _rows_between(values: I64 | F64, requested: slice) -> I64:
-    """Rows whose value is in a half-open range, every ``step``-th of them."""
-    if any(end is not None and end < 0 for end in (requested.start, requested.stop)):
-        raise ValueError(
-            f"{requested} counts from the end, but frames and seconds count from 0; "
-            f"pass rows={requested}"
-        )
-    first, end = (
-        np.searchsorted(values, edge) if edge is not None else default
-        for edge, default in ((requested.start, 0), (requested.stop, len(values)))
-    )
-    return np.arange(first, end)[:: requested.step]
 
 
 def _whole(values: npt.ArrayLike, name: str) -> I64:

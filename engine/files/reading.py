@@ -8,7 +8,6 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from fewframes.arrays import I64, Mask, Samples
 from fewframes.decode.backend_choice import DecoderRequest
@@ -21,15 +20,17 @@ from fewframes.files.probing import probe
 from fewframes.kernels import on_host
 from fewframes.media.colour import describe_colour
 from fewframes.media.cropping import Crop
+from fewframes.media.seconds import rows_between
 from fewframes.media.sizes import Size, output_size
 from fewframes.media.timeline import Timeline
+from fewframes.times import FrameIndexer, requested_times
 
 
 def read(
     path: str | Path | Timeline,
     *,
-    frames: npt.ArrayLike | None = None,
-    seconds: npt.ArrayLike | None = None,
+    frames: FrameIndexer = None,
+    seconds: FrameIndexer = None,
     size: Size = None,
     format: Format = "rgb",
     workers: int | None = None,
@@ -41,7 +42,8 @@ def read(
     """Reads exact frames of a video file, in the order asked for, repeats allowed.
 
     Pass either ``frames`` (numbers from 0, in presentation order) or ``seconds`` (the frame on
-    screen at each time). ``size`` is the longer side (aspect kept, never enlarged) or an exact
+    screen at each time; a time may be text such as ``"00:01:30"``), as numbers or as a slice.
+    ``size`` is the longer side (aspect kept, never enlarged) or an exact
     ``(height, width)``; None keeps the picture's own. ``format="yuv"`` gives the decoder's samples
     as planes of their own depth and sampling, before rotation. Frames of another shape than the
     stream's (a change of size in mid-film) are fitted with black borders, which the report says;
@@ -75,18 +77,29 @@ def read(
         raise ValueError(
             f"size={size!r} does not go with format='yuv', which gives planes as decoded"
         )
-    if frames is not None and seconds is None:
-        request = timeline.check_numbers(frames)
-    elif seconds is not None and frames is None:
-        request = timeline.frame_at(seconds)
-    else:
-        raise ValueError("read needs either frames=[…] or seconds=[…]; pass one of the two")
+    request = _requested(timeline, frames=frames, seconds=seconds)
     plan = plan_frames(timeline, request)
     collected = _Collected(plan, timeline)
     output = output_size(timeline.stream, size)
     report = _decode(timeline, plan, collected, format, output, workers, requested)
     collected.check(allow_damaged=allow_damaged)
     return collected.batch(request, format, report)
+
+
+def _requested(
+    timeline: Timeline, *, frames: FrameIndexer = None, seconds: FrameIndexer = None
+) -> I64:
+    """The numbers that exactly one of frames and seconds stands for, ``[k] i64``."""
+    times = requested_times(seconds)
+    if frames is not None and times is None:
+        if isinstance(frames, slice):
+            return rows_between(np.arange(len(timeline)), frames)
+        return timeline.check_numbers(frames)
+    if times is not None and frames is None:
+        if isinstance(times, slice):
+            return rows_between(timeline.seconds, times)
+        return timeline.frame_at(times)
+    raise ValueError("read needs either frames=[…] or seconds=[…]; pass one of the two")
 
 
 class _Collected:

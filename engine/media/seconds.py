@@ -1,4 +1,4 @@
-"""Which frame is on screen at a time?"""
+"""Which frame is on screen at a time, and which lie in a slice of times or numbers?"""
 
 import numpy as np
 
@@ -22,3 +22,23 @@ def rows_at(shown: F64, times: F64) -> I64:
     is_own = (at >= 0) & (shown[np.maximum(at, 0)] == times)
     is_next = ~is_own & (np.abs(shown[after] - times) <= SAME_SECONDS)
     return np.where(is_next, after, at)
+
+
+def rows_between(values: I64 | F64, requested: slice) -> I64:
+    """Gives the rows whose value is in a half-open range, every ``step``-th of them.
+
+    ``values`` do not decrease. Raises ValueError for a slice that counts from the end.
+
+    >>> rows_between(np.array([0.0, 0.5, 1.0, 1.5]), slice(0.5, 1.5)).tolist()
+    [1, 2]
+    """
+    if any(end is not None and end < 0 for end in (requested.start, requested.stop)):
+        raise ValueError(
+            f"{requested} counts from the end, but frames and seconds count from 0; "
+            f"pass rows={requested}"
+        )
+    first, end = (
+        np.searchsorted(values, edge) if edge is not None else default
+        for edge, default in ((requested.start, 0), (requested.stop, len(values)))
+    )
+    return np.arange(first, end)[:: requested.step]

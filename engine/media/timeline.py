@@ -20,6 +20,7 @@ from fewframes.media.cropping import Crop
 from fewframes.media.headers import Headers
 from fewframes.media.seconds import rows_at
 from fewframes.media.source import Source
+from fewframes.times import as_times
 
 NO_PTS = np.iinfo(np.int64).min
 """Stands for a missing time stamp (FFmpeg's AV_NOPTS_VALUE)."""
@@ -255,11 +256,13 @@ class Timeline:
     def frame_at(self, seconds: npt.ArrayLike) -> I64:
         """Gives the number of the frame on screen at each time, ``[k] f64 -> [k] i64``.
 
+        Times are seconds, or text such as ``"00:01:30"``.
+
         It is the last frame shown at or before the time; a time within a nanosecond of a frame's
         own belongs to that frame. An IndexError says the range for any time before 0 or after the
         end of the last frame.
         """
-        times = np.atleast_1d(np.asarray(seconds, dtype=np.float64))
+        times = as_times(seconds)
         outside = times[~((times >= 0) & (times <= self.duration_seconds))]
         if outside.size:
             raise IndexError(

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fewframes.arrays import F64, I64
+from fewframes.arrays import F64, I64, Mask
 from fewframes.decode.batch import FrameBatch
 from fewframes.decode.handover import Handover
 from fewframes.models.runtimes import RUNTIMES
@@ -36,6 +36,19 @@ def hand_over(batch: FrameBatch, runtime: str, **options: Any) -> Handover:  # n
         )
     exported: Handover = plugin(f"export.{model.exporter}")(batch, runtime, model, **options)
     return exported
+
+
+def changed_tokens(given: Handover, *, tolerance: float = 0.04) -> Mask:
+    """Marks the tokens that show news since they were last marked, ``[t, gh, gw] bool``.
+
+    ``given`` is what a model of transformers gets; ``tolerance`` is as of
+    `fewframes.changed_patches`, which works on the frames as they are fused and resized.
+
+    Raises:
+        ValueError: Another runtime's, or frames go as pictures and not as a video.
+    """
+    marks: Mask = plugin("transformers.changed_tokens")(given, tolerance=tolerance)
+    return marks
 
 
 def repaired_frames(batch: FrameBatch, rows: I64) -> list[int]:

@@ -13,13 +13,13 @@ A processor's own limit for all frames together makes way for ``max_tokens``; on
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal, Unpack
 
 from fewframes.decode.batch import FrameBatch
+from fewframes.keywords import keywords_of
 from fewframes.models.runtimes import RUNTIMES, Runtime, bounded, resized, tokens
-
-if TYPE_CHECKING:
-    from fewframes.store.video import Video
+from fewframes.store.embedding import SampleOptions
+from fewframes.store.video import Video
 
 Preference = Literal["frames", "size"]
 LEAST_TOKENS = 128
@@ -91,14 +91,15 @@ def fit_tokens(
     return _fit(model, count, max_tokens, size)
 
 
+@keywords_of(Video.sample, without=("budget",))
 def sample_within(
-    video: "Video",
+    video: Video,
     runtime: str,
     max_tokens: int,
     *,
     prefer: Preference = "frames",
     min_tokens: int = LEAST_TOKENS,
-    **options: Any,  # noqa: ANN401 (those of `Video.sample`)
+    **options: Unpack[SampleOptions],
 ) -> FrameBatch:
     """Samples as many frames as a model has tokens for, at the size that goes with it.
 

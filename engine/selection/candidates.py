@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
@@ -10,9 +10,6 @@ from fewframes.arrays import F32, F64, I64, Mask, Samples
 
 ROUNDING_SECONDS = 1e-9
 """Times closer than this are the same: 3 x 0.1 s and 0.3 s differ by less, no two frames do."""
-
-Span: TypeAlias = tuple[float | None, float | None] | None
-"""(start_seconds, end_seconds), both inclusive, None for an open end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -4,7 +4,6 @@
 sentence: name, value, rule, cure.
 """
 
-import math
 import operator
 from collections.abc import Mapping
 from typing import Any, TypedDict
@@ -14,8 +13,8 @@ import numpy.typing as npt
 
 from fewframes.arrays import F64
 from fewframes.features.table import FrameTable
-from fewframes.selection.candidates import Span
 from fewframes.selection.policies import POLICIES, Policy, policy_named
+from fewframes.times import Span, Time
 
 COMMON = ("span", "min_gap_seconds", "distinct")
 """What every policy obeys, because it only limits the candidates; a runtime's sampler has none."""
@@ -31,7 +30,7 @@ class SelectOptions(TypedDict, total=False):
     relevance: npt.ArrayLike | str | None
     fps: float | None
     k_max: int | None
-    anchor_seconds: float | None
+    anchor_seconds: Time | None
     seed: int | None
 
 
@@ -154,19 +153,3 @@ def checked_relevance(relevance: npt.ArrayLike | str | None, table: FrameTable) 
             "pass one score for each row"
         )
     return scores
-
-
-def bounds_of(span: Span) -> tuple[float, float]:
-    """Start and end of a span, infinite where it is open.
-
-    >>> bounds_of((2.0, None))
-    (2.0, inf)
-    """
-    start, end = span or (None, None)
-    low = -math.inf if start is None else start
-    high = math.inf if end is None else end
-    if not low <= high:
-        raise ValueError(
-            f"span={span} starts after it ends; pass (start_seconds, end_seconds) in that order"
-        )
-    return low, high

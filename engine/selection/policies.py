@@ -209,10 +209,10 @@ POLICIES: dict[str, Policy] = {
 """Name -> policy. A new one is one function and one row here."""
 
 
-def known_policies() -> Mapping[str, Policy]:
+def policies() -> Mapping[str, Policy]:
     """Every policy by name: the table's, then those of other packages, which get loaded.
 
-    >>> "adaptive" in known_policies()
+    >>> "adaptive" in policies()
     True
     """
     others = sorted({point.name for point in entry_points(group=ENTRY_POINTS)} - POLICIES.keys())

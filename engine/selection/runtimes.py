@@ -20,7 +20,7 @@ import numpy as np
 
 from fewframes.arrays import F32, F64, I64
 from fewframes.features.table import FilmFacts
-from fewframes.selection.candidates import Span
+from fewframes.times import Bounds
 
 EVEN = 2
 """Qwen's frames come in pairs."""
@@ -34,7 +34,7 @@ UNKNOWN_FPS = 24.0
 """The rate that vLLM's loader for Qwen3-VL takes for that of a film that has none."""
 
 
-def qwen_vl_utils(film: FilmFacts, *, budget: int, fps: float | None, span: Span) -> I64:
+def qwen_vl_utils(film: FilmFacts, *, budget: int, fps: float | None, span: Bounds) -> I64:
     """Samples as qwen-vl-utils 0.0.14 does with torchcodec or decord.
 
     ``span`` is its ``video_start`` and ``video_end``.
@@ -56,7 +56,7 @@ def qwen_vl_utils(film: FilmFacts, *, budget: int, fps: float | None, span: Span
     return np.rint(torch_linspace(first, last, count)).astype(np.int64)
 
 
-def transformers_qwen2_vl(film: FilmFacts, *, budget: int, fps: float | None, span: Span) -> I64:
+def transformers_qwen2_vl(film: FilmFacts, *, budget: int, fps: float | None, span: Bounds) -> I64:
     """Samples as the video processor of Qwen2-VL and Qwen2.5-VL in transformers 5.23 does.
 
     >>> transformers_qwen2_vl(FilmFacts(100, 25.0), budget=4, fps=None, span=None).tolist()
@@ -74,7 +74,7 @@ def transformers_qwen2_vl(film: FilmFacts, *, budget: int, fps: float | None, sp
     return torch_arange(0, film.frames, film.frames / count).astype(np.int64)
 
 
-def transformers_qwen3_vl(film: FilmFacts, *, budget: int, fps: float | None, span: Span) -> I64:
+def transformers_qwen3_vl(film: FilmFacts, *, budget: int, fps: float | None, span: Bounds) -> I64:
     """Samples as the video processor of Qwen3-VL in transformers 5.23 does.
 
     Asked for more frames than there are, it repeats some.
@@ -88,7 +88,7 @@ def transformers_qwen3_vl(film: FilmFacts, *, budget: int, fps: float | None, sp
     return np.linspace(0, film.frames - 1, count).round().astype(np.int64)
 
 
-def transformers_internvl(film: FilmFacts, *, budget: int, fps: float | None, span: Span) -> I64:
+def transformers_internvl(film: FilmFacts, *, budget: int, fps: float | None, span: Bounds) -> I64:
     """Samples as the video processor of InternVL in transformers 5.23 does: middles of segments.
 
     >>> transformers_internvl(FilmFacts(100, 25.0), budget=4, fps=None, span=None).tolist()
@@ -100,7 +100,7 @@ def transformers_internvl(film: FilmFacts, *, budget: int, fps: float | None, sp
     return torch_arange(step / 2, film.frames, step).astype(np.int64)
 
 
-def vllm(film: FilmFacts, *, budget: int, fps: float | None, span: Span) -> I64:
+def vllm(film: FilmFacts, *, budget: int, fps: float | None, span: Bounds) -> I64:
     """Samples as the default video loader of vLLM 0.33 does: the fewer of budget and rate.
 
     >>> vllm(FilmFacts(100, 25.0), budget=8, fps=1.0, span=None).tolist()
@@ -113,7 +113,7 @@ def vllm(film: FilmFacts, *, budget: int, fps: float | None, span: Span) -> I64:
     return np.linspace(0, film.frames - 1, max(1, count), dtype=np.int64)
 
 
-def vllm_qwen2_vl(film: FilmFacts, *, budget: int, fps: float | None, span: Span) -> I64:
+def vllm_qwen2_vl(film: FilmFacts, *, budget: int, fps: float | None, span: Bounds) -> I64:
     """Samples as the video loader for Qwen2-VL of vLLM 0.33 does; its rate is 2 unless given.
 
     >>> vllm_qwen2_vl(FilmFacts(100, 25.0), budget=768, fps=None, span=None).tolist()
@@ -129,7 +129,7 @@ def vllm_qwen2_vl(film: FilmFacts, *, budget: int, fps: float | None, span: Span
     return np.minimum(numbers, film.frames - 1)
 
 
-def vllm_qwen3_vl(film: FilmFacts, *, budget: int, fps: float | None, span: Span) -> I64:
+def vllm_qwen3_vl(film: FilmFacts, *, budget: int, fps: float | None, span: Bounds) -> I64:
     """Samples as the video loader for Qwen3-VL of vLLM 0.33 does; its rate is 2 unless given.
 
     >>> vllm_qwen3_vl(FilmFacts(100, 25.0), budget=768, fps=None, span=None).tolist()
@@ -193,7 +193,7 @@ def _fused(start: float, step: float, order: I64) -> F64:
     return np.array([float(exact_start + exact_step * i) for i in order.tolist()], np.float64)
 
 
-def _frame_range(film: FilmFacts, *, span: Span) -> tuple[int, int]:
+def _frame_range(film: FilmFacts, *, span: Bounds) -> tuple[int, int]:
     """First and last frame of a span, as qwen-vl-utils rounds it."""
     if film.frames <= 0 or film.fps <= 0:
         refuse("qwen-vl-utils", "ValueError", film, "a film without frames or rate")

@@ -21,9 +21,8 @@ from fewframes.arrays import F32, F64, I64, Samples
 from fewframes.features.anomaly import USED
 from fewframes.features.table import FrameTable
 from fewframes.kernels.memory import array_module, as_cupy, is_on_real_gpu, on_host
-from fewframes.selection.candidates import ROUNDING_SECONDS, Candidates, Picks, Span
+from fewframes.selection.candidates import ROUNDING_SECONDS, Candidates, Picks
 from fewframes.selection.options import (
-    bounds_of,
     check_pictures,
     check_ranges,
     check_uses,
@@ -32,6 +31,7 @@ from fewframes.selection.options import (
 )
 from fewframes.selection.policies import Policy, policy_named
 from fewframes.selection.shots import shot_numbers
+from fewframes.times import Span, Time, as_seconds, bounds_of, span_of
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False, kw_only=True)
@@ -92,7 +92,7 @@ def select(
     relevance: npt.ArrayLike | str | None = None,
     fps: float | None = None,
     k_max: int | None = None,
-    anchor_seconds: float | None = None,
+    anchor_seconds: Time | None = None,
     seed: int | None = None,
 ) -> Selection:
     """Chooses exactly min(budget, available) frames of a table; pure and deterministic.
@@ -103,8 +103,8 @@ def select(
         budget: Number of frames wanted, at least 1.
         policy: A name of `fewframes.selection.policies.POLICIES`, or of a policy of another
             package.
-        span: ``(start_seconds, end_seconds)``, both inclusive, None for an open end. A span
-            without frames gives an empty selection.
+        span: ``(start, end)``, both inclusive, None for an open end, or a slice; in seconds, or
+            text such as ``"00:01:30"``. A span without frames gives an empty selection.
         min_gap_seconds: Candidates are thinned, greedily from the first, until no two are closer.
         distinct: Of the rows that share a stored picture, only the first is a candidate.
         coverage: Share of the budget, 0 to 1, that guarantees coverage of time: no
@@ -114,7 +114,7 @@ def select(
             or the name of one of its signals.
         fps: The rate of policy ``fps``, and of ``runtime:…``.
         k_max: With it ``maxvol`` takes up to that many frames where fewer do not span the film.
-        anchor_seconds: The moment that ``multiscale`` looks closely at.
+        anchor_seconds: The moment, as one of ``span``, that ``multiscale`` looks closely at.
         seed: Draws where ``cdf`` starts to count, from 0; by default it is in the middle.
 
     Raises:
@@ -133,7 +133,7 @@ def select(
     budget = checked_budget(budget)
     check_ranges(budget=budget, min_gap_seconds=min_gap_seconds, coverage=coverage, k_max=k_max)
     given: dict[str, object] = {
-        "span": span,
+        "span": span_of(span),
         "min_gap_seconds": min_gap_seconds or None,
         "distinct": distinct,
     }
@@ -146,9 +146,9 @@ def select(
     rows = _available(table, rule, span=span, fps=fps, distinct=distinct, gap=min_gap_seconds)
     picks = Picks(np.empty(0, np.int64), np.empty(0, np.float32), ())
     if len(rows):
-        share = rule.coverage if coverage is None else coverage
-        candidates = _candidates(table, rule, rows, relevance=scores, coverage=share)
-        candidates = replace(candidates, anchor_seconds=anchor_seconds, k_max=k_max, seed=seed)
+        candidates = _candidates(table, rule, rows, relevance=scores, coverage=coverage)
+        anchor = None if anchor_seconds is None else as_seconds(anchor_seconds, "anchor_seconds")
+        candidates = replace(candidates, anchor_seconds=anchor, k_max=k_max, seed=seed)
         with np.errstate(over="ignore"):  # distances of huge signatures may overflow to inf
             picks = rule.function(candidates, budget=min(budget, len(rows)))
     most = min(k_max or budget, len(rows))
@@ -193,7 +193,7 @@ def _thinned(seconds: F64, *, gap: float) -> I64:
 
 
 def _candidates(
-    table: FrameTable, rule: Policy, rows: I64, *, relevance: F64 | None, coverage: float
+    table: FrameTable, rule: Policy, rows: I64, *, relevance: F64 | None, coverage: float | None
 ) -> Candidates:
     """The arrays a policy sees."""
     signatures, there = None, None
@@ -210,7 +210,7 @@ def _candidates(
         device_signatures=there,
         relevance=None if relevance is None else relevance[rows],
         shots=shot_numbers(table)[rows] if rule.needs_signals else None,
-        coverage=coverage,
+        coverage=rule.coverage if coverage is None else coverage,
     )
 
 
@@ -239,7 +239,7 @@ def _as_runtime(
             f"policy={policy!r} counts the frames of the whole film, and this table does not say "
             "how many there are; make it with film=FilmFacts(frames=…, fps=…)"
         )
-    requested: I64 = rule.function(table.film, budget=budget, fps=fps, span=span)
+    requested: I64 = rule.function(table.film, budget=budget, fps=fps, span=span_of(span))
     if len(requested) and requested[-1] >= table.film.frames:
         raise ValueError(
             f"policy={policy!r} asks for frame {requested[-1]}, and the film has "

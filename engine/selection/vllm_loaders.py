@@ -15,8 +15,8 @@ import numpy as np
 
 from fewframes.arrays import I64
 from fewframes.features.table import FilmFacts
-from fewframes.selection.candidates import Span
 from fewframes.selection.runtimes import EVEN, LOADER_FPS, LOADER_MOST_FPS, refuse
+from fewframes.times import Bounds
 
 GLM46V_RATES = ((30, 3.0), (300, 1.0), (2400, 0.5))
 """GLM-4.6V: up to so many seconds, so many frames a second; longer films count as the longest."""
@@ -24,7 +24,7 @@ GLM_MOST_FRAMES, CLEF_MOST_FRAMES = 640, 768
 GEMMA_FPS, GEMMA_MOST_FPS, GEMMA_MOST_FRAMES = 1.0, 60.0, 128
 
 
-def opencv_dynamic(film: FilmFacts, *, budget: int, fps: float | None, span: Span) -> I64:
+def opencv_dynamic(film: FilmFacts, *, budget: int, fps: float | None, span: Bounds) -> I64:
     """Samples as vLLM's loader for GLM-4V does: at a rate, or evenly where the film is too long.
 
     The budget stands for upstream's longest duration, times the rate (by default 300 s and 2).
@@ -45,7 +45,7 @@ def opencv_dynamic(film: FilmFacts, *, budget: int, fps: float | None, span: Spa
     return np.array(sorted(numbers), np.int64)
 
 
-def glm46v(film: FilmFacts, *, budget: int, fps: float | None, span: Span) -> I64:
+def glm46v(film: FilmFacts, *, budget: int, fps: float | None, span: Bounds) -> I64:
     """Samples as vLLM's loader for GLM-4.6V does, at a rate that hangs on the film's length.
 
     The budget stands for upstream's constant of 640 frames, and never raises it.
@@ -66,7 +66,7 @@ def glm46v(film: FilmFacts, *, budget: int, fps: float | None, span: Span) -> I6
     return _paired(_spread(numbers, count=count, frames=film.frames))
 
 
-def glm5next(film: FilmFacts, *, budget: int, fps: float | None, span: Span) -> I64:
+def glm5next(film: FilmFacts, *, budget: int, fps: float | None, span: Bounds) -> I64:
     """Samples as vLLM's loader for GLM-5.3-Flash does.
 
     >>> glm5next(FilmFacts(100, 25.0), budget=2048, fps=None, span=None).tolist()
@@ -84,7 +84,7 @@ def glm5next(film: FilmFacts, *, budget: int, fps: float | None, span: Span) -> 
     return _paired(_spread(numbers, count=count, frames=film.frames))
 
 
-def glmga(film: FilmFacts, *, budget: int, fps: float | None, span: Span) -> I64:
+def glmga(film: FilmFacts, *, budget: int, fps: float | None, span: Bounds) -> I64:
     """Samples as vLLM's loader for GLM-GA does, up to 640 frames.
 
     >>> glmga(FilmFacts(100, 25.0), budget=640, fps=None, span=None).tolist()
@@ -100,7 +100,7 @@ def glmga(film: FilmFacts, *, budget: int, fps: float | None, span: Span) -> I64
     return _paired(_spread(numbers, count=count, frames=film.frames))
 
 
-def molmo2(film: FilmFacts, *, budget: int, fps: float | None, span: Span) -> I64:
+def molmo2(film: FilmFacts, *, budget: int, fps: float | None, span: Bounds) -> I64:
     """Samples as vLLM's loader for Molmo2 does in its mode ``uniform_last_frame``.
 
     ``fps`` is upstream's ``max_fps``, 2 by default.
@@ -123,7 +123,7 @@ def molmo2(film: FilmFacts, *, budget: int, fps: float | None, span: Span) -> I6
     return np.round(places).astype(np.int64)
 
 
-def openpangu(film: FilmFacts, *, budget: int, fps: float | None, span: Span) -> I64:
+def openpangu(film: FilmFacts, *, budget: int, fps: float | None, span: Bounds) -> I64:
     """Samples as vLLM's loader for openPangu does; on short films it repeats frames.
 
     >>> openpangu(FilmFacts(100, 25.0), budget=4, fps=None, span=None).tolist()
@@ -138,7 +138,7 @@ def openpangu(film: FilmFacts, *, budget: int, fps: float | None, span: Span) ->
     return np.array([min(film.frames - 1, round(time * film.fps)) for time in times], np.int64)
 
 
-def embedding_gemma2(film: FilmFacts, *, budget: int, fps: float | None, span: Span) -> I64:
+def embedding_gemma2(film: FilmFacts, *, budget: int, fps: float | None, span: Bounds) -> I64:
     """Samples as vLLM's loader for EmbeddingGemma 2 does, up to 128 frames.
 
     >>> embedding_gemma2(FilmFacts(100, 25.0), budget=32, fps=None, span=None).tolist()
@@ -157,7 +157,7 @@ def embedding_gemma2(film: FilmFacts, *, budget: int, fps: float | None, span: S
     return np.minimum(film.frames - 1, (order * (film.fps / rate)).astype(np.int64))
 
 
-def clef_omni(film: FilmFacts, *, budget: int, fps: float | None, span: Span) -> I64:
+def clef_omni(film: FilmFacts, *, budget: int, fps: float | None, span: Bounds) -> I64:
     """Samples as vLLM's loader for Clef-Omni does: the first frame of each step of time.
 
     The budget stands for upstream's constant of 768 frames, and never raises it; a film that

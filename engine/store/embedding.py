@@ -18,6 +18,7 @@ import numpy.typing as npt
 from fewframes.arrays import F32, U8
 from fewframes.plugins import plugin
 from fewframes.selection.facility import unit_rows
+from fewframes.selection.options import SelectOptions
 from fewframes.store.recipes import canonical_json
 
 Query: TypeAlias = str | npt.NDArray[np.generic]
@@ -44,6 +45,15 @@ class Embedder(Protocol):
 
     def text(self, words: str) -> F32:
         """Turns a text into a vector ``[dim]`` that compares with those of pictures."""
+
+
+class SampleOptions(SelectOptions, total=False):
+    """The optional arguments of `Video.sample`, but for its budget."""
+
+    policy: str
+    query: Query | None
+    embedder: Embedder | str | None
+    features: Embedder | str | None
 
 
 class Identity(NamedTuple):

@@ -13,8 +13,8 @@ import numpy as np
 
 from fewframes.arrays import F64, I64
 from fewframes.decode.batch import FrameBatch
-from fewframes.features.requested import FrameIndexer
 from fewframes.features.table import FrameTable
+from fewframes.times import FrameIndexer
 
 NEAR_SECONDS = 1e-6
 """Times that are given as decimals fall short of a frame's own by less."""

@@ -18,8 +18,9 @@ import numpy.typing as npt
 from fewframes.arrays import F32, F64, I32, I64, U8, Mask
 from fewframes.decode.batch import FrameBatch
 from fewframes.errors import CorruptStoreError
-from fewframes.features.requested import FrameIndexer, requested_rows
+from fewframes.features.requested import requested_rows
 from fewframes.features.table import FrameTable
+from fewframes.keywords import keywords_of
 from fewframes.media.sizes import Size, fitted_size
 from fewframes.sampling import with_scores
 from fewframes.selection.options import SelectOptions, check_features, check_query
@@ -33,6 +34,7 @@ from fewframes.store.manifest import Manifest
 from fewframes.store.results import Status
 from fewframes.store.shard_reader import ShardReader
 from fewframes.store.sidecars import find_sidecar, sidecars_of, write_sidecar
+from fewframes.times import FrameIndexer, requested_times, span_of
 
 
 class Video:
@@ -132,14 +134,14 @@ class Video:
         Args:
             frames: Source frame numbers of indexed frames; of a slice, those that are indexed.
             rows: Positions in the `table`.
-            seconds: Times; each gives the last indexed frame at or before it. Of a slice, the
-                indexed frames that begin at or after its start and before its stop. Of a damaged
-                film ``report["bad_ranges"]`` says what is missing there (`gaps`).
+            seconds: Times, as numbers or text such as ``"00:01:30"``: the last indexed frame at or
+                before each; of a slice, the indexed frames that begin in it. Of a damaged film
+                ``report["bad_ranges"]`` says what is missing there (`gaps`).
             size: Longer side (never enlarged), or an exact height and width; None as stored.
                 JPEGs are decoded at 1/2, 1/4 or 1/8 where that is enough, then averaged by area:
                 a thumbnail costs less than a picture.
-            out: Array ``[k, h, w, 3] u8`` to decode into, such as ``tensor.numpy()`` of a pinned
-                tensor; it is then the batch's ``frames``.
+            out: Array ``[k, h, w, 3] u8`` to decode into, the batch's ``frames`` then; such as
+                ``tensor.numpy()`` of a pinned tensor.
             workers: Threads that decode (default: one a core); in loader workers, 1.
             backend: ``"dali"`` decodes JPEGs by DALI; see `fewframes.store.frame_reader`.
             device: ``"cuda"`` gives frames that lie on the GPU.
@@ -158,7 +160,7 @@ class Video:
         >>> video.read(seconds=slice(2, 4), size=80)
         FrameBatch([4, 60, 80, 3] u8 rgb of 'film', frames 50 to 87, 2.00 s to 3.48 s)
         """
-        at = self.rows_of(frames=frames, rows=rows, seconds=seconds)
+        at = self.rows_of(frames=frames, rows=rows, seconds=(seconds := requested_times(seconds)))
         request = check_asked(backend, device, self._shards.codec.name, out)
         how = (fitted_size(self.frame_size, size), out, workers, request)
         return self._read(at, *how, frames=frames, seconds=seconds)
@@ -172,7 +174,7 @@ class Video:
     ) -> I64:
         """Gives the rows that `read` would read, ``[k] i64``; raises as it does."""
         about = self._rows.table, self.id, self.duration_seconds
-        return requested_rows(*about, frames=frames, rows=rows, seconds=seconds)
+        return requested_rows(*about, frames=frames, rows=rows, seconds=requested_times(seconds))
 
     def encoded(self, rows: npt.ArrayLike) -> list[bytes]:
         """Gives the pictures of rows as they are stored, checked but not decoded.
@@ -183,6 +185,7 @@ class Video:
         """
         return self._shards.encoded(self.slots[self.rows_of(rows=rows)])
 
+    @keywords_of(select)
     def sample(
         self,
         *,
@@ -198,11 +201,7 @@ class Video:
         ``query`` and ``embedder`` are a question as of `relevance`, in place of scores.
         ``features`` is a model, or its name, whose vectors take the place of signatures. What a
         ``runtime:…`` policy asks for may not be indexed: the nearest indexed frames are read, and
-        ``report["frames_away"]`` says how far they are.
-
-        Raises:
-            ValueError: As of `select`, `relevance` and `vectors`.
-            CorruptStoreError: A picture is missing or damaged.
+        ``report["frames_away"]`` says how far they are. Raises as these, and as `read`.
 
         >>> import fewframes as ff
         >>> batch = ff.open("corpus.zarr")["film"].sample(budget=8)
@@ -218,8 +217,8 @@ class Video:
             check_features(policy)
             table = table.described_by(self.vectors(features))
         chosen = select(table, budget=budget, policy=policy, **options)
+        span = slice(*(span_of(options.get("span")) or (None, None)))
         film_fps = table.film.fps if table.film else 0.0
-        span = slice(*(options.get("span") or (None, None)))
         return with_scores(self._read(chosen.rows, seconds=span), chosen, film_fps=film_fps)
 
     def embed(

@@ -1,8 +1,8 @@
 """Measures of a selection that need no model: does it show the evidence, does it cover the film?
 
 Each function gives, for one video, a sum and a count by name: what many videos give is added up and
-divided, so a question or an event counts the same wherever it is. `fewframes.bench.bootstrap` does
-that, with intervals.
+divided, so a question or an event counts the same wherever it is. `bootstrap` does that, with
+intervals.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from fewframes.arrays import F32, F64, I64, Mask
-from fewframes.bench.annotations import Annotation
+from fewframes.metrics.annotations import Annotation
 
 MICROSECOND = 1e-6
 """Times closer than this are the same."""
@@ -82,7 +82,7 @@ def uniform_expected(
     in common, over s. ``precision`` is the share of the video that is evidence. Exact for any
     budget; as in `evidence`, without the measures within 5 s.
 
-    >>> from fewframes.bench.annotations import Event
+    >>> from fewframes.metrics.annotations import Event
     >>> film = Annotation("a", 100.0, (Event(1, 3), Event(51, 53), Event(8, 11)))
     >>> expected = uniform_expected(film, duration=100.0, budget=10)
     >>> [round(total / count, 3) for total, count in map(expected.get, ("recall", "hit", "all"))]

@@ -1,0 +1,125 @@
+"""Times: seconds as numbers or as people write them, and spans of them."""
+
+import math
+import numbers
+import re
+from collections.abc import Iterable
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from fewframes.arrays import F64
+
+Time: TypeAlias = float | str
+"""Seconds from the first frame of a video, or text: ``"90"``, ``"1:30"``, ``"00:01:30.5"``."""
+Span: TypeAlias = tuple[Time | None, Time | None] | slice | None
+"""``(start, end)``, both inclusive, None for an open end; a slice ends before its stop."""
+Bounds: TypeAlias = tuple[float | None, float | None] | None
+"""A span in seconds, None for an open end, and for the whole video."""
+FrameIndexer: TypeAlias = npt.ArrayLike | slice | None
+"""Numbers or times in any order, repeats allowed; or a slice of what is there."""
+
+_CLOCK = re.compile(r"(?:(\d+):)?(\d+):(\d{1,2}(?:\.\d*)?)")
+
+
+def as_seconds(time: Time, name: str = "time") -> float:
+    """Reads one time as seconds.
+
+    Raises:
+        ValueError: The text is no time; ``name`` is the argument in the message.
+        TypeError: It is neither a number nor text.
+
+    >>> as_seconds("00:01:30.5"), as_seconds("1:30"), as_seconds("90"), as_seconds(90)
+    (90.5, 90.0, 90.0, 90.0)
+    """
+    if isinstance(time, numbers.Real):
+        return float(time)
+    if not isinstance(time, str):
+        raise TypeError(f"{name}={time!r} is no time; pass seconds, or text such as '00:01:30'")
+    if clock := _CLOCK.fullmatch(time.strip()):
+        hours, minutes, seconds = clock.groups(default="0")
+        if float(seconds) < 60 and (clock[1] is None or int(minutes) < 60):
+            return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    try:
+        return float(time)
+    except ValueError:
+        raise ValueError(
+            f"{name}={time!r} is no time; pass seconds, MM:SS or HH:MM:SS, with a fraction or not"
+        ) from None
+
+
+def as_times(times: npt.ArrayLike) -> F64:
+    """Reads one time or many as an array of seconds, ``[k] f64``; raises as `as_seconds`.
+
+    >>> as_times(["1:30", 2.5]).tolist(), as_times("0:04").tolist()
+    ([90.0, 2.5], [4.0])
+    """
+    given: Any = [times] if isinstance(times, str) else times
+    if _has_text(given):
+        return np.array([as_seconds(one, "seconds") for one in given])
+    return np.atleast_1d(np.asarray(times, np.float64))
+
+
+def as_slice(seconds: slice) -> slice:
+    """Gives a slice whose ends are numbers; its step stays.
+
+    >>> as_slice(slice("1:00", None, 2))
+    slice(60.0, None, 2)
+    """
+    start, stop = (None if end is None else as_seconds(end, "seconds") for end in _ends(seconds))
+    return slice(start, stop, seconds.step)
+
+
+def requested_times(seconds: FrameIndexer) -> F64 | slice | None:
+    """Reads what `read` is asked for by time: a slice of times, or one time or many."""
+    if seconds is None:
+        return None
+    return as_slice(seconds) if isinstance(seconds, slice) else as_times(seconds)
+
+
+def bounds_of(span: Span) -> tuple[float, float]:
+    """Reads a span as its first and last second, both inclusive, infinite where it is open.
+
+    Raises:
+        ValueError: It starts after it ends, or has a step.
+
+    >>> bounds_of((2.0, None)), bounds_of(("0:30", "1:00"))
+    ((2.0, inf), (30.0, 60.0))
+    """
+    if span is None:
+        return -math.inf, math.inf
+    if isinstance(span, slice) and span.step is not None:
+        raise ValueError(f"span={span} has a step; pass slice(start, stop), or (start, end)")
+    start, end = _ends(span) if isinstance(span, slice) else span
+    low = -math.inf if start is None else as_seconds(start, "span")
+    high = math.inf if end is None else as_seconds(end, "span")
+    if not low <= high:
+        raise ValueError(
+            f"span={span} starts after it ends; pass (start_seconds, end_seconds) in that order"
+        )
+    if isinstance(span, slice) and math.isfinite(high):
+        high = math.nextafter(high, -math.inf)
+    return low, high
+
+
+def span_of(span: Span) -> Bounds:
+    """Reads a span as seconds, with None for each end that is open.
+
+    >>> span_of(("0:30", None)), span_of((None, None))
+    ((30.0, None), None)
+    """
+    low, high = bounds_of(span)
+    if math.isinf(low) and math.isinf(high):
+        return None
+    return None if math.isinf(low) else low, None if math.isinf(high) else high
+
+
+def _ends(given: slice) -> tuple[Any, Any]:
+    return given.start, given.stop
+
+
+def _has_text(times: Any) -> bool:  # noqa: ANN401 (array-like)
+    if isinstance(times, np.ndarray):
+        return times.dtype.kind in "UO"
+    return isinstance(times, Iterable) and any(isinstance(one, str) for one in times)
