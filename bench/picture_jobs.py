@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 import fewframes as ff
-from fewframes.features.signals import SignalPass
+from fewframes.features.signal_pass import SignalPass
 from fewframes.media.sizes import output_size
 from fewframes.store.recipes import DEDUP
 

@@ -13,7 +13,7 @@ from fewframes.bindings.dali import decode as dali_decode
 from fewframes.bindings.dali import video as dali_video
 from fewframes.decode.decoder import DecodeReport, decoder
 from fewframes.decode.plan import plan_frames
-from fewframes.features.signals import BLOCKS
+from fewframes.features.picture_stats import BLOCKS
 from fewframes.kernels import block_stats
 from fewframes.kernels.area import area_weights
 

@@ -12,10 +12,10 @@ from fewframes.features.anomaly import (
     ALIKE,
     APART_SECONDS,
     RARE,
-    anomaly_score,
     coarse_cells,
     rarity_and_oddity,
 )
+from fewframes.features.anomaly_score import anomaly_score
 from fewframes.features.table import FrameTable
 from fewframes.selection.selection import select
 

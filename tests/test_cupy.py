@@ -23,8 +23,9 @@ from fewframes import chunks, kernels
 from fewframes.decode.batch import example_batch
 from fewframes.features import anomaly, scan
 from fewframes.features.anomaly import rarity_and_oddity
+from fewframes.features.picture_stats import picture_stats
 from fewframes.features.redundancy import familiarity
-from fewframes.features.signals import SignalPass, picture_stats
+from fewframes.features.signal_pass import SignalPass
 from fewframes.features.table import FrameTable
 from fewframes.kernels import KERNELS, gpu, on_host
 from fewframes.kernels.memory import is_on_real_gpu

@@ -8,6 +8,7 @@ import urllib.parse
 from fractions import Fraction
 from pathlib import Path
 
+import format_page
 import google_crc32c
 import numpy as np
 import pyarrow as pa
@@ -102,8 +103,13 @@ def test_the_page_names_every_column_fact_and_codec(films, tmp_path):
         assert f"`{name}`" in page, name
     for name in [*record, *record["recipe"], *record["counts"], *record["source"]]:
         assert f"`{name}`" in page, name
-    kinds = {str(columns.field(name).type) for name in SIGNALS}
-    assert kinds == {"float", "uint64", "int32"}
     for name in SIGNALS:
-        kind = str(columns.field(name).type)
-        assert (f"- `{name}` ({kind})" in page) == (kind != "float"), name
+        kind = str(columns.field(name).type).replace("float", "float32")
+        assert f"| `{name}` | {kind} |" in page, name
+
+
+def test_the_page_has_the_rows_of_the_table_of_signals():
+    """Else run ``python tests/format_page.py``."""
+    page = PAGE.read_text("utf-8")
+    assert page.count(format_page.BEGIN) == page.count(format_page.END) == 1
+    assert format_page.written(page) == page

@@ -278,6 +278,19 @@ def bloated(group, rows):
     reseal(group)
 
 
+@pytest.mark.parametrize(("name", "kind"), [("sharpness", pa.float64()), ("dhash64", pa.int64())])
+def test_a_signal_of_another_type_is_refused(store, name, kind):
+    group = next((store / "videos" / "film").iterdir())
+    table = pq.read_table(group / "frames.parquet")
+    at = table.column_names.index(name)
+    column = pa.array([1] * len(table)).cast(kind)
+    with (group / "frames.parquet").open("wb") as out:
+        pq.write_table(table.set_column(at, name, column), out)
+    reseal(group)
+    with pytest.raises(CorruptStoreError, match=f"has {kind} in column '{name}', not "):
+        ff.open(store)["film"].table  # noqa: B018 (it is read here)
+
+
 @pytest.mark.parametrize("says_so", [False, True])
 def test_a_small_file_of_many_rows_takes_no_memory(store, says_so):
     group = next((store / "videos" / "film").iterdir())

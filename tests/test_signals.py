@@ -1,13 +1,18 @@
 """Signals: what a user may rely on when a number of a frame is read."""
 
+import ast
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 import fewframes as ff
 from fewframes.features.patches import changed_patches
+from fewframes.features.picture_stats import KEPT
 from fewframes.features.redundancy import familiarity
 from fewframes.features.scan import TableBuilder, frames_of
-from fewframes.features.signals import KEPT, SIGNALS, SignalPass
+from fewframes.features.signal_pass import SignalPass
+from fewframes.features.signals import SIGNALS
 from fewframes.features.spans import black_spans, frozen_spans
 from fewframes.features.table import FrameTable
 from fewframes.sampling import scan_table
@@ -38,6 +43,27 @@ def test_every_signal_is_described_and_every_description_is_a_signal(films):
     table = scan_table(ff.probe(films("x264_no_b")), 5.0)
     assert list(table.signals) == list(SIGNALS)
     assert all(len(values) == len(table) for values in table.signals.values())
+
+
+def test_columns_have_the_types_of_the_table(films):
+    table = scan_table(ff.probe(films("x264_no_b")), 5.0)
+    types = {name: str(values.dtype) for name, values in table.signals.items()}
+    assert types == {name: signal.dtype for name, signal in SIGNALS.items()}
+
+
+def test_the_engine_names_a_signal_in_the_table_alone():
+    """Beside it stand the names that its rows take from `anomaly`, and columns of range results."""
+    engine, found = Path(__file__).parent.parent / "engine", set()
+    for page in engine.rglob("*.py"):
+        words = (n.value for n in ast.walk(ast.parse(page.read_text())) if hasattr(n, "value"))
+        found |= {(page.name, word) for word in words if isinstance(word, str) and word in SIGNALS}
+    others = {pair for pair in found if pair[0] != "signals.py"}
+    assert others == {
+        ("anomaly.py", "rarity"),
+        ("anomaly.py", "oddity"),
+        ("range_results.py", "luma_xxh64"),
+        ("range_results.py", "picture_xxh64"),
+    }
 
 
 def test_exposure_and_sharpness_say_what_they_promise():

@@ -20,6 +20,7 @@ from fewframes.checking.results import CATALOGUE, CheckResult
 from fewframes.decode.decoder import DecodeReport, decoder
 from fewframes.decode.plan import plan_frames
 from fewframes.errors import CorruptStoreError, FewframesError, UnreachableStoreError
+from fewframes.features.signals import LUMA_HASH, PICTURE_HASH
 from fewframes.files.probing import probe
 from fewframes.indexing.discovery import find_films
 from fewframes.media.timeline import Timeline
@@ -34,8 +35,6 @@ from fewframes.store.standing import other_film
 from fewframes.store.store import open_store
 from fewframes.store.video import Video
 
-PICTURE = "picture_xxh64"
-"""The hash of all planes of a frame."""
 NOT_KNOWN = 0
 """Hash of a frame whose decoder gives no planes."""
 SEEKS = 64
@@ -60,7 +59,7 @@ def verify_film(path: Path, *, seeks: int = SEEKS) -> CheckResult:
     every = np.arange(len(verified))
     numbers = spread(every, seeks)
     numbers = numbers[~np.isin(numbers, verified.undecodable)]
-    differences += changed_by_seeking(verified, numbers, hashes_of(verified, every, PICTURE))
+    differences += changed_by_seeking(verified, numbers, hashes_of(verified, every, PICTURE_HASH))
     return CheckResult(path.name, len(numbers), tuple(differences))
 
 
@@ -74,7 +73,7 @@ def spread(numbers: I64, count: int) -> I64:
 
 
 def changed_by_seeking(
-    timeline: Timeline, numbers: I64, truth: Mapping[int, int], column: str = PICTURE
+    timeline: Timeline, numbers: I64, truth: Mapping[int, int], column: str = PICTURE_HASH
 ) -> Iterator[str]:
     """Decodes frames one by one after a seek each; names those that are not as in ``truth``."""
     for number in numbers.tolist():
@@ -186,7 +185,7 @@ def known_hashes(video: Video) -> tuple[int, str]:
 
 def hash_column(video: Video) -> str:
     """Names the column by which frames are compared; stores made before it have luma alone."""
-    return PICTURE if PICTURE in video.table.signals else "luma_xxh64"
+    return PICTURE_HASH if PICTURE_HASH in video.table.signals else LUMA_HASH
 
 
 def differences_of(group: Path, video_id: str, film: Path | None) -> Iterator[str]:

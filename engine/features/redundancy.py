@@ -4,7 +4,7 @@
 2. `familiarity` compares each frame with every one kept before it, by signature.
 
 What is decided while a film is scanned, that a frame repeats a kept one, is in
-`fewframes.features.signals`; this page is a function of the finished columns.
+`fewframes.features.signal_pass`; this page is a function of the finished columns.
 """
 
 import numpy as np

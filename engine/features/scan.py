@@ -12,16 +12,17 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from fewframes.arrays import F16, F32, F64, I64, Mask, Samples
+from fewframes.arrays import F16, F32, F64, I64, Samples
 from fewframes.decode.backend_choice import DecoderRequest
 from fewframes.decode.backend_lookup import decoder_for
 from fewframes.decode.batch import Format, FrameBatch
 from fewframes.decode.decoder import DecodeReport
 from fewframes.decode.plan import plan_frames
 from fewframes.features.anomaly import coarse_cells, rarity_and_oddity
+from fewframes.features.picture_stats import FilmStats, PictureStats, picture_stats
 from fewframes.features.redundancy import familiarity
-from fewframes.features.shots import shot_starts
-from fewframes.features.signals import OF_ALL_ROWS, SIGNALS, PictureStats, SignalPass, picture_stats
+from fewframes.features.signal_pass import SignalPass
+from fewframes.features.signals import SIGNALS
 from fewframes.features.table import FrameTable
 from fewframes.kernels.memory import cupy, is_on_gpu, is_on_real_gpu, on_host
 from fewframes.media.seconds import SAME_SECONDS
@@ -186,37 +187,40 @@ class TableBuilder:
     def _signals(self, order: I64, signatures: F32 | None, seconds: F64) -> dict[str, Samples]:
         """Every column of `SIGNALS`: what the pass measured, and what follows from all rows."""
         columns: dict[str, Samples] = {
-            name: np.array(
-                [self.values[i][name] for i in order],
-                np.uint64 if name == "dhash64" else np.float32,
-            )
-            for name in SIGNALS
-            if name not in OF_ALL_ROWS
+            name: np.array([self.values[i][name] for i in order], signal.dtype)
+            for name, signal in SIGNALS.items()
+            if signal.scope != "film"
         }
-        place = np.append(np.argsort(order), -1).astype(np.int32)  # the last one is for no row
-        repeats = place[np.array(self.repeats, np.int64)[order]]
-        looks = np.empty((0, 3), np.float32) if signatures is None else signatures
-        columns["repeats"] = repeats
-        columns |= self._compared(self._all_cells(order), looks, repeats < 0, seconds)
-        columns["shot_start"] = shot_starts(columns, looks).astype(np.float32)
-        hashes = np.array(self.hashes, np.uint64).reshape(-1, 2)[order]
-        columns["luma_xxh64"], columns["picture_xxh64"] = np.ascontiguousarray(hashes.T)
+        film = self._film(columns, order, signatures, seconds)
+        columns |= {
+            name: signal.value(film).astype(signal.dtype, copy=False)
+            for name, signal in SIGNALS.items()
+            if signal.scope == "film"
+        }
         return {name: columns[name] for name in SIGNALS}
 
-    def _compared(self, cells: F16, looks: F32, is_kept: Mask, seconds: F64) -> dict[str, F32]:
+    def _film(
+        self, columns: dict[str, Samples], order: I64, signatures: F32 | None, seconds: F64
+    ) -> FilmStats:
         """What each row is beside all others, found on the GPU where that pays.
 
         Its memory goes back then: other processes decode there.
         """
+        place = np.append(np.argsort(order), -1).astype(np.int32)  # the last one is for no row
+        repeats = place[np.array(self.repeats, np.int64)[order]]
+        hashes = np.array(self.hashes, np.uint64).reshape(-1, 2)[order]
+        looks = np.empty((0, 3), np.float32) if signatures is None else signatures
+        cells, there = self._all_cells(order), looks
         goes_there = self.lay_there and len(looks) >= THERE_FROM
         if goes_there:
-            cells, looks = map(cupy().asarray, (cells, looks))
-        found = familiarity(looks, is_kept), *rarity_and_oddity(cells, looks, seconds)
-        columns = dict(zip(("familiarity", "rarity", "oddity"), map(on_host, found), strict=True))
+            cells, there = map(cupy().asarray, (cells, looks))
+        found = familiarity(there, repeats < 0), *rarity_and_oddity(cells, there, seconds)
+        compared = [on_host(column) for column in found]
         if goes_there:
-            del cells, looks, found
+            del cells, there, found
             cupy().get_default_memory_pool().free_all_blocks()
-        return columns
+        both = np.ascontiguousarray(hashes.T)
+        return FilmStats(columns, looks, seconds, repeats, *compared, *both)
 
 
 def scan(

@@ -17,7 +17,7 @@ joined from real clips, `bench/shots.py`.
 """
 
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -237,16 +237,17 @@ def fades(steps: F32, *, lag: int) -> list[int]:
     return found
 
 
-def shot_starts(signals: Mapping[str, Samples], signatures: F32) -> Mask:
+def shot_starts(tone: F32, levels: F32, signatures: F32) -> Mask:
     """Marks the rows of a scan at which a shot begins, the first one included, ``-> [n] bool``.
+
+    Takes how far tones, and layout in light and colour, moved since the row before, ``[n] f32``
+    levels each, and ``signatures [n, d] f32``.
 
     A row begins a shot where layout and tones moved far since the row before, the layout is unlike
     whatever the overall colour, and the tones moved twice as far as at the rows beside it, or very
     far. Rows that are half a second apart see most gradual transitions as cuts; at a film's full
     rate, use `shots`.
     """
-    tone = signals["tone_change"]
-    levels = signals["change"] + 2 * signals["colour_change"]
     layouts = signatures.reshape(len(tone), 3, -1)
     layouts = (layouts - layouts.mean(axis=2, keepdims=True)).reshape(len(tone), -1)
     layouts /= np.maximum(np.linalg.norm(layouts, axis=1, keepdims=True), 1e-6)

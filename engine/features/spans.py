@@ -7,6 +7,7 @@ otherwise, so its ends are known to one step of the scan.
 import numpy as np
 
 from fewframes.arrays import F64, Mask
+from fewframes.features.signals import BLACK, FROZEN
 from fewframes.features.table import FrameTable
 
 
@@ -15,7 +16,7 @@ def black_spans(table: FrameTable, *, min_seconds: float = 0.0) -> F64:
 
     A frame is black where the signal ``black`` is 1. Raises ValueError for a table without it.
     """
-    is_black = _is_set(table, "black")
+    is_black = _is_set(table, BLACK)
     begins = is_black & ~np.append(np.zeros(1, bool), is_black[:-1])
     return _long_spans(table.seconds, is_black, begins, min_seconds)
 
@@ -31,7 +32,7 @@ def frozen_spans(table: FrameTable, *, min_seconds: float = 2.0) -> F64:
     >>> frozen_spans(table).tolist()
     [[1.0, 4.0]]
     """
-    is_frozen = _is_set(table, "frozen")
+    is_frozen = _is_set(table, FROZEN)
     is_still = is_frozen.copy()
     is_still[:-1] |= is_frozen[1:]  # the frame that a frozen one repeats
     return _long_spans(table.seconds, is_still, is_still & ~is_frozen, min_seconds)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fewframes.arrays import F32, F64, I32, I64, Mask, Samples
+from fewframes.features.anomaly import ODDITY, RARITY
 
 
 class FilmFacts(NamedTuple):
@@ -107,7 +108,7 @@ class FrameTable:
         >>> FrameTable.from_seconds([0.0]).described_by(np.ones((1, 2), np.float32)).signatures
         array([[1., 1.]], dtype=float32)
         """
-        own = {"rarity", "oddity"}
+        own = (RARITY, ODDITY)
         signals = {name: values for name, values in self.signals.items() if name not in own}
         return replace(self, signals=signals, signatures=signatures)
 

@@ -26,8 +26,8 @@ import numpy as np
 
 from fewframes.arrays import F32, I64
 from fewframes.errors import CorruptStoreError
+from fewframes.features.picture_stats import PictureStats
 from fewframes.features.scan import ScannedFrame
-from fewframes.features.signals import PictureStats
 from fewframes.media.source import Source
 from fewframes.store.backend import digest_own
 from fewframes.store.gc import PARTS

@@ -7,7 +7,7 @@ the film, and sees to coverage of time.
 import numpy as np
 
 from fewframes.arrays import F32, F64, I64
-from fewframes.features.anomaly import anomaly_score
+from fewframes.features.anomaly_score import anomaly_score
 from fewframes.selection.candidates import ROUNDING_SECONDS, Candidates, Picks, signatures_of
 from fewframes.selection.coverage import (
     NOTHING,
@@ -51,8 +51,7 @@ def kcenter(candidates: Candidates, *, budget: int) -> Picks:
 def adaptive(candidates: Candidates, *, budget: int) -> Picks:
     """Takes the most unusual frames, apart in time, and covers the rest of the film.
 
-    1. How unusual a frame is, `fewframes.features.anomaly.anomaly_score` says, of columns of the
-    table:
+    1. How unusual a frame is, `fewframes.features.anomaly_score` says, of columns of the table:
        scenes that are rare in the film, and local changes that no similar frame explains. With
        relevance, times 1 + relevance (scaled to 0…1).
     2. The time from the first candidate to the last is cut into m = ⌈coverage · budget⌉ equal

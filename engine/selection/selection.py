@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fewframes.arrays import F32, F64, I64, Samples
-from fewframes.features.anomaly import USED
+from fewframes.features.anomaly_score import USED
 from fewframes.features.table import FrameTable
 from fewframes.kernels.memory import array_module, as_cupy, is_on_real_gpu, on_host
 from fewframes.selection.candidates import ROUNDING_SECONDS, Candidates, Picks

@@ -7,6 +7,7 @@
 import numpy as np
 
 from fewframes.arrays import F64, I64, Mask
+from fewframes.features.signals import CHANGE, CHANGED_AREA, SHOT_START
 from fewframes.features.table import FrameTable
 from fewframes.selection.candidates import Candidates, Picks
 from fewframes.selection.temporal import middle_rows, timed
@@ -32,13 +33,13 @@ def shot_numbers(table: FrameTable) -> I64:
     [0, 0, 0, 1, 1]
     """
     signals = table.signals
-    if "shot_start" in signals:
-        starts: Mask = signals["shot_start"] != 0
-    elif {"change", "changed_area"} <= signals.keys():
-        change = np.append(np.asarray(signals["change"], np.float64), 0.0)
+    if SHOT_START in signals:
+        starts: Mask = signals[SHOT_START] != 0
+    elif {CHANGE, CHANGED_AREA} <= signals.keys():
+        change = np.append(np.asarray(signals[CHANGE], np.float64), 0.0)
         beside = np.maximum(np.roll(change, 1), np.roll(change, -1))[:-1]
         stands_alone = change[:-1] >= CUT_CONTRAST * beside
-        starts = stands_alone & (signals["changed_area"] >= CUT_AREA)
+        starts = stands_alone & (signals[CHANGED_AREA] >= CUT_AREA)
     elif len(table):
         raise ValueError(
             f"policy='shots' needs the signals shot_start, or change and changed_area, and this "

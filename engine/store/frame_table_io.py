@@ -14,6 +14,7 @@ import numpy as np
 
 from fewframes.arrays import F32, I32, I64, Mask, Samples
 from fewframes.errors import CorruptStoreError
+from fewframes.features.signals import SIGNALS, typed
 from fewframes.features.table import FilmFacts, FrameTable
 from fewframes.media.timeline import NO_PTS
 from fewframes.store.manifest import Manifest
@@ -21,8 +22,6 @@ from fewframes.store.tables import read_table
 from fewframes.store.untrusted import load_json
 
 PARQUET = "frames.parquet"
-FREE_BYTES, MOST_ROW_BYTES = 1 << 20, 512
-"""Bytes of a table, at most, and of each row of it: 31 columns of 8, and what Parquet adds."""
 SIGNATURES = "signatures"
 CHUNK = "c/0/0"
 """The only chunk of the signatures."""
@@ -37,6 +36,10 @@ OWN_COLUMNS = {
     "is_repaired": "bool?",
 }
 """Columns that are no signals, and their types; older stores lack those with a ``?``."""
+ARROW_TYPES = {"float32": "float"}
+"""Names that Arrow gives the types of signals, where they are not NumPy's."""
+FREE_BYTES, MOST_ROW_BYTES = 1 << 20, 16 * (len(OWN_COLUMNS) + len(SIGNALS)) + 16
+"""Bytes of a table, at most, and of each row of it: twice 8 a column, and what Parquet adds."""
 LONGEST_SIGNATURE = 1 << 12
 
 
@@ -83,7 +86,7 @@ def write_rows(folder: Path, rows: StoredRows) -> list[str]:
         "is_keyframe": table.is_keyframe.astype(np.bool_),
         "gop": rows.gop.astype(np.int64),
         "slot": rows.slots.astype(np.int32),
-        **{name: _signal(values) for name, values in table.signals.items()},
+        **{name: typed(name, values) for name, values in table.signals.items()},
         "is_damaged": rows.is_damaged.astype(np.bool_),
         "is_repaired": rows.is_repaired.astype(np.bool_),
     }
@@ -130,7 +133,8 @@ def _read(commit: Manifest, *, is_whole: bool) -> dict[str, Samples]:
     """The columns, checked; every row has a picture."""
     facts, counts = commit.facts, commit.facts["counts"]
     about: dict[str, Any] = {"rows": counts["rows"], "name": f"{PARQUET} of video {facts['id']!r}"}
-    about |= {"kinds": OWN_COLUMNS, "gappy": "container_pts", "is_whole": is_whole}
+    about |= {"kinds": {**_signal_kinds(), **OWN_COLUMNS}, "gappy": "container_pts"}
+    about |= {"columns": None if is_whole else OWN_COLUMNS}
     if commit.files.get(PARQUET, (0, ""))[0] > FREE_BYTES + counts["rows"] * MOST_ROW_BYTES:
         raise CorruptStoreError(f"{about['name']} has more bytes than its rows have")
     columns = _columns(read_table(commit.bytes_of(PARQUET), **about))
@@ -160,9 +164,10 @@ def _film(facts: dict[str, Any]) -> FilmFacts:
     return FilmFacts(frames, frames / seconds if seconds else 0.0)
 
 
-def _signal(values: Samples) -> Samples:
-    """Hashes stay u64 and rows i32, everything else is f32."""
-    return values if values.dtype in (np.uint64, np.int32) else values.astype(np.float32)
+def _signal_kinds() -> dict[str, str]:
+    """Arrow's types of the signals; a store may lack any of them."""
+    types = {name: ARROW_TYPES.get(row.dtype, row.dtype) for name, row in SIGNALS.items()}
+    return {name: f"{kind}?" for name, kind in types.items()}
 
 
 def plain_array(shape: tuple[int, ...], *, chunk_rows: int, rows: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ it is compressed: what it takes in memory is then what it has on the disk.
 """
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from typing import Any
 
@@ -36,13 +36,13 @@ def read_table(
     kinds: Mapping[str, str],
     gappy: str = "",
     name: str,
-    is_whole: bool = True,
+    columns: Collection[str] | None = None,
 ) -> Any:  # noqa: ANN401
     """Reads a Parquet file of so many rows as a ``pyarrow.Table``.
 
     ``kinds`` are the types of columns that must be there if they have no ``?`` at their end;
-    others may be of any numbers, and are read if it `is_whole`. No value is missing, but in the
-    column ``gappy``.
+    others may be of any numbers. Those of ``columns`` are read, None for all. No value is missing,
+    but in the column ``gappy``.
 
     Raises:
         CorruptStoreError: It is no such file; says what of ``name``.
@@ -60,8 +60,8 @@ def read_table(
         schema = file.schema_arrow
         _check_size(file.metadata, schema, rows, len(data), name)
         _check_kinds(schema, kinds, name)
-        columns = None if is_whole else [one for one in schema.names if one in kinds]
-        table = file.read(columns, use_threads=False)  # small, and loaders have threads enough
+        names = None if columns is None else [one for one in schema.names if one in columns]
+        table = file.read(names, use_threads=False)  # small, and loaders have threads enough
     except CorruptStoreError:
         raise
     except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
