@@ -189,7 +189,7 @@ from fewframes.store.compaction import compact
 os.fsync = count(os.fsync)
 pathlib.Path.replace = count(pathlib.Path.replace)
 pathlib.Path.unlink = count(pathlib.Path.unlink)
-pathlib.Path.write_bytes = count(pathlib.Path.write_bytes)
+os.fdopen = count(os.fdopen)
 compact(store, whole=False)
 """
 

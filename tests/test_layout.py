@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 FOLDERS = ("engine", "kernels", "bindings", "bench")
 SOURCES = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
 ENGINE = [path for path in SOURCES if path.is_relative_to(ROOT / "engine")]
-BASE = ("arrays", "errors", "naming", "chunks", "plugins", "keywords", "times")
+BASE = ("arrays", "errors", "naming", "atomic", "chunks", "plugins", "keywords", "times")
 """Files of the engine that lie below all its parts."""
 PARTS = (
     "media",

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from fewframes.atomic import write_atomic
 from fewframes.media import timeline_cache
 
 
@@ -76,9 +77,8 @@ def save(machine: str, costs: Costs) -> None:
     with suppress(OSError, ValueError):
         known = json.loads(file.read_text(encoding="utf-8"))
     file.parent.mkdir(parents=True, exist_ok=True)
-    aside = file.with_suffix(".new")
-    aside.write_text(json.dumps({**known, machine: asdict(costs)}, indent=1) + "\n")
-    aside.replace(file)
+    text = json.dumps({**known, machine: asdict(costs)}, indent=1) + "\n"
+    write_atomic(file, text.encode("ascii"))
 
 
 def _file() -> Path | None:

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from fewframes.arrays import F32, I64
+from fewframes.atomic import write_atomic
 from fewframes.errors import CorruptStoreError
 from fewframes.features.picture_stats import PictureStats
 from fewframes.features.scan import ScannedFrame
@@ -86,9 +87,7 @@ class Parts:
         self.folder.mkdir(parents=True, exist_ok=True)
         for file in self.folder.glob("*.arrow"):
             file.unlink(missing_ok=True)
-        draft = self.folder / f"{uuid.uuid4().hex}.partial"
-        draft.write_text(reason, encoding="utf-8")
-        draft.replace(self.folder / ONE_GO)
+        write_atomic(self.folder / ONE_GO, reason.encode())
 
     def find(self, at: int) -> Path | None:
         """Gives the part of a range, if it is there and whole; removes what is damaged."""

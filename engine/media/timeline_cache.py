@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from fewframes.atomic import write_atomic
 from fewframes.media.headers import Headers
 from fewframes.media.source import Source
 from fewframes.media.timeline import Packets, StreamInfo, Timeline
@@ -76,8 +77,6 @@ def save(timeline: Timeline, stream: int | None) -> None:
     file = _file(timeline.source, stream)
     if file is None:
         return
-    import tempfile
-
     import pyarrow as pa
     import xxhash
 
@@ -87,11 +86,8 @@ def save(timeline: Timeline, stream: int | None) -> None:
     body = memoryview(made.getvalue())
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=file.parent, suffix=".partial")
-        with os.fdopen(handle, "wb") as out:
-            out.write(body)
-            out.write(xxhash.xxh3_128_digest(body))
-        Path(name).replace(file)
+        parts = body, xxhash.xxh3_128_digest(body)
+        write_atomic(file, lambda out: out.writelines(parts), mode=0o600)
     except OSError:
         return
 

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from fewframes.atomic import write_atomic
 from fewframes.errors import CorruptStoreError
 from fewframes.store.catalogue import (
     listed_ids,
@@ -26,7 +27,7 @@ from fewframes.store.catalogue import (
 from fewframes.store.catalogue_rows import table_of_rows
 from fewframes.store.journal import JournalEntry, journal_entries, journaled_ids
 from fewframes.store.layout import CATALOGUE, LOCK
-from fewframes.store.staging import Staging, flush_one, is_over
+from fewframes.store.staging import Staging, is_over
 from fewframes.store.untrusted import remove_tree
 
 log = logging.getLogger("fewframes")
@@ -102,10 +103,7 @@ def write_snapshot(store: Path, table: Any, before: list[Path]) -> None:  # noqa
     name = f"snapshot-{number:010d}-{xxhash.xxh3_128_hexdigest(data)}.arrow"
     with Staging(store) as staging:
         draft = staging.folder / name
-        draft.write_bytes(data)
-        flush_one(draft)
-        draft.replace(store / CATALOGUE / name)
-        flush_one(store / CATALOGUE)
+        write_atomic(store / CATALOGUE / name, data, draft=draft, is_durable=True)
 
 
 @contextmanager

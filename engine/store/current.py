@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from fewframes.atomic import write_atomic
 from fewframes.errors import UnreachableStoreError
 from fewframes.store.journal import announce
 from fewframes.store.layout import VIDEOS, folder_name
 from fewframes.store.manifest import Manifest
 from fewframes.store.object_store import ObjectStore
 from fewframes.store.recipes import canonical_json
-from fewframes.store.staging import Staging, flush_one
+from fewframes.store.staging import Staging
 from fewframes.store.untrusted import load_json, read_regular, remove_tree
 
 CURRENT = "current.json"
@@ -43,14 +44,10 @@ def choose(store: Path | ObjectStore, video_id: str, commit: Manifest) -> None:
         return
     with Staging(store) as staging:
         announce(store, staging, video_id)
-        draft = staging.folder / CURRENT
-        draft.write_bytes(data)
-        flush_one(draft)
         chosen = commit.folder.parent / CURRENT
         if chosen.is_dir():
             remove_tree(chosen)
-        draft.replace(chosen)
-        flush_one(commit.folder.parent)
+        write_atomic(chosen, data, draft=staging.folder / CURRENT, is_durable=True)
 
 
 def _choice(store: Path | ObjectStore, video_id: str) -> tuple[str, str]:

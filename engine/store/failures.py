@@ -1,11 +1,11 @@
 """FailureRecords: what a store keeps of films that it has learnt to leave alone, a file each."""
 
 import json
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from fewframes.atomic import write_atomic
 from fewframes.errors import UnreachableStoreError
 from fewframes.store.gc import QUARANTINE
 from fewframes.store.layout import folder_name, is_folder_name, video_id_of
@@ -49,9 +49,7 @@ class FailureRecords:
             return
         file = self._store / QUARANTINE / folder_name(video_id)
         file.parent.mkdir(exist_ok=True)
-        draft = file.with_name(f".{uuid.uuid4().hex}")
-        draft.write_bytes(data)
-        draft.replace(file)
+        write_atomic(file, data)
 
     def remove(self, video_id: str) -> None:
         """Deletes a record, if it is there."""

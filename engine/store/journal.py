@@ -13,9 +13,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from fewframes.atomic import flush, write_atomic
 from fewframes.errors import CorruptStoreError
 from fewframes.store.layout import NOTES, VIDEOS, folder_name, quoted, unquoted
-from fewframes.store.staging import Staging, flush_one
+from fewframes.store.staging import Staging
 from fewframes.store.untrusted import is_link, read_regular
 
 LONGEST_ENTRY = 1 << 20
@@ -64,10 +65,8 @@ def announce(store: Path, staging: Staging, video_id: str) -> None:
         home.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
         raise CorruptStoreError(f"{NOTES} of {store.name!r} is no folder; remove it") from error
-    draft.write_bytes(name + b"\n" + xxhash.xxh3_64_hexdigest(name).encode() + b"\n")
-    flush_one(draft)
-    draft.replace(home / staging.folder.name)
-    flush_one(home)
+    note = name + b"\n" + xxhash.xxh3_64_hexdigest(name).encode() + b"\n"
+    write_atomic(home / staging.folder.name, note, draft=draft, is_durable=True)
 
 
 def journal_entries(store: Path) -> list[JournalEntry]:
@@ -118,5 +117,5 @@ def trash(store: Path, folder: Path, video_id: str) -> Iterator[Path | None]:
         except FileNotFoundError:
             yield None
             return
-        flush_one(folder.parent)
+        flush(folder.parent)
         yield aside

@@ -25,10 +25,11 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from urllib.parse import quote, unquote_to_bytes
 
+from fewframes.atomic import flush, write_atomic
 from fewframes.errors import CorruptStoreError
 from fewframes.store.gc import PARTS, QUARANTINE
 from fewframes.store.recipes import FORMAT_VERSION
-from fewframes.store.staging import ATTEMPTS, Staging, flush_one
+from fewframes.store.staging import ATTEMPTS, Staging
 from fewframes.store.untrusted import check_not_linked, is_link, load_json, read_regular
 
 MARKER = "fewframes-store.json"
@@ -74,12 +75,9 @@ def create_store(store: Path) -> None:
     (store / VIDEOS).mkdir(exist_ok=True)
     (store / ATTEMPTS).mkdir(exist_ok=True)
     with Staging(store) as staging:
-        draft = staging.folder / MARKER
-        draft.write_bytes(mark_bytes(FORMAT_VERSION))
-        flush_one(draft)
-        draft.replace(store / MARKER)
-    flush_one(store)
-    flush_one(store.parent)
+        mark, draft = mark_bytes(FORMAT_VERSION), staging.folder / MARKER
+        write_atomic(store / MARKER, mark, draft=draft, is_durable=True)
+    flush(store.parent)
 
 
 def check_store(store: Path) -> None:

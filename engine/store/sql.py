@@ -4,10 +4,10 @@ The rows of the catalogue as one Arrow table, which DuckDB, pandas and polars ta
 conditions in SQL on its columns, which DuckDB understands (https://duckdb.org/docs/sql).
 """
 
-import uuid
 from pathlib import Path
 from typing import Any
 
+from fewframes.atomic import write_atomic
 from fewframes.plugins import plugin
 from fewframes.store.catalogue_rows import Row, table_of_rows
 
@@ -38,13 +38,7 @@ def write_parquet(table: Any, file: Path) -> None:  # noqa: ANN401 (a pyarrow.Ta
     """Writes a table as a Parquet file, whole or not at all."""
     import pyarrow.parquet as pq
 
-    draft = file.with_name(f".{uuid.uuid4().hex}.partial")
-    try:
-        with draft.open("xb") as opened:  # by its name, Arrow would take "a:b" for a URL
-            pq.write_table(table, opened)
-        draft.replace(file)
-    finally:
-        draft.unlink(missing_ok=True)
+    write_atomic(file, lambda out: pq.write_table(table, out))
 
 
 def _plain_texts(ids: Any) -> Any:  # noqa: ANN401 (of pyarrow)

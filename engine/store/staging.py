@@ -20,6 +20,7 @@ import uuid
 from contextlib import suppress
 from pathlib import Path
 
+from fewframes.atomic import flush
 from fewframes.store.untrusted import check_not_linked, files_below, open_regular, remove_tree
 
 ATTEMPTS = ".attempts"
@@ -63,7 +64,7 @@ class Staging:
         Everything is on the disk before it is seen, and its name after. Raises CorruptStoreError
         where that place is reached by a link.
         """
-        flush(self.folder)
+        flush_tree(self.folder)
         while True:
             final.parent.mkdir(parents=True, exist_ok=True)
             check_not_linked(final.parent)
@@ -76,7 +77,7 @@ class Staging:
                 if error.errno != errno.ENOENT or not self.folder.is_dir():
                     raise  # else the video's folder was removed just now
         for folder in (final.parent, final.parent.parent):
-            flush_one(folder)
+            flush(folder)
         return True
 
     def _has_lock(self) -> bool:
@@ -121,22 +122,13 @@ def is_over(store: Path, name: str) -> bool:
         os.close(lock)
 
 
-def flush(folder: Path) -> None:
+def flush_tree(folder: Path) -> None:
     """Writes files, then the folders that name them, to the disk; hidden ones are not ours."""
     for parent, _, files in os.walk(folder, topdown=False):
         for name in files:
             if not name.startswith("."):
-                flush_one(Path(parent, name))
-        flush_one(Path(parent))
-
-
-def flush_one(path: Path) -> None:
-    """Writes one file, or the names in one folder, to the disk."""
-    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+                flush(Path(parent, name))
+        flush(Path(parent))
 
 
 def _is_free(lock: int, folder: Path, kind: int) -> bool:
