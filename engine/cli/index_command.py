@@ -42,7 +42,7 @@ LOG_HELP = "How progress is told on stderr; json is one object a line."
 )
 @click.option(
     "--codec",
-    type=click.Choice(CODECS),
+    type=click.Choice(list(CODECS)),
     default=DEFAULTS.codec,
     show_default=True,
     help="How pictures are stored; zstd and raw keep every level.",

@@ -14,7 +14,6 @@ from fewframes.decode.backend_choice import DecoderRequest
 from fewframes.indexing.isolation import LIMIT_SECONDS, MEMORY_BYTES
 from fewframes.indexing.ranges import RANGE_SECONDS
 from fewframes.media.sizes import Size, size_words
-from fewframes.store.codecs import CodecName
 from fewframes.store.recipes import DEDUP, Recipe
 
 WORKERS_OF_GPU = 2
@@ -40,7 +39,7 @@ class IndexOptions:
     """Frames scanned a second; None scans every frame."""
     size: Size = 448
     """Of the stored pictures: the longer side, or an exact height and width; None as they are."""
-    codec: CodecName = "jpeg"
+    codec: str = "jpeg"
     """How pictures are stored: as JPEGs, or without loss as zstd or raw."""
     quality: int | None = None
     """Of JPEGs, 1 to 100; None means 90, and nothing where the codec keeps every level."""
@@ -122,7 +121,7 @@ class IndexKeywords(TypedDict, total=False):
 
     fps: float | None
     size: Size
-    codec: CodecName
+    codec: str
     quality: int | None
     dedup: float
     stream: int | None

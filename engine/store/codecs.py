@@ -4,9 +4,10 @@ jpeg: made of the decoder's 4:2:0 planes, lossy. zstd: RGB, lossless. raw: RGB a
 A codec is a class here and its row of `CODECS`; `FORMAT.md` says the same for other programs.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, ClassVar, Literal, Protocol, TypeAlias
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -175,9 +176,26 @@ class Raw:
         fit(data.reshape(*size, 3), out)
 
 
-CodecName: TypeAlias = Literal["jpeg", "zstd", "raw"]
-CODECS: tuple[CodecName, ...] = ("jpeg", "zstd", "raw")
-"""Names for a recipe; `picture_codec` makes each."""
+@dataclass(frozen=True, slots=True)
+class CodecRow:
+    """One row of `CODECS`: the class, and what others ask of it without making one."""
+
+    make: Callable[..., PictureCodec]
+    """Makes the codec; it takes a quality where it `has_quality`."""
+    has_quality: bool = False
+    """Whether it is lossy, by a quality of 1 to 100."""
+    is_jpeg: bool = False
+    """Whether each stored picture is a JPEG file."""
+    is_plain: bool = False
+    """Whether its bytes are the picture as it lies in memory."""
+
+
+CODECS: dict[str, CodecRow] = {
+    "jpeg": CodecRow(Jpeg, has_quality=True, is_jpeg=True),
+    "zstd": CodecRow(Zstd),
+    "raw": CodecRow(Raw, is_plain=True),
+}
+"""Name in a recipe -> codec. A new one is a class of this contract and a row here."""
 
 
 def picture_codec(name: str, quality: int | None = None) -> PictureCodec:
@@ -189,11 +207,17 @@ def picture_codec(name: str, quality: int | None = None) -> PictureCodec:
     Traceback (most recent call last):
     ValueError: codec='png' is unknown; codecs: jpeg, zstd, raw
     """
-    if name == "jpeg":
-        return Jpeg(QUALITY if quality is None else quality)
+    row = codec_row(name)
+    if row.has_quality:
+        return row.make(QUALITY if quality is None else quality)
+    return row.make()
+
+
+def codec_row(name: str) -> CodecRow:
+    """Gives the facts of a codec; ValueError for a name that is not in the table."""
     if name not in CODECS:
         raise ValueError(f"codec={name!r} is unknown; codecs: {', '.join(CODECS)}")
-    return Zstd() if name == "zstd" else Raw()
+    return CODECS[name]
 
 
 def codec_of(chain: list[dict[str, Any]]) -> PictureCodec:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from fewframes.media.timeline import NO_PTS
 from fewframes.plugins import plugin
+from fewframes.store.codecs import CODECS
 from fewframes.store.layout import folder_name
 from fewframes.store.untrusted import remove_tree
 
@@ -118,7 +119,7 @@ def pictures(video: "Video", rows: Sequence[int]) -> Iterator[bytes]:
     """Gives the JPEG files of rows; those that are stored as such are not touched."""
     for first in range(0, len(rows), READ_ROWS):
         part = list(rows[first : first + READ_ROWS])
-        if video.facts["recipe"]["codec"] == "jpeg":
+        if CODECS[video.facts["recipe"]["codec"]].is_jpeg:
             yield from video.encoded(part)
         else:
             yield from video.read(rows=part).jpeg(quality=95)

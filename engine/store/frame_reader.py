@@ -15,6 +15,7 @@ from fewframes.arrays import I32, I64, U8
 from fewframes.decode.backend_choice import DecoderRequest
 from fewframes.decode.batch import FrameBatch, marks_or_none
 from fewframes.plugins import plugin
+from fewframes.store.codecs import CODECS
 from fewframes.store.frame_table_io import StoredRows
 from fewframes.store.shard_reader import ShardReader
 
@@ -42,7 +43,7 @@ def check_asked(backend: str | None, device: str, codec: str, out: U8 | None) ->
             "pass 'dali'"
         )
     request = DecoderRequest(backend, device)
-    if backend == "dali" and codec != "jpeg":
+    if backend == "dali" and not CODECS[codec].is_jpeg:
         raise ValueError(
             f"backend='dali' decodes JPEGs, and these pictures are {codec}; leave it out"
         )
@@ -97,7 +98,7 @@ def _elsewhere(
 ) -> tuple[U8, str]:
     """Frames that DALI decodes, or that are copied to the GPU, and who did it."""
     device = cast("Device", request.device)
-    if shards.codec.name == "jpeg":
+    if CODECS[shards.codec.name].is_jpeg:
         version = plugin("dali.require_here")(device)
         unique, places = np.unique(slots, return_inverse=True)
         frames = plugin("dali.decode_jpegs")(

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
 from fewframes.media.sizes import size_words
-from fewframes.store.codecs import CODECS, QUALITIES, QUALITY, CodecName
+from fewframes.store.codecs import QUALITIES, QUALITY, codec_row
 
 FORMAT_VERSION = 1
 DEDUP = 0.012
@@ -31,8 +31,8 @@ class Recipe:
     """Frames scanned a second; None scans every frame."""
     size: str = "448"
     """Longer side, "252x448" (height x width), or "native"."""
-    codec: CodecName = "jpeg"
-    """How pictures are stored: lossy, lossless, or as they lie in memory; see `pictures`."""
+    codec: str = "jpeg"
+    """How pictures are stored, a name of `fewframes.store.codecs.CODECS`."""
     quality: int | None = None
     """JPEG quality, 1 to 100; None means 90, and nothing where the codec keeps every level."""
     dedup: float = DEDUP
@@ -110,9 +110,7 @@ def canonical_json(value: object) -> bytes:
 
 
 def _checked_quality(codec: str, quality: int | None) -> int | None:
-    if codec not in CODECS:
-        raise ValueError(f"codec={codec!r} is unknown; codecs: {', '.join(CODECS)}")
-    if codec != "jpeg":
+    if not codec_row(codec).has_quality:
         if quality is not None:
             raise ValueError(
                 f"quality={quality} is that of JPEGs, but codec={codec!r} keeps every level; "

@@ -22,7 +22,7 @@ from fewframes.arrays import I64, U8
 from fewframes.errors import CorruptStoreError, UnreachableStoreError
 from fewframes.store import shard_format as form
 from fewframes.store.backend import Folder, GroupBackend, OpenFile
-from fewframes.store.codecs import PictureCodec
+from fewframes.store.codecs import CODECS, PictureCodec
 from fewframes.store.shard_format import CHECKSUM_BYTES as CHECK
 from fewframes.store.untrusted import load_json
 
@@ -116,7 +116,7 @@ class ShardReader:
         pixels = self._target(out, len(requested), size or self.shape[1:3])
         unique, first, inverse = np.unique(requested, return_index=True, return_inverse=True)
         place = dict(zip(unique.tolist(), (pixels[at] for at in first.tolist()), strict=True))
-        if self.codec.name == "raw" and pixels.shape[1:] == self.shape[1:]:
+        if CODECS[self.codec.name].is_plain and pixels.shape[1:] == self.shape[1:]:
             self._each(unique, self._reading_into(place), 0, workers)
         else:
             self._each(unique, self._reading_for(self._decoding_into(place)), RUN_BYTES, workers)
