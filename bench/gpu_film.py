@@ -30,7 +30,7 @@ import fewframes
 from fewframes.arrays import I64
 from fewframes.bench.gpu_films import LongFilm, write_long
 from fewframes.decode.backend_choice import DecoderRequest
-from fewframes.decode.decoder import DecodeReport, decoder
+from fewframes.decode.decoder import DecodeReport, Event, decoder
 from fewframes.decode.plan import plan_frames
 from fewframes.features.scan import frames_at_rate, scan
 from fewframes.media.sizes import output_size
@@ -72,7 +72,7 @@ def ours(timeline: Timeline, numbers: I64, backend: str) -> dict[str, Any]:
     how: dict[str, Any] = {"format": "jpeg", "size": output_size(timeline.stream, SIZE)}
     call = decoder(backend, "cpu" if backend == "ffmpeg" else "cuda")
     facts = after_the_first(len(one) for one in call(timeline, runs, report=report, **how))
-    return {**facts, "decoded": report.pictures, "passed_on": dict(report.fallbacks)}
+    return {**facts, "decoded": report[Event.PICTURES], "passed_on": report.entries(Event.FALLBACK)}
 
 
 def packets_of(path: Path, most: int) -> list[list[bytes]]:

@@ -19,7 +19,7 @@ from fewframes.bindings.dali.video import video_pipeline
 from fewframes.bindings.ffmpeg import decode as ffmpeg_decode
 from fewframes.decode.backend_choice import DecoderRequest
 from fewframes.decode.batch import Format
-from fewframes.decode.decoder import DecodeReport, Device
+from fewframes.decode.decoder import DecodeReport, Device, Event
 from fewframes.decode.plan import plan_frames
 from fewframes.features.scan import frames_at_rate, scan
 from fewframes.media.sizes import output_size
@@ -67,8 +67,8 @@ class Bench:
             slices=slices,
         )
         count = sum(len(batch) for batch in made)
-        if report.fallbacks:
-            click.echo(f"  of these by ffmpeg: {dict(report.fallbacks)}")
+        if fallbacks := report.entries(Event.FALLBACK):
+            click.echo(f"  of these by ffmpeg: {fallbacks}")
         return count
 
     def by_ffmpeg(self) -> int:

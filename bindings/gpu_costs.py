@@ -26,7 +26,7 @@ from fewframes.bindings.ffmpeg.priming import VideoPacket
 from fewframes.decode import costs
 from fewframes.decode.backend_choice import Capabilities, EngineLimits
 from fewframes.decode.costs import Costs
-from fewframes.decode.decoder import Decoder, DecodeReport
+from fewframes.decode.decoder import Decoder, DecodeReport, Event
 from fewframes.decode.plan import plan_frames
 from fewframes.files.probing import probe
 from fewframes.media.timeline import Timeline
@@ -140,8 +140,8 @@ def _seconds(timeline: Timeline, decode: Decoder, frames: int) -> float:
     for _ in decode(timeline, runs, format="rgb", size=(72, 128), report=report):
         pass
     taken = time.monotonic() - started
-    if report.fallbacks:
-        reasons = "; ".join(sorted(report.fallbacks))
+    if fallbacks := report.entries(Event.FALLBACK):
+        reasons = "; ".join(sorted(fallbacks))
         raise NotMeasuredError(f"pictures were left to FFmpeg when it was measured here: {reasons}")
     return taken
 

@@ -18,7 +18,7 @@ from fewframes.bindings.dali.video import REFUSED, SliceDecoder, VideoPipeline
 from fewframes.bindings.ffmpeg import slice_streams as ffmpeg_slice_streams
 from fewframes.bindings.ffmpeg.cursor import Cursor
 from fewframes.bindings.ffmpeg.slice_streams import SliceWriter
-from fewframes.decode.decoder import DecodeReport
+from fewframes.decode.decoder import DecodeReport, Event
 from fewframes.decode.plan import plan_frames
 from fewframes.decode.slices import NO_TIMES, slice_runs
 from fewframes.errors import FewframesError, UnsupportedStreamError
@@ -116,7 +116,7 @@ def test_pictures_unlike_those_of_ffmpeg_are_found_out(films, monkeypatch):
         monkeypatch.setattr(VideoPipeline, "given", lambda self, n=shift: shifted(self, n))
         shown = [read_number(batch.frames[0]) for batch in one.batches(runs)]
         assert shown == list(range(30))
-        assert list(one.report.fallbacks) == ([says] if says else [])
+        assert list(one.report.entries(Event.FALLBACK)) == ([says] if says else [])
 
 
 @pytest.mark.usefixtures("with_dali")

@@ -13,7 +13,7 @@ from fewframes.bindings.ffmpeg import slice_streams as ffmpeg_slice_streams
 from fewframes.bindings.ffmpeg.cursor import Cursor
 from fewframes.bindings.ffmpeg.slice_packets import UnfitError
 from fewframes.bindings.ffmpeg.slice_streams import SliceWriter
-from fewframes.decode.decoder import DecodeReport
+from fewframes.decode.decoder import DecodeReport, Event
 from fewframes.decode.plan import plan_frames
 from fewframes.decode.slices import slice_runs
 from fewframes.media.slice_checks import NO_IDR
@@ -46,7 +46,7 @@ def test_slices_for_a_gpu_decode_to_the_same_bits(films, recipe):
             assert np.array_equal(luma[rank], truth[at[packet]])
             seen += 1
     cursor.close()
-    assert (seen, report.no_drop) == (len(numbers), 0)
+    assert (seen, report[Event.NO_DROP]) == (len(numbers), 0)
 
 
 @pytest.mark.parametrize("recipe", ON_GPU)

@@ -6,7 +6,7 @@ import pytest
 import fewframes
 from fewframes.bench.films import RECIPES, read_number
 from fewframes.bench.oracle import first_grey, luma_md5, sequential
-from fewframes.decode.decoder import DecodeReport, decoder
+from fewframes.decode.decoder import DecodeReport, Event, decoder
 from fewframes.decode.plan import plan_frames
 
 ALL = list(RECIPES)
@@ -66,7 +66,7 @@ class DecoderTests:
         how = {"format": "rgb", "size": None, "report": report}
         given = [b.frame_numbers for b in decode(timeline, plan.runs, **how)]
         assert np.concatenate(given).tolist() == plan.frame_numbers.tolist()
-        assert report.pictures >= plan.pictures
+        assert report[Event.PICTURES] >= plan.pictures
         assert report.missing == report.anomalies == []
 
     def test_a_decoder_may_be_left_early(self, films):
@@ -76,7 +76,7 @@ class DecoderTests:
         frames = decoder(self.decoder, self.device)(timeline, runs, **how)
         assert next(frames).frame_numbers[0] == 0
         frames.close()
-        assert report.pictures < 60
+        assert report[Event.PICTURES] < 60
 
     def test_no_frames_is_an_empty_batch(self, films):
         batch = self.read(films("vp9"), frames=[])
@@ -153,7 +153,7 @@ class PlanesTests(DecoderTests):
         how = {"format": "yuv", "size": None, "report": report}
         given = [b.frame_numbers for b in decoder(self.decoder)(timeline, plan.runs, **how)]
         assert sorted(np.concatenate(given)) == plan.frame_numbers.tolist()
-        assert (report.pictures, report.runs) == (plan.pictures, len(plan.runs))
+        assert (report[Event.PICTURES], report[Event.PLANNED]) == (plan.pictures, len(plan.runs))
 
     def test_no_planes_are_an_empty_batch(self, films):
         batch = self.read(films("x264_pyramid"), frames=[], format="yuv")

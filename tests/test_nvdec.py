@@ -16,7 +16,7 @@ import fewframes
 from fewframes.bench.films import RECIPES, write_film
 from fewframes.bindings.nvcodec import capabilities as nvcodec_capabilities
 from fewframes.bindings.nvcodec import decode as nvcodec_decode
-from fewframes.decode.decoder import DecodeReport, decoder
+from fewframes.decode.decoder import DecodeReport, Event, decoder
 from fewframes.decode.plan import plan_frames
 from fewframes.kernels.memory import is_on_gpu
 
@@ -93,7 +93,7 @@ def test_batches_lie_on_the_gpu_and_are_those_in_memory(tmp_path, on_gpu, monkey
     made, report = given_by(timeline, np.arange(12), format, size)
     assert all(is_on_gpu(plane) for batch in made for plane in batch.planes)
     assert np.concatenate([b.frame_numbers for b in made]).tolist() == list(range(12))
-    assert report.fallbacks == {}
+    assert report.entries(Event.FALLBACK) == {}
     runs = plan_frames(timeline, np.arange(12)).runs
     how = {"format": "yuv" if format == "yuv" else "rgb", "size": size, "report": DecodeReport()}
     ours = list(decoder()(timeline, runs, **how))
@@ -107,10 +107,10 @@ def test_slices_go_to_several_decoders_that_are_kept(films, engines):
     timeline = fewframes.probe(films("x264_pyramid"))
     made, report = given_by(timeline, np.arange(90), decoders=2)
     assert [b.frame_numbers[0] for b in made] == sorted(b.frame_numbers[0] for b in made)
-    assert report.runs == 3
+    assert report[Event.PLANNED] == 3
     assert 1 <= len(engines.decoders) <= 2
     assert engines.packets.count(None) == 3
-    assert report.pictures == sum(tag is not None for tag in engines.packets)
+    assert report[Event.PICTURES] == sum(tag is not None for tag in engines.packets)
 
 
 def test_a_slice_with_more_pictures_than_a_room_has_comes_in_parts(films, engines, monkeypatch):
@@ -119,7 +119,7 @@ def test_a_slice_with_more_pictures_than_a_room_has_comes_in_parts(films, engine
     made, report = given_by(timeline, np.arange(100))
     assert [len(batch) for batch in made] == [7] * 14 + [2]
     assert np.concatenate([b.frame_numbers for b in made]).tolist() == list(range(100))
-    assert (report.runs, report.fallbacks) == (1, {})
+    assert (report[Event.PLANNED], report.entries(Event.FALLBACK)) == (1, {})
     assert len(engines.decoders) == 1
 
 
@@ -131,7 +131,7 @@ def test_little_memory_is_enough(films, engines, monkeypatch, most):
     made, report = given_by(fewframes.probe(films("x265_b")), numbers, decoders=most)
     assert [len(batch) for batch in made] == [1] * 90
     assert np.concatenate([b.frame_numbers for b in made]).tolist() == numbers.tolist()
-    assert report.fallbacks == {}
+    assert report.entries(Event.FALLBACK) == {}
 
 
 def test_a_decoder_that_waits_for_room_ends_when_it_is_left(films, engines, monkeypatch):
@@ -151,4 +151,4 @@ def test_withheld_packets_are_not_fed_and_tags_are_ranks(films, engines):
     fed = [tag for tag in engines.packets if tag is not None]
     times = timeline.packet_times[plan.runs[0].feed]
     assert fed == np.argsort(np.argsort(times)).tolist() != sorted(fed)
-    assert report.pictures == plan.pictures < 29
+    assert report[Event.PICTURES] == plan.pictures < 29

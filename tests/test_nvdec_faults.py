@@ -15,6 +15,7 @@ from fewframes.bindings.nvcodec import capabilities as nvcodec_capabilities
 from fewframes.bindings.nvcodec import cuda_stream as nvcodec_cuda_stream
 from fewframes.bindings.nvcodec import decode as nvcodec_decode
 from fewframes.bindings.nvcodec import pool as nvcodec_pool
+from fewframes.decode.decoder import Event
 from fewframes.decode.plan import plan_frames
 from fewframes.errors import MissingBackendError, UnsupportedStreamError
 from fewframes.kernels import gpu
@@ -27,7 +28,7 @@ def test_a_slice_that_lacks_a_picture_is_ffmpegs_from_there_on(films, engines, r
     engines.gives = lambda frame: frame.pts != 11
     numbers = np.arange(90) if is_wanted else np.setdiff1d(np.arange(90), [11, 41, 71])
     made, report = given_by(timeline, numbers, format="yuv")
-    assert set(report.fallbacks) == {nvcodec_pool.MISSING}
+    assert set(report.entries(Event.FALLBACK)) == {nvcodec_pool.MISSING}
     ours = fewframes.read(timeline, frames=numbers, format="yuv")
     for at, plane in enumerate(ours.planes):
         assert np.array_equal(plane, np.concatenate([batch.planes[at] for batch in made]))
@@ -40,7 +41,7 @@ def test_a_last_picture_that_does_not_come_is_missed_though_nobody_wants_it(film
     assert run.feed[last] not in run.requested
     engines.gives = lambda frame: frame.pts != len(run.feed) - 1
     made, report = given_by(timeline, [12])
-    assert report.fallbacks == {nvcodec_pool.MISSING: 1}
+    assert report.entries(Event.FALLBACK) == {nvcodec_pool.MISSING: 1}
     assert [b.frame_numbers.tolist() for b in made] == [[12], []][: len(made)]
 
 
@@ -80,7 +81,7 @@ def test_a_picture_too_many_is_a_fault(films, engines, monkeypatch):
 
     monkeypatch.setattr(fake_nvdec.Decoder, "_stamped", twice)
     made, report = given_by(fewframes.probe(films("x264_pyramid")), np.arange(90), decoders=1)
-    assert report.fallbacks == {nvcodec_pool.MISSING: 1}
+    assert report.entries(Event.FALLBACK) == {nvcodec_pool.MISSING: 1}
     assert np.concatenate([b.frame_numbers for b in made]).tolist() == list(range(90))
 
 
@@ -94,7 +95,7 @@ def test_pictures_that_are_not_ffmpegs_are_seen_in_the_first_slice(films, engine
     monkeypatch.setattr(fake_nvdec.Picture, "__init__", shifted)
     timeline = fewframes.probe(films("x264_pyramid"))
     made, report = given_by(timeline, np.arange(90), format="yuv")
-    assert report.fallbacks == {nvcodec_decode.UNLIKE: 3}
+    assert report.entries(Event.FALLBACK) == {nvcodec_decode.UNLIKE: 3}
     ours = fewframes.read(timeline, frames=np.arange(90), format="yuv")
     assert np.array_equal(ours.planes[2], np.concatenate([batch.planes[2] for batch in made]))
 
@@ -111,7 +112,7 @@ def test_a_decoder_that_refuses_packets_is_not_used_again(films, engines, monkey
 
     monkeypatch.setattr(fake_nvdec.Decoder, "Decode", failing)
     made, report = given_by(fewframes.probe(films("x264_pyramid")), np.arange(90), decoders=1)
-    assert report.fallbacks == {nvcodec_pool.REFUSED: 1}
+    assert report.entries(Event.FALLBACK) == {nvcodec_pool.REFUSED: 1}
     assert np.concatenate([b.frame_numbers for b in made]).tolist() == list(range(90))
 
 
@@ -121,7 +122,7 @@ def test_a_decoder_that_cannot_be_made_is_no_hang(films, engines, monkeypatch):
 
     engines.CreateDecoder = refused
     made, report = given_by(fewframes.probe(films("x264_pyramid")), [3])
-    assert report.fallbacks == {nvcodec_pool.REFUSED: 1}
+    assert report.entries(Event.FALLBACK) == {nvcodec_pool.REFUSED: 1}
     assert [b.frame_numbers.tolist() for b in made] == [[3]]
 
 
@@ -135,14 +136,14 @@ def test_pictures_of_another_form_are_ffmpegs(films, engines, monkeypatch):
 
     monkeypatch.setattr(fake_nvdec.Picture, "__init__", other)
     _, report = given_by(fewframes.probe(films("x264_pyramid")), [3])
-    assert report.fallbacks == {nvcodec_pool.MISSHAPED: 1}
+    assert report.entries(Event.FALLBACK) == {nvcodec_pool.MISSHAPED: 1}
 
 
 @pytest.mark.usefixtures("engines")
 def test_a_film_that_is_damaged_is_ffmpegs(films):
     timeline = replace(fewframes.probe(films("x264_pyramid")), damage=("some of it",))
     made, report = given_by(timeline, [3, 70])
-    assert report.fallbacks == {nvcodec_decode.DAMAGED: 2}
+    assert report.entries(Event.FALLBACK) == {nvcodec_decode.DAMAGED: 2}
     assert [b.frame_numbers.tolist() for b in made] == [[3], [70]]
 
 

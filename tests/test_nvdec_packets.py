@@ -14,7 +14,7 @@ from fewframes.bench.films import RECIPES, Film, write_film
 from fewframes.bindings.ffmpeg.cursor import Cursor
 from fewframes.bindings.ffmpeg.slice_packets import UnfitError
 from fewframes.bindings.nvcodec.packets import CUT_OFF, EnginePackets, marked
-from fewframes.decode.decoder import DecodeReport
+from fewframes.decode.decoder import DecodeReport, Event
 from fewframes.decode.plan import plan_frames
 from fewframes.decode.slices import slice_runs
 from fewframes.media.cropping import Crop
@@ -32,7 +32,7 @@ def check_all_is_ffmpegs(timeline, reason):
     """Nothing comes of the engines, everything is there, and the report says why."""
     numbers = np.arange(len(timeline))
     made, report = given_by(timeline, numbers)
-    assert set(report.fallbacks) == {reason}
+    assert set(report.entries(Event.FALLBACK)) == {reason}
     assert np.concatenate([b.frame_numbers for b in made]).tolist() == numbers.tolist()
 
 
@@ -57,7 +57,7 @@ def test_what_is_cut_off_behind_the_picture_is_cut_by_the_engine_too(tmp_path, p
     write_film(tmp_path / "film.mp4", film)
     timeline = fewframes.probe(tmp_path / "film.mp4", cache=False)
     made, report = given_by(timeline, np.arange(12), format="yuv")
-    assert report.fallbacks == {}
+    assert report.entries(Event.FALLBACK) == {}
     ours = fewframes.read(timeline, frames=np.arange(12), format="yuv")
     assert np.array_equal(ours.planes[1], np.concatenate([b.planes[1] for b in made]))
 
@@ -67,9 +67,11 @@ def test_what_is_cut_off_behind_the_picture_is_cut_by_the_engine_too(tmp_path, p
 def test_slices_of_another_size_are_ffmpegs(tmp_path, name):
     timeline = fewframes.probe(write(tmp_path / "film.mkv", name, [(144, 256), (192, 160)]))
     made, report = given_by(timeline, np.arange(len(timeline)))
-    assert set(report.fallbacks) == {RESIZED}
+    assert set(report.entries(Event.FALLBACK)) == {RESIZED}
     assert len(np.concatenate([b.frame_numbers for b in made])) == len(timeline)
-    assert report.runs > sum(report.fallbacks.values()), "the first size is the engines'"
+    assert report[Event.PLANNED] > sum(report.entries(Event.FALLBACK).values()), (
+        "the first size is the engines'"
+    )
 
 
 @pytest.mark.usefixtures("engines")
@@ -125,7 +127,7 @@ def test_each_kind_of_start_is_compared_with_ffmpegs(films, engines):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fake_nvdec.Decoder, "_stamped", wrong_where_no_idr_begins)
         made, report = given_by(timeline, np.arange(90), format="yuv")
-    assert set(report.fallbacks) == {"pictures that are not those of FFmpeg"}
+    assert set(report.entries(Event.FALLBACK)) == {"pictures that are not those of FFmpeg"}
     ours = fewframes.read(timeline, frames=np.arange(90), format="yuv")
     assert np.array_equal(ours.planes[0], np.concatenate([b.planes[0] for b in made]))
 

@@ -12,7 +12,7 @@ import fewframes as ff
 from fewframes.bench.films import Film, write_film
 from fewframes.bindings.ffmpeg.decode import LINEAR_TRIES
 from fewframes.decode.backend_choice import DecoderRequest
-from fewframes.decode.decoder import DecodeReport, decoder
+from fewframes.decode.decoder import DecodeReport, Event, decoder
 from fewframes.decode.plan import plan_frames
 from fewframes.errors import DamagedFrameError
 from fewframes.indexing.pipeline import Scan
@@ -137,7 +137,7 @@ def test_a_garbled_packet_behind_a_keyframe_that_is_refused_in_order_is_damage(
     else:
         rows = [row for row in range(KEY, FILM.frames) if 0 < row % GROUP < GROUP - 2]
         given, report = decoded(garbled_behind, rows)
-        assert report.runs > LINEAR_TRIES
+        assert report[Event.PLANNED] > LINEAR_TRIES
         assert not set(report.missing) & set(range(KEY + 2 * GROUP, FILM.frames))
     for row in range(KEY, FILM.frames):
         if row % GROUP == 0 and how == "alone":
@@ -164,7 +164,7 @@ def test_frames_behind_a_keyframe_that_is_refused_in_order_are_given_whoever_els
     given, report = decoded(garbled(sound, tmp_path / "loud.mp4", refused), range(FILM.frames))
     behind, true = range(KEY, FILM.frames), shown(sound)
     assert {row: given.get(row) for row in behind} == {row: true[row] for row in behind}
-    assert report.runs == 1
+    assert report[Event.PLANNED] == 1
     assert set(report.missing) <= set(range(KEY))
 
 

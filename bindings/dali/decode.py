@@ -31,7 +31,7 @@ from fewframes.bindings.ffmpeg.cursor import Cursor
 from fewframes.bindings.ffmpeg.slice_packets import UnfitError
 from fewframes.bindings.ffmpeg.slice_streams import SliceWriter, Stream, Written
 from fewframes.decode.batch import Format, FrameBatch
-from fewframes.decode.decoder import DecodeReport, Device
+from fewframes.decode.decoder import DecodeReport, Device, Event
 from fewframes.decode.plan import GopRun
 from fewframes.decode.slices import Slice, slice_runs
 from fewframes.kernels import count_different, on_host
@@ -141,9 +141,9 @@ class _Work:
         if reason:
             yield from self._by_ffmpeg(part, reason)
             return
-        self.report.decoders.add(self.name)
-        self.report.count("planned")
-        self.report.pictures += len(part.feed)
+        self.report[Event.DECODER, self.name] += 1
+        self.report[Event.PLANNED] += 1
+        self.report[Event.PICTURES] += len(part.feed)
         numbers = self.number_of[part.requested]
         for planes in self.finish.batches(decoded, one.places):
             count = len(planes[0])
@@ -194,7 +194,7 @@ class _Work:
         return self.is_audited
 
     def _by_ffmpeg(self, part: Slice, reason: str) -> Iterator[FrameBatch]:
-        self.report.fallbacks[reason] += 1
+        self.report[Event.FALLBACK, reason] += 1
         yield from self._ffmpeg(part.run, self.report)
 
     def _ffmpeg(self, run: GopRun, report: DecodeReport) -> Iterator[FrameBatch]:

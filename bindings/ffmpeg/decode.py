@@ -28,7 +28,7 @@ from fewframes.bindings.ffmpeg.pixels import Pixels
 from fewframes.bindings.ffmpeg.second_look import Unfinished
 from fewframes.bindings.ffmpeg.stale_memory import SILENT, UNFINISHED_WORDS
 from fewframes.decode.batch import Format, FrameBatch
-from fewframes.decode.decoder import FFMPEG_ON_CPU, DecodeReport, Rung
+from fewframes.decode.decoder import FFMPEG_ON_CPU, DecodeReport, Event
 from fewframes.decode.plan import ENDED_BY_NEXT, GopRun, start_packets
 from fewframes.media.bitstream import SAYS_UNREFERENCED
 from fewframes.media.timeline import Timeline
@@ -50,14 +50,14 @@ def decode(
     report: DecodeReport,
 ) -> Iterator[FrameBatch]:
     """Decodes runs one after the other; the contract is `fewframes.decode.decoder.Decoder`'s."""
-    count = sum(len(run.requested) for run in runs)
+    codec, count = timeline.stream.codec, sum(len(run.requested) for run in runs)
     pixels = Pixels(timeline.stream, format, size, report, count)
     number_of = np.full(len(timeline.packets), -1)
     number_of[timeline.order] = np.arange(len(timeline))
-    cursor = Cursor(timeline, is_strict=timeline.stream.codec in STRICT)
-    report.decoders.add(FFMPEG_ON_CPU)
-    if timeline.stream.codec not in SAYS_UNREFERENCED:
-        report.nothing_withheld.add(f"{timeline.stream.codec} does not say what may be")
+    cursor = Cursor(timeline, is_strict=codec in STRICT)
+    report[Event.DECODER, FFMPEG_ON_CPU] += 1
+    if codec not in SAYS_UNREFERENCED:
+        report[Event.NOTHING_WITHHELD, f"{codec} does not say what may be"] += 1
     try:
         for run in runs if cursor.starts_anywhere() else _in_one(runs):
             for row, picture, is_damaged in _decode_run(cursor, run, report):
@@ -92,24 +92,25 @@ def _decode_run(
     A picture is marked on the last rung alone: what a seek has done, a start further back undoes.
     """
     requested, rung, doubted = set(run.requested.tolist()), None, set[int]()
-    is_strict = cursor.timeline.stream.codec in STRICT and report.strict_in_vain < LINEAR_TRIES
+    codec = cursor.timeline.stream.codec
+    is_strict = codec in STRICT and report[Event.STRICT_IN_VAIN] < LINEAR_TRIES
     while requested and (
         rungs := _rungs_after(cursor.timeline, run, requested, report, rung, is_strict)
     ):
         rung, feed = next(iter(rungs.items()))
-        cursor.be_strict(is_strict and rung == "planned")
-        report.count(rung)
+        cursor.be_strict(is_strict and rung is Event.PLANNED)
+        report[rung] += 1
         before, is_last, has_sound = len(report.anomalies), len(rungs) == 1, False
         for row, picture, is_damaged in _attempt(cursor, feed, requested, report, doubted):
             if is_last or not is_damaged:
                 has_sound |= not is_damaged
                 requested.remove(row)
                 yield row, picture, is_damaged
-        report.linear_in_vain += rung == "from_start" and not has_sound
+        report[Event.LINEAR_IN_VAIN] += rung is Event.FROM_START and not has_sound
         if len(report.anomalies) > before:
             cursor.close()  # a decoder that has met damage is not used again
         elif doubted and not requested and not feed[0]:
-            report.strict_in_vain += 1
+            report[Event.STRICT_IN_VAIN] += 1
         if cursor.is_strict:
             doubted = {row for row, _ in report.anomalies[before:]}
         if requested and not is_last:
@@ -127,7 +128,7 @@ def _attempt(
         cursor.close()
     except OutOfOrderError as error:
         cursor.close()
-        report.nothing_withheld.add(str(error))
+        report[Event.NOTHING_WITHHELD, str(error)] += 1
 
 
 def _rungs_after(
@@ -135,26 +136,23 @@ def _rungs_after(
     run: GopRun,
     requested: set[int],
     report: DecodeReport,
-    last: Rung | None,
+    last: Event | None,
     is_strict: bool,
-) -> dict[Rung, I64]:
+) -> dict[Event, I64]:
     """What may still be fed for the packets that are wanted, the least first."""
-    if last is None:
-        rungs: dict[Rung, I64] = {"planned": run.feed}
-    else:
-        rungs = {}
+    rungs = {Event.PLANNED: run.feed} if last is None else {}
     targets = np.array(sorted(requested))
     first, end = int(start_packets(timeline, targets).min()), int(targets[-1]) + ENDED_WITHIN
     end = min(end, int(run.feed[-1]) + 1)
-    if last in (None, "planned") and len(run.feed) <= run.feed[-1] - run.feed[0]:
-        rungs["no_drop"] = np.arange(first, end)
+    if last in (None, Event.PLANNED) and len(run.feed) <= run.feed[-1] - run.feed[0]:
+        rungs[Event.NO_DROP] = np.arange(first, end)
     earlier = np.flatnonzero(timeline.packets.is_random_access[:first])
-    if last in (None, "planned", "no_drop") and earlier.size and earlier[-1] > 0:
-        rungs["previous_keyframe"] = np.arange(earlier[-1], end)
-    if last != "from_start" and first > 0 and report.linear_in_vain < LINEAR_TRIES:
-        rungs["from_start"] = np.arange(end)
-    if last in (None, "planned") and is_strict and not rungs.keys() - {"planned"}:
-        rungs["no_drop"] = np.arange(first, end)
+    if last in (None, Event.PLANNED, Event.NO_DROP) and earlier.size and earlier[-1] > 0:
+        rungs[Event.PREVIOUS_KEYFRAME] = np.arange(earlier[-1], end)
+    if last is not Event.FROM_START and first > 0 and report[Event.LINEAR_IN_VAIN] < LINEAR_TRIES:
+        rungs[Event.FROM_START] = np.arange(end)
+    if last in (None, Event.PLANNED) and is_strict and not rungs.keys() - {Event.PLANNED}:
+        rungs[Event.NO_DROP] = np.arange(first, end)
     return rungs
 
 
@@ -171,7 +169,7 @@ def _feed(
     broken, is_silent = cursor.timeline.packets.is_corrupt, cursor.timeline.stream.codec in SILENT
     unfinished = Unfinished(cursor, feed) if is_silent else None
     for row, pictures, is_fed in cursor.decoded(feed):
-        report.pictures += is_fed
+        report[Event.PICTURES] += is_fed
         if unfinished and unfinished.has(pictures or ()):
             damage.log.append(UNFINISHED_WORDS)
         if damage.log or pictures is None or (is_fed and (broken[row] or row in doubted)):

@@ -22,7 +22,7 @@ from fewframes.bindings.ffmpeg.demux import COLOUR_RANGES
 from fewframes.bindings.ffmpeg.hashes import picture_hashes
 from fewframes.bindings.ffmpeg.planes import in_low_endian, planar, reformatted, rows_of
 from fewframes.decode.batch import Format
-from fewframes.decode.decoder import DecodeReport
+from fewframes.decode.decoder import DecodeReport, Event
 from fewframes.decode.fitting import Box, fitted_box
 from fewframes.kernels import matrix_between, planes_to_rgb, rgb_plan, ycc_matrix
 from fewframes.media.colour import MATRICES, Colour, colour_of
@@ -99,7 +99,7 @@ class Pixels:
         height, width = size[::-1] if stream.rotation in (90, 270) else size
         has_borders = box[2:] != self.target
         how = "fitted with borders" if has_borders else "scaled to the size of the others"
-        self.report.fitted[f"{width}x{height}", how] += 1
+        self.report[Event.FITTED, (f"{width}x{height}", how)] += 1
         return box
 
     def _scaled(self, picture: VideoFrame, pixel_format: str, box: Box) -> VideoFrame:
@@ -119,11 +119,11 @@ class Pixels:
         range_ = COLOUR_RANGES.get(int(picture.color_range), "unspecified")
         colour = colour_of(self.stream, picture.format.name, range_)
         if colour is None:
-            self.report.colours.add(f"swscale: {picture.format.name}")
+            self.report[Event.COLOUR, f"swscale: {picture.format.name}"] += 1
             scaled = self._scaled(in_low_endian(picture, self.scaler), "rgb24", box)
             plane = rows_of(scaled.planes[0])
             return plane[:, : scaled.width * 3].reshape(scaled.height, scaled.width, 3)
-        self.report.colours.add(f"fewframes: {colour}")
+        self.report[Event.COLOUR, f"fewframes: {colour}"] += 1
         return self._from_planes(picture, colour, box)
 
     def _from_planes(self, picture: VideoFrame, colour: Colour, box: Box) -> U8:

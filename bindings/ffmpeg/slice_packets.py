@@ -5,7 +5,7 @@ fails, or cannot be made, the slice is read whole. Every packet must be fit for 
 """
 
 from fewframes.bindings.ffmpeg.cursor import Cursor, LandingError, OutOfOrderError
-from fewframes.decode.decoder import DecodeReport
+from fewframes.decode.decoder import DecodeReport, Event
 from fewframes.decode.slices import Slice, whole
 from fewframes.media.bitstream import SAYS_UNREFERENCED
 from fewframes.media.cropping import Crop
@@ -28,7 +28,7 @@ class SlicePackets:
         self.cursor, self.report, self.fits, self.waived = cursor, report, fits, waived
         codec = cursor.timeline.stream.codec
         if codec not in SAYS_UNREFERENCED:
-            report.nothing_withheld.add(f"{codec} does not say what may be")
+            report[Event.NOTHING_WITHHELD, f"{codec} does not say what may be"] += 1
 
     def read(self, part: Slice) -> tuple[Slice, list[bytes]]:
         """Gives a slice, whole where nothing may be withheld from it, and its packets as they are.
@@ -42,8 +42,8 @@ class SlicePackets:
             try:
                 return part, self._read(part, is_checked=True)
             except OutOfOrderError as error:
-                self.report.count("no_drop")
-                self.report.nothing_withheld.add(str(error))
+                self.report[Event.NO_DROP] += 1
+                self.report[Event.NOTHING_WITHHELD, str(error)] += 1
                 part = whole(self.cursor.timeline, part)
                 return part, self._read(part, is_checked=False)
         except LandingError as error:

@@ -31,7 +31,7 @@ from fewframes.bindings.nvcodec.packets import EnginePackets, Fed
 from fewframes.bindings.nvcodec.pool import Decoding, Pool
 from fewframes.bindings.nvcodec.post_process import PostProcess
 from fewframes.decode.batch import Format, FrameBatch
-from fewframes.decode.decoder import DecodeReport, Device
+from fewframes.decode.decoder import DecodeReport, Device, Event
 from fewframes.decode.plan import GopRun
 from fewframes.decode.slices import Slice, slice_runs
 from fewframes.kernels import gpu, on_host
@@ -184,9 +184,9 @@ class _Work:
             rest = GopRun(part.run.feed, part.requested[given:])
             yield from self._by_ffmpeg(rest, one.fault if is_alike else UNLIKE)
             return
-        self.report.decoders.add(self.name)
-        self.report.count("planned")
-        self.report.pictures += len(part.feed)
+        self.report[Event.DECODER, self.name] += 1
+        self.report[Event.PLANNED] += 1
+        self.report[Event.PICTURES] += len(part.feed)
 
     def _batch(self, rows: I64, planes: tuple[DeviceArray, ...]) -> FrameBatch:
         timeline, numbers = self.timeline, self.number_of[rows]
@@ -222,7 +222,7 @@ class _Work:
         return is_alike
 
     def _by_ffmpeg(self, run: GopRun, reason: str) -> Iterator[FrameBatch]:
-        self.report.fallbacks[reason] += 1
+        self.report[Event.FALLBACK, reason] += 1
         yield from self._ffmpeg(run, self.format, self.report)
 
     def _ffmpeg(self, run: GopRun, format: Format, report: DecodeReport) -> Iterator[FrameBatch]:

@@ -8,7 +8,7 @@ made of that RGB.
 from fewframes.arrays import Samples
 from fewframes.bindings.nvcodec.core import Surface
 from fewframes.decode.batch import Format
-from fewframes.decode.decoder import DecodeReport
+from fewframes.decode.decoder import DecodeReport, Event
 from fewframes.kernels import (
     planes_to_rgb,
     resize_plan,
@@ -39,7 +39,7 @@ class PostProcess:
         colour = colour_of(stream, stream.pixel_format, stream.colour_range)
         assert colour is not None  # every format that an engine is given is of plain planes
         if "rgb" in format:
-            report.colours.add(f"fewframes: {colour}")
+            report[Event.COLOUR, f"fewframes: {colour}"] += 1
         target = size or stream.display_size
         target = target[::-1] if stream.rotation in (90, 270) else target
         self.plan = rgb_plan(

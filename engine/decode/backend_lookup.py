@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from fewframes.decode.backend_choice import Capabilities, DecoderRequest, choose
 from fewframes.decode.costs import Workload
-from fewframes.decode.decoder import Decoder, DecodeReport, decoder
+from fewframes.decode.decoder import Decoder, DecodeReport, Event, decoder
 from fewframes.decode.plan import DecodePlan
 from fewframes.media.timeline import StreamInfo, Timeline
 from fewframes.plugins import plugin
@@ -32,7 +32,8 @@ def decoder_for(
     job = Workload(plan.pictures, stream.width * stream.height / 1e6, slices, threads)
     choice = choose(request, stream, machine, job)
     if choice.reason:
-        report.chosen.add(f"{choice.backend} on {choice.device}: {choice.reason}")
+        reason = f"{choice.backend} on {choice.device}: {choice.reason}"
+        report[Event.CHOSEN, reason] += 1
     return decoder(choice.backend, choice.device)
 
 

@@ -5,8 +5,9 @@ A decoder turns runs of a plan into batches of frames, in bounded memory. Adding
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
 from functools import partial
 from typing import Any, Literal, Protocol, TypeAlias, cast
 
@@ -15,8 +16,6 @@ from fewframes.decode.plan import GopRun
 from fewframes.media.timeline import Timeline
 from fewframes.plugins import plugin
 
-Rung: TypeAlias = Literal["planned", "no_drop", "previous_keyframe", "from_start"]
-"""Steps of the ladder that a decoder climbs until every wanted frame has come out."""
 Device: TypeAlias = Literal["cpu", "cuda"]
 DECODERS = ("ffmpeg", "dali", "nvdec")
 """Names of the backends; ``decoder.<name>`` of `fewframes.plugins` is the function of each."""
@@ -32,58 +31,98 @@ FFMPEG_ON_CPU = "ffmpeg on cpu"
 """What a report calls the default decoder."""
 
 
+def _fitted(entry: tuple[str, str], count: int) -> str:
+    size, how = entry
+    are, were = ("frame is", "was") if count == 1 else ("frames are", "were")
+    return f"{count} {are} of another size ({size}) and {were} {how}"
+
+
+class Event(Enum):
+    """What a decode counts, and how its report shows that. A new event is one row here.
+
+    A row is the key of the report, the kind, and how an entry becomes words. A "number" is shown
+    always, one that is "hidden" never; "words" are the entries that were counted, where there are
+    any, and "provenance" such words that a store keeps, too.
+    """
+
+    PICTURES = "pictures", "number"
+    """Packets given to the decoder."""
+    PLANNED = "runs", "number"
+    """Runs decoded as planned: the first step of the ladder."""
+    NO_DROP = "no_drop", "number"
+    """Runs decoded again with nothing withheld, or less strictly: their packets do not follow as
+    they were coded, or are not coded as the standard says."""
+    PREVIOUS_KEYFRAME = "previous_keyframe", "number"
+    """Runs decoded again from one keyframe further back."""
+    FROM_START = "from_start", "number"
+    """Runs decoded again from the very start of the file."""
+    LINEAR_IN_VAIN = "linear_in_vain", "hidden"
+    """Those of them that gave no frame that was not there before."""
+    STRICT_IN_VAIN = "strict_in_vain", "hidden"
+    """Decodes in order that had no complaint of packets that a strict decoder refuses."""
+    DECODER = "decoder", "provenance"
+    """What decoded, and where."""
+    CHOSEN = "chosen_because", "provenance"
+    """Why it did, where the caller left that open."""
+    FALLBACK = "fallbacks_to_ffmpeg", "provenance", lambda why, count: f"{why} ({count})"
+    """Why runs, or parts of them, were decoded by ffmpeg after all, and how many."""
+    FITTED = "fitted", "provenance", _fitted
+    """Frames of another size than the stream's, by that size, and what was made of them."""
+    COLOUR = "colour", "words"
+    """How pictures became RGB: by whom, and what their samples were taken for."""
+    NOTHING_WITHHELD = "nothing_withheld", "words"
+    """Why pictures that nobody asked for were decoded all the same, where that is so."""
+
+    def __init__(
+        self,
+        key: str,
+        kind: Literal["number", "hidden", "provenance", "words"],
+        in_words: Callable[[Any, int], str] = lambda entry, _: str(entry),
+    ) -> None:
+        self.key, self.kind, self.in_words = key, kind, in_words
+
+
 @dataclass(slots=True)
 class DecodeReport:
     """What decoding cost and what went wrong; a decoder adds to it while it works.
 
-    >>> DecodeReport(pictures=3, runs=1).summary()
-    {'pictures': 3, 'runs': 1, 'no_drop': 0, 'previous_keyframe': 0, 'from_start': 0, \
-'missing': 0, 'anomalies': 0}
+    It counts events, alone or with an entry that says more:
+
+    >>> report = DecodeReport()
+    >>> report[Event.PICTURES] += 3
+    >>> report[Event.DECODER, "ffmpeg on cpu"] += 1
+    >>> report.summary()
+    {'pictures': 3, 'runs': 0, 'no_drop': 0, 'previous_keyframe': 0, 'from_start': 0, \
+'missing': 0, 'anomalies': 0, 'decoder': 'ffmpeg on cpu'}
     """
 
-    pictures: int = 0
-    """Packets given to the decoder."""
-    runs: int = 0
-    no_drop: int = 0
-    """Runs decoded again with nothing withheld, or less strictly: their packets do not follow as
-    they were coded, or are not coded as the standard says."""
-    previous_keyframe: int = 0
-    """Runs decoded again from one keyframe further back."""
-    from_start: int = 0
-    """Runs decoded again from the very start of the file."""
-    linear_in_vain: int = 0
-    """Those of them that gave no frame that was not there before."""
-    strict_in_vain: int = 0
-    """Decodes in order that had no complaint of packets that a strict decoder refuses."""
+    counts: Counter[Event | tuple[Event, Any]] = field(default_factory=Counter)
     missing: list[int] = field(default_factory=list)
     """Packets whose frames never came out."""
     anomalies: list[tuple[int, str]] = field(default_factory=list)
     """Packets at which the decoder complained, and its words."""
-    nothing_withheld: set[str] = field(default_factory=set)
-    """Why pictures that nobody asked for were decoded all the same, where that is so."""
-    fallbacks: Counter[str] = field(default_factory=Counter)
-    """Why runs, or parts of them, were decoded by ffmpeg after all, and how many."""
-    decoders: set[str] = field(default_factory=set)
-    """What decoded, and where."""
-    chosen: set[str] = field(default_factory=set)
-    """Why it did, where the caller left that open."""
-    colours: set[str] = field(default_factory=set)
-    """How pictures became RGB: by whom, and what their samples were taken for."""
-    fitted: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """Frames of another size than the stream's, by that size, and what was made of them."""
 
-    def count(self, rung: Rung) -> None:
-        """Counts one step of the ladder."""
-        if rung == "planned":
-            self.runs += 1
-        else:
-            setattr(self, rung, getattr(self, rung) + 1)
+    def __getitem__(self, event: Event | tuple[Event, Any]) -> int:
+        return self.counts[event]
+
+    def __setitem__(self, event: Event | tuple[Event, Any], count: int) -> None:
+        self.counts[event] = count
+
+    def entries(self, event: Event) -> dict[Any, int]:
+        """Gives what was counted of an event, by entry.
+
+        >>> report = DecodeReport(Counter({(Event.FALLBACK, "fields"): 2}))
+        >>> report.entries(Event.FALLBACK)
+        {'fields': 2}
+        """
+        pairs = ((key, n) for key, n in self.counts.items() if isinstance(key, tuple))
+        return {key[1]: n for key, n in pairs if key[0] is event}
 
     def add(self, other: "DecodeReport") -> None:
         """Adds what another worker reports."""
-        for name in (one.name for one in fields(self)):
-            mine, more = getattr(self, name), getattr(other, name)
-            setattr(self, name, mine | more if isinstance(mine, set) else mine + more)
+        self.counts.update(other.counts)
+        self.missing += other.missing
+        self.anomalies += other.anomalies
 
     def first_anomaly(self, timeline: Timeline) -> str:
         """Says how often the decoder complained, and when and how for the first time."""
@@ -93,34 +132,26 @@ class DecodeReport:
 
     def provenance(self) -> dict[str, str]:
         """Says who decoded, and why, in words; only what there is to say."""
-        words = {
-            "decoder": self.decoders,
-            "chosen_because": self.chosen,
-            "fallbacks_to_ffmpeg": {f"{why} ({n})" for why, n in self.fallbacks.items()},
-            "fitted": set(map(_fitted_words, self.fitted.items())),
-        }
-        return {name: "; ".join(sorted(said)) for name, said in words.items() if said}
+        return self._words("provenance")
 
     def summary(self) -> dict[str, Any]:
         """Gives the counts as plain numbers, and in words what else there is to say."""
-        words = {"colour": self.colours, "nothing_withheld": self.nothing_withheld}
         return {
-            "pictures": self.pictures,
-            "runs": self.runs,
-            "no_drop": self.no_drop,
-            "previous_keyframe": self.previous_keyframe,
-            "from_start": self.from_start,
+            **{event.key: self[event] for event in Event if event.kind == "number"},
             "missing": len(self.missing),
             "anomalies": len(self.anomalies),
-            **self.provenance(),
-            **{name: "; ".join(sorted(said)) for name, said in words.items() if said},
+            **self._words("provenance"),
+            **self._words("words"),
         }
 
-
-def _fitted_words(entry: tuple[tuple[str, str], int]) -> str:
-    (size, how), count = entry
-    are, were = ("frame is", "was") if count == 1 else ("frames are", "were")
-    return f"{count} {are} of another size ({size}) and {were} {how}"
+    def _words(self, kind: str) -> dict[str, str]:
+        """The entries of events of a kind, in words, sorted; of those that have any."""
+        said = {
+            event.key: [event.in_words(*pair) for pair in self.entries(event).items()]
+            for event in Event
+            if event.kind == kind
+        }
+        return {key: "; ".join(sorted(words)) for key, words in said.items() if words}
 
 
 class Decoder(Protocol):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from fewframes.arrays import I64, Mask
-from fewframes.decode.decoder import DecodeReport
+from fewframes.decode.decoder import DecodeReport, Event
 from fewframes.features.scan import TableBuilder
 from fewframes.features.table import FrameTable
 from fewframes.media.timeline import Timeline
@@ -52,7 +52,7 @@ class ScanResult:
             bad_ranges=missing_ranges(numbers, table.frame_numbers),
             reason=_reason(timeline, len(numbers), len(table), report),
             decoding=decoding,
-            pictures=report.pictures,
+            pictures=report[Event.PICTURES],
         )
 
     def __repr__(self) -> str:

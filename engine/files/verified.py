@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from fewframes.arrays import I64
-from fewframes.decode.decoder import DecodeReport, decoder
+from fewframes.decode.decoder import DecodeReport, Event, decoder
 from fewframes.decode.plan import plan_frames
 from fewframes.media.clocks import repaired_times
 from fewframes.media.order import merged
@@ -27,7 +27,8 @@ def verified(timeline: Timeline) -> Timeline:
     for batch in decoder()(timeline, runs, format="jpeg", size=SMALL, report=report):
         marked += 0 if batch.is_damaged is None else int(batch.is_damaged.sum())
         numbers.append(batch.frame_numbers)
-    if not (report.no_drop or report.previous_keyframe or report.from_start):
+    again = (Event.NO_DROP, Event.PREVIOUS_KEYFRAME, Event.FROM_START)
+    if not any(report[event] for event in again):
         timeline = in_order_of(timeline, np.concatenate([*numbers, np.empty(0, np.int64)]))
     missing = np.flatnonzero(np.isin(timeline.order, report.missing))
     damage = list(timeline.damage)

@@ -14,7 +14,7 @@ from typing import Any
 
 from fewframes.arrays import I64
 from fewframes.decode.backend_choice import DecoderRequest
-from fewframes.decode.decoder import FFMPEG_ON_CPU, DecodeReport
+from fewframes.decode.decoder import FFMPEG_ON_CPU, DecodeReport, Event
 from fewframes.errors import DamagedFrameError, StaleIndexError, UnreadableMediaError
 from fewframes.features.scan import TableBuilder, frames_at_rate, scan, scan_frames
 from fewframes.features.scan_result import ScanResult
@@ -152,7 +152,8 @@ def merge(
         for frame in read_part(file, numbers):
             rows.add(frame)
             report_progress(len(rows.numbers), len(film.numbers))
-    report = DecodeReport(decoders={FFMPEG_ON_CPU})
+    report = DecodeReport()
+    report[Event.DECODER, FFMPEG_ON_CPU] += 1
     return ScanResult.of(film.timeline, film.numbers, rows, report)
 
 
@@ -177,7 +178,7 @@ def index_range(
     report_progress = progress or (lambda _done, _all: None)
     report = _leave_part(film, parts, at, report_progress)
     rows, reason = len(film.ranges[at]), parts.unsplittable_reason
-    return RangeResult(video_id, rows, report.pictures, reason)
+    return RangeResult(video_id, rows, report[Event.PICTURES], reason)
 
 
 def _leave_part(
@@ -190,9 +191,9 @@ def _leave_part(
         for frame in scan_frames(film.timeline, numbers, report=report, **how):
             out.append(frame, codec.encode(frame.picture))
             report_progress(len(out.numbers), len(numbers))
-            if is_unclean(report) or report.fitted:
+            if is_unclean(report) or report.entries(Event.FITTED):
                 break
-        if report.fitted:
+        if report.entries(Event.FITTED):
             parts.refuse("its pictures change their size")
         elif is_unclean(report) or out.numbers != numbers.tolist():
             parts.refuse("not all of it decodes cleanly")
@@ -203,8 +204,8 @@ def _leave_part(
 
 def is_unclean(report: DecodeReport) -> bool:
     """Whether decoding a range has met anything that another cut might meet otherwise."""
-    retried = report.previous_keyframe or report.from_start or report.strict_in_vain
-    return bool(report.anomalies or report.missing or retried)
+    retries = (Event.PREVIOUS_KEYFRAME, Event.FROM_START, Event.STRICT_IN_VAIN)
+    return bool(report.anomalies or report.missing or any(report[event] for event in retries))
 
 
 def _outcome(video_id: str, scanned: ScanResult, stored_bytes: int) -> Outcome:
