@@ -9,6 +9,7 @@ import shlex
 import shutil
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -115,8 +116,9 @@ def test_every_command_and_option_has_help():
     from fewframes.cli.main import main
 
     readme = (ROOT / "README.md").read_text()
-    for name, command in main.commands.items():
-        assert command.help
+    context = click.Context(main)
+    for name in main.list_commands(context):
+        assert main.get_command(context, name).help
         assert f"fewframes {name}" in readme
 
 

@@ -16,7 +16,7 @@ from fewframes.models.pairing import paired_rows, told_times
 from fewframes.models.runtimes import RUNTIMES, bounded, resized, tokens
 
 UNEVEN = (0.0, 0.4, 3.123, 65.9, 66.2, 200.05, 3601.7)
-TRANSFORMERS = [name for name, row in RUNTIMES.items() if row.exporter == "transformers"]
+TRANSFORMERS = [name for name, row in RUNTIMES.items() if "transformers" in row.exporter]
 CHATS = [name for name, row in RUNTIMES.items() if "messages" in row.exporter]
 
 

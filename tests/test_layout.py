@@ -8,7 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from fewframes.cli.bench_command import COMMANDS as BENCHES
+from fewframes.cli.main import COMMANDS
+from fewframes.decode.decoder import DECODERS
+from fewframes.models.runtimes import RUNTIMES
 from fewframes.plugins import PLUGINS
+from fewframes.store.dataset_export import FORMATS
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("engine", "kernels", "bindings", "bench")
@@ -130,9 +135,12 @@ def modules_of(path: Path) -> set[str]:
     return found & known - {"fewframes", module_of(path)}
 
 
-def test_every_plugin_is_there():
+def test_everything_that_is_loaded_by_name_is_there():
     """Read from the source, since the libraries behind them may not be."""
-    for place in PLUGINS.values():
+    decoders = [row.decode for row in DECODERS.values()]
+    exporters = [row.exporter for row in RUNTIMES.values()]
+    commands = [*COMMANDS.values(), *BENCHES.values()]
+    for place in {*PLUGINS.values(), *decoders, *exporters, *FORMATS.values(), *commands}:
         module, _, name = place.partition(":")
         path = ROOT / f"{module.removeprefix('fewframes.').replace('.', '/')}.py"
         path = path if path.exists() else ROOT / "engine" / path.relative_to(ROOT)

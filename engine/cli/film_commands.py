@@ -23,7 +23,7 @@ from fewframes.cli.params import (
 from fewframes.decode.backend_choice import DEVICE_CHOICES, DecoderRequest
 from fewframes.decode.decoder import DECODERS
 
-BACKEND = click.option("--backend", type=click.Choice(DECODERS), help="Who decodes.")
+BACKEND = click.option("--backend", type=click.Choice(list(DECODERS)), help="Who decodes.")
 DEVICE = click.option(
     "--device",
     type=click.Choice(DEVICE_CHOICES),

@@ -1,4 +1,4 @@
-"""The command line; its commands are in the modules named `…_command` and `…_commands`.
+"""The command line; its commands are in the modules that `COMMANDS` names, loaded when used.
 
 A command ends with an `ExitStatus` of `fewframes.indexing.results`. A look decides nothing:
 ``probe`` of a damaged film and ``index --dry-run`` with films that cannot be read say so and end
@@ -11,14 +11,27 @@ from typing import Any
 import click
 
 import fewframes
-from fewframes.cli.bench_command import bench
-from fewframes.cli.embed_command import embed
-from fewframes.cli.film_commands import policies, probe, sample
-from fewframes.cli.index_command import index
-from fewframes.cli.store_commands import compact, export, info, ls, mcp, rm, verify
+from fewframes.cli.lazy_group import LazyGroup
+
+COMMANDS: dict[str, str] = {
+    "probe": "fewframes.cli.film_commands:probe",
+    "index": "fewframes.cli.index_command:index",
+    "ls": "fewframes.cli.store_commands:ls",
+    "info": "fewframes.cli.store_commands:info",
+    "embed": "fewframes.cli.embed_command:embed",
+    "sample": "fewframes.cli.film_commands:sample",
+    "verify": "fewframes.cli.store_commands:verify",
+    "rm": "fewframes.cli.store_commands:rm",
+    "compact": "fewframes.cli.store_commands:compact",
+    "export": "fewframes.cli.store_commands:export",
+    "mcp": "fewframes.cli.store_commands:mcp",
+    "policies": "fewframes.cli.film_commands:policies",
+    "bench": "fewframes.cli.bench_command:bench",
+}
+"""Name -> the place of the command. A new one is a function in a file and a row here."""
 
 
-class Commands(click.Group):
+class Commands(LazyGroup):
     """The commands; a word that begins with "-" and is no option may be the name of something."""
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 (as click has it)
@@ -31,30 +44,15 @@ class Commands(click.Group):
             raise click.NoSuchOption(error.option_name, words, found, error.ctx) from error
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Commands, places=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(fewframes.__version__, prog_name="fewframes")
 def main() -> None:
     """Index long video once; get the few frames that matter, with their exact times."""
     if sys.platform == "win32":
         raise click.ClickException("fewframes does not run on Windows; use Linux, macOS or WSL")
 
-
-for command in (
-    probe,
-    index,
-    ls,
-    info,
-    embed,
-    sample,
-    verify,
-    rm,
-    compact,
-    export,
-    mcp,
-    policies,
-    bench,
-):
-    main.add_command(command)
 
 if __name__ == "__main__":
     main()

@@ -21,8 +21,10 @@ from fewframes.cli.params import (
 from fewframes.indexing.results import ExitStatus
 from fewframes.naming import quoted
 from fewframes.plugins import plugin
-from fewframes.store.dataset_export import FORMATS
+from fewframes.store.dataset_export import FORMATS, export_videos
 from fewframes.store.object_store import resolve_store
+
+FORMAT = click.Choice(list(FORMATS))
 
 
 @click.command()
@@ -137,12 +139,10 @@ def compact(store: str | Path) -> None:
 @click.argument("store", type=WHERE)
 @click.argument("videos", nargs=-1, required=True)
 @click.option("--to", "folder", required=True, type=click.Path(path_type=Path), help="New folder.")
-@click.option("--format", "form", required=True, type=click.Choice(FORMATS), help="See the README.")
+@click.option("--format", "form", required=True, type=FORMAT, help="See the README.")
 @cli_errors
 def export(store: str | Path, videos: tuple[str, ...], folder: Path, form: str) -> None:
     """Writes indexed frames of videos into a folder, for other programs, with their exact times."""
-    from fewframes.store.dataset_export import export_videos
-
     opened = fewframes.open(store)
     export_videos([opened[video] for video in videos], folder, form=form)
 

@@ -167,7 +167,8 @@ class DecoderRequest:
     def is_settled(self) -> bool:
         """Whether nothing has to be known of the machine."""
         is_named = self.device == "cuda" and self.backend is not None
-        return self.device == "cpu" or self.backend == "ffmpeg" or is_named
+        has_one_place = self.backend is not None and DECODERS[self.backend].devices == ("cpu",)
+        return self.device == "cpu" or has_one_place or is_named
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,19 +14,27 @@ from typing import Any, Literal, Protocol, TypeAlias, cast
 from fewframes.decode.batch import Format, FrameBatch
 from fewframes.decode.plan import GopRun
 from fewframes.media.timeline import Timeline
-from fewframes.plugins import plugin
+from fewframes.plugins import load
 
 Device: TypeAlias = Literal["cpu", "cuda"]
-DECODERS = ("ffmpeg", "dali", "nvdec")
-"""Names of the backends; ``decoder.<name>`` of `fewframes.plugins` is the function of each."""
-DEVICES: dict[str, tuple[Device, ...]] = {
-    "ffmpeg": ("cpu",),
-    "dali": ("cpu", "cuda"),
-    "nvdec": ("cuda",),
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """One row of `DECODERS`."""
+
+    decode: str
+    """``module:name`` of its `Decoder`, which also takes ``device=`` where it decodes on a GPU."""
+    devices: tuple[Device, ...]
+    """Where it decodes."""
+
+
+DECODERS: dict[str, Backend] = {
+    "ffmpeg": Backend("fewframes.bindings.ffmpeg.decode:decode", ("cpu",)),
+    "dali": Backend("fewframes.bindings.dali.decode:decode", ("cpu", "cuda")),
+    "nvdec": Backend("fewframes.bindings.nvcodec.decode:decode", ("cuda",)),
 }
-"""Where each backend decodes; ``decode`` of one that knows several takes ``device=``."""
-
-
+"""What ``backend=`` names. A new one is a file in `bindings/` and a row here."""
 FFMPEG_ON_CPU = "ffmpeg on cpu"
 """What a report calls the default decoder."""
 
@@ -186,14 +194,15 @@ def decoder(name: str = "ffmpeg", device: Device = "cpu") -> Decoder:
     """
     if name not in DECODERS:
         raise ValueError(f"backend={name!r} is not known; backends: {', '.join(DECODERS)}")
-    if device not in DEVICES[name]:
-        known = ", ".join(repr(one) for one in DEVICES[name])
-        others = " or ".join(repr(one) for one, where in DEVICES.items() if device in where)
+    row = DECODERS[name]
+    if device not in row.devices:
+        known = ", ".join(map(repr, row.devices))
+        others = " or ".join(repr(one) for one, row in DECODERS.items() if device in row.devices)
         raise ValueError(
             f"backend={name!r} does not decode on device={device!r}; pass {known}"
             + (f", or backend={others}" if others else "")
         )
-    decode = plugin(f"decoder.{name}")
+    decode = load(row.decode)
     return cast("Decoder", decode if device == "cpu" else partial(decode, device=device))
 
 

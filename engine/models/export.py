@@ -13,7 +13,7 @@ from fewframes.arrays import F64, I64, Mask
 from fewframes.decode.batch import FrameBatch
 from fewframes.decode.handover import Handover
 from fewframes.models.runtimes import RUNTIMES
-from fewframes.plugins import plugin
+from fewframes.plugins import load
 
 
 def hand_over(batch: FrameBatch, runtime: str, **options: Any) -> Handover:  # noqa: ANN401
@@ -34,7 +34,7 @@ def hand_over(batch: FrameBatch, runtime: str, **options: Any) -> Handover:  # n
             f"{len(batch)} frames are more than {runtime!r} takes ({model.max_frames}); sample "
             f"with budget={model.max_frames}"
         )
-    exported: Handover = plugin(f"export.{model.exporter}")(batch, runtime, model, **options)
+    exported: Handover = load(model.exporter)(batch, runtime, model, **options)
     return exported
 
 

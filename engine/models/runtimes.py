@@ -24,7 +24,7 @@ class Runtime:
     """How a runtime takes frames."""
 
     exporter: str
-    """``export.<name>`` of `fewframes.plugins` makes a `Handover`."""
+    """``module:name`` of what makes a `Handover`: ``(batch, runtime, row, **options)``."""
     prompt_format: str
     """What the model reads, in the runtime's own words."""
     clock: Clock
@@ -58,10 +58,10 @@ class Runtime:
         return np.array([round(time, self.decimals) for time in seconds.tolist()])
 
 
-_HF = "transformers"
-_CHAT = "messages"
-_VLLM = "vllm"
-_SERVER = "vllm_server"
+_HF = "fewframes.bindings.transformers_video:export"
+_CHAT = "fewframes.bindings.messages:interleaved"
+_VLLM = "fewframes.bindings.vllm.inputs:offline"
+_SERVER = "fewframes.bindings.vllm.inputs:server"
 _QWEN2 = Runtime(
     _HF, "nothing", "none", factor=28, pixels=(128 * 28**2, 768 * 28**2), max_frames=768
 )

@@ -14,12 +14,12 @@ every format: `frame_facts`.
 import io
 import json
 import tarfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fewframes.media.timeline import NO_PTS
-from fewframes.plugins import plugin
+from fewframes.plugins import load, plugin
 from fewframes.store.codecs import CODECS
 from fewframes.store.layout import folder_name
 from fewframes.store.untrusted import remove_tree
@@ -29,6 +29,14 @@ if TYPE_CHECKING:
 
 PARTIAL = ".fewframes-partial"
 """The folder in that of an export in which it is written."""
+FORMATS: dict[str, str] = {
+    "jpeg": "fewframes.store.dataset_export:write_jpegs",
+    "webdataset": "fewframes.store.dataset_export:write_tars",
+    "mp4": "fewframes.store.dataset_export:write_films",
+    "lerobot": "fewframes.bindings.lerobot:write_lerobot",
+}
+"""Name -> ``module:name`` of what writes videos into a new folder: ``(videos, folder)``. A new
+format is such a function, here or in a file of `bindings/`, and a row here."""
 READ_ROWS = 64
 """Pictures that are held at a time."""
 
@@ -59,7 +67,7 @@ def export_videos(videos: Sequence["Video"], folder: Path, *, form: str) -> None
     remove_tree(draft)
     draft.mkdir(parents=True)
     try:
-        FORMATS[form](videos, draft)
+        load(FORMATS[form])(videos, draft)
         for entry in sorted(draft.iterdir()):
             entry.rename(folder / entry.name)
     finally:
@@ -180,17 +188,3 @@ def write_films(videos: Sequence["Video"], folder: Path) -> None:
         stem, zero = folder / folder_name(video.id, spare_bytes=len(".parquet")), first_pts(video)
         write_mp4(video, stem.with_name(f"{stem.name}.mp4"), zero_pts=zero)
         write_facts(video, frame_facts(video), stem, zero_pts=zero)
-
-
-def write_dataset(videos: Sequence["Video"], folder: Path) -> None:
-    """Writes one dataset in the layout of LeRobot 2.1."""
-    plugin("lerobot.write")(videos, folder)
-
-
-FORMATS: dict[str, Callable[[Sequence["Video"], Path], None]] = {
-    "jpeg": write_jpegs,
-    "webdataset": write_tars,
-    "mp4": write_films,
-    "lerobot": write_dataset,
-}
-"""What writes each format."""

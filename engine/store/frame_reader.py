@@ -7,20 +7,18 @@
    stored bytes. Raw and zstd pictures are read into pinned memory, and copied there once.
 """
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import numpy as np
 
 from fewframes.arrays import I32, I64, U8
 from fewframes.decode.backend_choice import DecoderRequest
 from fewframes.decode.batch import FrameBatch, marks_or_none
+from fewframes.decode.decoder import DECODERS, Device
 from fewframes.plugins import plugin
 from fewframes.store.codecs import CODECS
 from fewframes.store.frame_table_io import StoredRows
 from fewframes.store.shard_reader import ShardReader
-
-if TYPE_CHECKING:
-    from fewframes.decode.decoder import Device
 
 OURS = DecoderRequest()
 """This package's own codecs, into memory."""
@@ -37,7 +35,7 @@ def check_asked(backend: str | None, device: str, codec: str, out: U8 | None) ->
         raise ValueError(
             "device='auto' does not say where the frames will lie; pass 'cpu' or 'cuda'"
         )
-    if backend in ("ffmpeg", "nvdec"):
+    if backend in DECODERS and backend != "dali":
         raise ValueError(
             f"backend={backend!r} decodes films, and these are stored pictures; leave it out, or "
             "pass 'dali'"
@@ -97,7 +95,7 @@ def _elsewhere(
     request: DecoderRequest,
 ) -> tuple[U8, str]:
     """Frames that DALI decodes, or that are copied to the GPU, and who did it."""
-    device = cast("Device", request.device)
+    device = cast(Device, request.device)
     if CODECS[shards.codec.name].is_jpeg:
         version = plugin("dali.require_here")(device)
         unique, places = np.unique(slots, return_inverse=True)
