@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from fewframes.agents.open_sessions import OpenSessions
-from fewframes.agents.tools import TOOLS, Schema, Tool, as_shown, call, checked_arguments
+from fewframes.agents.tools import QUALITY, TOOLS, Schema, Tool, as_shown, call, checked_arguments
 from fewframes.decode.batch import FrameBatch
 from fewframes.errors import FewframesError, MissingBackendError
 from fewframes.indexing.discovery import find_films
@@ -29,7 +29,6 @@ from fewframes.store.catalogue_rows import id_bytes
 from fewframes.store.layout import quoted, unquoted
 from fewframes.store.store import Store, open_store
 
-QUALITY = 85
 MOST_LISTED = 200
 """Videos of one page of a list."""
 LONGEST_ID = 4096

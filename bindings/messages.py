@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fewframes.arrays import U8
-from fewframes.decode.batch import FrameBatch, as_jpegs
+from fewframes.decode.batch import QUALITY, FrameBatch, as_jpegs
 from fewframes.decode.handover import Handover
 from fewframes.models.export import reported
 from fewframes.models.resolutions import resize_each
@@ -33,7 +33,7 @@ def interleaved(
     runtime: str,
     model: Runtime,
     *,
-    quality: int = 90,
+    quality: int = QUALITY,
     time: str = TIME,
     sides: npt.ArrayLike | None = None,
 ) -> Handover:

@@ -13,15 +13,13 @@ from fewframes.features.table import FilmFacts, FrameTable
 from fewframes.files.probing import probe
 from fewframes.files.reading import read
 from fewframes.keywords import keywords_of
-from fewframes.media.sizes import Size, output_size
+from fewframes.media.seconds import SCAN_FPS
+from fewframes.media.sizes import SCAN_SIZE, Size, output_size
 from fewframes.media.timeline import Timeline
 from fewframes.selection.options import SelectOptions
 from fewframes.selection.policies import policy_named
 from fewframes.selection.selection import Selection, select
 from fewframes.times import bounds_of
-
-SCAN_SIZE = 448
-"""Longer side of the pictures that a scan measures; a store's default."""
 
 
 @keywords_of(select)
@@ -30,7 +28,7 @@ def sample(
     *,
     budget: int,
     policy: str = "adaptive",
-    scan_fps: float | None = 2.0,
+    scan_fps: float | None = SCAN_FPS,
     size: Size = None,
     stream: int | None = None,
     backend: str | None = None,

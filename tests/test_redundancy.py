@@ -9,8 +9,7 @@ import pytest
 
 import fewframes as ff
 from fewframes.features.scan import frames_at_rate, scan
-from fewframes.media.sizes import output_size
-from fewframes.sampling import SCAN_SIZE
+from fewframes.media.sizes import SCAN_SIZE, output_size
 from fewframes.store.recipes import DEDUP
 
 FPS = 24

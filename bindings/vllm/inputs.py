@@ -12,7 +12,7 @@ import numpy as np
 
 from fewframes.arrays import F64, I64
 from fewframes.bindings.transformers_video import as_told, check_pairing, metadata
-from fewframes.decode.batch import FrameBatch
+from fewframes.decode.batch import QUALITY, FrameBatch
 from fewframes.decode.handover import Handover
 from fewframes.models.export import reported
 from fewframes.models.pairing import NEAR_SECONDS, Pairing
@@ -52,7 +52,7 @@ def server(
     near_seconds: float = NEAR_SECONDS,
     max_time_error: float = 1.0,
     max_tokens: int | None = None,
-    quality: int = 90,
+    quality: int = QUALITY,
 ) -> Handover:
     """Exports to a chat request: a ``video_url`` part, and ``arguments`` for its body.
 

@@ -22,6 +22,8 @@ from fewframes.times import as_seconds
 
 MOST_FRAMES = 32
 """Frames of one call, whatever a model asks for."""
+QUALITY = 85
+"""Of the JPEGs that a model is shown."""
 LONGEST_SIDE = 1024
 """Longest side of a picture that a call gives; larger stored pictures are shrunk to it."""
 MOST_SECONDS = 1e12
@@ -151,7 +153,7 @@ def answer(
     arguments: Mapping[str, Any] | str,
     *,
     runtime: str = "openai",
-    quality: int = 85,
+    quality: int = QUALITY,
 ) -> Handover:
     """Makes the look, and gives its pictures as message parts of a chat runtime.
 

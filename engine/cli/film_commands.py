@@ -9,6 +9,7 @@ import click
 import fewframes
 from fewframes.cli.params import (
     CLOCK,
+    FPS,
     WHERE,
     apart,
     cli_errors,
@@ -66,7 +67,7 @@ def probe(file: Path, as_json: bool, stream: int | None, verify: bool) -> None:
 @click.option("--k-max", type=int, help="Most frames of the policy 'maxvol'.")
 @click.option("--anchor", "anchor_seconds", type=CLOCK, help="Moment of the policy 'multiscale'.")
 @click.option("--seed", type=int, help="Start of the policy 'cdf', by chance.")
-@click.option("--scan-fps", callback=read_rate, default="2", help="Scan of a file; or 'all'.")
+@click.option("--scan-fps", callback=read_rate, default=FPS, help="Scan of a file; or 'all'.")
 @click.option("--size", callback=read_size, help="Longer side, or HxW, of frames from a file.")
 @BACKEND
 @DEVICE

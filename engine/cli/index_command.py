@@ -10,10 +10,11 @@ import click
 import fewframes
 from fewframes.cli.film_commands import BACKEND, DEVICE
 from fewframes.cli.params import WHERE, cli_errors, read_rate, read_size, say
+from fewframes.decode.batch import QUALITY
 from fewframes.indexing.isolation import SECONDS_PER_GB
 from fewframes.indexing.options import WORKERS_OF_GPU, IndexOptions
 from fewframes.naming import quoted
-from fewframes.store.codecs import CODECS, QUALITIES, QUALITY
+from fewframes.store.codecs import CODECS, QUALITIES
 
 if TYPE_CHECKING:
     from fewframes.indexing.forecast import Forecast

@@ -15,6 +15,7 @@ import click
 
 from fewframes.errors import FewframesError
 from fewframes.indexing.results import ExitStatus
+from fewframes.media.seconds import SCAN_FPS
 from fewframes.media.sizes import parse_size
 from fewframes.naming import one_line, plain, shown
 from fewframes.store.layout import MARKER
@@ -41,6 +42,8 @@ class Where(click.ParamType):  # type: ignore[type-arg]
 
 
 WHERE = Where()
+FPS = f"{SCAN_FPS:g}"
+"""Rate of a scan, as options write it."""
 
 
 class Clock(click.ParamType):  # type: ignore[type-arg]

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 CUDA = 2
 """How DLPack calls the memory of a GPU (kDLCUDA)."""
+QUALITY = 90
+"""Of JPEGs, 1 to 100, where none is asked for."""
 Format = Literal["rgb", "yuv", "jpeg", "jpeg+rgb"]
 """``rgb``: u8, display orientation. ``yuv``: planes of the decoder's own samples, of its depth and
 sampling, before rotation; of RGB what swscale makes of it. ``jpeg``: full range BT.601 4:2:0
@@ -163,7 +165,7 @@ class FrameBatch:
             )
         return torch.as_tensor(self.frames, device="cuda")
 
-    def jpeg(self, *, quality: int = 90) -> list[bytes]:
+    def jpeg(self, *, quality: int = QUALITY) -> list[bytes]:
         """Encodes each frame as a JPEG file (4:2:0); ValueError for frames on a GPU.
 
         >>> example_batch().jpeg()[0][6:10]
@@ -199,7 +201,7 @@ def marks_or_none(marks: Mask) -> Mask | None:
     return marks if marks.any() else None
 
 
-def as_jpegs(frames: Iterable[U8], *, quality: int = 90) -> list[bytes]:
+def as_jpegs(frames: Iterable[U8], *, quality: int = QUALITY) -> list[bytes]:
     """Encodes pictures ``[h, w, 3] u8`` as JPEG files (4:2:0).
 
     >>> len(as_jpegs(example_batch().frames))

@@ -175,7 +175,7 @@ class _Collected:
             timeline.time_base,
             timeline.start_pts,
             timeline.source.name,
-            is_damaged=damaged if damaged.any() else None,
+            is_damaged=marks_or_none(damaged),
             is_repaired=marks_or_none(timeline.is_repaired[request]),
             report={"pictures_planned": plan.pictures, **said},
         )

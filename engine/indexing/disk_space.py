@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 
 from fewframes.errors import FewframesError, NoSpaceError, UnwritableStoreError
-from fewframes.store.codecs import QUALITY
 from fewframes.store.layout import CATALOGUE, NOTES, VIDEOS
 from fewframes.store.object_store import ObjectStore, shown
 from fewframes.store.object_writer import ensure_store

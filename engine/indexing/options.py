@@ -13,7 +13,8 @@ from typing import Any, TypedDict
 from fewframes.decode.backend_choice import DecoderRequest
 from fewframes.indexing.isolation import LIMIT_SECONDS, MEMORY_BYTES
 from fewframes.indexing.ranges import RANGE_SECONDS
-from fewframes.media.sizes import Size, size_words
+from fewframes.media.seconds import SCAN_FPS
+from fewframes.media.sizes import SCAN_SIZE, Size, size_words
 from fewframes.store.recipes import DEDUP, Recipe
 
 WORKERS_OF_GPU = 2
@@ -35,9 +36,9 @@ class IndexOptions:
     ValueError: workers=0 indexes nothing; pass workers >= 1
     """
 
-    fps: float | None = 2.0
+    fps: float | None = SCAN_FPS
     """Frames scanned a second; None scans every frame."""
-    size: Size = 448
+    size: Size = SCAN_SIZE
     """Of the stored pictures: the longer side, or an exact height and width; None as they are."""
     codec: str = "jpeg"
     """How pictures are stored: as JPEGs, or without loss as zstd or raw."""

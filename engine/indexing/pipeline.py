@@ -19,7 +19,6 @@ from fewframes.errors import DamagedFrameError, StaleIndexError, UnreadableMedia
 from fewframes.features.scan import TableBuilder, frames_at_rate, scan, scan_frames
 from fewframes.features.scan_result import ScanResult
 from fewframes.features.signal_pass import SignalPass
-from fewframes.features.table import FrameTable
 from fewframes.files.probing import identify, probe
 from fewframes.indexing.cost_model import PredictedCost, effort_of
 from fewframes.indexing.range_results import Parts, PartWriter, read_part

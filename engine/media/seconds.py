@@ -1,4 +1,4 @@
-"""Which frame is on screen at a time, and which lie in a slice of times or numbers?"""
+"""Times in seconds: what are ticks, which frame is on screen, and which lie in a slice?"""
 
 import numpy as np
 
@@ -6,6 +6,18 @@ from fewframes.arrays import F64, I64
 
 SAME_SECONDS = 1e-9
 """A time this close to a frame's own belongs to that frame."""
+SCAN_FPS = 2.0
+"""Frames that a scan measures of each second, unless the caller says otherwise."""
+
+
+def seconds_of(ticks: int, time_base: str) -> float:
+    """Gives ticks of a time base, as records write it, in seconds, rounded once.
+
+    >>> seconds_of(25_600, "1/12800")
+    2.0
+    """
+    numerator, denominator = map(int, time_base.split("/"))
+    return ticks * numerator / denominator
 
 
 def rows_at(shown: F64, times: F64) -> I64:

@@ -8,6 +8,9 @@ if TYPE_CHECKING:
 
 Size: TypeAlias = int | tuple[int, int] | str | None
 """Longer side in pixels; or (height, width); or the words ``"448"`` and ``"252x448"``."""
+SCAN_SIZE = 448
+"""Longer side of the pictures that a scan measures and a store keeps, unless the caller says
+otherwise."""
 
 
 def parse_size(size: Size) -> int | tuple[int, int] | None:

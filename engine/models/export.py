@@ -13,7 +13,7 @@ from fewframes.arrays import F64, I64, Mask
 from fewframes.decode.batch import FrameBatch
 from fewframes.decode.handover import Handover
 from fewframes.models.runtimes import RUNTIMES
-from fewframes.plugins import load
+from fewframes.plugins import load, plugin
 
 
 def hand_over(batch: FrameBatch, runtime: str, **options: Any) -> Handover:  # noqa: ANN401

@@ -12,13 +12,11 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 
 from fewframes.arrays import U8, Samples
-from fewframes.decode.batch import Format
+from fewframes.decode.batch import QUALITY, Format
 from fewframes.kernels import on_host
 
-QUALITY = 90
-"""Quality of JPEGs where none is asked for."""
 QUALITIES = (1, 100)
-"""The lowest and the highest."""
+"""The lowest and the highest quality of JPEGs."""
 ZSTD_LEVEL = 1
 """Level 3 took 2.7 times the time for 5 % less."""
 ZSTD_MAGIC = bytes.fromhex("28b52ffd")

@@ -16,6 +16,7 @@ from fewframes.arrays import F32, I32, I64, Mask, Samples
 from fewframes.errors import CorruptStoreError
 from fewframes.features.signals import SIGNALS, typed
 from fewframes.features.table import FilmFacts, FrameTable
+from fewframes.media.seconds import seconds_of
 from fewframes.media.timeline import NO_PTS
 from fewframes.store.manifest import Manifest
 from fewframes.store.tables import read_table
@@ -160,7 +161,7 @@ def _columns(stored: Any) -> dict[str, Samples]:  # noqa: ANN401 (a pyarrow.Tabl
 def _film(facts: dict[str, Any]) -> FilmFacts:
     """The length and mean rate of the whole film, of which the rows are a part."""
     frames = int(facts["counts"]["frames"])
-    seconds = float((facts["end_pts"] - facts["start_pts"]) * Fraction(facts["time_base"]))
+    seconds = seconds_of(facts["end_pts"] - facts["start_pts"], facts["time_base"])
     return FilmFacts(frames, frames / seconds if seconds else 0.0)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fewframes.errors import CorruptStoreError, UnreachableStoreError
+from fewframes.media.seconds import seconds_of
 from fewframes.store.backend import Folder, GroupBackend, digest_file
 from fewframes.store.recipes import canonical_json
 from fewframes.store.record_rules import check_group_facts, checked_files
@@ -44,8 +45,7 @@ class Manifest:
     @property
     def duration_seconds(self) -> float:
         """From the film's first frame to the end of its last one."""
-        num, den = map(int, self.facts["time_base"].split("/"))
-        return float((self.facts["end_pts"] - self.facts["start_pts"]) * num / den)
+        return seconds_of(self.facts["end_pts"] - self.facts["start_pts"], self.facts["time_base"])
 
     @property
     def folder(self) -> Path:

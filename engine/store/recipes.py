@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
-from fewframes.media.sizes import size_words
-from fewframes.store.codecs import QUALITIES, QUALITY, codec_row
+from fewframes.decode.batch import QUALITY
+from fewframes.media.seconds import SCAN_FPS
+from fewframes.media.sizes import SCAN_SIZE, size_words
+from fewframes.store.codecs import QUALITIES, codec_row
 
 FORMAT_VERSION = 1
 DEDUP = 0.012
@@ -27,9 +29,9 @@ class Recipe:
     Recipe(fps=2.0, size='252x448', codec='jpeg', quality=90, dedup=0.012, stream=None, ...)
     """
 
-    fps: float | None = 2.0
+    fps: float | None = SCAN_FPS
     """Frames scanned a second; None scans every frame."""
-    size: str = "448"
+    size: str = str(SCAN_SIZE)
     """Longer side, "252x448" (height x width), or "native"."""
     codec: str = "jpeg"
     """How pictures are stored, a name of `fewframes.store.codecs.CODECS`."""
