@@ -45,7 +45,7 @@ bench: setup ## kernels and whole jobs beside their peers, on FILM=… (default:
 
 numbers: setup ## what README's "Measured" says, anew: FOOTAGE=folder of short films, FILMS="--film a.mp4 …"
 	$(PY) -m pip install --quiet --group peers
-	$(PY) -m fewframes.bench.numbers $(FOOTAGE) -w build/numbers $(FILMS)
+	$(PY) -m fewframes.bench.research.numbers $(FOOTAGE) -w build/numbers $(FILMS)
 
 N ?= 10000
 fuzz: setup ## N=10000 broken films, each frame of which must be true, marked or refused

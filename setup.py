@@ -8,6 +8,8 @@ FOLDERS = {
     "fewframes.bindings": "bindings",
     "fewframes.bench": "bench",
 }
+NOT_SHIPPED = ["research*", "results*", "suite*"]
+"""Folders of `bench` that a checkout has and a wheel has not."""
 
 setup(
     package_dir=FOLDERS,
@@ -15,6 +17,6 @@ setup(
     + [
         f"{name}.{sub}"
         for name, folder in FOLDERS.items()
-        for sub in find_packages(folder, exclude=["suite*", "results*"])
+        for sub in find_packages(folder, exclude=NOT_SHIPPED)
     ],
 )

@@ -1,1 +1,1 @@
-"""What measures: the demo, and benchmarks of whole jobs beside their peers."""
+"""The demo, and what `fewframes bench` measures on a user's films; studies are in `research`."""

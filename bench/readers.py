@@ -3,7 +3,7 @@
 A reader is a function of a film, frame numbers in rising order and a number of threads (0: as it
 comes), and a row of `READERS`. It gives one picture a number, ``[h, w, 3] u8`` RGB at the film's
 own size, in that order. `fewframes.bench.correctness` checks that they are the right ones. Decoders
-on a GPU are measured by `fewframes.bench.gpu`.
+on a GPU are measured by `fewframes.bench.research.gpu`.
 """
 
 import os

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from fewframes.arrays import F64
-from fewframes.bench.film_judge import Known
-from fewframes.bench.plain_decode import PlainDecode, plain_decode
+from fewframes.bench.research.film_judge import Known
+from fewframes.bench.research.plain_decode import PlainDecode, plain_decode
 
 NO_CASES = "no case files: set FEWFRAMES_CASES to their folder, or put it at ../shared/cases"
 FRAME = 0.04

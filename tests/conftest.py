@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from fewframes.bench.films import RECIPES, write_film
+from fewframes.bench.research.films import RECIPES, write_film
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))  # so that tests can import media_fuzzer

@@ -29,8 +29,8 @@ import psutil
 from soak_films import SoakFilm, make_films, write_hook
 
 import fewframes as ff
-from fewframes.bench.films import Film, write_film
 from fewframes.bench.measure import keep_result, machine
+from fewframes.bench.research.films import Film, write_film
 from fewframes.checking.verify import verify_store
 
 LIMIT_SECONDS = 20.0

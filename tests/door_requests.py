@@ -11,7 +11,7 @@ import numpy as np
 from stored import put
 
 import fewframes as ff
-from fewframes.bench.films import Film, write_film
+from fewframes.bench.research.films import Film, write_film
 from fewframes.bindings.mcp_server import MOST_WORDS
 from fewframes.bindings.vllm import plugin as vllm_plugin
 from fewframes.store.compaction import compact

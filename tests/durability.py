@@ -26,8 +26,8 @@ import numpy as np
 from strays import strew_below
 
 import fewframes as ff
-from fewframes.bench.films import Film, write_film
 from fewframes.bench.measure import keep_result, machine
+from fewframes.bench.research.films import Film, write_film
 from fewframes.checking.verify import verify_store
 from fewframes.errors import FewframesError
 from fewframes.indexing.pipeline import index_film

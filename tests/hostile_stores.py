@@ -33,8 +33,8 @@ from click.testing import CliRunner
 from hostile_mutations import STEPS
 
 import fewframes as ff
-from fewframes.bench.films import Film, write_film
 from fewframes.bench.measure import keep_result, machine
+from fewframes.bench.research.films import Film, write_film
 from fewframes.cli.main import main as fewframes
 from fewframes.indexing.pipeline import index_film
 from fewframes.store.compaction import compact

@@ -26,8 +26,8 @@ import psutil
 from durability import contents
 from strays import strew_below
 
-from fewframes.bench.films import Film, write_film
 from fewframes.bench.measure import keep_result, machine
+from fewframes.bench.research.films import Film, write_film
 from fewframes.checking.verify import verify_store
 
 OPTIONS = ("--fps", "5", "--size", "64", "--workers", "2", "--range-seconds", "0.01")

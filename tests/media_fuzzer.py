@@ -30,8 +30,8 @@ import xxhash
 from media_mutations import MUTATIONS
 
 import fewframes as ff
-from fewframes.bench.films import RECIPES, Film, write_film
 from fewframes.bench.measure import keep_result, machine
+from fewframes.bench.research.films import RECIPES, Film, write_film
 from fewframes.bindings.ffmpeg.opening import OPENING
 from fewframes.errors import (
     CrashedError,

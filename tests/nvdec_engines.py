@@ -9,7 +9,7 @@ import pytest
 from kernel_arguments import IN_SIMULATOR
 from on_gpu import need_gpu
 
-from fewframes.bench.films import RECIPES
+from fewframes.bench.research.films import RECIPES
 from fewframes.bindings.nvcodec import capabilities as nvcodec_capabilities
 from fewframes.bindings.nvcodec import core as nvcodec_core
 from fewframes.bindings.nvcodec import decode as nvcodec_decode

@@ -31,8 +31,8 @@ import click
 import psutil
 
 import fewframes as ff
-from fewframes.bench.films import Film, write_film
 from fewframes.bench.measure import keep_result, machine
+from fewframes.bench.research.films import Film, write_film
 from fewframes.store.object_store import resolve_store
 
 BUCKET = "trial"

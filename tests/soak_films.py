@@ -27,7 +27,7 @@ import imageio_ffmpeg
 import numpy as np
 from media_mutations import MUTATIONS, Random
 
-from fewframes.bench.films import RECIPES, Film, write_film
+from fewframes.bench.research.films import RECIPES, Film, write_film
 
 WIDTH, HEIGHT = 96, 64
 KINDS = ("x264_pyramid", "x264_mkv", "x264_ts", "x264_fragments", "x265_b", "vp8", "vp9")

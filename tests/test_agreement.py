@@ -8,8 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 import fewframes as ff
-from fewframes.bench.films import RECIPES, write_film
-from fewframes.bench.matrix_films import cells
+from fewframes.bench.research.films import RECIPES, write_film
+from fewframes.bench.research.matrix_films import cells
 from fewframes.checking.verify import verify_film
 from fewframes.cli.main import main
 from fewframes.errors import DamagedFrameError, StaleIndexError, UnreadableMediaError

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fewframes
-from fewframes.bench.films import RECIPES
-from fewframes.bench.oracle import luma_md5, sequential
+from fewframes.bench.research.films import RECIPES
+from fewframes.bench.research.oracle import luma_md5, sequential
 from fewframes.decode.plan import plan_frames
 from fewframes.media.bitstream import (
     HIDDEN,

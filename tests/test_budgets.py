@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from test_handover import batch_at
 
 import fewframes as ff
-from fewframes.bench.films import Film, write_film
+from fewframes.bench.research.films import Film, write_film
 from fewframes.bindings.transformers_video import changed_tokens
 from fewframes.models.neighbours import with_neighbours
 from fewframes.models.resolutions import sides_by_score, sides_in_streams

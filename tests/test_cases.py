@@ -10,8 +10,8 @@ from cases import RIGHT, case, plain
 from imageio_ffmpeg import get_ffmpeg_exe
 
 import fewframes as ff
-from fewframes.bench.film_judge import clock_faults, known_faults, picture_faults
-from fewframes.bench.oracle import luma_md5, sequential
+from fewframes.bench.research.film_judge import clock_faults, known_faults, picture_faults
+from fewframes.bench.research.oracle import luma_md5, sequential
 from fewframes.errors import FewframesError
 from fewframes.indexing.tasks import FilmTask, execute
 from fewframes.store.dataset_export import FORMATS, export_videos

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import fewframes as ff
-from fewframes.bench.films import Film, write_film
+from fewframes.bench.research.films import Film, write_film
 from fewframes.training.clips import ClipPlan, epoch_order
 
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 import fewframes
-from fewframes.bench.films import RECIPES, Film, write_film
-from fewframes.bench.oracle import luma_md5, sequential
+from fewframes.bench.research.films import RECIPES, Film, write_film
+from fewframes.bench.research.oracle import luma_md5, sequential
 from fewframes.media.coded_order import order_check
 from fewframes.media.parameter_sets import Bits, h264_parameters, hevc_parameters
 

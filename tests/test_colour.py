@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 import fewframes
-from fewframes.bench import colour as bench
-from fewframes.bench.films import Film, write_film
+from fewframes.bench.research import colour as bench
+from fewframes.bench.research.films import Film, write_film
 from fewframes.kernels import planes_to_rgb, rgb_plan
 from fewframes.media.colour import colour_of
 

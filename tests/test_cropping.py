@@ -9,7 +9,7 @@ import pytest
 from imageio_ffmpeg import get_ffmpeg_exe
 
 import fewframes
-from fewframes.bench.films import Film, write_film
+from fewframes.bench.research.films import Film, write_film
 from fewframes.bindings.ffmpeg.cursor import Cursor
 from fewframes.bindings.ffmpeg.slice_packets import UnfitError
 from fewframes.bindings.ffmpeg.slice_streams import SliceWriter

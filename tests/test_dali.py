@@ -23,7 +23,7 @@ from dali_checks import (
 from test_decode import DecoderTests
 
 import fewframes
-from fewframes.bench.films import RECIPES, write_film
+from fewframes.bench.research.films import RECIPES, write_film
 from fewframes.bindings.dali import capabilities as dali_capabilities
 from fewframes.checking.verify import verify_store
 from fewframes.decode.decoder import DecodeReport, decoder

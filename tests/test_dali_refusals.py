@@ -10,7 +10,7 @@ from dali_checks import check_pixels, need
 from imageio_ffmpeg import get_ffmpeg_exe
 
 import fewframes
-from fewframes.bench.films import read_number
+from fewframes.bench.research.films import read_number
 from fewframes.bindings.dali import capabilities as dali_capabilities
 from fewframes.bindings.dali import decode as dali_decode
 from fewframes.bindings.dali import groups as dali_groups

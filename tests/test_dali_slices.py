@@ -8,7 +8,7 @@ import pytest
 from dali_checks import ON_GPU, PyavPipeline, play_gpu
 
 import fewframes
-from fewframes.bench.films import RECIPES, Film, read_number, write_film
+from fewframes.bench.research.films import RECIPES, Film, read_number, write_film
 from fewframes.bindings.ffmpeg import slice_streams as ffmpeg_slice_streams
 from fewframes.bindings.ffmpeg.cursor import Cursor
 from fewframes.bindings.ffmpeg.slice_packets import UnfitError

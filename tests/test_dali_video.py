@@ -12,7 +12,7 @@ import pytest
 from dali_checks import PyavPipeline, need, play_gpu
 
 import fewframes
-from fewframes.bench.films import Film, read_number, write_film
+from fewframes.bench.research.films import Film, read_number, write_film
 from fewframes.bindings.dali import decode as dali_decode
 from fewframes.bindings.dali import groups as dali_groups
 from fewframes.bindings.dali import video as dali_video

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import fewframes
-from fewframes.bench.films import RECIPES, write_film
-from fewframes.bench.oracle import luma_md5, sequential
+from fewframes.bench.research.films import RECIPES, write_film
+from fewframes.bench.research.oracle import luma_md5, sequential
 from fewframes.decode.decoder import DecodeReport, decoder
 from fewframes.decode.plan import plan_frames
 from fewframes.errors import DamagedFrameError, UnreadableMediaError

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import fewframes
-from fewframes.bench.films import RECIPES, read_number
-from fewframes.bench.oracle import first_grey, luma_md5, sequential
+from fewframes.bench.research.films import RECIPES, read_number
+from fewframes.bench.research.oracle import first_grey, luma_md5, sequential
 from fewframes.decode.decoder import DecodeReport, Event, decoder
 from fewframes.decode.plan import plan_frames
 

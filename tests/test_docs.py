@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from fewframes.bench.films import Film, write_film
+from fewframes.bench.research.films import Film, write_film
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("fewframes", "fewframes.kernels", "fewframes.bindings", "fewframes.bench")
@@ -123,7 +123,7 @@ def test_every_command_and_option_has_help():
 
 
 def test_the_readme_s_figures_are_those_of_the_result_files():
-    from fewframes.bench.report import measured, rewritten
+    from fewframes.bench.research.report import measured, rewritten
 
     readme = (ROOT / "README.md").read_text()
     assert rewritten(readme, measured()) == readme

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import fewframes as ff
-from fewframes.bench.films import Film, write_film
+from fewframes.bench.research.films import Film, write_film
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 SPANS = {"a": [[6, 8, 3.0], [10, 11, 1.0]]}

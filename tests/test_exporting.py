@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from stored import put
 
 import fewframes as ff
-from fewframes.bench.films import Film, write_film
+from fewframes.bench.research.films import Film, write_film
 from fewframes.cli.main import main
 from fewframes.store.recipes import Recipe
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import fewframes as ff
-from fewframes.bench.films import Film, write_film
+from fewframes.bench.research.films import Film, write_film
 from fewframes.media.structure import ENDINGS, ending_of
 
 SMALL = Film(frames=48, size=(96, 128), options={"g": "12"})

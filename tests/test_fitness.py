@@ -3,7 +3,7 @@
 import av
 import pytest
 
-from fewframes.bench.films import RECIPES
+from fewframes.bench.research.films import RECIPES
 from fewframes.media.slice_checks import (
     CHANGED,
     HIDDEN,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fewframes
-from fewframes.bench.oracle import luma_md5, sequential
+from fewframes.bench.research.oracle import luma_md5, sequential
 from fewframes.decode.decoder import DecodeReport, Event, decoder
 from fewframes.decode.plan import plan_frames
 

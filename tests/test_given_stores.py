@@ -16,7 +16,7 @@ from hostile_mutations import reseal, sealed
 from stored import RECIPE, put
 
 import fewframes as ff
-from fewframes.bench.films import Film, write_film
+from fewframes.bench.research.films import Film, write_film
 from fewframes.checking.verify import verify_store
 from fewframes.cli.main import main
 from fewframes.errors import CorruptStoreError

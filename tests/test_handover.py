@@ -10,7 +10,7 @@ import simplejpeg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fewframes.bench.timestamps import chat_told
+from fewframes.bench.research.timestamps import chat_told
 from fewframes.decode.batch import FrameBatch
 from fewframes.models.pairing import paired_rows, told_times
 from fewframes.models.runtimes import RUNTIMES, bounded, resized, tokens

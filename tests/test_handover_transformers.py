@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from test_handover import UNEVEN, batch_at
 
-from fewframes.bench.consumers import CONSUMERS, QWEN
-from fewframes.bench.timestamps import chat_told, vllm_told
+from fewframes.bench.research.consumers import CONSUMERS, QWEN
+from fewframes.bench.research.timestamps import chat_told, vllm_told
 from fewframes.models.runtimes import RUNTIMES, bounded, resized, tokens
 
 pytest.importorskip("transformers", reason="transformers is not installed")
@@ -63,7 +63,7 @@ def test_size_and_tokens_are_those_of_the_processor(runtime, most):
 
 
 def test_qwen25_is_told_the_rate_of_even_frames():
-    from fewframes.bench.consumers import qwen
+    from fewframes.bench.research.consumers import qwen
 
     batch = batch_at(np.arange(8) * 0.7, 64, 96)
     inputs = qwen("2.5")(text=[QWEN], **batch.to("qwen2.5-vl").arguments, return_tensors="pt")
@@ -72,7 +72,7 @@ def test_qwen25_is_told_the_rate_of_even_frames():
 
 @pytest.mark.parametrize("runtime", ["qwen2-vl", "qwen2.5-vl", "qwen3-vl"])
 def test_images_between_lines_of_text(runtime):
-    from fewframes.bench.consumers import qwen
+    from fewframes.bench.research.consumers import qwen
 
     given_over = batch_at(UNEVEN, 64, 96).to(runtime, pairing="images")
     picture = "<|vision_start|><|image_pad|><|vision_end|>"
@@ -100,7 +100,7 @@ def test_a_small_model_runs_on_what_is_handed_over(runtime):
     import torch
     import transformers as tf
 
-    from fewframes.bench.consumers import qwen
+    from fewframes.bench.research.consumers import qwen
 
     kind = {"qwen2.5-vl": "Qwen2_5_VL", "qwen3-vl": "Qwen3VL"}[runtime]
     processor = qwen(runtime.removeprefix("qwen").removesuffix("-vl"))

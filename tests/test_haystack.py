@@ -6,11 +6,12 @@ import av
 import numpy as np
 import pytest
 
-from fewframes.bench import haystack, study
+from fewframes.bench import haystack
 from fewframes.bench.haystack_clips import Clip, recordings, set_of
 from fewframes.bench.haystack_events import APART_SECONDS, AREAS
 from fewframes.bench.haystack_films import SIZE, STYLES_OF, HaystackFilm
 from fewframes.bench.haystack_scripts import CLEAR, FPS
+from fewframes.bench.research import study
 from fewframes.bench.synthetic import tissue
 from fewframes.features.table import FrameTable
 from fewframes.selection.selection import select

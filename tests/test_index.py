@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 import fewframes as ff
-from fewframes.bench.films import Film, write_film
+from fewframes.bench.research.films import Film, write_film
 from fewframes.cli.main import main
 from fewframes.errors import UnreadableMediaError
 from fewframes.indexing.discovery import find_films

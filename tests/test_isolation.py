@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 import fewframes as ff
-from fewframes.bench.films import Film, write_film
+from fewframes.bench.research.films import Film, write_film
 from fewframes.cli.params import apart
 from fewframes.errors import CrashedError, MemoryLimitError, TimedOutError
 from fewframes.indexing.isolation import Worker

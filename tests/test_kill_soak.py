@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 import fewframes as ff
-from fewframes.bench.films import Film, write_film
+from fewframes.bench.research.films import Film, write_film
 from fewframes.checking.verify import verify_store
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import fewframes as ff
-from fewframes.bench.films import RECIPES, X265, Film, read_number, write_film
-from fewframes.bench.oracle import sequential
+from fewframes.bench.research.films import RECIPES, X265, Film, read_number, write_film
+from fewframes.bench.research.oracle import sequential
 from fewframes.checking.verify import verify_film
 from fewframes.indexing.tasks import FilmTask, execute
 from fewframes.store.recipes import Recipe

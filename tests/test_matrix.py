@@ -1,6 +1,6 @@
 """What clocks and headers of real files do: every film that FFmpeg plays is exact, in each cell.
 
-The cells here are few of each kind; `python -m fewframes.bench.matrix` judges all of them.
+The cells here are few of each kind; `python -m fewframes.bench.research.matrix` judges all of them.
 """
 
 from dataclasses import replace
@@ -9,11 +9,16 @@ import numpy as np
 import pytest
 
 import fewframes as ff
-from fewframes.bench.clock_faults import FAULTS, stamped
-from fewframes.bench.film_judge import clock_faults, faults_of, known_faults, picture_faults
-from fewframes.bench.matrix import judge
-from fewframes.bench.matrix_films import CONTAINERS, FRAMES, cells, clock_film, recording
-from fewframes.bench.plain_decode import plain_decode
+from fewframes.bench.research.clock_faults import FAULTS, stamped
+from fewframes.bench.research.film_judge import (
+    clock_faults,
+    faults_of,
+    known_faults,
+    picture_faults,
+)
+from fewframes.bench.research.matrix import judge
+from fewframes.bench.research.matrix_films import CONTAINERS, FRAMES, cells, clock_film, recording
+from fewframes.bench.research.plain_decode import plain_decode
 
 CELLS = {cell.name: cell for cell in cells()}
 SUBSET = """

@@ -10,7 +10,7 @@ import simplejpeg
 from stored import put
 
 import fewframes as ff
-from fewframes.bench.films import Film, write_film
+from fewframes.bench.research.films import Film, write_film
 from fewframes.store.compaction import compact
 
 pytest.importorskip("mcp", reason="the MCP SDK is not installed; pip install 'fewframes[mcp]'")

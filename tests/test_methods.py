@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fewframes.bench.films import RECIPES
+from fewframes.bench.research.films import RECIPES
 from fewframes.features.table import FrameTable
 from fewframes.selection.diversity import dominant_rows, leading_directions
 from fewframes.selection.facility import anchor_rows, similarities, unit_rows

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
-from fewframes.bench.films import Film, write_film
+from fewframes.bench.research.films import Film, write_film
 
 ROOT = Path(__file__).parent.parent
 

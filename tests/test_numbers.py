@@ -4,10 +4,10 @@ import click
 import pytest
 
 import fewframes as ff
-from fewframes.bench import numbers
-from fewframes.bench.films import Film, write_film
-from fewframes.bench.numbers import clips_for, make_reels
 from fewframes.bench.readers import READERS, least_cpu
+from fewframes.bench.research import numbers
+from fewframes.bench.research.films import Film, write_film
+from fewframes.bench.research.numbers import clips_for, make_reels
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from on_gpu import to_host
 from test_decode import ACCESS, DecoderTests, access
 
 import fewframes
-from fewframes.bench.films import RECIPES, write_film
+from fewframes.bench.research.films import RECIPES, write_film
 from fewframes.bindings.nvcodec import capabilities as nvcodec_capabilities
 from fewframes.bindings.nvcodec import decode as nvcodec_decode
 from fewframes.decode.decoder import DecodeReport, Event, decoder

@@ -10,7 +10,7 @@ from nvdec_engines import given_by
 from test_size_changes import write
 
 import fewframes
-from fewframes.bench.films import RECIPES, Film, write_film
+from fewframes.bench.research.films import RECIPES, Film, write_film
 from fewframes.bindings.ffmpeg.cursor import Cursor
 from fewframes.bindings.ffmpeg.slice_packets import UnfitError
 from fewframes.bindings.nvcodec.packets import CUT_OFF, EnginePackets, marked

@@ -12,7 +12,7 @@ from dali_checks import PyavPipeline, play_gpu
 from on_gpu import need_gpu, to_device
 
 import fewframes
-from fewframes.bench.films import RECIPES, write_film
+from fewframes.bench.research.films import RECIPES, write_film
 from fewframes.bindings.dali import decode as dali_decode
 from fewframes.bindings.dali import post_process as dali_post_process
 from fewframes.bindings.dali import video as dali_video

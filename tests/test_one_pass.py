@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fewframes.bench import policies as bench
-from fewframes.bench.films import Film, write_film
+from fewframes.bench.research import policies as bench
+from fewframes.bench.research.films import Film, write_film
 from fewframes.bindings.ffmpeg import cursor as ffmpeg_cursor
 from fewframes.indexing.pipeline import index_film
 from fewframes.selection.policies import POLICIES
@@ -36,7 +36,7 @@ def decodes(monkeypatch):
 
 def sampled_elsewhere(store):
     """What the policies give in a process that starts with the store alone."""
-    command = [sys.executable, "-m", "fewframes.bench.policies", str(store), "--store"]
+    command = [sys.executable, "-m", "fewframes.bench.research.policies", str(store), "--store"]
     command += ["--rounds", "1"]
     environment = os.environ | bench.ONE_THREAD
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 import fewframes as ff
-from fewframes.bench.films import Film, write_film
+from fewframes.bench.research.films import Film, write_film
 from fewframes.cli.index_command import index as index_command
 from fewframes.cli.main import main
 from fewframes.indexing.forecast import forecast

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from pixel_films import write_raw_film
 
 import fewframes
-from fewframes.bench.films import Film, write_film
+from fewframes.bench.research.films import Film, write_film
 from fewframes.bindings.ffmpeg import pixels as ffmpeg_pixels
 from fewframes.checking import verify
 from fewframes.checking.verify import verify_film, verify_store

@@ -9,7 +9,7 @@ import pytest
 from durability import contents
 
 import fewframes as ff
-from fewframes.bench.films import Film, write_film
+from fewframes.bench.research.films import Film, write_film
 from fewframes.decode.backend_choice import DecoderRequest
 from fewframes.indexing import pipeline
 from fewframes.indexing.pipeline import Scan

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from soak_films import write_hook
 
 import fewframes as ff
-from fewframes.bench.films import Film, write_film
+from fewframes.bench.research.films import Film, write_film
 from fewframes.cli.main import main
 from fewframes.errors import MissingBackendError, StoreAwayError
 from fewframes.indexing.retry import RetryPolicy

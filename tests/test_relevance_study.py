@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from fewframes.bench.evaluation import Subject
-from fewframes.bench.markey import markey, markey_anchors
-from fewframes.bench.relevance import METHODS, NOISES, questions_of, study
+from fewframes.bench.research.markey import markey, markey_anchors
+from fewframes.bench.research.relevance import METHODS, NOISES, questions_of, study
 from fewframes.features.table import FrameTable
 from fewframes.metrics.annotations import Annotation, Event
 from fewframes.selection.facility import unit_rows

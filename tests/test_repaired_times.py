@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from stored import film, put
 
 import fewframes as ff
-from fewframes.bench.films import Film, write_film
+from fewframes.bench.research.films import Film, write_film
 from fewframes.cli.formatting import video_facts
 from fewframes.cli.main import main
 from fewframes.indexing.reporting import Reporter

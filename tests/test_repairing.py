@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from stored import put
 
 import fewframes as ff
-from fewframes.bench.films import Film, write_film
+from fewframes.bench.research.films import Film, write_film
 from fewframes.checking.results import CATALOGUE
 from fewframes.checking.verify import verify_store
 from fewframes.cli.main import main

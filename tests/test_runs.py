@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 import fewframes as ff
-from fewframes.bench.films import Film, write_film
+from fewframes.bench.research.films import Film, write_film
 from fewframes.cli.main import main
 from fewframes.indexing.discovery import find_films
 from fewframes.indexing.filters import narrowed
@@ -97,6 +97,6 @@ def test_progress_as_json_is_a_line_an_event(folder, tmp_path):
 
 
 def test_the_page_on_scale_says_what_was_measured():
-    from fewframes.bench.scale import page
+    from fewframes.bench.research.scale import page
 
     assert (Path(__file__).parent.parent / "SCALE.md").read_text() == page()

@@ -14,7 +14,7 @@ from objects_by_url import keys
 from stored import film, put
 
 import fewframes as ff
-from fewframes.bench.films import Film, write_film
+from fewframes.bench.research.films import Film, write_film
 from fewframes.checking.verify import verify_store
 from fewframes.cli.main import main
 from fewframes.errors import UnwritableStoreError

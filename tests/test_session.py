@@ -9,7 +9,7 @@ import pytest
 import fewframes as ff
 from fewframes.agents.session import BudgetSpentError, Session
 from fewframes.agents.tools import answer, anthropic_tools, call, openai_tools
-from fewframes.bench.films import Film, write_film
+from fewframes.bench.research.films import Film, write_film
 from fewframes.errors import StaleIndexError
 from fewframes.store.embedding import named_embedder
 

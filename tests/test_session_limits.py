@@ -5,7 +5,7 @@ import pytest
 import fewframes as ff
 from fewframes.agents.session import BudgetSpentError, Session
 from fewframes.agents.tools import LONGEST_SIDE, call
-from fewframes.bench.films import Film, write_film
+from fewframes.bench.research.films import Film, write_film
 from fewframes.models.runtimes import RUNTIMES, tokens
 
 

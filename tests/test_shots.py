@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import fewframes as ff
-from fewframes.bench.shots import Labels, read_labels, score
+from fewframes.bench.research.shots import Labels, read_labels, score
 from fewframes.decode.decoder import decoder
 from fewframes.errors import UnreadableMediaError
 from fewframes.features.shots import CONTRAST, LAG_LAYOUT, LAG_TONE, LAYOUT, TONE, gradual

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import fewframes as ff
-from fewframes.bench.films import RECIPES, write_film
+from fewframes.bench.research.films import RECIPES, write_film
 from fewframes.media.start_headers import jpeg_starts, mpeg4_starts
 
 

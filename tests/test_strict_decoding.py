@@ -9,7 +9,7 @@ from durability import contents
 from media_fuzzer import luma_hash
 
 import fewframes as ff
-from fewframes.bench.films import Film, write_film
+from fewframes.bench.research.films import Film, write_film
 from fewframes.bindings.ffmpeg.decode import LINEAR_TRIES
 from fewframes.decode.backend_choice import DecoderRequest
 from fewframes.decode.decoder import DecodeReport, Event, decoder

@@ -9,9 +9,9 @@ from click.testing import CliRunner
 
 from fewframes.bench import readers
 from fewframes.bench.correctness import in_order, shown_frame, thumbnail, wrong_words
-from fewframes.bench.films import Film, write_film
 from fewframes.bench.readers import READERS, Setting, ours, pyav_in_order, pyav_seeking
-from fewframes.bench.report import reading_chart
+from fewframes.bench.research.films import Film, write_film
+from fewframes.bench.research.report import reading_chart
 from fewframes.bench.throughput import WORKLOADS, beside_best
 from fewframes.cli.main import main
 
@@ -99,7 +99,7 @@ def test_the_command_leaves_json_and_says_who_is_wrong(film, tmp_path, monkeypat
 
 
 def test_a_turned_film_is_refused(tmp_path, film):
-    from fewframes.bench.films import RECIPES
+    from fewframes.bench.research.films import RECIPES
 
     turned = tmp_path / "turned.mp4"
     write_film(turned, next(recipe for recipe in RECIPES.values() if recipe.rotation))

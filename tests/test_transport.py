@@ -6,7 +6,7 @@ import av
 import pytest
 
 import fewframes as ff
-from fewframes.bench.films import Film, pictures, read_number, write_film
+from fewframes.bench.research.films import Film, pictures, read_number, write_film
 
 FIRST = Film(frames=40, size=(96, 128), suffix=".ts", options={"g": "10"})
 SECOND = replace(FIRST, frames=25, muxing={"mpegts_start_pid": "512"})

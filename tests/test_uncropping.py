@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from fewframes.bench.films import RECIPES, Film, write_film
+from fewframes.bench.research.films import RECIPES, Film, write_film
 from fewframes.media.cropping import Crop
 from fewframes.media.matroska import matroska
 from fewframes.media.parameter_sets import h264_parameters, hevc_parameters, units_of

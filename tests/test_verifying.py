@@ -9,7 +9,7 @@ import xxhash
 from click.testing import CliRunner
 
 import fewframes as ff
-from fewframes.bench.films import RECIPES, Film, write_film
+from fewframes.bench.research.films import RECIPES, Film, write_film
 from fewframes.checking.verify import verify_film, verify_store
 from fewframes.cli.main import main
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import fewframes as ff
-from fewframes.bench.films import Film, write_film
+from fewframes.bench.research.films import Film, write_film
 from fewframes.bindings.vllm.plugin import MODEL, ROOT, Address, load, register
 
 WATCHED = []

@@ -1,14 +1,14 @@
 """How long does each policy take on a film of 100,000 scanned frames, and each peer on 5,000?
 
 Run `pytest bench/suite/bench_select.py --benchmark-enable`; without it every case runs once, on a
-few hundred rows. For figures to quote, `python -m fewframes.bench.selection` runs the same cases
-on one thread, in processes of their own.
+few hundred rows. For figures to quote, `python -m fewframes.bench.research.selection` runs the
+same cases on one thread, in processes of their own.
 """
 
 import numpy as np
 import pytest
 
-from fewframes.bench.selection import BUDGET, CASES, PEERS, film_signatures
+from fewframes.bench.research.selection import BUDGET, CASES, PEERS, film_signatures
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of what peers import

@@ -80,7 +80,7 @@ class ClipLoader:
     A batch is a dict as PyTorch's own loader makes it of a `ClipDataset`: ``clip`` i64 ``[b]``,
     ``video`` (a list of ids), ``seconds`` f64 ``[b]``, ``past`` and ``future`` u8
     ``[b, k, h, w, 3]``, ``past_seconds`` and ``future_seconds`` f64 ``[b, k]``. Two workers give
-    the frames of two processes that do nothing but read (`fewframes.bench.loaders`).
+    the frames of two processes that do nothing but read (`fewframes.bench.research.loaders`).
 
     Pictures of a batch have one size. That of all clips is checked before anything is read, or
     with ``by_shape`` each batch is of clips of one size.

@@ -13,7 +13,7 @@
 Judging a step by its neighbours goes back to the adaptive thresholds of Yeo and Liu, "Rapid scene
 analysis on compressed video", 1995; comparing at a lag to Zhang, Kankanhalli and Smoliar,
 "Automatic partitioning of full-motion video" (twin comparison), 1993. The levels were set on films
-joined from real clips, `bench/shots.py`.
+joined from real clips, `bench/research/shots.py`.
 """
 
 from array import array

@@ -1,10 +1,10 @@
 """Effort: what will indexing a film take? Predicted from its timeline, before a picture is decoded.
 
-A linear model of CPU seconds, with constants that `fewframes.bench.corpus` has measured on natural
-film (its results say how well they fit, and on which machine): so much for each million samples
-decoded and for each megabyte of packets, by codec; so much for each row, by the samples that are
-scaled and encoded; and so much for a film. It divides work evenly, predicts what is left, and is
-no promise: another machine is faster or slower as a whole.
+A linear model of CPU seconds, with constants that `fewframes.bench.research.corpus` has measured on
+natural film (its results say how well they fit, and on which machine): so much for each million
+samples decoded and for each megabyte of packets, by codec; so much for each row, by the samples
+that are scaled and encoded; and so much for a film. It divides work evenly and predicts the rest of
+a run; it is no promise: another machine is faster or slower as a whole.
 """
 
 from dataclasses import dataclass
