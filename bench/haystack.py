@@ -113,17 +113,28 @@ def make_film(work: Work, seed: int) -> str:
 
 @click.command()
 @click.argument("footage", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="A folder.")
 @click.option(
-    "--set", "set_name", type=click.Choice(["train", "test"]), default="train", show_default=True
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Folder of the films and of their store.",
 )
-@click.option("--films", default=4, show_default=True)
-@click.option("--first-seed", default=0, show_default=True)
-@click.option("--minutes", default=30.0, show_default=True)
+@click.option(
+    "--set",
+    "set_name",
+    type=click.Choice(["train", "test"]),
+    default="train",
+    show_default=True,
+    help="Part of the footage to use; the sets share no recording.",
+)
+@click.option("--films", default=4, show_default=True, help="Number of films.")
+@click.option("--first-seed", default=0, show_default=True, help="Seed of the first film.")
+@click.option("--minutes", default=30.0, show_default=True, help="Length of each film.")
 @click.option("--a-grade", default=9, show_default=True, help="Events of each grade in a film.")
 @click.option("--same", multiple=True, help="Names with this word are one recording; repeat it.")
 @click.option("--keep-films", is_flag=True, help="Keep the films beside the store.")
-@click.option("--workers", default=1, show_default=True)
+@click.option("--workers", default=1, show_default=True, help="Worker processes.")
 def main(
     footage: Path,
     output: Path,
@@ -136,7 +147,7 @@ def main(
     keep_films: bool,
     workers: int,
 ) -> None:
-    """Makes long films with planted events of a folder of FOOTAGE, and a store of them."""
+    """Makes long films with planted events from a folder of FOOTAGE, and a store of them."""
     work = Work(footage, output, set_name, minutes, a_grade, same, keep_films)
     seeds = range(first_seed, first_seed + films)
     make_films(work, seeds, workers=workers)

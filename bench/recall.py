@@ -72,31 +72,40 @@ def by_model(store: Store, name: str) -> Scores:
 
 @click.command("recall")
 @click.argument("paths", metavar="[STORE] ANNOTATIONS", nargs=-1, required=True, type=WHERE)
-@click.option("--policy", "policies", multiple=True, help="Again for more; all that can if none.")
+@click.option(
+    "--policy",
+    "policies",
+    multiple=True,
+    help="Policy to measure; repeat it, or leave it out for all.",
+)
 @click.option(
     "--budgets",
     callback=read_budgets,
     default=",".join(map(str, BUDGETS)),
     show_default=True,
-    help="Numbers of frames.",
+    help="Numbers of frames K, with commas between.",
 )
 @click.option(
     "--tolerance",
     type=click.FloatRange(0),
     default=0.0,
-    help="Seconds a frame may be off an event.",
+    help="Seconds by which a frame may miss an event and still count.",
 )
-@click.option("--relevance", help="The signal that scores frames, where a policy reads relevance.")
-@click.option("--model", help="The model that scores frames by the texts of the questions.")
+@click.option("--relevance", help="Signal that scores frames for policies that read relevance.")
+@click.option("--model", help="Model that scores frames by the texts of the questions.")
 @click.option(
     "--fps",
     type=click.FloatRange(0, min_open=True),
     default=2.0,
     show_default=True,
-    help="Candidates a second, without a STORE.",
+    help="Candidate frames per second, without a STORE.",
 )
-@click.option("--plot", type=click.Path(path_type=Path), help="Draw recall over K, an SVG file.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Where the JSON goes.")
+@click.option(
+    "--plot", type=click.Path(path_type=Path), help="File for a chart of recall over K, as SVG."
+)
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="File for the result, as JSON."
+)
 @cli_errors
 def main(
     paths: Sequence[str | Path],
@@ -109,10 +118,10 @@ def main(
     plot: Path | None,
     output: Path | None,
 ) -> None:
-    """Says how much of the evidence in ANNOTATIONS policies find with K frames of each video.
+    """Measures how much of the evidence in ANNOTATIONS policies find with K frames per video.
 
     ANNOTATIONS are JSON lines (see fewframes.metrics). Without a STORE only policies that need
-    nothing but times can be asked.
+    times alone are measured.
     """
     store, annotations = opened(paths)
     given = read_annotations(annotations)

@@ -194,11 +194,19 @@ def measure_film(
 
 @click.command("throughput")
 @click.argument("films", nargs=-1, type=click.Path(path_type=Path, exists=True))
-@click.option("--workload", "workloads", multiple=True, type=click.Choice(list(WORKLOADS)))
-@click.option("--fps", default=2.0, show_default=True, help="Rate of the index.")
-@click.option("--rounds", default=5, show_default=True)
-@click.option("--stores", "with_stores", is_flag=True, help="Stored pictures, too.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Where the JSON goes.")
+@click.option(
+    "--workload",
+    "workloads",
+    multiple=True,
+    type=click.Choice(list(WORKLOADS)),
+    help="Frames to read; all of these workloads if not given.",
+)
+@click.option("--fps", default=2.0, show_default=True, help="Frames indexed per second.")
+@click.option("--rounds", default=5, show_default=True, help="Rounds; medians are shown.")
+@click.option("--stores", "with_stores", is_flag=True, help="Also measure stored pictures.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="File for the result, as JSON."
+)
 @cli_errors
 def main(
     films: tuple[Path, ...],
@@ -208,7 +216,7 @@ def main(
     with_stores: bool,
     output: Path | None,
 ) -> None:
-    """Measures FILMS beside the installed peers, or a generated film where none is given."""
+    """Times reading and indexing FILMS, or a generated film, beside the installed peers."""
     request = workloads or tuple(WORKLOADS)
     with tempfile.TemporaryDirectory() as folder:
         if not films:

@@ -12,7 +12,7 @@ from fewframes.kernels.kernel import F32, F64, I64, U8, U16, U32, U64, Kernel, r
 
 @Kernel
 def block_stats(luma: U8, blue: U8, red: U8, half: int, dark: int, bright: int) -> tuple[F32, F64]:
-    """Measures a 4:2:0 picture, `-> (grids [4, rows, cols] f32, tells [3] f64)`.
+    """Measures a 4:2:0 picture, `-> (grids [4, rows, cols] f32, scalars [3] f64)`.
 
     Takes `luma [h, w] u8`, `blue` (Cb) and `red` (Cr) `[ceil(h / 2), ceil(w / 2)] u8`, cut into
     tiles of 2 half x 2 half luma samples, which are half x half chroma samples; a tile on the lower
@@ -20,15 +20,16 @@ def block_stats(luma: U8, blue: U8, red: U8, half: int, dark: int, bright: int) 
     1. the mean of luma, as `block_means` gives it;
     2. the standard deviation of luma within the tile, 0 where it is flat;
     3. and 4. the means of blue and red.
-    The tells are
+    The scalars are
     1. the sharpness: the mean absolute response of the Laplacian (four times a sample minus its
-       four neighbours) over rows 1, 5, 9, … of the interior of luma, 0..1020; without an interior 0
-    2. and 3. the shares of luma samples <= `dark` and >= `bright`, 0..1.
+       four neighbours) over the inner samples of luma's rows 1, 9, 17, … (every `STEP`-th),
+       0..1020; 0 where the picture has no inner sample;
+    2. and 3. the shares of samples <= `dark` and >= `bright` in luma's rows 0, 8, 16, …, 0..1.
 
     The Laplacian's variance is the usual focus measure (Pech-Pacheco et al., "Diatom autofocusing
     in brightfield microscopy", ICPR 2000). The mean absolute value ranks alike, is a sum of whole
     numbers, and does not let a few specular highlights decide. All sums are whole numbers, so every
-    device gives the same bits. An empty picture has empty grids and tells of 0.
+    device gives the same bits. An empty picture has empty grids and scalars of 0.
 
     Raises:
         TypeError: A plane is not `[h, w] u8`.

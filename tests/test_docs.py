@@ -7,6 +7,7 @@ import pkgutil
 import re
 import shlex
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -112,14 +113,28 @@ def test_every_policy_says_its_method_in_steps_and_shows_it():
         assert row.is_upstream_sampler or "O(" in words, name
 
 
-def test_every_command_and_option_has_help():
+def commands(group: click.Group, trail: str) -> Iterator[tuple[str, click.Command]]:
+    """Every command below a group, by the words that call it."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        yield f"{trail} {name}", command
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{trail} {name}")
+
+
+def test_the_readme_names_every_command_and_its_help_explains_every_option():
     from fewframes.cli.main import main
 
     readme = (ROOT / "README.md").read_text()
-    context = click.Context(main)
-    for name in main.list_commands(context):
-        assert main.get_command(context, name).help
-        assert f"fewframes {name}" in readme
+    listed = dict(commands(main, "fewframes"))
+    assert "fewframes bench throughput" in listed
+    for call, command in listed.items():
+        assert command.help, call
+        assert call in readme, call
+        for option in command.params:
+            if isinstance(option, click.Option):
+                assert option.help, f"{call} {option.opts[0]}"
 
 
 def test_the_readme_s_figures_are_those_of_the_result_files():

@@ -28,6 +28,22 @@ def test_planes_in_every_layout_give_the_same(layout, is_writeable):
         same(got, wanted)
 
 
+@pytest.mark.parametrize("body", ["cpu", "reference"])
+def test_sharpness_and_shares_read_the_rows_that_the_page_names(body):
+    measure = kernels.block_stats.reference if body == "reference" else kernels.block_stats
+    chroma = np.full((16, 4), 128, np.uint8)
+    sharp, dark = [], []
+    for row in range(1, 31):
+        luma = np.full((32, 8), 100, np.uint8)
+        luma[row, ::2], luma[row, 1::2] = 90, 110  # its neighbours' responses are half as large
+        sharp.append(measure(luma, chroma, chroma, 4, 16, 239)[1][0])
+        luma[row] = 0
+        dark.append(measure(luma, chroma, chroma, 4, 16, 239)[1][1])
+    loudest = [row for row, level in enumerate(sharp, 1) if level == max(sharp)]
+    assert loudest == [1, 9, 17, 25]
+    assert [row for row, share in enumerate(dark, 1) if share] == [8, 16, 24]
+
+
 @pytest.mark.parametrize("least", [0, 255])
 def test_the_largest_sums_of_a_sweep_fit(least):
     board = np.full((64 * 9 + 3, 64 * 2 + 5), 255, np.uint8)

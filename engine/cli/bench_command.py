@@ -1,4 +1,4 @@
-"""bench: what measures, on the user's own films."""
+"""bench: commands that measure the user's own films, loaded when they are named."""
 
 import click
 

@@ -1,4 +1,4 @@
-"""The command that embeds: embed."""
+"""The command that embeds stored pictures with a model."""
 
 import json
 import sys
@@ -13,21 +13,23 @@ from fewframes.indexing.results import ExitStatus
 from fewframes.naming import one_line, quoted
 from fewframes.store.results import Status
 
-MODEL_HELP = "Folder of a CLIP- or SigLIP-like model, or its name of the hub."
+MODEL_HELP = "Folder of a CLIP- or SigLIP-like model, or its name on the hub."
 
 
 @click.command()
 @click.argument("store", type=WHERE)
 @click.option("--model", required=True, help=MODEL_HELP)
-@click.option("--revision", help="Branch, tag or commit of a model of the hub.")
-@click.option("--device", default="cpu", show_default=True, help="As PyTorch names it.")
-@click.option("--batch", type=click.IntRange(1), default=32, show_default=True, help="Pictures.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a video.")
+@click.option("--revision", help="Branch, tag or commit of a model on the hub.")
+@click.option("--device", default="cpu", show_default=True, help="Device, as PyTorch names it.")
+@click.option(
+    "--batch", type=click.IntRange(1), default=32, show_default=True, help="Pictures per batch."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per video.")
 @cli_errors
 def embed(
     store: str | Path, model: str, revision: str | None, device: str, batch: int, as_json: bool
 ) -> None:
-    """Stores what a model makes of the pictures of STORE, for questions. Run it again to go on."""
+    """Embeds the pictures of a store with a model. A second run continues the first."""
     from fewframes.store.embedding import load_embedder
 
     videos = fewframes.open(on_disk(store))
@@ -44,5 +46,5 @@ def embed(
 
 
 def show_progress(video_id: str, done: int, total: int) -> None:
-    """Says on one line of a terminal how far a video is."""
+    """Shows the progress of a video on one line of a terminal."""
     click.echo(f"\r{one_line(video_id[-60:])}: {done} of {total}", nl=done == total, err=True)

@@ -24,12 +24,17 @@ from fewframes.cli.params import (
 from fewframes.decode.backend_choice import DEVICE_CHOICES, DecoderRequest
 from fewframes.decode.decoder import DECODERS
 
-BACKEND = click.option("--backend", type=click.Choice(list(DECODERS)), help="Who decodes.")
+BACKEND = click.option(
+    "--backend",
+    type=click.Choice(list(DECODERS)),
+    help="Decoder; FFmpeg on a CPU, nvdec on a GPU if not given.",
+)
 DEVICE = click.option(
     "--device",
     type=click.Choice(DEVICE_CHOICES),
     default=DecoderRequest().device,
     show_default=True,
+    help="Device that decodes; auto picks the one that is predicted to be faster.",
 )
 
 
@@ -40,7 +45,7 @@ DEVICE = click.option(
 @click.option("--verify", is_flag=True, help="Decode everything once and correct the prediction.")
 @cli_errors
 def probe(file: Path, as_json: bool, stream: int | None, verify: bool) -> None:
-    """Says what a video file holds, from its packets alone."""
+    """Reports stream, times and damage of a video file from its packets alone."""
     from fewframes.cli.formatting import probed_facts
 
     show(apart(probed_facts, file, stream=stream, verify=verify), as_json=as_json)
@@ -49,33 +54,43 @@ def probe(file: Path, as_json: bool, stream: int | None, verify: bool) -> None:
 @click.command()
 @click.argument("source", type=WHERE)
 @click.argument("video", required=False)
-@click.option("-k", "--budget", type=int, default=16, show_default=True, help="How many frames.")
-@click.option("--policy", default="adaptive", show_default=True)
+@click.option("-k", "--budget", type=int, default=16, show_default=True, help="Number of frames.")
+@click.option(
+    "--policy",
+    default="adaptive",
+    show_default=True,
+    help="Policy that picks the frames; 'fewframes policies' lists them.",
+)
 @click.option("--start", type=CLOCK, help="Start of the span: seconds, or HH:MM:SS.")
 @click.option("--end", type=CLOCK, help="End of the span, inclusive: seconds, or HH:MM:SS.")
 @click.option(
-    "--min-gap", "min_gap_seconds", type=float, default=0.0, help="Seconds between frames."
+    "--min-gap", "min_gap_seconds", type=float, default=0.0, help="Least seconds between frames."
 )
 @click.option("--distinct", is_flag=True, help="Take each stored picture once.")
-@click.option("--coverage", type=float, help="Share of the budget spent on time first, 0 to 1.")
-@click.option("--relevance", help="The signal that scores the frames, such as 'sharpness'.")
-@click.option("--query", help="A text that scores the frames of a STORE; needs --model.")
-@click.option("--model", help="The model that 'embed' was given, to understand the query.")
-@click.option("--revision", help="Branch, tag or commit of a model of the hub.")
-@click.option("--features", help="Name of a model whose vectors stand for the pictures.")
-@click.option("--fps", type=float, help="Rate of the policies 'fps' and 'runtime:…'.")
-@click.option("--k-max", type=int, help="Most frames of the policy 'maxvol'.")
-@click.option("--anchor", "anchor_seconds", type=CLOCK, help="Moment of the policy 'multiscale'.")
-@click.option("--seed", type=int, help="Start of the policy 'cdf', by chance.")
-@click.option("--scan-fps", callback=read_rate, default=FPS, help="Scan of a file; or 'all'.")
-@click.option("--size", callback=read_size, help="Longer side, or HxW, of frames from a file.")
+@click.option("--coverage", type=float, help="Share of the budget, 0 to 1, that covers time.")
+@click.option("--relevance", help="Signal that scores the frames, such as 'sharpness'.")
+@click.option("--query", help="Text that scores the frames of a STORE; needs --model.")
+@click.option("--model", help="Model that 'embed' was run with; it encodes the query.")
+@click.option("--revision", help="Branch, tag or commit of a model on the hub.")
+@click.option("--features", help="Name of a model whose vectors replace signatures.")
+@click.option("--fps", type=float, help="Frames per second of the policies 'fps', 'runtime:…'.")
+@click.option("--k-max", type=int, help="Largest number of frames of the policy 'maxvol'.")
+@click.option("--anchor", "anchor_seconds", type=CLOCK, help="Time of the policy 'multiscale'.")
+@click.option("--seed", type=int, help="Random seed of the policy 'cdf'.")
+@click.option(
+    "--scan-fps",
+    callback=read_rate,
+    default=FPS,
+    help="Frames scanned per second of a file, or 'all'.",
+)
+@click.option("--size", callback=read_size, help="Longer side, or HxW, of frames of a file.")
 @BACKEND
 @DEVICE
 @click.option(
-    "--allow-damaged", is_flag=True, help="Take frames of a file that damage may have touched."
+    "--allow-damaged", is_flag=True, help="Also pick frames of a file that may be damaged."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@click.option("--out", type=click.Path(path_type=Path), help="Write JPEGs and frames.json here.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for JPEGs and frames.json.")
 @cli_errors
 def sample(
     source: str | Path,
@@ -95,7 +110,7 @@ def sample(
     allow_damaged: bool,
     **options: Any,  # noqa: ANN401
 ) -> None:
-    """Picks frames of a video in a STORE, or of a video file, by a policy."""
+    """Picks frames of a video in a store, or of a video file, by a policy."""
     from fewframes.cli.formatting import sample_facts, write_sample
 
     span = None if start is None and end is None else (start, end)
@@ -137,7 +152,7 @@ def question(query: str | None, model: str | None, revision: str | None) -> dict
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 @cli_errors
 def policies(as_json: bool) -> None:
-    """Lists the policies, those of other packages too."""
+    """Lists the policies, including those of other packages."""
     from fewframes.cli.formatting import policy_facts
 
     for facts in policy_facts():

@@ -1,4 +1,4 @@
-"""The command that indexes films into a store, or says what that would take."""
+"""The command that indexes films into a store, or estimates the work (``--dry-run``)."""
 
 import json
 import sys
@@ -21,51 +21,57 @@ if TYPE_CHECKING:
 
 DEFAULTS = IndexOptions()
 LIMIT_HELP = (
-    f"Seconds a film may give no sign (and {SECONDS_PER_GB:g} s more a GB) before it fails."
+    f"Seconds without progress, and {SECONDS_PER_GB:g} more per GB, after which a film fails."
 )
-MEMORY_HELP = "MB that each worker process may use."
-RANGE_HELP = "CPU seconds that a range of a long film takes at least."
-LOG_HELP = "How progress is told on stderr; json is one object a line."
+MEMORY_HELP = "Memory limit of each worker process, in MB."
+RANGE_HELP = "Least CPU seconds of a range into which a long film is cut."
+LOG_HELP = "Form of progress on stderr; json is one object per line."
 
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True)
-@click.option("-o", "--output", "store", required=True, type=WHERE, help="Folder or URL.")
 @click.option(
-    "--fps", callback=read_rate, default=f"{DEFAULTS.fps:g}", show_default=True, help="Or 'all'."
+    "-o", "--output", "store", required=True, type=WHERE, help="Folder or URL of the store."
+)
+@click.option(
+    "--fps",
+    callback=read_rate,
+    default=f"{DEFAULTS.fps:g}",
+    show_default=True,
+    help="Frames scanned per second of film, or 'all'.",
 )
 @click.option(
     "--size",
     callback=read_size,
     default=str(DEFAULTS.size),
     show_default=True,
-    help="Longer side, or HxW.",
+    help="Longer side of stored pictures, or HxW.",
 )
 @click.option(
     "--codec",
     type=click.Choice(list(CODECS)),
     default=DEFAULTS.codec,
     show_default=True,
-    help="How pictures are stored; zstd and raw keep every level.",
+    help="Codec of stored pictures; zstd and raw are lossless.",
 )
 @click.option(
-    "--quality", type=click.IntRange(*QUALITIES), help=f"Of JPEGs; {QUALITY} if not given."
+    "--quality", type=click.IntRange(*QUALITIES), help=f"JPEG quality; {QUALITY} if not given."
 )
 @click.option(
     "--dedup",
     type=click.FloatRange(0, 1),
     default=DEFAULTS.dedup,
     show_default=True,
-    help="Largest local difference, 0 to 1, of frames that share a picture; 0 stores all.",
+    help="Largest local difference, 0 to 1, of frames that share one picture; 0 stores all.",
 )
-@click.option("--id", "video_id", help="Id of the video, where one file is given.")
+@click.option("--id", "video_id", help="Id of the video; only with a single file.")
 @click.option("--stream", type=int, help="Index of the video stream in the container.")
 @click.option(
     "--workers",
     type=click.IntRange(1),
-    help=f"Processes; one a core if not given, {WORKERS_OF_GPU} with --device cuda.",
+    help=f"Worker processes; one per core if not given, {WORKERS_OF_GPU} with --device cuda.",
 )
-@click.option("--ray", metavar="ADDRESS", help="Work on a Ray cluster: auto, host:port or local.")
+@click.option("--ray", metavar="ADDRESS", help="Ray cluster to run on: auto, host:port or local.")
 @BACKEND
 @DEVICE
 @click.option(
@@ -90,12 +96,17 @@ LOG_HELP = "How progress is told on stderr; json is one object a line."
     show_default=True,
     help=MEMORY_HELP,
 )
-@click.option("--since", metavar="DATE", help="Only films changed at this date or time, or later.")
 @click.option(
-    "--only", multiple=True, metavar="GLOB", help="Only films whose ids match one of these."
+    "--since", metavar="DATE", help="Index only films changed at or after this date or time."
 )
-@click.option("--shard", metavar="I/N", help="Only the films of one of N parts, as in 2/5.")
-@click.option("--retry-failed", is_flag=True, help="Try films again that crashed or hung before.")
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="GLOB",
+    help="Index only films whose ids match; repeat it for more.",
+)
+@click.option("--shard", metavar="I/N", help="Index only part I of N of the films, as in 2/5.")
+@click.option("--retry-failed", is_flag=True, help="Retry films that crashed or hung before.")
 @click.option(
     "--range-seconds",
     type=float,
@@ -103,10 +114,12 @@ LOG_HELP = "How progress is told on stderr; json is one object a line."
     show_default=True,
     help=RANGE_HELP,
 )
-@click.option("--dry-run", is_flag=True, help="Say what it would take, and do nothing.")
+@click.option(
+    "--dry-run", is_flag=True, help="Estimate decode work, CPU time and disk use; write nothing."
+)
 @click.option("--json", "as_json", is_flag=True, help="With --dry-run, print one JSON object.")
 @click.option("--log", type=click.Choice(["plain", "json"]), default="plain", help=LOG_HELP)
-@click.option("--quiet", is_flag=True, help="Say nothing but errors.")
+@click.option("--quiet", is_flag=True, help="Print only errors.")
 @cli_errors
 def index(
     paths: tuple[str, ...],
@@ -119,11 +132,11 @@ def index(
     as_json: bool,
     **more: Any,  # noqa: ANN401 (the other fields of IndexOptions)
 ) -> None:
-    """Indexes films into STORE. Run it again to go on.
+    """Indexes films into a store. A second run continues an interrupted one.
 
-    PATHS are films, folders, patterns, URLs (of a film, or of all below one that ends in /), and
-    lists: @films.txt with one of those a line, @films.csv or @films.parquet with a column path
-    and, if it likes, a column id.
+    PATHS are films, folders, patterns, URLs (of a film, or of a prefix that ends in /), and lists:
+    @films.txt with one of those per line, @films.csv or @films.parquet with a column "path" and
+    optionally a column "id".
     """
     if video_id and len(paths) != 1:
         raise click.UsageError("--id names one video; pass one file")
@@ -145,7 +158,7 @@ def index(
 def show_forecast(
     paths: tuple[str, ...], store: str | Path, options: IndexOptions, *, as_json: bool
 ) -> None:
-    """Prints what a run would take, a line a film and the total."""
+    """Prints the estimate of a run: a line per film, then the total."""
     from fewframes.indexing.forecast import forecast
 
     if not options.is_on_cpu_here:
@@ -158,7 +171,7 @@ def show_forecast(
 
 
 def echo_forecast(found: "Forecast") -> None:
-    """Prints a line a film, and the total."""
+    """Prints a line per film, then the total."""
     from fewframes.indexing.forecast import clock
 
     for look in found.looks:

@@ -82,7 +82,7 @@ def on_disk(store: str | Path) -> Path:
 
 
 def cli_errors(command: Callable[..., None]) -> Callable[..., None]:
-    """Turns an expected error into one sentence and exit status 1; ends where nobody reads on."""
+    """Turns an expected error into one sentence and exit status 1; stops if the pipe is closed."""
 
     @wraps(command)
     def run(*args: Any, **options: Any) -> None:  # noqa: ANN401

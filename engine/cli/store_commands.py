@@ -29,12 +29,14 @@ FORMAT = click.Choice(list(FORMATS))
 
 @click.command()
 @click.argument("store", type=WHERE)
-@click.option("--where", help='A condition in SQL on the columns, such as "rows > 10".')
-@click.option("--parquet", type=click.Path(path_type=Path), help="Write the rows here instead.")
-@click.option("--json", "as_json", is_flag=True, help="Print all columns, a JSON object a line.")
+@click.option("--where", help='SQL condition on the columns, such as "rows > 10".')
+@click.option("--parquet", type=click.Path(path_type=Path), help="Write the rows to this file.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print all columns, one JSON object per line."
+)
 @cli_errors
 def ls(store: str | Path, where: str | None, parquet: Path | None, as_json: bool) -> None:
-    """Lists the videos of a store and films that failed twice, or those of a condition."""
+    """Lists the videos of a store and its failed films, or those that match a condition."""
     from fewframes.cli.formatting import LISTED, listed_line
 
     opened = fewframes.open(store)
@@ -61,7 +63,7 @@ def ls(store: str | Path, where: str | None, parquet: Path | None, as_json: bool
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @cli_errors
 def info(store: str | Path, video: str | None, as_json: bool) -> None:
-    """Says all that a store knows of one video."""
+    """Prints the record of one video: its film, recipe, counts and status."""
     from fewframes.cli.formatting import video_facts
 
     show(video_facts(the_video(fewframes.open(store), video)), as_json=as_json)
@@ -74,16 +76,16 @@ def info(store: str | Path, video: str | None, as_json: bool) -> None:
     "films",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="Film or folder indexed.",
+    help="Film or folder that was indexed; repeat it for more.",
 )
-@click.option("--repair", is_flag=True, help="Index again from --film what is broken.")
-@click.option("--drop", is_flag=True, help="With --repair, remove what cannot be indexed again.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a video.")
+@click.option("--repair", is_flag=True, help="Index broken videos again, from --film.")
+@click.option("--drop", is_flag=True, help="With --repair, delete videos that cannot be repaired.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per video.")
 @cli_errors
 def verify(
     source: str | Path, films: tuple[Path, ...], repair: bool, drop: bool, as_json: bool
 ) -> None:
-    """Checks a film by decoding it, or every byte of a STORE; with --film also its frames."""
+    """Checks a film by decoding it, or every byte of a store; --film also checks its frames."""
     from fewframes.checking.repair import repair_store
     from fewframes.checking.verify import verify_film, verify_store
 
@@ -115,7 +117,7 @@ def verify(
 @click.argument("videos", nargs=-1, required=True)
 @cli_errors
 def rm(store: str | Path, videos: tuple[str, ...]) -> None:
-    """Deletes videos from STORE, their pictures, tables and names."""
+    """Deletes videos from a store: their pictures, tables and names."""
     from fewframes.store.removal import remove_videos
 
     remove_videos(resolve_store(store), videos)
@@ -125,7 +127,7 @@ def rm(store: str | Path, videos: tuple[str, ...]) -> None:
 @click.argument("store", type=WHERE)
 @cli_errors
 def compact(store: str | Path) -> None:
-    """Makes the catalogue of STORE anew from what is there, and sweeps leftovers."""
+    """Rebuilds the catalogue of a store from its records, and deletes unfinished files."""
     from fewframes.store.compaction import compact as make_anew
     from fewframes.store.staging import sweep
 
@@ -138,27 +140,37 @@ def compact(store: str | Path) -> None:
 @click.command()
 @click.argument("store", type=WHERE)
 @click.argument("videos", nargs=-1, required=True)
-@click.option("--to", "folder", required=True, type=click.Path(path_type=Path), help="New folder.")
-@click.option("--format", "form", required=True, type=FORMAT, help="See the README.")
+@click.option(
+    "--to", "folder", required=True, type=click.Path(path_type=Path), help="Folder to create."
+)
+@click.option(
+    "--format",
+    "form",
+    required=True,
+    type=FORMAT,
+    help="Form of the files; README describes each.",
+)
 @cli_errors
 def export(store: str | Path, videos: tuple[str, ...], folder: Path, form: str) -> None:
-    """Writes indexed frames of videos into a folder, for other programs, with their exact times."""
+    """Writes indexed frames of videos, with their exact times, for other programs."""
     opened = fewframes.open(store)
     export_videos([opened[video] for video in videos], folder, form=form)
 
 
 @click.command()
 @click.argument("store", type=click.Path(path_type=Path))
-@click.option("--max-frames", type=click.IntRange(1), help="Frames a client may see of a video.")
+@click.option(
+    "--max-frames", type=click.IntRange(1), help="Most frames per video that a client may see."
+)
 @click.option(
     "--film",
     "films",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="Film or folder to zoom into.",
+    help="Film or folder that clients may zoom into; repeat it for more.",
 )
-@click.option("--log", type=click.Path(path_type=Path), help="File that gets each look as JSON.")
+@click.option("--log", type=click.Path(path_type=Path), help="File that records each look as JSON.")
 @cli_errors
 def mcp(store: Path, max_frames: int | None, films: tuple[Path, ...], log: Path | None) -> None:
-    """Serves STORE to agents by the Model Context Protocol, over standard input and output."""
+    """Serves a store to agents by the Model Context Protocol, over stdin and stdout."""
     plugin("mcp.serve")(store, max_frames=max_frames, films=films, log=log)

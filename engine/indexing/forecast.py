@@ -1,6 +1,6 @@
-"""forecast: what would an indexing run take? Asked of the timelines alone; nothing is written.
+"""forecast: estimates the work of an indexing run from timelines alone; nothing is written.
 
-Timelines are remembered, as in the run itself, so a forecast costs that run nothing.
+Timelines are cached, as in the run itself, so the run does not read them again.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from fewframes.store.results import Outcome, Status
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Forecast:
-    """What the films of a run would take.
+    """The estimated work of a run.
 
     >>> film = FilmEstimate("a", 3600.0, PredictedCost(90000, 7200, 80.0), 10**8, ranges=6)
     >>> Forecast((film,), workers=2)
@@ -118,7 +118,17 @@ def forecast(
     options: IndexOptions | None = None,
     **changes: Unpack[IndexKeywords],
 ) -> Forecast:
-    """Says what `index` would do with the same arguments; the store need not be there.
+    """Estimates decode work, CPU time and disk use of a run of `index`; the store may be missing.
+
+    Takes the arguments of `index` that name the films (``paths``, ``ids``, ``since``, ``only``,
+    ``shard``) and those of its recipe (``fps``, ``size``, and as ``**recipe`` ``codec``,
+    ``quality``, ``dedup``, ``stream``). Its ``workers``, ``limit_seconds``, ``memory_bytes`` and
+    ``range_seconds`` are fields of ``limits``. It takes no other: a forecast is of this machine's
+    CPU cores, by FFmpeg, and estimates a film that failed before like any other.
+
+    Raises:
+        UnreadableMediaError: A path is missing.
+        ValueError: ``since``, ``shard`` or a value of the recipe is not valid.
 
     Raises:
         ValueError: The run would not be one of this machine's CPU cores alone.
