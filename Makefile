@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 help: ## list what can be done
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-setup: $(VENV)/.ready ## make .venv with the package (editable) and the tools
+setup: $(VENV)/.ready build/links ## make .venv with the package (editable) and the tools
 
 $(VENV)/.ready: pyproject.toml setup.py
 	$(PYTHON) -m venv $(VENV)
@@ -26,11 +26,12 @@ sim: setup ## GPU bodies of the kernels in Numba's simulator, and compiled for r
 	NUMBA_ENABLE_CUDASIM=1 REQUIRE_GPU=1 $(PY) -m pytest -m gpu $(ON_GPU)
 	$(PY) -m pytest tests/test_gpu_compile.py
 
-lint: setup ## ruff, format and rules
+lint: setup ## ruff, format, rules, and pyright as editors run it
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
+	$(PY) -m pyright --pythonpath $(PY)
 
-types: setup build/links ## mypy --strict, under the package's import name
+types: setup ## mypy --strict, under the package's import name
 	$(PY) -m mypy
 
 build/links: ## a folder named after the package, for tools that read files and not import hooks
@@ -38,17 +39,17 @@ build/links: ## a folder named after the package, for tools that read files and 
 	@ln -s $(CURDIR)/engine/* $@/fewframes/
 	@ln -s $(CURDIR)/kernels $(CURDIR)/bindings $(CURDIR)/bench $@/fewframes/
 
-bench: setup ## kernels and whole jobs beside their peers, on FILM=… (default: a generated film)
+bench: setup ## time kernels and whole jobs beside their peers, on FILM=… (default: a generated film)
 	$(PY) -m pip install --quiet --group peers
 	$(PY) -m pytest bench/suite --benchmark-enable --benchmark-only
 	$(PY) -m fewframes.bench.throughput $(FILM)
 
-numbers: setup ## what README's "Measured" says, anew: FOOTAGE=folder of short films, FILMS="--film a.mp4 …"
+numbers: setup ## measure README's "Measured" again: FOOTAGE=folder of short films, FILMS="--film a.mp4 …"
 	$(PY) -m pip install --quiet --group peers
 	$(PY) -m fewframes.bench.research.numbers $(FOOTAGE) -w build/numbers $(FILMS)
 
 N ?= 10000
-fuzz: setup ## N=10000 broken films, each frame of which must be true, marked or refused
+fuzz: setup ## break N=10000 films; each frame must be true, marked or refused
 	$(PY) tests/media_fuzzer.py -n $(N)
 
 soak: setup ## the long runs: broken films, hostile requests, disturbed stores; results in bench/results
@@ -61,6 +62,6 @@ soak: setup ## the long runs: broken films, hostile requests, disturbed stores; 
 	$(PY) tests/ray_trials.py --films 100 --disturbances 10 -o bench/results/ray_soak.json
 	$(PY) tests/kill_soak.py -o bench/results/kill_soak.json
 
-check: lint types test ## what has to pass before a commit
+check: lint types test ## lint, types and tests, which must pass before a commit
 
 .PHONY: help setup demo test sim lint types build/links bench numbers fuzz soak check

@@ -15,6 +15,8 @@ from typing import Literal, TypeAlias
 
 import av
 import numpy as np
+from av.container import InputContainer
+from av.error import FFmpegError
 from av.video.reformatter import VideoReformatter
 
 from fewframes.arrays import U8, Mask
@@ -128,7 +130,7 @@ def _read(path: Path) -> tuple[U8, U8, U8]:
             length = Fraction(film.duration or 0, av.time_base)
             if film.streams.video and SECONDS[0] <= length <= SECONDS[1]:
                 pictures = list(_pictures(film))
-    except (av.FFmpegError, ValueError):
+    except (FFmpegError, ValueError):
         pictures = []  # not a film, or a broken one: footage is what decodes
     if not pictures:
         blue, red = np.empty((2, 0, HEIGHT // 2, WIDTH // 2), np.uint8)
@@ -137,7 +139,7 @@ def _read(path: Path) -> tuple[U8, U8, U8]:
     return np.stack(luma), np.stack(blues), np.stack(reds)
 
 
-def _pictures(film: "av.container.InputContainer") -> Iterator[tuple[U8, U8, U8]]:
+def _pictures(film: InputContainer) -> Iterator[tuple[U8, U8, U8]]:
     scaler, due, count = VideoReformatter(), 0.0, 0
     for picture in film.decode(video=0):
         if picture.time is None or picture.time < due or picture.width < 300:

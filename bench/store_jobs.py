@@ -57,11 +57,11 @@ class Floor:
 
     def zstd(self, slots: I64) -> U8:
         """One pread and one decompression a picture, without a checksum."""
-        from numcodecs import zstd
+        from numcodecs.zstd import decompress
 
         for at, slot in enumerate(slots.tolist()):
             shard, offset, size = self.places[slot]
-            zstd.decompress(os.pread(self.files[shard], size, offset), self.out[at])
+            decompress(os.pread(self.files[shard], size, offset), self.out[at])
         return self.out
 
     def raw(self, slots: I64) -> U8:

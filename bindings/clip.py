@@ -5,6 +5,9 @@ do (CLIP: arXiv 2103.00020; SigLIP: arXiv 2303.15343). Pictures go through the m
 processor, texts through its tokenizer, padded to the model's full length, as SigLIP was trained.
 """
 
+# Where PyTorch is not installed, `bindings/torch` is taken for it.
+# pyright: reportAttributeAccessIssue=false
+
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass

@@ -15,7 +15,7 @@ from fewframes.errors import MissingBackendError, TimedOutError
 
 LIMIT_SECONDS = 30.0
 """How long a condition may take; 100,000 rows take some hundredths of a second."""
-SHUT = {
+SHUT: dict[str, str | bool | int | float | list[str]] = {
     "enable_external_access": "false",
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",

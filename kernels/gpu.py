@@ -106,9 +106,9 @@ def pinned(shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
 
 def is_simulated() -> bool:
     """Whether Numba's simulator plays the GPU."""
-    import numba
+    from numba.core import config
 
-    return bool(numba.config.ENABLE_CUDASIM)
+    return bool(config.ENABLE_CUDASIM)  # pyright: ignore[reportAttributeAccessIssue] (set by name)
 
 
 def constant(array: Any) -> DeviceArray:  # noqa: ANN401 (any array library's)

@@ -26,7 +26,7 @@ def block_means(plane: U8, block: int = 8) -> F32:
         return np.zeros((len(tops), len(lefts)), np.float32)
     sums = np.add.reduceat(np.add.reduceat(plane, tops, axis=0, dtype=np.int64), lefts, axis=1)
     heights, widths = (
-        np.diff(np.append(starts, size))
+        np.minimum(block, size - starts)
         for starts, size in zip((tops, lefts), plane.shape, strict=True)
     )
     means: F32 = (sums / np.outer(heights, widths)).astype(np.float32)

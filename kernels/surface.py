@@ -63,7 +63,7 @@ def _surface_planes_cpu(surface: Plane, height: int, bits: int) -> tuple[Plane, 
         for x in range(width // 2):
             blue[y, x] = surface[height + y, 2 * x] >> shift
             red[y, x] = surface[height + y, 2 * x + 1] >> shift
-    return luma, blue, red
+    return luma, blue, red  # pyright: ignore[reportReturnType] (of one type, that of the surface)
 
 
 @surface_planes.cuda_each(1)

@@ -39,7 +39,7 @@ def of_tar(path: Path) -> Callable[[I64], U8]:
 
     places = json.loads(path.with_suffix(".json").read_text())
     file = os.open(path, os.O_RDONLY)
-    height, width, *_ = decode_jpeg_header(os.pread(file, places[0][1], places[0][0]))
+    height, width = map(int, decode_jpeg_header(os.pread(file, places[0][1], places[0][0]))[:2])
 
     def read(rows: I64) -> U8:
         out = np.empty((len(rows), height, width, 3), np.uint8)

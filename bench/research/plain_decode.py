@@ -18,6 +18,7 @@ from typing import Any
 import av
 import numpy as np
 import numpy.typing as npt
+from av.error import FFmpegError
 
 from fewframes.arrays import U8
 
@@ -95,7 +96,7 @@ def _pictures(
 def _decoded(context: Any, packet: Any, complaints: list[str]) -> list[Any]:  # noqa: ANN401 (PyAV's)
     try:
         return list(context.decode(packet))
-    except av.error.FFmpegError as error:
+    except FFmpegError as error:
         complaints.append(str(error))
         return []
 

@@ -32,7 +32,7 @@ from fewframes.selection.facility import represented
 from fewframes.selection.selection import select
 
 BUDGET, DIMENSIONS = 64, 256
-ONE_THREAD = dict.fromkeys(
+ONE_THREAD: dict[str, str] = dict.fromkeys(
     ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
 )
 PEERS = {"apricot": "apricot-select", "submodlib": "submodlib-py"}

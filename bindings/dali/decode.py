@@ -89,8 +89,9 @@ class _Work:
         device: Device,
         slices: int,
     ) -> None:
-        self.timeline, self.report, self.device = timeline, report, device
-        self.format, self.size = format, size
+        self.timeline, self.report, self.size = timeline, report, size
+        self.device: Device = device
+        self.format: Format = format
         self.video = SliceDecoder(device, slices)
         self.is_audited = device == "cpu"
         self.number_of = np.full(len(timeline.packets), -1)

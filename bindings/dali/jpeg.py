@@ -9,6 +9,9 @@ On the CPU the levels are libjpeg-turbo's, which are those of this package. nvJP
 differ by rounding; no bound is given here, since it has not been measured.
 """
 
+# DALI takes the names of its types from an extension module.
+# pyright: reportAttributeAccessIssue=false
+
 import atexit
 import os
 import threading

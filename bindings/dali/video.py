@@ -9,6 +9,9 @@ A pipeline is used, not DALI's dynamic mode: both take the same CPU time (0.055 
 a VP9 film), but the latter of DALI 2.4 does not accept ``pad_mode``.
 """
 
+# DALI takes the names of its types from an extension module.
+# pyright: reportAttributeAccessIssue=false
+
 import atexit
 import logging
 import os
@@ -58,7 +61,7 @@ class SliceDecoder:
     """
 
     def __init__(self, device: Device, slices: int) -> None:
-        self.device = device
+        self.device: Device = device
         self.pipelines = min(PIPELINES[device], slices)
         self.group = slices // self.pipelines
         self.has_given_up = False
@@ -223,7 +226,9 @@ def video_pipeline(device: Device, slices: int) -> Any:  # noqa: ANN401 (DALI's)
         device_id=None if device == "cpu" else 0,
         prefetch_queue_depth=1,
     )
-    where = {"device": "cpu"} if device == "cpu" else {"device": "mixed", "affine": False}
+    where: dict[str, Any] = (
+        {"device": "cpu"} if device == "cpu" else {"device": "mixed", "affine": False}
+    )
     with pipeline:
         encoded = fn.external_source(name="encoded", dtype=types.UINT8, ndim=1)
         frames = fn.external_source(name="frames", dtype=types.INT32, ndim=1)

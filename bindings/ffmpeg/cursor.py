@@ -9,9 +9,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-import av
 import numpy as np
 from av.container import InputContainer
+from av.error import FFmpegError
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -228,7 +228,7 @@ class Cursor:
             return False
         try:
             opened.container.seek(target, backward=True, **where)
-        except av.error.FFmpegError:
+        except FFmpegError:
             return False
         packets = opened.container.demux(opened.stream)
         for _, packet in zip(range(LOST_AFTER_PACKETS), packets, strict=False):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import av
 import numpy as np
 from av.container import InputContainer
+from av.error import FFmpegError
 from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from av.packet import Packet
 
-READING_ERRORS = (av.error.FFmpegError, IndexError)
+READING_ERRORS = (FFmpegError, IndexError)
 """What demuxing raises; PyAV cannot find a stream that a broken MPEG-TS adds while it is read."""
 MOST_LATE_STREAMS = 64
 """How many streams a file may add while it is read; one more stops that."""
@@ -187,7 +188,7 @@ class _FirstPicture:
     def after(self, packet: "Packet[VideoStream] | None") -> VideoFrame | None:
         """Decodes one more packet, or drains (None), if there is no picture yet; gives it."""
         if self.picture is None:
-            with suppress(av.error.FFmpegError):  # the picture of a later packet will do
+            with suppress(FFmpegError):  # the picture of a later packet will do
                 self.picture = next(iter(self.context.decode(packet)), None)
         return self.picture
 

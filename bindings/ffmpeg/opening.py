@@ -17,6 +17,7 @@ from typing import Any
 
 import av
 from av.container import InputContainer
+from av.error import FFmpegError
 
 from fewframes.bindings.ffmpeg.log import EXTERNAL, drain_log, external_tracks
 from fewframes.errors import UnreadableMediaError
@@ -89,7 +90,7 @@ def open_container(path: Path) -> InputContainer:
     external_tracks().clear()
     try:
         container: InputContainer = av.open(f"file:{path}", **OPENING)
-    except (av.error.FFmpegError, OSError) as error:
+    except (FFmpegError, OSError) as error:
         kind = _refused_kind(path, log[before:])
         if kind:
             raise UnreadableMediaError(_refusal(path.name, kind)) from error

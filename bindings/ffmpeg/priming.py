@@ -4,8 +4,9 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-import av
 import numpy as np
+from av.error import EOFError as EndOfFile
+from av.error import FFmpegError
 from av.packet import Packet, PacketSideData, packet_sidedata_type_from_literal
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
@@ -73,7 +74,7 @@ def pictures_of(
     """Decodes a packet, or drains (None); None where the decoder refuses it."""
     try:
         return context.decode(packet)
-    except av.error.EOFError:
+    except EndOfFile:
         return []
-    except av.error.FFmpegError:
+    except FFmpegError:
         return None

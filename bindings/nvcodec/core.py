@@ -61,7 +61,7 @@ class Core:
         self._format = nvc.Pixel_Format.NV12 if surface.bits == 8 else nvc.Pixel_Format.P016
         self.surface, self.stream = surface, Stream()
         try:
-            self._decoder = nvc.CreateDecoder(
+            self._decoder: Any = nvc.CreateDecoder(
                 gpuid=0,
                 codec=getattr(nvc.cudaVideoCodec, CODECS[codec]),
                 cudacontext=self.stream.context,

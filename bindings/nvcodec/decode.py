@@ -93,7 +93,8 @@ class _Work:
         report: DecodeReport,
         most: int,
     ) -> None:
-        self.timeline, self.report, self.format, self.size = timeline, report, format, size
+        self.timeline, self.report, self.size = timeline, report, size
+        self.format: Format = format
         self.surface = surface_of(timeline.stream)
         self.finish = PostProcess(timeline.stream, format, size, self.surface, report)
         self.most, self.compares, self.audited = most, True, set[int]()

@@ -5,6 +5,9 @@ goes on with the samples it would have seen, on any number of workers. Workers m
 forked; none holds more open than it reads. Importing this module needs PyTorch.
 """
 
+# Where PyTorch is not installed, `bindings/torch` is taken for it.
+# pyright: reportAttributeAccessIssue=false
+
 from collections.abc import Iterator
 from typing import Any
 

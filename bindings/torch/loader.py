@@ -9,6 +9,9 @@
 Importing this module needs PyTorch.
 """
 
+# Where PyTorch is not installed, `bindings/torch` is taken for it.
+# pyright: reportAttributeAccessIssue=false
+
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -149,12 +152,9 @@ class ClipLoader:
         for buffer in buffers if self.workers else ():
             buffer.share_memory_()
         free = list(range(len(buffers)))
-        loaded = DataLoader(
-            _Reader(self.plan, buffers),
-            batch_sampler=_Requests(self, free),
-            collate_fn=_as_it_is,
-            **self._options,
-        )
+        # PyTorch's annotations know batches of samples; these are requests for whole batches
+        whole: dict[str, Any] = {"batch_sampler": _Requests(self, free), "collate_fn": _as_it_is}
+        loaded = DataLoader(_Reader(self.plan, buffers), **whole, **self._options)
         for read in loaded:
             yield self._batch(read, buffers, free)
 

@@ -27,7 +27,7 @@ from fewframes.decode.decoder import DECODERS
 BACKEND = click.option(
     "--backend",
     type=click.Choice(list(DECODERS)),
-    help="Decoder; FFmpeg on a CPU, nvdec on a GPU if not given.",
+    help="Decoder; chosen by device and stream if not given.",
 )
 DEVICE = click.option(
     "--device",

@@ -54,8 +54,8 @@ def read(
     ``"auto"``: the default is FFmpeg on the CPU, ``"cuda"`` alone PyNvVideoCodec where it can, else
     DALI, and ``"auto"`` whichever is predicted to take least time. The batch's report says which it
     was, why, and what went to FFmpeg after all. PyNvVideoCodec gives what FFmpeg gives; RGB of DALI
-    differs from that by rounding and by how chroma is interpolated. Wherever they
-    were decoded, the frames come to memory; `fewframes.Video.read` can leave those of a store.
+    differs from that by rounding and by how chroma is interpolated. Wherever they were decoded, the
+    frames come to memory; `fewframes.store.video.Video.read` can leave those of a store on a GPU.
 
     Raises IndexError for a frame or time outside the video, `DamagedFrameError` for a frame that
     cannot be decoded or that a decode anomaly may have touched (``allow_damaged=True`` gives the

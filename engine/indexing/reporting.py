@@ -51,8 +51,8 @@ class Reporter:
     def __enter__(self) -> "Reporter":
         log.addHandler(self.warnings)
         if not self.quiet and sys.stderr.isatty():
-            self.bar = _bar()
-            self.bar.start()
+            bar = self.bar = _bar()
+            bar.start()
         return self
 
     def __exit__(

@@ -265,7 +265,7 @@ def _notes(
     """A sentence for each kind of event."""
     gaps = np.diff(pts)
     long = max(step * HOLE_STEPS, int(HOLE_SECONDS / time_base))
-    found = {**events, "hole": (np.flatnonzero(gaps > long) + 1).tolist()}
+    found: dict[Event, list[int]] = {**events, "hole": (np.flatnonzero(gaps > long) + 1).tolist()}
     sentences = []
     for kind, frames in found.items():
         if not frames:

@@ -23,6 +23,7 @@ class Method(Protocol):
 
     def __call__(self, *, count: int, chosen: I64) -> tuple[I64, F32]:
         """Picks at most ``count`` rows that are not in ``chosen``, with a score each."""
+        ...
 
 
 def with_coverage(candidates: Candidates, *, budget: int, reason: str, method: Method) -> Picks:

@@ -224,4 +224,6 @@ def rows_without(table: Any, ids: list[str]) -> Any:  # noqa: ANN401 (of pyarrow
     import pyarrow.compute as pc
 
     named = pa.array(list(map(id_bytes, ids)), pa.binary())
-    return pc.invert(pc.is_in(table["id"].combine_chunks(), value_set=named))
+    found = pc.SetLookupOptions(value_set=named)
+    is_named = pc.call_function("is_in", [table["id"].combine_chunks()], found)
+    return pc.call_function("invert", [is_named])

@@ -27,14 +27,12 @@ DCT_STEPS = (8, 4, 2, 1)
 class PictureCodec(Protocol):
     """The contract of a codec; sizes are height and width."""
 
+    format: ClassVar[Format]
+    """The planes that `encode` takes, as a decoder gives them."""
+
     @property
     def name(self) -> str:
         """What a recipe calls it."""
-        ...
-
-    @property
-    def format(self) -> Format:
-        """The planes that `encode` takes, as a decoder gives them."""
         ...
 
     @property
@@ -125,9 +123,9 @@ class Zstd:
 
     def encode(self, planes: tuple[Samples, ...]) -> bytes:
         """Takes the last plane, ``[h, w, 3] u8``."""
-        from numcodecs import zstd
+        from numcodecs.zstd import compress
 
-        data: bytes = zstd.compress(np.ascontiguousarray(on_host(planes[-1])), ZSTD_LEVEL)
+        data: bytes = compress(np.ascontiguousarray(on_host(planes[-1])), ZSTD_LEVEL)
         return data
 
     def check(self, data: bytes, size: tuple[int, int]) -> None:
@@ -136,12 +134,12 @@ class Zstd:
 
     def decode(self, data: U8, size: tuple[int, int], out: U8) -> None:
         """Decompresses straight into ``out`` where it has the picture's size."""
-        from numcodecs import zstd
+        from numcodecs.zstd import decompress
 
         expect_bytes(zstd_content_bytes(data[:18].tobytes()), size)
         pixels = out if out.shape[:2] == size else np.empty((*size, 3), np.uint8)
         try:
-            zstd.decompress(data, pixels)
+            decompress(data, pixels)
         except RuntimeError as error:
             raise ValueError(str(error)) from error
         if pixels is not out:

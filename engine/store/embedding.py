@@ -31,20 +31,25 @@ class Embedder(Protocol):
     @property
     def name(self) -> str:
         """What the model is called; no path."""
+        ...
 
     @property
     def revision(self) -> str:
         """What tells its weights from others of that name."""
+        ...
 
     @property
     def dim(self) -> int:
         """Length of its vectors."""
+        ...
 
     def frames(self, batch: U8) -> F32:
         """Turns pictures ``[n, h, w, 3] u8`` RGB into vectors ``[n, dim]`` of any length."""
+        ...
 
     def text(self, words: str) -> F32:
         """Turns a text into a vector ``[dim]`` that compares with those of pictures."""
+        ...
 
 
 class SampleOptions(SelectOptions, total=False):

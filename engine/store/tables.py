@@ -54,9 +54,12 @@ def read_table(
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    limits = {"thrift_string_size_limit": THRIFT_LIMIT, "thrift_container_size_limit": THRIFT_LIMIT}
     try:
-        file = pq.ParquetFile(pa.BufferReader(data), **limits)
+        file = pq.ParquetFile(
+            pa.BufferReader(data),
+            thrift_string_size_limit=THRIFT_LIMIT,
+            thrift_container_size_limit=THRIFT_LIMIT,
+        )
         schema = file.schema_arrow
         _check_size(file.metadata, schema, rows, len(data), name)
         _check_kinds(schema, kinds, name)
