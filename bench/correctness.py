@@ -1,4 +1,4 @@
-"""Judging: are these the right pictures? Whoever gives others is not timed.
+"""Correctness: compares the pictures of each reader; one with other pictures is not timed.
 
 1. Plain PyAV decodes the film in order, once, and keeps a thumbnail of every frame.
 2. A reader's picture is shrunk in the same way. Rounding and chroma differ from library to library,

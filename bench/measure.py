@@ -41,7 +41,8 @@ def run_cold(arguments: Sequence[str], environment: Mapping[str, str] | None = N
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.monotonic() - started
         process.returncode = os.waitstatus_to_exitcode(status)
-        out.seek(0), errors.seek(0)
+        for file in (out, errors):
+            file.seek(0)
         lines = out.read().decode().strip().splitlines()
         if process.returncode not in (0, 3):
             raise RuntimeError(errors.read().decode()[-2000:])

@@ -1,4 +1,4 @@
-"""procedure: a film like that of an operation, long and even, with short events at known times.
+"""Synthetic films: long and even like an operation, with short events at known times.
 
 1. The camera pans over a large tissue texture on a closed path, so that every view comes back.
    A breath lifts the picture, a lamp darkens its rim, highlights flicker, the sensor adds noise.

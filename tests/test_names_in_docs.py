@@ -131,6 +131,18 @@ def test_every_dotted_name_on_the_page_resolves(page, tree):
                 assert any(last in members for members in tree.members.values()), name
 
 
+def test_every_file_in_a_docstring_is_there(files):
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not (isinstance(node, ast.Constant) and isinstance(node.value, str)):
+                continue
+            for words in re.findall(r"(?<!`)`([^`\n]+)`(?!`)", node.value):
+                for name in FILE.findall(words):
+                    pattern = re.escape(name).replace("…", r"\w+")
+                    is_there = any(re.search(f"/{pattern}$", file) for file in files)
+                    assert is_there, f"{path.relative_to(ROOT)}: {name}"
+
+
 def test_every_full_name_in_sources_and_on_pages_resolves(tree):
     for path in [*SOURCES, *TEXTS]:
         if path.is_relative_to(ROOT / "tests"):  # these also use names that are not there

@@ -113,8 +113,10 @@ def warm_up(store: Path) -> None:
     """Imports all that is needed, by reading another store."""
     for _ in range(2):
         videos = fewframes.open(store)
-        [video.read(rows=[0]) for video in videos.values()]
-        [len(videos), list(videos.lines())]
+        for video in videos.values():
+            video.read(rows=[0])
+        len(videos)
+        list(videos.lines())
 
 
 def first_frame(videos: Store, name: str) -> Cost:

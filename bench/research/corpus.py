@@ -1,4 +1,4 @@
-"""corpus: what does a run cost beside decoding, and how does it scale?
+"""Corpus: measures what a run costs beside decoding, and how it scales.
 
 ``python -m fewframes.bench.research.corpus FILM LONG_FILM... -o bench/results/corpus.json``
 

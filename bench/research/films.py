@@ -1,4 +1,4 @@
-"""films: small video files made by recipe, every frame of which says its own number.
+"""Films: small video files made by recipe; every frame shows its own number.
 
 1. A recipe is a `Film`: codec, GOP structure, times, size, container.
 2. The pictures are a texture that drifts below a moving disc, so that a stale frame is visible.

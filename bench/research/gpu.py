@@ -43,7 +43,7 @@ MEMORY_MIB = 2048
 """Most memory of this process, on the CPU."""
 MEMORY_SHARE = 0.5
 """Most of a GPU's memory that all jobs may take: a third of what is free for what DALI makes
-(`dali_groups.SHARE`), the rest for what kernels make, and for CUDA's own."""
+(`groups.SHARE`), the rest for what kernels make, and for CUDA's own."""
 TRIES = 2
 """A job's time is the least of so many, after one that is not timed."""
 GENERATED = replace(

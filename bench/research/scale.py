@@ -1,4 +1,4 @@
-"""scale: writes SCALE.md from results. ``python -m fewframes.bench.research.scale SCALE.md``.
+"""Writes SCALE.md from results: ``python -m fewframes.bench.research.scale SCALE.md``.
 
 Every number on that page is one of `bench/results/corpus.json`, `effort.json` and `kill_soak.json`,
 or follows from them and from the constants of `fewframes.indexing.cost_model` by what stands beside

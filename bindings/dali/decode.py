@@ -1,12 +1,12 @@
 """DALI: exactly the frames of a plan, decoded on a GPU's video engines, or on the CPU.
 
-1. The plan's runs become GOP slices, each a small stream in memory (`slices.py`, `dali_slices.py`),
-   and DALI is asked for the wanted frames of several slices at once (`dali_groups.py`,
-   `dali_video.py`). On a GPU a thread writes slices ahead. What cannot be such a stream, or is
-   refused, goes to FFmpeg, slice by slice, and is counted in the report.
+1. The plan's runs become GOP slices, each a small stream in memory (`slices.py`,
+   `slice_streams.py`), and DALI decodes the requested frames of several slices at once
+   (`groups.py`, `video.py`). On a GPU a thread writes slices ahead. What cannot be such a stream,
+   or is refused, goes to FFmpeg, slice by slice, and is counted in the report.
 2. DALI gives RGB of the coded size, always by the matrix of BT.601 and with the range that the
    bitstream states. A kernel brings it to the size asked for and to the stream's own matrix
-   (`dali_finish.py`). On a GPU that is done there, for up to 64 pictures at a time, and they stay
+   (`post_process.py`). On a GPU that is done there, for up to 64 pictures at a time, and they stay
    there: batches then hold arrays of Numba's on the GPU.
 3. DALI pads a frame that is not there with black, unless told ``pad_mode="none"``; it is, so such
    a frame is an error. It counts pictures, so one that it cannot make shifts all later ones: a

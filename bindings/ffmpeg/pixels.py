@@ -1,6 +1,6 @@
 """PyAV: a decoded picture as arrays.
 
-1. What the container hides is cut off (`ffmpeg_crop`); whole planes come from `ffmpeg_planes`.
+1. What the container hides is cut off (`crop`); whole planes come from `planes`.
 2. RGB of YUV and grey planes is made by the package's own kernel, at any size.
 3. RGB of everything else (packed, RGB, palette, Bayer, semi-planar) is swscale's, and so are the
    planes for JPEG files; both are told range and size explicitly, and average by area.

@@ -1,12 +1,12 @@
 """NVDEC: exactly the frames of a plan, decoded on a GPU's video engines by PyNvVideoCodec.
 
 1. The plan's runs are cut into GOP slices (`slices.py`), whose packets are read and checked as for
-   FFmpeg (`nvdec_packets.py`). What an engine would not decode as FFmpeg does goes to FFmpeg, slice
+   FFmpeg (`packets.py`). What an engine would not decode as FFmpeg does goes to FFmpeg, slice
    by slice, and is counted in the report: fields, cropping, pictures of another size.
-2. Several decoders, kept for the film, have a slice each (`nvdec_pool.py`). Every packet must make
-   one picture, and each is matched by its rank, which is its time stamp (`nvdec_packets.py`).
+2. Several decoders, kept for the film, have a slice each (`pool.py`). Every packet must make
+   one picture, and each is matched by its rank, which is its time stamp (`packets.py`).
 3. Pictures are the engine's planes, which equal FFmpeg's. They stay on the GPU, where kernels make
-   of them what was asked for (`nvdec_finish.py`), for some pictures at a time.
+   of them what was asked for (`post_process.py`), for some pictures at a time.
 4. An engine conceals damage and tells nobody, so a film that is damaged for all we know goes to
    FFmpeg. A picture of the first slice is compared with FFmpeg's, plane by plane, and so is one of
    the first slice that begins in another way; while they differ, the next. A slice that does not

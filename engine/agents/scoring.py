@@ -1,4 +1,4 @@
-"""Asking: what an agent wants to see, as a score for each row of a video.
+"""Scoring: turns an agent's request into a score for each row of a video.
 
 1. ``scores_for``: words, by an embedder's vectors; or the name of a measured signal.
 2. ``scores_like``: likeness to the frame on screen at a time, by vectors that are stored already.

@@ -1,4 +1,4 @@
-"""Seen: stored pictures of one video that are remembered, so that none is decoded twice."""
+"""Seen: caches the stored pictures of one video, so that none is decoded twice."""
 
 from collections import OrderedDict
 

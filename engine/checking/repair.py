@@ -1,4 +1,4 @@
-"""repair: what `verify_store` found broken is indexed again from its film, or dropped if told so.
+"""Repair: indexes broken videos again from their films, or deletes them if asked to.
 
 1. The recipe of a broken group comes from its commit record, or from the copy in ``zarr.json`` if
    source and recipe still give the group's own key.

@@ -1,4 +1,4 @@
-"""verify: is a file, or a store, still what it was said to be?
+"""Verify: checks that a file or a store is still what its record says.
 
 - A file is decoded from its start to its end, which corrects the prediction of its timeline; then
   frames spread over it are reached by seeking, and must be the same in every plane.

@@ -1,4 +1,4 @@
-"""Costs: what does decoding take on this machine, on the CPU and on the GPU?
+"""Costs: predicts decoding time on this machine, on the CPU and on the GPU.
 
 A linear model with few constants, measured once (`bindings/gpu_costs.py`) and kept in the user's
 cache folder. It only has to tell a hundred frames from a hundred thousand: one film in a worker

@@ -1,4 +1,4 @@
-"""Handover: frames in the form of a model's runtime, with the times that the model is told."""
+"""Handover: frames in the form of a model's runtime, with the times given to the model."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

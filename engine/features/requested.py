@@ -1,4 +1,4 @@
-"""Which rows of a table do frame numbers, rows or times stand for?"""
+"""Requested: maps frame numbers, rows or times to the rows of a table."""
 
 import numpy as np
 import numpy.typing as npt

@@ -1,4 +1,4 @@
-"""Effort: what will indexing a film take? Predicted from its timeline, before a picture is decoded.
+"""Cost model: predicts the work of indexing a film from its timeline, before a decode.
 
 A linear model of CPU seconds, with constants that `fewframes.bench.research.corpus` has measured on
 natural film (its results say how well they fit, and on which machine): so much for each million

@@ -1,4 +1,4 @@
-"""Finding: which films are meant by files and folders, and what are they called?"""
+"""Discovery: lists the films in files and folders, and gives each an id."""
 
 import logging
 import os

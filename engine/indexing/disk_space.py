@@ -1,4 +1,4 @@
-"""Space: will the pictures of a run fit on the disk, and can it be written at all?
+"""Disk space: checks that the pictures of a run fit on the disk, and that it can be written.
 
 1. What a film takes is predicted from its timeline: rows to scan times the bytes of a picture of
    their size, as if no two were alike. A film that is in the store already takes nothing.

@@ -1,4 +1,4 @@
-"""Looking: what will a film take, and how is it cut? Asked of every film before any is decoded."""
+"""Estimate: predicts the work of each film and its ranges before any is decoded."""
 
 import math
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Running: the films of one indexing run, from the first look to the last outcome.
+"""Executor: runs the films of one indexing run, from the first estimate to the last result.
 
 1. Films that the store has learnt to leave alone are listed and passed over (`quarantine`).
 2. Every other film is looked at, on the workers: is it there already, what will it take, how is it

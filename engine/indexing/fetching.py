@@ -1,4 +1,4 @@
-"""Fetching: a film by URL becomes a file on disk for as long as it is worked on.
+"""Fetching: downloads a film by URL to a file for as long as it is worked on.
 
 FFmpeg seeks in a film, several times at once, each run opens it anew, and its whole digest is
 recorded; over a network each of these would be requests of their own. So:

@@ -1,4 +1,4 @@
-"""Narrowing: which of the films that were found is this run for?"""
+"""Filters: keeps the found films that this run is for."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime

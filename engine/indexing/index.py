@@ -56,7 +56,7 @@ def index(
     ``retry_failed``. A long film is decoded in ranges of at least ``range_seconds`` of predicted
     CPU time, by several workers at once; what is stored is the same. With ``ray``, the workers are
     on the nodes of a cluster, one a core, which see films and store under the same paths or URLs.
-    While an object store does not answer, the films wait for it, up to ten minutes.
+    Unreachable object stores are retried for up to ten minutes.
 
     Before anything is decoded, what the films may take is predicted from their packets, and
     `NoSpaceError` raised where the disk has less; ``check_space=False`` leaves that out. For a URL,

@@ -4,7 +4,7 @@
 - a pattern (``videos/*.mp4``, ``videos/**/left.mp4``): the films that match;
 - a URL (``s3://bucket/films/a.mp4``): that film; one that ends in ``/``: all films below it;
 - ``@FILE``: a list, ``@films.txt`` with one of the above a line, or ``@films.csv``,
-  ``@films.parquet`` with a column ``path`` and, if it likes, a column ``id``.
+  ``@films.parquet`` with a column ``path`` and optionally a column ``id``.
 
 The id of a film that matches a pattern is its path below the folders before the first ``*``.
 A path in a list counts from the list's own folder. Its id is the path as it is written there,

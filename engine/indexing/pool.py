@@ -1,4 +1,4 @@
-"""Crew: a few worker processes that take tasks from one list, each under its limits.
+"""Pool: a few worker processes take tasks from one list, each under its limits.
 
 One thread waits on each process; what they report comes back on the calling thread, in the order it
 happens. Leaving early, by an exception of the caller or Ctrl-C, stops every process.

@@ -1,4 +1,4 @@
-"""Tally: how far is a run, and how long will it take?
+"""Progress: estimates how much of a run is done and how long the rest takes.
 
 What is left is predicted from the effort of its films, not from their number: a film of eight hours
 is no film of eight seconds. The rate is that of this run so far.

@@ -1,4 +1,4 @@
-"""Quarantine: films that a store has learnt to leave alone.
+"""Quarantine: a store remembers films that failed twice, and later runs skip them.
 
 A film whose tasks crashed, gave no sign or took too much memory twice would do so in every run. A
 record in the store says so, by the film's id: under which recipe and limits, for which file (size

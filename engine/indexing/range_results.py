@@ -1,9 +1,9 @@
-"""Parts: what range tasks leave for the merge that makes one video of them.
+"""Range results: files that range tasks write, and that a merge joins into one video.
 
 1. A long film has a folder below ``.parts/<quoted id>`` of its store (of the cache folder, for a
    store by URL), named by recipe, source and ranges, so that no part is taken for another.
 2. A part is one Arrow file, named by its range and its own digest: per frame its number, the hashes
-   of its luma and of its planes, what `sweep` says of its samples, and the picture as it would be
+   of its luma and of its planes, its `PictureStats`, and the picture as it would be
    stored. It gets its name when it is whole, and is believed only if its digest is right: it is not
    flushed to the disk, since losing one costs no more than decoding its range again.
 3. Pictures are made of every frame; which of them repeat others is known in the merge alone, which
@@ -11,7 +11,7 @@
 4. Where a range does not decode cleanly, a note in the folder says that the film has to be decoded
    in one go: what an anomaly touches may lie across a cut.
 5. The folder is removed when the video is published. What nobody has come back for is removed
-   after a week (`leftovers`).
+   after a week (`gc`).
 """
 
 import os

@@ -1,4 +1,4 @@
-"""What an indexing run says while it works: a bar on a terminal, lines elsewhere, or JSON."""
+"""Reports the progress of an indexing run: a bar on a terminal, lines elsewhere, or JSON."""
 
 import json
 import logging

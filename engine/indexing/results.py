@@ -1,4 +1,4 @@
-"""Results of an indexing run: how far it is, and what became of every film."""
+"""Results of an indexing run: its progress, and the outcome of every film."""
 
 from dataclasses import dataclass
 from enum import IntEnum

@@ -1,9 +1,9 @@
-"""Patience: an object store that is away for a while is no fault of the films.
+"""Retries calls while an object store is unreachable.
 
-1. A task is idempotent, so one that meets no answer is simply done again: after a second, then
-   after twice as long each time, up to half a minute.
-2. All tasks of a run share one patience: ten minutes from the first that met no answer. After
-   that they fail at once, until one gets through.
+1. A task is idempotent, so one that gets no answer runs again: after a second, then after twice
+   as long each time, up to half a minute.
+2. All tasks of a run share one limit: ten minutes from the first that got no answer. After that
+   they fail at once, until one succeeds.
 """
 
 import time

@@ -1,4 +1,4 @@
-"""Schedule: which task of an indexing run is next?
+"""Scheduler: picks the next task of an indexing run.
 
 1. A long film gives a task for each of its ranges, then one for the merge, which goes before all
    others. Long films come first: the short ones fill up the cores at the end.

@@ -1,4 +1,4 @@
-"""FilmTask: one piece of an indexing run, the same wherever it is done.
+"""FilmTask: one piece of an indexing run, with the same result in any process.
 
 1. A task is a film under a recipe, or one range of a long one (see `ranges`), and all that doing it
    takes: it can be pickled, and sent to a worker process or to another machine.

@@ -53,7 +53,8 @@ def h264_parameters(extradata: bytes) -> tuple[int, bool]:
     units = units_of(extradata, is_hevc=False)
     bits = {unit[0] & 31: Bits(unit[1:]) for unit in units if unit}[7]
     number_bits, _ = h264_sequence(bits)
-    bits.ue(), bits.ue()  # width and height
+    bits.ue()  # width and height
+    bits.ue()
     return number_bits, not bits.u(1)
 
 
@@ -68,7 +69,8 @@ def h264_sequence(bits: Bits) -> tuple[int, int]:
         raise ValueError("pic_order_cnt_type 1 is not read")
     if kind == 0:
         bits.ue()
-    bits.ue(), bits.u(1)  # max_num_ref_frames, gaps
+    bits.ue()  # max_num_ref_frames, gaps
+    bits.u(1)
     return number_bits, chroma
 
 
@@ -129,13 +131,16 @@ def hevc_parameters(extradata: bytes) -> tuple[int, int, int]:
     units = units_of(extradata, is_hevc=True)
     sets = {unit[0] >> 1 & 63: Bits(unit[2:]) for unit in units if unit}
     sequence, picture = sets[33], sets[34]
-    picture.ue(), picture.ue(), picture.u(1)
+    picture.ue()
+    picture.ue()
+    picture.u(1)
     has_output_flag, extra_bits = picture.u(1), picture.u(3)
     hevc_sequence(sequence)
     if sequence.u(1):
         for _ in range(4):  # conformance window
             sequence.ue()
-    sequence.ue(), sequence.ue()
+    sequence.ue()
+    sequence.ue()
     return extra_bits, has_output_flag, sequence.ue() + 4
 
 
@@ -149,7 +154,9 @@ def _skip_high_profile(bits: Bits) -> int:
         raise ValueError(f"chroma_format_idc {chroma} does not exist")
     if chroma == 3 and bits.u(1):
         raise ValueError("separate colour planes are not read")
-    bits.ue(), bits.ue(), bits.u(1)
+    bits.ue()
+    bits.ue()
+    bits.u(1)
     lists = (8 if chroma != 3 else 12) if bits.u(1) else 0
     for number in range(lists):
         if bits.u(1):

@@ -1,4 +1,4 @@
-"""Remembers timelines between runs, so that a film is read from end to end once.
+"""Timeline cache: keeps timelines between runs, so that a film is read end to end once.
 
 One Arrow file a timeline, in the user's cache folder, never beside the footage, and its xxh3-128
 at the end. It is believed only if that is right, and the identity of the film and the FFmpeg

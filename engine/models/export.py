@@ -1,4 +1,4 @@
-"""Hand-over: frames in the form that a model's runtime takes, with the times that it can be told.
+"""Export: frames as the input of a model's runtime, with the times that it can read.
 
 `FrameBatch.to` looks a runtime up in `fewframes.models.runtimes.RUNTIMES`; its exporter decides
 what is sent. Nothing about time is ever made up: where a runtime cannot be told true times,

@@ -1,4 +1,4 @@
-"""Models: what each runtime tells its model about time, and how much it takes.
+"""Runtimes: what each model runtime reads of time, and how much it accepts.
 
 `RUNTIMES` is the table. A ``transformers`` row holds for that library's processor of the model;
 ``vllm:`` rows hold for vLLM with the same model.

@@ -1,4 +1,4 @@
-"""Budgets: so many visual tokens for this model, how many frames of which size is that?
+"""Tokens: turns a budget of visual tokens into a number and a size of frames.
 
 1. A frame is worth nothing where a model cannot read it: it gets ``min_tokens``, or what its
    full size costs where that is less.

@@ -1,4 +1,4 @@
-"""Wishes: the arguments of a selection, and the rules they obey.
+"""Options: the arguments of a selection, and the rules they obey.
 
 `select` and whatever calls it take the same ones, so they are declared once. Each rule is a
 sentence: name, value, rule, cure.

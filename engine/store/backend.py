@@ -1,7 +1,8 @@
-"""Place: where do the files of a group lie, and how are they read?
+"""Backend: where the files of a group lie, and how they are read.
 
-A group on disk is a `Folder`. One in an object store is an `ObjectPlace` (`objects.py`). Readers
-know neither: they ask a place for whole files, for the end of a file, or for parts of an open one.
+A group on disk is a `Folder`. One in an object store is an `ObjectPlace` (`object_store.py`).
+Readers know neither: they ask either for whole files, for the end of a file, or for parts of an
+open one.
 Nothing is read through a link: a store that is given to you leads nowhere else (`untrusted.py`).
 """
 
@@ -47,7 +48,7 @@ class GroupBackend(Protocol):
 
     @property
     def concurrency(self) -> int:
-        """How many reads wait at once; 0 where the cores are what bounds them."""
+        """Concurrent reads; 0 for CPU-bound storage."""
         ...
 
     def __truediv__(self, path: str) -> "GroupBackend":

@@ -1,4 +1,4 @@
-"""compact: a new snapshot of the catalogue, and the end of the notes that it has taken in.
+"""Compaction: writes a new snapshot of the catalogue and removes the notes it contains.
 
 1. One process at a time does it, under a lock.
 2. It lists the notes, and asks of each whether its attempt is over, before it looks at a video.

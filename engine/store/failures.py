@@ -1,4 +1,4 @@
-"""FailureRecords: what a store keeps of films that it has learnt to leave alone, a file each."""
+"""FailureRecords: one file in a store for each film that later runs skip."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""StoredRows: the table of one video on disk, one row a scanned frame.
+"""StoredRows: the table of one video on disk, one row per scanned frame.
 
 ``frames.parquet`` holds every column but the signatures, which are a Zarr v3 array of one plain
 chunk beside it, ``signatures``. Both are written whole and read whole.

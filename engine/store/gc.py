@@ -1,4 +1,4 @@
-"""Leftovers: what a store holds of a video beside its groups, and what nobody has come back for.
+"""Garbage collection: files of a video beside its groups that nobody will use again.
 
 Parts hold pictures of a film, and its name is in the quarantine: what removes a video removes both.
 """

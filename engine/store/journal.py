@@ -1,4 +1,4 @@
-"""Notes: which videos may have changed since the catalogue was last written?
+"""Journal: names the videos that may have changed since the catalogue was last written.
 
 1. Whoever publishes or removes a group first leaves a note that names the video, on the disk.
    Then comes the one rename that changes the store.

@@ -1,4 +1,4 @@
-"""Layout: where does what lie in a store?
+"""Layout: names the folders and files of a store.
 
 ::
 

@@ -1,4 +1,4 @@
-"""Commit: what was published of one video, and is every byte of it still so?
+"""Manifest: the record of a published group, which proves every byte of it.
 
 ``commit.json`` holds the facts of a group, the size and xxh3-128 of each of its files, and the
 xxh3-128 of itself. It is believed only where `record_rules` allow what it says.

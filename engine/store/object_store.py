@@ -1,4 +1,4 @@
-"""Objects: what a store needs of an object store, and a group's files as a reader sees them there.
+"""ObjectStore: the protocol of an object store, and the files of a group in one.
 
 `ObjectStore` is the seam: `fewframes.bindings.obstore` keeps it for S3, Google, Azure and HTTP.
 """
@@ -18,7 +18,7 @@ from fewframes.store.backend import OpenFile
 from fewframes.store.untrusted import MOST_RECORD_BYTES
 
 CONCURRENCY = 8
-"""Requests, or groups of them, that wait at once: an answer takes longer than what it brings."""
+"""Concurrent requests, or groups of them: latency exceeds transfer time."""
 SPANS_TOGETHER = 8
 """Spans of one object that are fetched together; a span is at most a run of a shard."""
 BLOCK_BYTES = 8 << 20

@@ -1,4 +1,4 @@
-"""Uploading: how a group comes into an object store, wholly or not at all, and how it leaves.
+"""Object writer: publishes a group into an object store, whole or not at all, and removes it.
 
 1. The group is written into an attempt on disk, in the user's cache folder.
 2. An empty object below ``.attempts`` announces video, group and attempt.

@@ -5,7 +5,7 @@
     PREFIX/fewframes-store.json                      says that this is a store, and its version
     PREFIX/videos/<quoted id>/<key>/commit.json      the commit record: without it nothing is there
     PREFIX/videos/<quoted id>/<key>/<attempt>/…      the files that the record names
-    PREFIX/.attempts/<quoted id>/<key>/<attempt>     announces unfinished work, see `uploading`
+    PREFIX/.attempts/<quoted id>/<key>/<attempt>     announces unfinished work, see `object_writer`
 
 1. An object appears whole, by one put, and is never changed.
 2. Readers list commit records and believe nothing else. There is no catalogue: the list of videos

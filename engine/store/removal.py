@@ -1,4 +1,4 @@
-"""rm: what a store has of a video is deleted: pictures, tables, records, and its name in lists."""
+"""Removal: deletes a video from a store: pictures, tables, records and its name in lists."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Outcome: what became of one film, as a store and a run report it."""
+"""Outcome: the result of indexing one film, in a store and in the report of a run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

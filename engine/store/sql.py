@@ -1,4 +1,4 @@
-"""Querying: which videos of a store are of some kind?
+"""SQL: selects videos of a store by a condition on the columns of its catalogue.
 
 The rows of the catalogue as one Arrow table, which DuckDB, pandas and polars take as it is, and
 conditions in SQL on its columns, which DuckDB understands (https://duckdb.org/docs/sql).

@@ -1,4 +1,4 @@
-"""Attempt: unfinished work on a store, which is gone again if it does not succeed.
+"""Staging: unfinished work on a store, which is removed unless it is published.
 
 1. An attempt is a folder of its own below ``.attempts``, with a locked file beside it that names
    the machine.

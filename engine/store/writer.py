@@ -1,4 +1,4 @@
-"""Publishing: how one film becomes a video of a store, wholly or not at all.
+"""Writer: publishes one film as a video of a store, whole or not at all.
 
 1. Pictures and rows are written into an attempt that nobody sees.
 2. `VideoWriter.commit` adds the record with every file's digest and flushes all to the disk.
@@ -6,7 +6,7 @@
    place. Where another process was first, its group stands.
 4. Older groups of the same id and recipe, made of another source, are removed.
 
-For a store by URL the attempt is on disk all the same, and `uploading` publishes it.
+For a store by URL the attempt is on disk all the same, and `object_writer` publishes it.
 """
 
 import json
