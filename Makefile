@@ -20,11 +20,11 @@ demo: setup ## a generated film, 16 adaptive frames of it, a contact sheet and a
 test: setup ## all tests
 	$(PY) -m pytest
 
-ON_GPU := tests/test_kernels.py tests/test_on_gpu.py tests/test_stored_on_gpu.py
+ON_GPU := tests/kernels/test_kernels.py tests/indexing/test_on_gpu.py tests/store/test_stored_on_gpu.py
 
 sim: setup ## GPU bodies of the kernels in Numba's simulator, and compiled for real GPUs where possible
 	NUMBA_ENABLE_CUDASIM=1 REQUIRE_GPU=1 $(PY) -m pytest -m gpu $(ON_GPU)
-	$(PY) -m pytest tests/test_gpu_compile.py
+	$(PY) -m pytest tests/kernels/test_gpu_compile.py
 
 lint: setup ## ruff, format, rules, and pyright as editors run it
 	$(PY) -m ruff check .
@@ -50,17 +50,17 @@ numbers: setup ## measure README's "Measured" again: FOOTAGE=folder of short fil
 
 N ?= 10000
 fuzz: setup ## break N=10000 films; each frame must be true, marked or refused
-	$(PY) tests/media_fuzzer.py -n $(N)
+	$(PY) tests/soak/media_fuzzer.py -n $(N)
 
 soak: setup ## the long runs: broken films, hostile requests, disturbed stores; results in bench/results
-	$(PY) tests/media_fuzzer.py -n 10000 --seed 900000 -o bench/results/fuzz.json
-	$(PY) tests/door_fuzzer.py -n 10000 --seed 20261128 -o bench/results/doors.json
-	$(PY) tests/durability.py -o bench/results/durability.json
-	$(PY) tests/hostile_stores.py -n 1000 -o bench/results/hostile_stores.json
-	$(PY) tests/corpus_soak.py --films 1000 -o bench/results/corpus_soak.json
+	$(PY) tests/soak/media_fuzzer.py -n 10000 --seed 900000 -o bench/results/fuzz.json
+	$(PY) tests/soak/door_fuzzer.py -n 10000 --seed 20261128 -o bench/results/doors.json
+	$(PY) tests/soak/durability.py -o bench/results/durability.json
+	$(PY) tests/soak/hostile_stores.py -n 1000 -o bench/results/hostile_stores.json
+	$(PY) tests/soak/corpus_soak.py --films 1000 -o bench/results/corpus_soak.json
 	$(PY) -m pip install --quiet "ray>=2.40"
-	$(PY) tests/ray_trials.py --films 100 --disturbances 10 -o bench/results/ray_soak.json
-	$(PY) tests/kill_soak.py -o bench/results/kill_soak.json
+	$(PY) tests/soak/ray_trials.py --films 100 --disturbances 10 -o bench/results/ray_soak.json
+	$(PY) tests/soak/kill_soak.py -o bench/results/kill_soak.json
 
 check: lint types test ## lint, types and tests, which must pass before a commit
 

@@ -1,52 +1,20 @@
 """Films for the tests: made by recipe, or real footage where its folder is there."""
 
-import csv
 import logging
-import os
-import sys
 import urllib.request
 import uuid
 from pathlib import Path
 
 import pytest
+from cuda_on_cpu import put, real_gpu, stand_in  # noqa: F401 (fixtures)
 from hypothesis import HealthCheck, settings
+from nvdec_engines import engines, on_gpu  # noqa: F401 (fixtures)
+from real_footage import NO_FOOTAGE, footage_folder, sound_footage
 
 from fewframes.bench.research.films import RECIPES, write_film
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE))  # so that tests can import media_fuzzer
-
-from cuda_on_cpu import put, real_gpu, stand_in  # noqa: E402, F401 (fixtures)
-from nvdec_engines import engines, on_gpu  # noqa: E402, F401 (fixtures)
-
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")  # a slow machine is no fault of the code
-
-NO_FOOTAGE = "no real footage: set FEWFRAMES_FOOTAGE to its folder, or put it at ../shared/videos"
-DAMAGED = ("broken", "derived_trunc", "derived_bitflips", "derived_empty", "derived_text")
-MOST_FRAMES = 5000
-"""Footage longer than this is read with FEWFRAMES_ALL=1 only: the oracle decodes all of it."""
-
-
-def footage_folder() -> Path | None:
-    chosen = os.environ.get("FEWFRAMES_FOOTAGE")
-    folder = Path(chosen) if chosen else HERE.parent / "../shared/videos"
-    return folder.resolve() if (folder / "MANIFEST.tsv").is_file() else None
-
-
-def sound_footage() -> list[str]:
-    """Names of the files that decode without an error, up to 1920 samples wide."""
-    folder = footage_folder()
-    if folder is None:
-        return []
-    with (folder / "MANIFEST.tsv").open(newline="") as file:
-        rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
-    films = [row for row in rows if row["decode_errors"] == "0"]
-    films = [row for row in films if not row["file"].startswith(DAMAGED)]
-    films = [row for row in films if int(row["size"].split("x")[0]) <= 1920]
-    if os.environ.get("FEWFRAMES_ALL") != "1":
-        films = [row for row in films if int(row["decoded_frames"]) <= MOST_FRAMES]
-    return [row["file"] for row in films]
 
 
 def pytest_generate_tests(metafunc):

@@ -25,6 +25,9 @@ import click
 
 TESTS = Path("tests")
 """From the root of the project, where `gpu_check.sh` runs this."""
+KERNELS, CUPY = "kernels/test_kernels.py", "kernels/test_cupy.py"
+DALI = "bindings/test_dali.py", "bindings/test_dali_refusals.py"
+ON_GPU = "indexing/test_on_gpu.py", "store/test_stored_on_gpu.py"
 NO_GPU = 3
 """Exit status where there is nothing to run on."""
 
@@ -60,23 +63,23 @@ def parts(films: Path | None) -> Mapping[str, list[Step]]:
     own = sorted(map(str, films.iterdir())) if films else []
     rates, gpu = module("bench.research.gpu_rates"), module("bench.research.gpu")
     machine = module("bench.research.gpu_machine")
-    one = tests("test_kernels.py", only="gpu and not each")
+    one = tests(KERNELS, only="gpu and not each")
     return {
         "a": [
             Step("machine", machine, 30, machine),
-            Step("compiled", tests("test_gpu_compile.py", only=""), 90),
-            Step("kernels", tests("test_kernels.py", only="gpu"), 90, one, simulated=True),
+            Step("compiled", tests("kernels/test_gpu_compile.py", only=""), 90),
+            Step("kernels", tests(KERNELS, only="gpu"), 90, one, simulated=True),
             Step(
-                "cupy", tests("test_cupy.py", only=""), 180, tests("test_cupy.py", only="not gpu")
+                "cupy", tests(CUPY, only=""), 180, tests(CUPY, only="not gpu")
             ),
             Step("rates", rates, 90, (*rates, "--small"), simulated=True),
         ],
         "b": [
-            Step("dali", tests("test_dali.py", "test_dali_refusals.py", only="gpu"), 150),
+            Step("dali", tests(*DALI, only="gpu"), 150),
             Step("dali rates", gpu, 150, (*gpu, "--device", "cpu")),
         ],
         "c": [
-            Step("on the gpu", tests("test_on_gpu.py", "test_stored_on_gpu.py", only="gpu"), 120),
+            Step("on the gpu", tests(*ON_GPU, only="gpu"), 120),
             *(_of_film(job) for job in ("decode", "index")),
             *(Step(f"film {Path(film).name}", (*gpu, film), 120) for film in own),
             Step("sanitizer", ("compute-sanitizer",), 120),

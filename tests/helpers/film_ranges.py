@@ -1,0 +1,13 @@
+"""How a film is cut where a range is worth no effort at all: wherever it can be."""
+
+import fewframes as ff
+from fewframes.decode.backend_choice import DecoderRequest
+from fewframes.indexing.pipeline import Scan
+from fewframes.store.recipes import Recipe
+
+FINE = 1e-6
+"""So little effort is worth a range here: a film is cut wherever it can be."""
+
+
+def ranges_of(film, recipe=Recipe(fps=10, size="64")):  # noqa: B008 (frozen)
+    return Scan.of(ff.probe(film), recipe, DecoderRequest(), FINE).ranges
