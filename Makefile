@@ -4,7 +4,7 @@ VENV ?= .venv
 PY := $(VENV)/bin/python
 
 help: ## list what can be done
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 setup: $(VENV)/.ready build/links ## make .venv with the package (editable) and the tools
 
@@ -17,8 +17,14 @@ $(VENV)/.ready: pyproject.toml setup.py
 demo: setup ## a generated film, 16 adaptive frames of it, a contact sheet and a JSON in demo/
 	$(PY) -m fewframes.bench.demo --out demo
 
-test: setup ## all tests
-	$(PY) -m pytest
+# Otherwise every process that a test starts compiles the package, and pytest rewrites each file.
+test test-quick: export PYTHONDONTWRITEBYTECODE :=
+
+test: setup ## all tests, on all cores
+	$(PY) -m pytest -n auto --dist worksteal
+
+test-quick: setup ## those that take no longer than a second or so: a minute in all
+	$(PY) -m pytest -n auto --dist worksteal -m "not slow"
 
 ON_GPU := tests/kernels/test_kernels.py tests/indexing/test_on_gpu.py tests/store/test_stored_on_gpu.py
 
@@ -64,4 +70,4 @@ soak: setup ## the long runs: broken films, hostile requests, disturbed stores; 
 
 check: lint types test ## lint, types and tests, which must pass before a commit
 
-.PHONY: help setup demo test sim lint types build/links bench numbers fuzz soak check
+.PHONY: help setup demo test test-quick sim lint types build/links bench numbers fuzz soak check

@@ -1,6 +1,8 @@
 """Films for the tests: made by recipe, or real footage where its folder is there."""
 
+import fcntl
 import logging
+import os
 import urllib.request
 import uuid
 from pathlib import Path
@@ -38,15 +40,27 @@ def footage() -> Path:
     return folder
 
 
+def shared_folder(factory: pytest.TempPathFactory, name: str) -> Path:
+    """A folder that all workers of this run have in common."""
+    is_alone = "PYTEST_XDIST_WORKER" not in os.environ
+    folder = (factory.getbasetemp() if is_alone else factory.getbasetemp().parent) / name
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def films(tmp_path_factory):
-    """Gives the path of a film by the name of its recipe; each is made once."""
-    folder = tmp_path_factory.mktemp("films")
+    """Gives the path of a film by the name of its recipe; each is made once, whoever asks first."""
+    folder = shared_folder(tmp_path_factory, "films")
 
     def film(name: str) -> Path:
         path = folder / f"{name}{RECIPES[name].suffix}"
-        if not path.exists():
-            write_film(path, RECIPES[name])
+        with (folder / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not path.exists():
+                made = path.with_name(f"unfinished-{path.name}")
+                write_film(made, RECIPES[name])
+                made.rename(path)
         return path
 
     return film

@@ -20,6 +20,11 @@ def test_killed_at_random_a_run_ends_as_if_it_had_not_been(tmp_path, seed):
     assert seen["workers_killed"] + seen["drivers_killed"] == 2
 
 
+def heed_ctrl_c():
+    """A shell ignores Ctrl-C in what it runs in the background, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("log", ["plain", "json"])
 def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(tmp_path, log):
     for number in range(4):
@@ -27,7 +32,9 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(tmp_path, log):
     words = ["index", tmp_path, "-o", tmp_path / "s.zarr", "--workers", 1, "--log", log]
     command = [sys.executable, "-m", "fewframes", *map(str, words)]
     env = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=env)
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, env=env, preexec_fn=heed_ctrl_c
+    )
     process.stderr.readline()
     workers = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(signal.SIGINT)
