@@ -1,6 +1,7 @@
 """Haystack films: what is planted is there, exactly when the annotation says, and nowhere else."""
 
 import json
+from functools import cache
 
 import av
 import numpy as np
@@ -18,6 +19,7 @@ from fewframes.selection.selection import select
 from fewframes.store.store import open_store
 
 
+@cache
 def generated_clip(seed):
     """Not footage: tissue that moves, for where there is none."""
     y, u, v = (
@@ -30,12 +32,15 @@ def generated_clip(seed):
     return Clip(f"generated {seed}", luma, blue + np.uint8(seed * 7), red)
 
 
-CLIPS = [generated_clip(seed) for seed in range(8)]
+def clips():
+    return [generated_clip(seed) for seed in range(8)]
+
+
 FILMS = [("train", 0), ("train", 1), ("test", 2)]
 
 
 def film(set_name="train", seed=0, **about):
-    return HaystackFilm(set_name, seed, CLIPS, **{"minutes": 6.0, "a_grade": 3, **about})
+    return HaystackFilm(set_name, seed, clips(), **{"minutes": 6.0, "a_grade": 3, **about})
 
 
 @pytest.mark.parametrize(("set_name", "seed"), FILMS)
@@ -87,15 +92,15 @@ def test_a_seed_gives_the_same_film_and_sets_share_no_random_state():
 
 
 def test_copies_of_one_recording_are_in_one_set():
-    clip = CLIPS[0]
+    clip = generated_clip(0)
     cut = Clip("cut", clip.y[3:], clip.u[3:], clip.v[3:])
-    groups = recordings([clip, CLIPS[1], cut, CLIPS[2]])
+    groups = recordings([clip, generated_clip(1), cut, generated_clip(2)])
     assert [[member.name for member in group] for group in groups] == [
         ["generated 0", "cut"],
         ["generated 1"],
         ["generated 2"],
     ]
-    named = recordings([CLIPS[0], CLIPS[1]], same=("generated",))
+    named = recordings([generated_clip(0), generated_clip(1)], same=("generated",))
     assert len(named) == 1
     assert set_of(["b.mp4", "a.mp4"]) == set_of(["a.mp4", "b.mp4"])
 
@@ -106,7 +111,7 @@ def test_a_film_without_room_is_refused():
 
 
 def test_a_study_tells_what_each_policy_finds(tmp_path, monkeypatch):
-    monkeypatch.setattr(haystack, "_clips", lambda _: CLIPS)
+    monkeypatch.setattr(haystack, "_clips", lambda _: clips())
     work = haystack.Work(tmp_path, tmp_path, minutes=1.5, a_grade=1)
     lines = [haystack.make_film(work, seed) for seed in (0, 1)]
     work.annotations.write_text("\n".join(lines) + "\n")
@@ -139,7 +144,7 @@ def test_evenly_spread_evidence_is_counted_at_every_moment(length):
 
 
 def test_the_written_film_and_its_store_have_the_length_that_is_told(tmp_path, monkeypatch):
-    monkeypatch.setattr(haystack, "_clips", lambda _: CLIPS)
+    monkeypatch.setattr(haystack, "_clips", lambda _: clips())
     work = haystack.Work(tmp_path, tmp_path / "work", minutes=1.0, a_grade=1, keeps_films=True)
     work.folder.mkdir()
     line = json.loads(haystack.make_film(work, 3))

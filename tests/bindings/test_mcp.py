@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import sys
+from importlib.util import find_spec
 
 import pytest
 import simplejpeg
@@ -13,8 +14,13 @@ import fewframes as ff
 from fewframes.bench.research.films import Film, write_film
 from fewframes.store.compaction import compact
 
-pytest.importorskip("mcp", reason="the MCP SDK is not installed; pip install 'fewframes[mcp]'")
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore"),
+    pytest.mark.skipif(
+        find_spec("mcp") is None,
+        reason="the MCP SDK is not installed; pip install 'fewframes[mcp]'",
+    ),
+]
 
 
 @pytest.fixture(scope="module")

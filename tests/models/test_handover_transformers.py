@@ -8,8 +8,8 @@ from fewframes.bench.research.consumers import CONSUMERS, QWEN
 from fewframes.bench.research.timestamps import chat_told, vllm_told
 from fewframes.models.runtimes import RUNTIMES, bounded, resized, tokens
 
-pytest.importorskip("transformers", reason="transformers is not installed")
 pytest.importorskip("torchvision", reason="torchvision, which video processors need, is not there")
+pytest.importorskip("transformers", reason="transformers is not installed")
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 SPACINGS = {
