@@ -4,6 +4,7 @@ import ast
 import importlib
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,7 @@ def top_level(tree: ast.Module) -> set[str]:
     return set().union(*map(imports, blocks)) if blocks else set()
 
 
+@cache
 def tree_of(path: Path) -> ast.Module:
     return ast.parse(path.read_text())
 
@@ -122,9 +124,14 @@ def module_of(path: Path) -> str:
     return ".".join(("fewframes", *(parts[1:] if parts[0] == "engine" else parts)))
 
 
+@cache
+def modules() -> frozenset[str]:
+    return frozenset(map(module_of, SOURCES))
+
+
 def modules_of(path: Path) -> set[str]:
     """Modules of the package that a file imports, other than the package itself."""
-    known = {module_of(one) for one in SOURCES}
+    known = modules()
     found = set()
     for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
