@@ -3,12 +3,12 @@
 To add a kernel: write `kernels/<name>.py` with `@Kernel` on the NumPy reference (its docstring is
 the meaning, with an example), `@<name>.check` where arguments can be wrong, and `@<name>.cpu` on
 one self-contained function of loops; and import it in this file under its own name, which is its
-row of `KERNELS`. Its tests are a row in ARGUMENTS of `tests/helpers/kernel_arguments.py`, its benchmark one
-in SIZES of `bench/suite/bench_kernels.py`. For a GPU, put `@<name>.cuda` on the host function that
-launches its loops (`kernels/gpu.py`), or `.cuda_each` on one that takes many pictures in the
-launches of one; where CuPy's calls or CUDA C++ are faster, `@<name>.cupy` on a function of those
-(`kernels/raw.py`), which `tests/kernels/test_cupy.py` runs on a CPU. For a few arrays without Numba, put
-`@<name>.numpy` on a function of NumPy calls.
+row of `KERNELS`. Its tests are a row in ARGUMENTS of `tests/helpers/kernel_arguments.py`, its
+benchmark one in SIZES of `bench/suite/bench_kernels.py`. For a GPU, put `@<name>.cuda` on the host
+function that launches its loops (`kernels/gpu.py`), or `.cuda_each` on one that takes many pictures
+in the launches of one; where CuPy's calls or CUDA C++ are faster, `@<name>.cupy` on a function of
+those (`kernels/raw.py`), which `tests/kernels/test_cupy.py` runs on a CPU. For a few arrays without
+Numba, put `@<name>.numpy` on a function of NumPy calls.
 Importing this package does not import Numba; the first call of a kernel does.
 """
 

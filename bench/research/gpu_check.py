@@ -69,9 +69,7 @@ def parts(films: Path | None) -> Mapping[str, list[Step]]:
             Step("machine", machine, 30, machine),
             Step("compiled", tests("kernels/test_gpu_compile.py", only=""), 90),
             Step("kernels", tests(KERNELS, only="gpu"), 90, one, simulated=True),
-            Step(
-                "cupy", tests(CUPY, only=""), 180, tests(CUPY, only="not gpu")
-            ),
+            Step("cupy", tests(CUPY, only=""), 180, tests(CUPY, only="not gpu")),
             Step("rates", rates, 90, (*rates, "--small"), simulated=True),
         ],
         "b": [

@@ -109,7 +109,7 @@ def test_the_page_names_every_column_fact_and_codec(films, tmp_path):
 
 
 def test_the_page_has_the_rows_of_the_table_of_signals():
-    """Else run ``python tests/format_page.py``."""
+    """Else run ``python tests/helpers/format_page.py``."""
     page = PAGE.read_text("utf-8")
     assert page.count(format_page.BEGIN) == page.count(format_page.END) == 1
     assert format_page.written(page) == page

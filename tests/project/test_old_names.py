@@ -42,7 +42,7 @@ def test_an_old_name_resolves_to_nothing(name):
 @pytest.mark.parametrize("name", [name for name in NAMES if "[" in name])
 def test_an_old_key_of_a_report_is_written_nowhere(name):
     key = re.fullmatch(r"\w+\[(\w+)\]", name)[1]
-    root = Path(__file__).parent.parent
+    root = Path(__file__).parents[2]
     for folder in ("engine", "bindings"):
         for file in (root / folder).rglob("*.py"):
             assert f'"{key}":' not in file.read_text(), file

@@ -10,7 +10,7 @@ import setuptools
 
 from fewframes.cli.bench_command import COMMANDS
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 FOR_USERS = [*COMMANDS.values(), "fewframes.bench.demo", "fewframes.bench.converters"]
 """Modules of `bench` that users run; all that ships beside them is what these import."""
 

@@ -13,7 +13,7 @@ import pytest
 
 from fewframes.bench.research.films import Film, write_film
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 class Newcomer(NamedTuple):

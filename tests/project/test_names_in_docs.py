@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 FOLDERS = ("engine", "kernels", "bindings", "bench", "tests", "examples")
 SOURCES = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
 TEXTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "bench").rglob("*.md"))]

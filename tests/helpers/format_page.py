@@ -1,10 +1,10 @@
-"""Writes the rows of FORMAT.md that follow from tables: ``python tests/format_page.py``."""
+"""Writes the rows of FORMAT.md that follow from tables: ``python tests/helpers/format_page.py``."""
 
 from pathlib import Path
 
 from fewframes.features.signals import SIGNALS
 
-PAGE = Path(__file__).parent.parent / "FORMAT.md"
+PAGE = Path(__file__).parents[2] / "FORMAT.md"
 BEGIN, END = "<!-- signals: begin -->\n", "<!-- signals: end -->\n"
 
 
