@@ -1,8 +1,8 @@
 """Signals: which columns does a scan measure of each frame, and what does each mean?
 
 `SIGNALS` is the one table: the scan computes its columns from it, the store writes and checks them
-by its types, and ``python tests/helpers/format_page.py`` writes FORMAT.md from it. A new signal is a
-function of one of the records of `fewframes.features.picture_stats` and a row here.
+by its types, and ``python tests/helpers/format_page.py`` writes FORMAT.md from it. A new signal is
+a function of one of the records of `fewframes.features.picture_stats` and a row here.
 """
 
 from collections.abc import Callable

@@ -7,7 +7,17 @@ from fewframes.training.clips import Clip, ClipPlan, Spans, Window, epoch_order
 
 _OF_TORCH = ("ClipDataset", "ClipLoader", "ClipSampler", "ClipStream")
 
-__all__ = ["Clip", "ClipPlan", "Spans", "Window", "epoch_order", *_OF_TORCH]
+__all__ = [
+    "Clip",
+    "ClipDataset",
+    "ClipLoader",
+    "ClipPlan",
+    "ClipSampler",
+    "ClipStream",
+    "Spans",
+    "Window",
+    "epoch_order",
+]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 (a class of the binding to PyTorch)
