@@ -111,6 +111,7 @@ def picture_stats(planes: tuple[Samples, ...], requested: Iterable[int]) -> Iter
     Takes ``[n, h, w] u8`` luma and ``[n, ceil(h/2), ceil(w/2)] u8`` chroma, full range. On a GPU
     all pictures are swept in two launches, and two copies come back.
 
+    >>> import numpy as np
     >>> grey = np.full((1, 16, 16), 128, np.uint8)
     >>> planes = (grey, grey[:, :8, :8], grey[:, :8, :8])
     >>> [scalars.tolist() for _, scalars in picture_stats(planes, [0])]
