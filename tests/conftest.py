@@ -15,6 +15,9 @@ from real_footage import NO_FOOTAGE, footage_folder, sound_footage
 
 from fewframes.bench.research.films import RECIPES, write_film
 
+QUICK = ("x264_pyramid", "vp9", "mjpeg")
+"""Recipes of the decoders' tests that `make test-quick` takes."""
+
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")  # a slow machine is no fault of the code
 
@@ -25,7 +28,9 @@ def pytest_generate_tests(metafunc):
     A test that takes ``decodable`` gets the recipes of its class of decoder tests.
     """
     if "decodable" in metafunc.fixturenames:
-        metafunc.parametrize("decodable", metafunc.cls.recipes)
+        slow = {name: () if name in QUICK else pytest.mark.slow for name in metafunc.cls.recipes}
+        each = [pytest.param(name, marks=marks) for name, marks in slow.items()]
+        metafunc.parametrize("decodable", each)
     if "footage_file" in metafunc.fixturenames:
         names = sound_footage() or [pytest.param("none", marks=pytest.mark.skip(NO_FOOTAGE))]
         metafunc.parametrize("footage_file", names)

@@ -17,6 +17,8 @@ import simplejpeg
 
 import fewframes as ff
 
+pytestmark = pytest.mark.slow
+
 EVENT = 2345.5, 2347.5
 
 

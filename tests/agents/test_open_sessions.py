@@ -29,6 +29,7 @@ def frames_in(lines):
     return [int(words.split()[1]) for words, file in lines if file is not None]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("videos", [1, 3])
 def test_the_log_has_each_step_once_and_in_order(store, tmp_path, videos):
     log = tmp_path / "looks.jsonl"
@@ -58,6 +59,7 @@ def test_the_log_has_each_step_once_and_in_order(store, tmp_path, videos):
         assert again.decoded == mine[-1]["decoded"]
 
 
+@pytest.mark.slow
 def test_there_is_no_look_without_its_line(store, tmp_path):
     looks = Looks(ff.open(store), log=tmp_path)  # a folder
     (line,), is_error = looks.answer("glance", {"video": "case_1", "k": 2})

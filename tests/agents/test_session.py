@@ -28,6 +28,7 @@ def video(film):
     return ff.open(store)["case"]
 
 
+@pytest.mark.slow
 def test_looks_are_where_they_were_asked_for(video):
     session = Session(video)
     assert len(session.glance(8)) == 8
@@ -230,6 +231,7 @@ def test_threads_share_a_session(video):
     assert session.decoded == len({f for step in session.history for f in step.frames})
 
 
+@pytest.mark.slow
 def test_threads_mix_all_looks_within_one_budget(video, film):
     session, wrong = Session(video, film=film, max_frames=30), []
     looks = (

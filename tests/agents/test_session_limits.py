@@ -23,6 +23,7 @@ def video(film):
     return ff.open(film.with_name("store.zarr"))["case"]
 
 
+@pytest.mark.slow
 def test_no_tool_gives_a_side_longer_than_1024(video, film):
     assert video.frame_size == (96, 1600)
     session = Session(video, film=film)
@@ -97,6 +98,7 @@ def test_whatever_is_sent_is_a_short_sentence(video, name, arguments):
     assert len(str(told.value)) < 500
 
 
+@pytest.mark.slow
 def test_what_is_nested_too_deeply_is_a_sentence(video):
     deep = []
     for _ in range(100_000):

@@ -43,6 +43,7 @@ def film(set_name="train", seed=0, **about):
     return HaystackFilm(set_name, seed, clips(), **{"minutes": 6.0, "a_grade": 3, **about})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("set_name", "seed"), FILMS)
 def test_events_are_in_their_frames_and_in_no_other(set_name, seed):
     made = film(set_name, seed)
@@ -80,6 +81,7 @@ def test_events_lie_apart_and_where_the_lens_is_clear(set_name, seed):
     assert min(gaps) >= APART_SECONDS * FPS
 
 
+@pytest.mark.slow
 def test_a_seed_gives_the_same_film_and_sets_share_no_random_state():
     one, again, other, test = film(), film(), film(seed=2), film("test")
     assert one.truth("a") == again.truth("a")

@@ -9,6 +9,8 @@ from fewframes.bench.research import numbers
 from fewframes.bench.research.films import Film, write_film
 from fewframes.bench.research.numbers import clips_for, make_reels
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def footage(tmp_path_factory):

@@ -35,6 +35,7 @@ def subject(embedder, footage, tmp_path_factory):
     return video, Subject(Annotation(video.id, None, events), video.table, video.duration_seconds)
 
 
+@pytest.mark.slow
 def test_query_finds_the_shot_of_a_picture_as_often_as_its_peers(subject, embedder, footage):
     video, film = subject
     wanted = [event.start + 0.3 * (event.end - event.start) for event in film.annotation.events]

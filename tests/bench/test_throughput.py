@@ -15,6 +15,8 @@ from fewframes.bench.research.report import reading_chart
 from fewframes.bench.throughput import WORKLOADS, beside_best
 from fewframes.cli.main import main
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory):

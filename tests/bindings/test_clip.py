@@ -30,6 +30,7 @@ def pictures(count, *, size=(48, 64)):
     return rng.integers(0, 255, (count, *size, 3), np.uint8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_vectors_are_the_model_s_own_at_length_one(models, kind):
     import torch
@@ -53,6 +54,7 @@ def test_vectors_are_the_model_s_own_at_length_one(models, kind):
     assert (embedder.name, embedder.dim) == (f"tiny-{kind}", KINDS[kind])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_picture_s_vector_hangs_on_nothing_else_of_its_batch(models, kind):
     embedder, batch = load_embedder(models[kind]), pictures(5, size=(3, 90))
@@ -60,6 +62,7 @@ def test_a_picture_s_vector_hangs_on_nothing_else_of_its_batch(models, kind):
     np.testing.assert_allclose(embed_pictures(embedder, batch), alone, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_revision_tells_weights_apart_and_names_no_path(models, tmp_path):
     first = load_embedder(models["clip"])
     again = load_embedder(make("clip", tmp_path / "elsewhere" / "tiny-clip"))
@@ -70,12 +73,14 @@ def test_the_revision_tells_weights_apart_and_names_no_path(models, tmp_path):
     assert "/" not in first.name + first.revision
 
 
+@pytest.mark.slow
 def test_a_long_text_is_cut_and_an_empty_one_is_a_text(models):
     embedder = load_embedder(models["siglip"])
     for words in ("a red picture " * 50, ""):
         assert np.isfinite(embed_query(embedder, words, dim=32)).all()
 
 
+@pytest.mark.slow
 def test_the_second_question_embeds_no_picture(models, tmp_path, monkeypatch):
     put(tmp_path / "s", "film")
     embedder = load_embedder(models["clip"])
@@ -92,6 +97,7 @@ def test_the_second_question_embeds_no_picture(models, tmp_path, monkeypatch):
         np.testing.assert_array_equal(by_text.frame_numbers, by_score.frame_numbers)
 
 
+@pytest.mark.slow
 def test_the_command_embeds_a_store_and_asks_it(models, tmp_path):
     store, model = tmp_path / "s", str(models["siglip"])
     put(store, "case_07")
@@ -133,6 +139,7 @@ def test_a_folder_has_no_revision(models):
         load_embedder(models["clip"], revision="main")
 
 
+@pytest.mark.slow
 def test_what_is_not_installed_is_one_sentence():
     code = "import sys; sys.modules['transformers'] = None\n"
     code += "from fewframes.store.embedding import load_embedder\nload_embedder('some/model')"

@@ -96,6 +96,7 @@ def test_planes_for_signals_are_near_those_of_ffmpeg(films, recipe):
             assert np.abs(one.astype(int) - other).max() <= PLANE_MOST
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("with_dali")
 @pytest.mark.parametrize("recipe", ON_CPU)
 def test_an_index_is_that_of_ffmpeg(films, tmp_path, recipe):
@@ -122,6 +123,7 @@ def write_scenes(path):
         container.mux(stream.encode(None))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("with_dali")
 def test_selections_with_a_margin_are_the_same(tmp_path):
     write_scenes(tmp_path / "film.webm")
@@ -142,6 +144,7 @@ def test_selections_with_a_margin_are_the_same(tmp_path):
             assert seen == ["A", "B", "C"], policy
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("with_dali")
 def test_verify_skips_what_has_no_luma_hash_and_says_so(films, tmp_path):
     video = index_by(films("vp9"), tmp_path, "dali", dedup=0.0)
@@ -164,6 +167,7 @@ FOOTAGE = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.footage
 @pytest.mark.usefixtures("with_dali")
 @pytest.mark.parametrize("name", FOOTAGE)

@@ -142,6 +142,7 @@ def test_a_driver_that_says_nothing_sets_no_limits(monkeypatch, failing):
     assert ("cuDevicePrimaryCtxRelease_v2" in driver.calls) == retained
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("with_a_gpu")
 def test_a_driver_without_video_is_an_error_that_says_so(films, monkeypatch):
     libraries(monkeypatch)

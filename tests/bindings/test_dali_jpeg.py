@@ -18,6 +18,7 @@ def video(films, tmp_path):
     return indexed(films("vp9"), tmp_path, size="160", fps=None)
 
 
+@pytest.mark.slow
 def test_every_level_is_the_same_at_the_stored_size(video):
     rows = [5, 0, 71, 5, *range(70)]  # more than one run of the pipeline, some twice
     ours, theirs = video.read(rows=rows), video.read(rows=rows, backend="dali")
@@ -27,6 +28,7 @@ def test_every_level_is_the_same_at_the_stored_size(video):
     assert theirs.device == "cpu"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [80, 40, (33, 50), (100, 170)])
 def test_other_sizes_are_averaged_from_the_whole_picture(video, size):
     got, whole = video.read(rows=[0, 40], size=size, backend="dali"), video.read(rows=[0, 40])

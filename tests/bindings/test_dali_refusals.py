@@ -30,6 +30,7 @@ def with_dali():
     need("cpu")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("with_dali")
 @pytest.mark.parametrize("suffix", [".mp4", ".webm"])
 def test_packets_cut_away_by_an_edit_list_are_no_black_frames(films, tmp_path, suffix):
@@ -81,6 +82,7 @@ def test_what_dali_refuses_goes_to_ffmpeg_and_is_counted(films, monkeypatch):
     assert [read_number(frame) for frame in batch] == [5, 40, 75]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("with_dali")
 def test_a_picture_that_dali_does_not_give_shifts_no_other(films, tmp_path, monkeypatch):
     """It counts pictures, and says nothing of one that is missing: the witness tells."""
@@ -141,6 +143,7 @@ def test_auto_goes_to_ffmpeg_where_dali_cannot(films):
         assert "on the CPU it takes vp8, vp9, mjpeg, not h264" in batch.report["chosen_because"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("with_dali")
 def test_many_frames_of_one_slice_come_in_parts(films, monkeypatch):
     monkeypatch.setattr(dali_groups, "HOST_BYTES", 4 * 144 * 256 * 3)
@@ -149,6 +152,7 @@ def test_many_frames_of_one_slice_come_in_parts(films, monkeypatch):
     assert batch.report["pictures"] > 60
 
 
+@pytest.mark.slow
 @pytest.mark.footage
 @pytest.mark.usefixtures("with_dali")
 def test_hidden_pictures_go_to_ffmpeg(footage):

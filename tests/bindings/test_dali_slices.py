@@ -110,6 +110,7 @@ def test_all_that_is_coded_is_decoded_and_cut_afterwards(tmp_path, monkeypatch, 
     assert np.abs(ours.frames.astype(int) - batch.frames).mean() < 3
 
 
+@pytest.mark.slow
 def test_a_start_that_is_no_idr_picture_is_not_for_a_gpu(films):
     timeline = fewframes.probe(films("x264_open_gop"))
     writer = SliceWriter(Cursor(timeline), DecodeReport(), on_gpu=True)

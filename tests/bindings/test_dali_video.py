@@ -198,6 +198,7 @@ def test_a_film_that_dali_does_not_take_goes_to_ffmpeg_and_is_counted(many, monk
     assert len(Refuses.tried) == 4
 
 
+@pytest.mark.slow
 def test_slices_are_written_by_a_thread_on_a_gpu_alone(many, monkeypatch):
     threads, write = set(), SliceWriter.write
 

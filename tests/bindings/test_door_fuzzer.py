@@ -7,6 +7,7 @@ import pytest
 REQUESTS = 300
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.skipif(
     find_spec("mcp") is None, reason="the MCP SDK is not installed; pip install 'fewframes[mcp]'"

@@ -48,6 +48,7 @@ def request(store, *calls, options=("--max-frames", "5")):
     return asyncio.run(talk())
 
 
+@pytest.mark.slow
 def test_a_client_looks_at_a_video_and_is_told_its_mistakes(store):
     tools, results = request(
         store,
@@ -72,6 +73,7 @@ def test_a_client_looks_at_a_video_and_is_told_its_mistakes(store):
         assert words in refused.content[0].text
 
 
+@pytest.mark.slow
 def test_with_the_films_a_client_may_zoom_and_each_look_is_logged(store, tmp_path):
     log = tmp_path / "looks.jsonl"
     asked_for = {"video": "case", "seconds": 2, "box": [0.5, 0, 1, 0.5]}
@@ -102,6 +104,7 @@ def many(tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 def test_a_list_comes_by_the_page_and_opens_no_video(many, monkeypatch):
     from fewframes.bindings.mcp_server import Looks
     from fewframes.store import catalogue, manifest, store

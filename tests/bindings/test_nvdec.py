@@ -113,6 +113,7 @@ def test_slices_go_to_several_decoders_that_are_kept(films, engines):
     assert report[Event.PICTURES] == sum(tag is not None for tag in engines.packets)
 
 
+@pytest.mark.slow
 def test_a_slice_with_more_pictures_than_a_room_has_comes_in_parts(films, engines, monkeypatch):
     monkeypatch.setattr(nvcodec_decode, "AT_ONCE", 7)
     timeline = fewframes.probe(films("x264_long_gop"))
@@ -123,6 +124,7 @@ def test_a_slice_with_more_pictures_than_a_room_has_comes_in_parts(films, engine
     assert len(engines.decoders) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("most", [1, 3])
 def test_little_memory_is_enough(films, engines, monkeypatch, most):
     monkeypatch.setattr(nvcodec_decode, "DECODED_BYTES", 1)

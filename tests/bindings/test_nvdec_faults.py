@@ -62,6 +62,7 @@ def test_what_is_compared_leans_on_few_pictures(films, engines, monkeypatch):
     assert seen == []
 
 
+@pytest.mark.slow
 def test_rooms_are_used_again(films, engines, monkeypatch):
     made = []
     monkeypatch.setattr(gpu, "empty", lambda *how: made.append(how) or np.empty(*how))
@@ -147,6 +148,7 @@ def test_a_film_that_is_damaged_is_ffmpegs(films):
     assert [b.frame_numbers.tolist() for b in made] == [[3], [70]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("recipe", "says"),
     [

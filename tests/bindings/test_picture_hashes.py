@@ -92,6 +92,7 @@ def test_picture_xxh64_is_of_all_planes_as_decoded(tmp_path, name):
     assert verify_store(tmp_path / "s.zarr", [path])[0].differences == ()
 
 
+@pytest.mark.slow
 def test_verify_of_a_file_sees_other_chroma_after_a_seek(film, wrong):
     assert verify_film(film, seeks=5).differences == ()
     wrong()
@@ -103,6 +104,7 @@ def test_verify_of_a_file_sees_other_chroma_after_a_seek(film, wrong):
     assert verdict.differences[0].endswith("is another picture when it is reached by seeking")
 
 
+@pytest.mark.slow
 def test_verify_of_a_store_reads_in_sequence_and_after_seeks(film, wrong, tmp_path):
     index_film(film, tmp_path / "s.zarr", video_id="a", recipe=RECIPE)
     assert verify_store(tmp_path / "s.zarr", [film])[0].differences == ()
@@ -112,6 +114,7 @@ def test_verify_of_a_store_reads_in_sequence_and_after_seeks(film, wrong, tmp_pa
     assert all("by seeking" in line for line in differences)
 
 
+@pytest.mark.slow
 def test_verify_of_a_store_sees_other_chroma_in_sequence(film, tmp_path, monkeypatch):
     index_film(film, tmp_path / "s.zarr", video_id="a", recipe=RECIPE)
 
@@ -125,6 +128,7 @@ def test_verify_of_a_store_sees_other_chroma_in_sequence(film, tmp_path, monkeyp
     assert differences[0] == "frame 0 (0.000 s) of 'a.mp4' decodes to another picture"
 
 
+@pytest.mark.slow
 def test_a_frame_that_no_longer_decodes_has_changed(film, tmp_path):
     index_film(film, tmp_path / "s.zarr", video_id="a", recipe=RECIPE)
     packets = fewframes.probe(film).packets
@@ -137,6 +141,7 @@ def test_a_frame_that_no_longer_decodes_has_changed(film, tmp_path):
     assert not any(line.startswith("frame 3 ") for line in differences)
 
 
+@pytest.mark.slow
 def test_a_store_without_the_column_opens_lists_reads_and_verifies(film, tmp_path, monkeypatch):
     store = tmp_path / "s.zarr"
     with monkeypatch.context() as patch:

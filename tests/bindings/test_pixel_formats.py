@@ -56,6 +56,7 @@ def joined(planes, at):
     return b"".join(np.ascontiguousarray(plane[at]).tobytes() for plane in planes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in FORMATS if sampling(name)])
 def test_planes_are_those_of_the_ffmpeg_command(raw, name):
     path = raw(name)
@@ -77,6 +78,7 @@ def test_planes_are_those_of_the_ffmpeg_command(raw, name):
         assert [joined(planes, 0), joined(planes, 1)] == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FORMATS)
 def test_rgb_is_that_of_the_ffmpeg_command(raw, name):
     path = raw(name)
@@ -125,6 +127,7 @@ def test_planes_of_deep_rgb_keep_their_depth(raw, name):
 BOTTOM_UP = ["yuv420p", "yuv422p10le", "yuv420p12be", "nv12", "ya8", "bgr24"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BOTTOM_UP)
 def test_rows_stored_from_the_bottom_up_come_from_the_top(name):
     source = smooth(name, (36, 68))

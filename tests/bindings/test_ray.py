@@ -19,6 +19,8 @@ from fewframes.cli.main import main
 from fewframes.errors import MissingBackendError, StoreAwayError
 from fewframes.indexing.retry import RetryPolicy
 
+pytestmark = pytest.mark.slow
+
 SMALL = Film(frames=30, size=(48, 80), options={"g": "15"})
 
 

@@ -62,6 +62,7 @@ def video_of(root):
     return ff.open(root / "corpus.zarr")["day 1/case"]
 
 
+@pytest.mark.slow
 def test_an_address_gives_the_frames_of_the_store_with_their_times(root):
     frames, facts = load(f"{CASE}?k=6&policy=uniform&start=2&end=8")
     sample = video_of(root).sample(budget=6, policy="uniform", span=(2, 8))
@@ -160,6 +161,7 @@ def test_vllm_reads_addresses_by_its_own_connector_and_loader(root):
         plain.fetch_video(address)
 
 
+@pytest.mark.slow
 def test_a_video_indexed_anew_has_another_name_for_caches(root, tmp_path, monkeypatch):
     film = root.parent / "films/day 1/case.mp4"
     monkeypatch.setenv(ROOT, str(tmp_path))

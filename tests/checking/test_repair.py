@@ -49,6 +49,7 @@ def flip(file):
     file.write_bytes(data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", ["frames/c/0/0/0/0", "frames.parquet", "commit.json"])
 def test_what_is_broken_is_indexed_again_from_its_film(corpus, file):
     group = only_group(corpus, "a")
@@ -65,6 +66,7 @@ def test_what_is_broken_is_indexed_again_from_its_film(corpus, file):
     assert changed == ["commit.json", "zarr.json"]
 
 
+@pytest.mark.slow
 def test_without_a_film_only_drop_removes(corpus):
     flip(only_group(corpus, "a") / "frames.parquet")
     done = run("verify", corpus / "s.zarr", "--repair", "--json")
@@ -81,6 +83,7 @@ def test_without_a_film_only_drop_removes(corpus):
     assert run("verify", corpus / "films" / "a.mp4", "--repair").exit_code == 2
 
 
+@pytest.mark.slow
 def test_a_film_that_cannot_be_read_leaves_the_broken_group_where_it_is(corpus):
     group = only_group(corpus, "a")
     flip(group / "frames.parquet")

@@ -13,6 +13,8 @@ from fewframes.bench.research.films import RECIPES, Film, write_film
 from fewframes.checking.verify import verify_film, verify_store
 from fewframes.cli.main import main
 
+pytestmark = pytest.mark.slow
+
 FILM = Film(frames=75, size=(144, 256), options={"g": "25"})
 
 

@@ -32,6 +32,7 @@ def flipped(films, tmp_path):
     return path
 
 
+@pytest.mark.slow
 def test_all_agree_on_what_is_damaged(flipped, tmp_path):
     assert ff.probe(flipped, verify=True).damage
     assert verify_film(flipped, seeks=3).differences
@@ -41,6 +42,7 @@ def test_all_agree_on_what_is_damaged(flipped, tmp_path):
         ff.read(flipped, frames=range(len(ff.probe(flipped))))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", ["x264_pyramid", "x265_open_gop", "mpeg4_avi", "vp9"])
 def test_all_agree_that_a_sound_film_is_sound(films, recipe, tmp_path):
     film = films(recipe)
@@ -50,6 +52,7 @@ def test_all_agree_that_a_sound_film_is_sound(films, recipe, tmp_path):
     assert execute(FilmTask(film, tmp_path / "store", "a", Recipe())).status == "ok"
 
 
+@pytest.mark.slow
 def test_a_timeline_of_a_file_that_was_replaced_is_stale(films, tmp_path):
     path = tmp_path / "film.mp4"
     path.write_bytes(films("x264_pyramid").read_bytes())
@@ -68,6 +71,7 @@ def test_a_timeline_of_a_file_of_the_same_size_and_another_time_is_stale(films, 
         ff.read(timeline, frames=[0])
 
 
+@pytest.mark.slow
 def test_an_encrypted_film_is_called_so(tmp_path):
     path = tmp_path / "secret.mp4"
     scheme = {"encryption_scheme": "cenc-aes-ctr", "encryption_key": "0" * 32}
@@ -75,6 +79,7 @@ def test_an_encrypted_film_is_called_so(tmp_path):
     check_refused(path, "is encrypted")
 
 
+@pytest.mark.slow
 def test_a_stream_without_parameter_sets_is_refused_in_a_sentence(films, tmp_path):
     """Of an MPEG-TS film, what comes behind its only group's first picture."""
     packets = ff.probe(films("x264_ts")).packets

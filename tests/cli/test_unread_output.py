@@ -7,6 +7,8 @@ import sys
 import pytest
 from stored import put
 
+pytestmark = pytest.mark.slow
+
 STATUS = 141
 
 

@@ -35,6 +35,7 @@ SLOW = replace(BOTH, nvdec_costs=Costs(0.004, 0.004, 1.0, 7))
 LONG, SHORT = Workload(100_000, 2.0, 400), Workload(30, 0.1, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("asked", "stream", "machine", "job", "who"),
     [
@@ -112,6 +113,7 @@ def test_more_work_never_turns_the_gpu_down(pictures, slices, threads):
     assert (fewer, more) != ("dali", "ffmpeg")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("how", "says"),
     [
@@ -145,6 +147,7 @@ def test_auto_says_who_decoded_and_why(films, monkeypatch):
     assert batch.report["chosen_because"] == "ffmpeg on cpu: there is no NVIDIA GPU"
 
 
+@pytest.mark.slow
 def test_what_is_not_there_is_an_error_that_says_what_to_do(films, monkeypatch):
     from fewframes.bindings.dali import capabilities as dali_capabilities
 

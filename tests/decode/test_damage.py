@@ -72,6 +72,7 @@ def check_marks(timeline, numbers, truth):
     assert not (wrong & ~marked).any(), f"frames {numbers[wrong & ~marked]} are wrong, unmarked"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kept", [0.3, 0.62, 0.9])
 @pytest.mark.parametrize(
     "sound_film",
@@ -113,12 +114,14 @@ def flipped(request, films, tmp_path):
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flipped", FLIPS, indirect=True, ids=str)
 def test_flipped_bits_never_give_a_wrong_frame_unmarked(flipped):
     """The truth is what ffmpeg makes of the very same file, since not every flip is noticed."""
     check_every_frame(flipped, dict(sequential(flipped)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flipped", [("x264_mkv", 2)], indirect=True, ids=str)
 def test_a_spoilt_frame_is_refused_every_time_it_is_read(flipped):
     timeline = fewframes.probe(flipped)
@@ -144,6 +147,7 @@ def holed(request, films, tmp_path):
 HOLED = ["x264_open_gop", "x264_pyramid", "x265_b", "x265_open_gop", "mpeg4_avi"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("holed", HOLED, indirect=True)
 def test_a_hole_marks_every_frame_that_it_spoils(holed):
     """Also those of the next GOP that are shown before its keyframe."""
@@ -217,6 +221,7 @@ def test_a_stream_that_is_not_there_is_refused_with_those_that_are(films):
         fewframes.probe(films("x264_pyramid"), stream=3)
 
 
+@pytest.mark.slow
 def test_damage_does_not_end_at_a_keyframe_that_gives_no_picture(tmp_path):
     """FFmpeg passes over a picture without slices, and says nothing."""
     sound, path = tmp_path / "sound.mkv", tmp_path / "garbled.mkv"

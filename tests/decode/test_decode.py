@@ -36,6 +36,7 @@ def test_frames_come_at_the_size_asked_for(films, recipe, size, shape):
     assert [read_number(frame) for frame in coded] == [40, 3]
 
 
+@pytest.mark.slow
 def test_a_turned_film_is_shown_as_ffmpeg_shows_it(films):
     shown = first_grey(films("x264_turned"), 256, 144).astype(float)
     ours = fewframes.read(films("x264_turned"), frames=[0]).frames[0]
@@ -43,6 +44,7 @@ def test_a_turned_film_is_shown_as_ffmpeg_shows_it(films):
     assert np.abs(luma - shown).mean() < 3
 
 
+@pytest.mark.slow
 def test_planes_are_as_decoded(films):
     deep = fewframes.read(films("x264_10bit"), frames=[5], format="yuv")
     assert [p.shape for p in deep.planes] == [(1, 144, 256), (1, 72, 128), (1, 72, 128)]

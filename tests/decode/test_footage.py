@@ -34,6 +34,7 @@ def check(timeline, truth, numbers):
     assert luma_md5(batch) == [truth[n][1] for n in numbers]
 
 
+@pytest.mark.slow
 @pytest.mark.footage
 def test_real_footage(footage, footage_file):
     if footage_file in EXCEPTIONS:

@@ -1,5 +1,6 @@
 """A short run of the media fuzzer; ``make fuzz N=10000`` is a long one."""
 
+import pytest
 from media_fuzzer import fuzz
 
 MUTANTS = 200
@@ -12,6 +13,7 @@ behind them; start codes where H.264 should have lengths; a VP8 packet that ends
 does."""
 
 
+@pytest.mark.slow
 def test_no_mutant_gives_a_wrong_frame_a_crash_or_a_hang():
     result = fuzz((*range(MUTANTS), *ONCE_WRONG))
     assert result["failures"] == []

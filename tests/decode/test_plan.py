@@ -12,6 +12,7 @@ from fewframes.decode.plan import plan_frames, start_packets
 from fewframes.media.timeline import NO_PTS, example_timeline
 
 
+@pytest.mark.slow
 @given(wishes())
 def test_every_wanted_packet_is_fed_and_marked_as_wanted_once(wish):
     timeline, numbers = wish
@@ -23,6 +24,7 @@ def test_every_wanted_packet_is_fed_and_marked_as_wanted_once(wish):
         assert set(run.requested) <= set(run.feed)
 
 
+@pytest.mark.slow
 @given(wishes())
 def test_runs_are_sorted_and_share_no_packet(wish):
     runs = plan_frames(*wish).runs
@@ -31,6 +33,7 @@ def test_runs_are_sorted_and_share_no_packet(wish):
     assert all(len(run.requested) for run in runs)
 
 
+@pytest.mark.slow
 @given(wishes())
 def test_decoding_starts_at_the_last_start_that_is_shown_no_later(wish):
     timeline, numbers = wish
@@ -41,6 +44,7 @@ def test_decoding_starts_at_the_last_start_that_is_shown_no_later(wish):
     assert start_packets(timeline, targets).tolist() == [true_start(timeline, t) for t in targets]
 
 
+@pytest.mark.slow
 @given(wishes())
 def test_all_that_a_wanted_picture_may_need_is_fed(wish):
     timeline, numbers = wish
@@ -51,6 +55,7 @@ def test_all_that_a_wanted_picture_may_need_is_fed(wish):
             assert {r for r in needed if not timeline.packets.is_droppable[r]} <= fed
 
 
+@pytest.mark.slow
 @given(wishes())
 def test_nothing_that_can_be_left_out_is_fed(wish):
     timeline, numbers = wish
@@ -59,6 +64,7 @@ def test_nothing_that_can_be_left_out_is_fed(wish):
         assert not timeline.packets.is_droppable[idle].any()
 
 
+@pytest.mark.slow
 @given(wishes())
 def test_the_cost_is_the_packets_fed(wish):
     timeline, numbers = wish
@@ -68,12 +74,14 @@ def test_the_cost_is_the_packets_fed(wish):
     assert whole.pictures <= plan.total_pictures == len(timeline.packets)
 
 
+@pytest.mark.slow
 @given(wishes())
 def test_without_dropping_runs_have_no_gaps(wish):
     for run in plan_frames(*wish, drop_unreferenced=False).runs:
         assert run.feed.tolist() == list(range(run.feed[0], run.feed[-1] + 1))
 
 
+@pytest.mark.slow
 @given(wishes(), st.randoms(use_true_random=False))
 def test_the_order_of_the_wish_does_not_matter(wish, random):
     timeline, numbers = wish
@@ -123,6 +131,7 @@ def test_a_frame_that_is_not_there_is_refused(number):
         plan_frames(example_timeline(), [0, number])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("codec", ["mpeg1video", "mpeg2video"])
 @given(wishes())
 def test_a_picture_of_mpeg_1_and_2_is_followed_by_the_packet_that_ends_it(codec, wish):

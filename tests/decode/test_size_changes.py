@@ -65,6 +65,7 @@ def test_planes_are_as_decoded_and_two_sizes_are_no_batch(turning):
     assert not isinstance(said.value, DamagedFrameError)
 
 
+@pytest.mark.slow
 def test_the_index_keeps_shapes_and_says_so(turning, tmp_path):
     report = fewframes.index(turning, tmp_path / "s.zarr", fps=None, size=160, dedup=0, workers=1)
     (outcome,) = report.outcomes
@@ -80,12 +81,14 @@ def test_the_index_keeps_shapes_and_says_so(turning, tmp_path):
     assert video.facts["notes"] == [outcome.notes]
 
 
+@pytest.mark.slow
 def test_shots_of_a_film_that_changes_its_size_are_found(turning):
     shots = fewframes.shots(turning)
     assert shots.frame_count == 2 * EACH
     assert len(shots) >= 1
 
 
+@pytest.mark.slow
 def test_a_long_film_that_changes_its_size_is_indexed_in_one_go(tmp_path):
     film = write(tmp_path / "film.mkv", "mjpeg", [LANDSCAPE, PORTRAIT, LANDSCAPE])
     stores = []

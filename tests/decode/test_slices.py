@@ -22,6 +22,7 @@ def slices_of(wish, **how):
     return slice_runs(timeline, plan_frames(timeline, numbers).runs, **how)
 
 
+@pytest.mark.slow
 @given(wishes(), st.none() | st.integers(1, 4))
 def test_every_wanted_packet_is_wanted_in_one_slice(wish, most_frames):
     timeline, numbers = wish
@@ -33,6 +34,7 @@ def test_every_wanted_packet_is_wanted_in_one_slice(wish, most_frames):
         assert most_frames is None or len(part.requested) <= most_frames
 
 
+@pytest.mark.slow
 @given(wishes())
 def test_a_slice_begins_where_its_frames_can_be_decoded_from(wish):
     timeline, packets = wish[0], wish[0].packets
@@ -41,6 +43,7 @@ def test_a_slice_begins_where_its_frames_can_be_decoded_from(wish):
         assert part.reason == NO_START or packets.is_random_access[part.feed[0]]
 
 
+@pytest.mark.slow
 @given(wishes())
 def test_a_slice_holds_all_that_its_frames_need_and_ends_with_the_last(wish):
     packets = wish[0].packets
@@ -55,6 +58,7 @@ def test_a_slice_holds_all_that_its_frames_need_and_ends_with_the_last(wish):
         assert (np.diff(part.feed) > 0).all()
 
 
+@pytest.mark.slow
 @given(wishes())
 def test_ranks_are_places_in_order_of_presentation(wish):
     timeline = wish[0]
@@ -65,6 +69,7 @@ def test_ranks_are_places_in_order_of_presentation(wish):
         assert (np.diff(part.frames) > 0).all()
 
 
+@pytest.mark.slow
 @given(wishes())
 def test_a_whole_slice_withholds_nothing_but_leading_pictures(wish):
     timeline, pts = wish[0], wish[0].packets.pts
@@ -75,6 +80,7 @@ def test_a_whole_slice_withholds_nothing_but_leading_pictures(wish):
         assert (pts[missing] < pts[part.feed[0]]).all()
 
 
+@pytest.mark.slow
 @given(timelines())
 def test_frames_of_a_run_come_in_order_of_presentation(timeline):
     runs = plan_frames(timeline, np.arange(len(timeline))).runs
@@ -110,6 +116,7 @@ def test_leading_pictures_are_in_the_slice_before(films, recipe):
         assert (times[part.feed] >= times[part.feed[0]]).all()
 
 
+@pytest.mark.slow
 @given(st.integers(1, 40), st.integers(0, 2**32 - 1))
 def test_a_written_stream_is_read_back_packet_by_packet(count, seed):
     rng = np.random.default_rng(seed)

@@ -127,6 +127,7 @@ def garbled_behind(sound, refused, tmp_path):
     return garbled(sound, path, seeds)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["alone", "together"])
 def test_a_garbled_packet_behind_a_keyframe_that_is_refused_in_order_is_damage(
     garbled_behind, sound, how
@@ -178,6 +179,7 @@ def silent(request, sound, tmp_path):
     pytest.fail("no damage is taken in silence")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("silent", [1, KEY + 1], indirect=True)
 def test_what_garbles_a_film_in_silence_gives_what_a_decode_in_order_gives(silent):
     path, in_order = silent, shown(silent)
@@ -199,6 +201,7 @@ def lax(sound, tmp_path):
     return path
 
 
+@pytest.mark.slow
 def test_a_film_whose_encoder_is_not_strict_is_sound(sound, lax):
     true = shown(sound)
     assert read_alone(lax) == true
@@ -218,6 +221,7 @@ def test_a_sound_film_is_decoded_once(sound):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("silent", [GROUP - 2], indirect=True)
 def test_a_film_that_is_garbled_in_silence_is_stored_alike_however_it_is_cut(silent, tmp_path):
     recipe, fine = Recipe(fps=None, size="native"), 1e-6

@@ -98,6 +98,7 @@ def generated(tmp_path_factory):
     return folder, decisions(folder / "film.mp4")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ENCODINGS)
 def test_decisions_survive_encoding_anew(generated, name):
     folder, first = generated
@@ -116,6 +117,7 @@ def test_what_repeats_and_what_does_not_in_the_generated_film(generated):
     assert not any(first[time] for time in range(82, 119)), "the pan"
 
 
+@pytest.mark.slow
 @pytest.mark.footage
 @pytest.mark.parametrize("film", STILL_CAMERA)
 @pytest.mark.parametrize("name", ["another_quality", "half_the_size"])

@@ -77,10 +77,12 @@ def check(shots):
     assert shots.frame_count == 360
 
 
+@pytest.mark.slow
 def test_cuts_are_exact_and_transitions_begin_in_their_midst(everything):
     check(ff.shots(everything))
 
 
+@pytest.mark.slow
 def test_shots_do_not_depend_on_how_samples_are_stored(tmp_path):
     path = write(tmp_path / "ten.mp4", film_of_everything(), pixel_format="yuv444p10le")
     check(ff.shots(path))
@@ -113,6 +115,7 @@ def test_a_straight_way_is_a_dissolve_and_a_wandering_one_is_motion():
     assert gradual(steps_of(layout=4, apart=60), np.array([30]), lag=16).tolist() == []
 
 
+@pytest.mark.slow
 def test_frames_that_come_late_are_no_shot(everything, monkeypatch):
     """As when a decoder gives frames 20 to 50 only after it was asked again."""
 
@@ -133,6 +136,7 @@ def test_frames_that_come_late_are_no_shot(everything, monkeypatch):
     np.testing.assert_array_equal(ff.shots(everything).first_frames, expected)
 
 
+@pytest.mark.slow
 def test_a_film_of_one_shot_has_one(films):
     shots = ff.shots(films("x264_no_b"))
     assert (len(shots), shots.first_frames.tolist(), shots.is_gradual.tolist()) == (1, [0], [False])
@@ -152,6 +156,7 @@ def test_the_score_takes_each_label_once_and_forgives_shots_with_cuts_of_their_o
     assert score([20, 70, 120], labels)["wrong"] == 2
 
 
+@pytest.mark.slow
 @pytest.mark.footage
 @pytest.mark.parametrize(
     "film", ["long_mix_8min_h264_opengop_barcode.mp4", "long_mix_1min_mpeg4_barcode.avi"]

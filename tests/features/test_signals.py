@@ -53,7 +53,7 @@ def test_columns_have_the_types_of_the_table(films):
 
 def test_the_engine_names_a_signal_in_the_table_alone():
     """Beside it stand the names that its rows take from `anomaly`, and columns of range results."""
-    engine, found = Path(__file__).parent.parent / "engine", set()
+    engine, found = Path(__file__).parents[2] / "engine", set()
     for page in engine.rglob("*.py"):
         words = (n.value for n in ast.walk(ast.parse(page.read_text())) if hasattr(n, "value"))
         found |= {(page.name, word) for word in words if isinstance(word, str) and word in SIGNALS}

@@ -44,6 +44,7 @@ def test_a_film_has_all_its_frames_at_their_times(name):
     assert known_faults(timeline, RIGHT[name].known) == []
 
 
+@pytest.mark.slow
 @every_sound_case
 def test_every_frame_is_the_true_picture_whichever_way_it_is_read(name):
     timeline, truth = ff.probe(case(name), cache=False), plain(case(name))
@@ -57,6 +58,7 @@ def store_of(path, folder, **facts):
     return ff.open(folder)["a"]
 
 
+@pytest.mark.slow
 @every_case
 def test_a_store_has_the_pictures_and_times_of_the_film(name, tmp_path):
     path = case(name)
@@ -68,6 +70,7 @@ def test_a_store_has_the_pictures_and_times_of_the_film(name, tmp_path):
     np.testing.assert_array_equal(stored, ff.read(timeline, frames=range(len(timeline))).frames)
 
 
+@pytest.mark.slow
 @every_case
 def test_a_film_that_is_indexed_in_ranges_gives_the_same_store(name, tmp_path):
     from durability import contents
@@ -100,6 +103,7 @@ def test_what_cannot_be_decoded_is_refused_in_one_sentence(name, words):
     assert "\n" not in str(refusal.value)
 
 
+@pytest.mark.slow
 def test_a_program_that_goes_on_under_another_pid_is_whole_or_it_is_said():
     timeline = ff.probe(case("pid.ts"), cache=False)
     said = " ".join((*timeline.notes, *timeline.damage))
@@ -171,6 +175,7 @@ def test_pictures_that_are_squashed_are_far_from_what_is_right():
     assert squash(squashed, tall) > 30
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [None, 160, (180, 320)])
 def test_a_picture_that_turns_keeps_its_shape_and_the_change_is_said(size):
     path = case("turning.webm")

@@ -72,6 +72,7 @@ def run(*arguments):
     return CliRunner().invoke(main, [str(a) for a in arguments])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_film_in_the_current_folder_is_read(here, films, name):
     whole = ff.read(films("x264_uneven"), frames=[0, 40])
@@ -90,6 +91,7 @@ def test_a_film_is_verified_under_any_name(here):
     assert verify_film(Path("2024-01-01T10:20:30.mp4"), seeks=3).differences == ()
 
 
+@pytest.mark.slow
 def test_a_folder_and_a_store_list_them(place, store):
     assert set(find_inputs([place])) == set(find_inputs([f"{place}/*.mp4"])) == set(NAMES)
     videos = ff.open(store)
@@ -100,6 +102,7 @@ def test_a_folder_and_a_store_list_them(place, store):
     assert run("verify", store, "--film", place).exit_code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["utf-8:strict", "utf-8:surrogateescape"])
 def test_a_list_has_a_line_a_video_and_its_bytes(store, encoding):
     command = [sys.executable, "-m", "fewframes", "ls", str(store)]
@@ -132,6 +135,7 @@ def test_a_name_that_looks_like_an_option_is_explained(store):
     assert json.loads(run("info", store, "--json", "--", "-dash").stdout)["id"] == "-dash"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [["probe"], ["sample"], ["verify"], ["index", "-o", "s"]])
 @pytest.mark.parametrize("name", ["\x1b[2Jgone", "a\nError: b", "turn\u202e4pm", "c1\x9b31m"])
 def test_no_command_gives_a_terminal_what_a_name_holds(tmp_path, monkeypatch, command, name):
@@ -146,6 +150,7 @@ def test_no_command_gives_a_terminal_what_a_name_holds(tmp_path, monkeypatch, co
         assert all(not line.startswith("Error: b") for line in said.output.splitlines())
 
 
+@pytest.mark.slow
 def test_progress_and_errors_are_a_line_each(here, tmp_path):
     (tmp_path / "no\nfilm.mp4").write_text("this is no film\n" * 9)
     said = run("index", tmp_path, "two\nlines.mp4", "-o", tmp_path / "s", "--size", 64)
@@ -161,6 +166,7 @@ def test_they_are_exported_into_a_folder_with_a_colon(store, tmp_path, monkeypat
     assert (said.exit_code, said.output) == (0, "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["2024:01", "s\udce9"])
 def test_a_store_may_be_called_anything(place, tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
@@ -175,6 +181,7 @@ def test_a_store_may_be_called_anything(place, tmp_path, monkeypatch, name):
     assert (run("verify", name).exit_code, run("rm", name, "--", "-dash").exit_code) == (0, 0)
 
 
+@pytest.mark.slow
 def test_videos_are_removed_by_any_name(films, tmp_path, place):
     odd = ["two\nlines", "caf\udce9", "2024-01-01T10:20:30"]
     ff.index([place / f"{name}.mp4" for name in odd], tmp_path / "s", size=64)

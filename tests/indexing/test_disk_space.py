@@ -18,6 +18,8 @@ from fewframes.errors import NoSpaceError
 from fewframes.indexing.disk_space import predict_bytes
 from fewframes.store.recipes import Recipe
 
+pytestmark = pytest.mark.slow
+
 NOISY = Film(frames=75, size=(288, 512), options={"g": "25"})
 
 

@@ -254,6 +254,7 @@ def test_https_never_leads_to_what_is_not(monkeypatch, new):
     assert "s3cr3t" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_password_is_used_and_shown_nowhere(films, tmp_path):
     secret = "Basic " + base64.b64encode(b"me:s3cr3t").decode()
     with serving(data=films("x264_uneven").read_bytes(), needs=secret) as (place, seen):
@@ -273,6 +274,7 @@ def test_a_password_is_used_and_shown_nowhere(films, tmp_path):
     _check_kept(tmp_path, "s3cr3t")
 
 
+@pytest.mark.slow
 def test_a_signature_is_sent_as_it_is_and_kept_nowhere(films, tmp_path):
     with serving(data=films("x264_uneven").read_bytes()) as (place, seen):
         url = f"{place}/films/day 1/a.mp4?{SIGNED}"
@@ -300,6 +302,7 @@ def _check_kept(folder, secret):
         assert secret not in str(path)
 
 
+@pytest.mark.slow
 def test_a_command_that_takes_no_url_does_not_show_its_password():
     for command in ("probe", "sample", "verify"):
         said = CliRunner().invoke(main, [command, "https://me:s3cr3t@host/a.mp4?sig=s1g"])

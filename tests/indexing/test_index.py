@@ -33,6 +33,7 @@ def run(*arguments):
     return CliRunner().invoke(main, [str(a) for a in arguments])
 
 
+@pytest.mark.slow
 def test_a_folder_becomes_a_store_with_ids_below_it(folder, tmp_path):
     report = ff.index(folder, tmp_path / "s.zarr", size=128)
     assert report.exit_status == 0
@@ -42,6 +43,7 @@ def test_a_folder_becomes_a_store_with_ids_below_it(folder, tmp_path):
     assert store["a"].frame_size == (72, 128)
 
 
+@pytest.mark.slow
 def test_rows_are_the_frames_on_screen_and_pictures_are_those_of_the_film(folder, tmp_path):
     ff.index(folder / "a.mp4", tmp_path / "s.zarr", fps=5, size=None, quality=100, dedup=0)
     video = ff.open(tmp_path / "s.zarr")["a"]
@@ -54,6 +56,7 @@ def test_rows_are_the_frames_on_screen_and_pictures_are_those_of_the_film(folder
     np.testing.assert_array_equal(stored.seconds, direct.seconds)
 
 
+@pytest.mark.slow
 def test_stock_zarr_and_parquet_read_a_store(folder, tmp_path):
     import pyarrow.parquet as pq
     import zarr
@@ -66,6 +69,7 @@ def test_stock_zarr_and_parquet_read_a_store(folder, tmp_path):
     assert pq.read_table(group / "frames.parquet").num_rows == len(video.table)
 
 
+@pytest.mark.slow
 def test_a_second_run_decodes_nothing(folder, tmp_path):
     ff.index(folder, tmp_path / "s.zarr")
     again = ff.index(folder, tmp_path / "s.zarr")
@@ -73,6 +77,7 @@ def test_a_second_run_decodes_nothing(folder, tmp_path):
     assert sum(outcome.pictures for outcome in again.outcomes) == 0
 
 
+@pytest.mark.slow
 def test_a_changed_film_is_indexed_anew(tmp_path):
     write_film(tmp_path / "a.mp4", SHORT)
     ff.index(tmp_path / "a.mp4", tmp_path / "s.zarr")
@@ -83,6 +88,7 @@ def test_a_changed_film_is_indexed_anew(tmp_path):
     assert len(store["a"].table) == 8
 
 
+@pytest.mark.slow
 def test_still_footage_is_stored_once_and_keeps_every_time(tmp_path):
     import av
 
@@ -108,6 +114,7 @@ def test_clashing_ids_keep_their_suffixes_and_ids_can_be_set(tmp_path):
     assert list(set_ids) == ["case 7/left"]
 
 
+@pytest.mark.slow
 def test_a_bad_film_among_good_ones_is_listed_and_stops_nothing(folder, tmp_path):
     (folder / "bad.mp4").write_text("this is not a video\n" * 50)
     result = run("index", folder, "-o", tmp_path / "s.zarr")
@@ -126,6 +133,7 @@ def truncated(folder, tmp_path):
     return tmp_path / "cut.mkv"
 
 
+@pytest.mark.slow
 def test_a_truncated_film_is_indexed_as_far_as_it_decodes(truncated, tmp_path):
     result = run("index", truncated, "-o", tmp_path / "s.zarr", "--fps", "all")
     assert result.exit_code == 3
@@ -134,6 +142,7 @@ def test_a_truncated_film_is_indexed_as_far_as_it_decodes(truncated, tmp_path):
     assert 5 < len(video.table) < 45
 
 
+@pytest.mark.slow
 def test_strict_refuses_a_truncated_film(truncated, tmp_path):
     result = run("index", truncated, "-o", tmp_path / "s.zarr", "--strict")
     assert result.exit_code == 1
@@ -141,6 +150,7 @@ def test_strict_refuses_a_truncated_film(truncated, tmp_path):
     assert len(ff.open(tmp_path / "s.zarr")) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
@@ -166,6 +176,7 @@ def test_wrong_usage_is_exit_status_2(folder, tmp_path):
     assert run("nonsense").exit_code == 2
 
 
+@pytest.mark.slow
 def test_sample_json_is_one_object_with_times_in_order(folder, tmp_path):
     run("index", folder, "-o", tmp_path / "s.zarr")
     result = run("sample", tmp_path / "s.zarr", "a", "-k", 3, "--json")
@@ -177,6 +188,7 @@ def test_sample_json_is_one_object_with_times_in_order(folder, tmp_path):
     assert times == sorted(times)
 
 
+@pytest.mark.slow
 def test_file_and_store_choose_the_same_frames(folder, tmp_path):
     ff.index(folder / "a.mp4", tmp_path / "s.zarr")
     stored = ff.open(tmp_path / "s.zarr")["a"].sample(budget=4)
@@ -184,6 +196,7 @@ def test_file_and_store_choose_the_same_frames(folder, tmp_path):
     np.testing.assert_array_equal(stored.frame_numbers, direct.frame_numbers)
 
 
+@pytest.mark.slow
 def test_a_killed_run_leaves_whole_films_only_and_goes_on(folder, tmp_path):
     films = tmp_path / "films"
     films.mkdir()
@@ -208,6 +221,7 @@ def test_a_missing_path_is_refused_before_anything_is_done(tmp_path):
     assert not (tmp_path / "s.zarr").exists()
 
 
+@pytest.mark.slow
 def test_progress_is_told_frames_and_outcomes(folder, tmp_path):
     seen = []
     ff.index(folder, tmp_path / "s.zarr", progress=seen.append)
@@ -216,6 +230,7 @@ def test_progress_is_told_frames_and_outcomes(folder, tmp_path):
     assert max(p.frames_done for p in seen if p.video_id == "a") == 6
 
 
+@pytest.mark.slow
 def test_a_film_that_gives_no_sign_fails_alone(folder, tmp_path):
     report = ff.index(folder, tmp_path / "s.zarr", limit_seconds=0.01, workers=1)
     assert report.exit_status == 1

@@ -185,6 +185,7 @@ def test_a_list_that_cannot_be_read_is_one_sentence(place, name, content, words)
         find_inputs([f"@{name}"])
 
 
+@pytest.mark.slow
 def test_a_prefix_is_searched_as_a_folder_is(place, bucket):
     objects = resolve_store(bucket)
     for name in ("a/001.mp4", "a/day 2#1.mkv", ".hidden.mp4", "notes.txt", "001.mp4"):
@@ -266,6 +267,7 @@ def test_a_film_that_is_not_there_too_large_or_changed_is_one_sentence(bucket, m
         pass
 
 
+@pytest.mark.slow
 def test_films_by_url_are_indexed_as_those_on_disk_and_fetched_once(films, bucket, tmp_path):
     film = films("x264_uneven")
     resolve_store(bucket).put("films/ward 1/a.mp4", film.read_bytes())

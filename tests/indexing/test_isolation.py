@@ -34,6 +34,7 @@ def luma_sums(path) -> list[int]:
     return ff.read(path, frames=WANTED, format="yuv").planes[0].sum((1, 2)).tolist()
 
 
+@pytest.mark.slow
 def test_a_call_gives_what_it_gives_here(film):
     assert ff.isolated(luma_sums, film, limit_seconds=60) == luma_sums(film)
     with pytest.raises(IndexError, match="frame 50"):
@@ -57,6 +58,7 @@ def test_a_crash_costs_the_worker_alone_and_is_named(name):
         assert worker.call(math.sqrt, 4) == 2
 
 
+@pytest.mark.slow
 def test_a_film_that_crashes_a_command_costs_one_process(film):
     with pytest.raises(CrashedError, match="SIGABRT"):
         apart(abort_at, film)
@@ -78,6 +80,7 @@ def count_slowly(progress):
         time.sleep(0.3)
 
 
+@pytest.mark.slow
 def test_progress_is_a_sign_of_life():
     told = []
     with Worker() as worker:
@@ -135,6 +138,7 @@ def test_a_failing_task_is_an_event_and_leaving_early_stops_all():
         assert time.monotonic() - started < 60
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["spawn", "forkserver", "fork"])
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 def test_reading_works_in_processes_of_every_kind(film, method):
@@ -163,6 +167,7 @@ class Frames:
         return ff.read(self.path, frames=[number]).frames[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 @pytest.mark.parametrize("is_isolated", [False, True], ids=["direct", "isolated"])
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")

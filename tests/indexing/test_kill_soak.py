@@ -13,6 +13,8 @@ import fewframes as ff
 from fewframes.bench.research.films import Film, write_film
 from fewframes.checking.verify import verify_store
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_killed_at_random_a_run_ends_as_if_it_had_not_been(tmp_path, seed):

@@ -18,6 +18,8 @@ from fewframes.selection.policies import POLICIES
 from fewframes.store.recipes import Recipe
 from fewframes.store.store import open_store
 
+pytestmark = pytest.mark.slow
+
 FOOTAGE = ("bbb_480p_30s.mp4", "sam2_dog.mp4")
 
 

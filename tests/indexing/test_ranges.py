@@ -40,6 +40,7 @@ CUTTABLE = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CUTTABLE.split())
 def test_a_video_is_the_same_however_its_film_is_cut(films, tmp_path, name):
     assert len(ranges_of(films(name))) > 1
@@ -50,6 +51,7 @@ def test_a_video_is_the_same_however_its_film_is_cut(films, tmp_path, name):
     assert not (tmp_path / "cut/.parts").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "recipe",
     [
@@ -67,6 +69,7 @@ def test_so_it_is_under_every_recipe(films, tmp_path, recipe):
     assert contents(tmp_path / "cut") == contents(tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_a_part_that_is_there_is_not_decoded_again_and_a_damaged_one_is(films, tmp_path):
     film, store = films("x264_pyramid"), tmp_path / "s"
     assert execute(task_of(film, store, part=0)).pictures > 0
@@ -81,6 +84,7 @@ def test_a_part_that_is_there_is_not_decoded_again_and_a_damaged_one_is(films, t
     assert contents(store) == contents(tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_without_all_parts_a_film_is_decoded_in_one_go(films, tmp_path):
     film = films("x264_pyramid")
     execute(task_of(film, tmp_path / "cut", part=1))
@@ -90,6 +94,7 @@ def test_without_all_parts_a_film_is_decoded_in_one_go(films, tmp_path):
     assert not (tmp_path / "cut/.parts").exists()
 
 
+@pytest.mark.slow
 def test_a_film_with_damage_is_decoded_in_one_go(tmp_path):
     film = tmp_path / "film.mp4"
     write_film(film, Film(frames=120, options={"g": "15"}))

@@ -32,6 +32,7 @@ def run(*arguments):
     return CliRunner().invoke(main, [str(a) for a in arguments])
 
 
+@pytest.mark.slow
 def test_a_dry_run_predicts_and_writes_nothing(folder, tmp_path):
     words = ["index", folder, "-o", tmp_path / "s", "--dry-run", "--range-seconds", 0.01]
     result = run(*words, "--json", "--workers", 2)
@@ -51,6 +52,7 @@ def test_a_dry_run_predicts_and_writes_nothing(folder, tmp_path):
     assert [film["video"] for film in again["films"]] == ["day2/b", "long"]
 
 
+@pytest.mark.slow
 def test_what_is_predicted_is_what_is_decoded(folder, tmp_path):
     said = json.loads(
         run("index", folder / "long.mp4", "-o", tmp_path, "--dry-run", "--json").stdout
@@ -76,6 +78,7 @@ def test_a_run_is_narrowed_by_date_pattern_and_shard(folder):
         narrowed(films, since="yesterday")
 
 
+@pytest.mark.slow
 def test_progress_as_json_is_a_line_an_event(folder, tmp_path):
     words = ["index", folder, "-o", tmp_path / "s", "--log", "json", "--range-seconds", 0.01]
     result = run(*words)

@@ -167,6 +167,7 @@ def hook(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_a_film_that_crashes_twice_is_passed_over_until_told_otherwise(tmp_path, hook, monkeypatch):
     before = os.environ.get("PYTHONPATH", "")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(hook), before])))
@@ -192,6 +193,7 @@ def test_a_film_that_crashes_twice_is_passed_over_until_told_otherwise(tmp_path,
     assert not low.reasons({"good": films / "good.mp4"}), "and what went well is not held back"
 
 
+@pytest.mark.slow
 def test_compiling_kernels_takes_nothing_of_a_film_s_time(tmp_path, monkeypatch):
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "none yet"))
     write_film(tmp_path / "good.mp4", Film(frames=20))

@@ -63,6 +63,7 @@ def agrees_with_numpy(put, name, arguments):
         np.testing.assert_array_equal(to_host(one), other)  # to the bit
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", ["first to last", "last to first"])
 @pytest.mark.parametrize("name", NAMES)
 def test_cuda_sources_say_what_numpy_says(name, order, put, monkeypatch):
@@ -153,6 +154,7 @@ def test_similarities_are_computed_where_signatures_lie(put):
     assert np.abs(on_host(made).astype(int) - wanted).max() <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", ["adaptive", "kcenter", "dpp", "facility", "query", "maxvol"])
 @pytest.mark.parametrize("span", [None, (1.0, 7.0)])
 def test_signatures_on_a_gpu_select_what_those_in_memory_do(policy, span, put, monkeypatch):

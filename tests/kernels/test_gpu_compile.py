@@ -97,6 +97,7 @@ assert np.row_stack is np.vstack
 """
 
 
+@pytest.mark.slow
 def test_what_numpy_lacks_is_there_before_numba_asks_for_it_and_nothing_is_warned_of():
     subprocess.run([sys.executable, "-c", SHIM], check=True)
 

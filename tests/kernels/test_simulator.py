@@ -11,6 +11,7 @@ TESTS = Path(__file__).parents[1]
 ON_GPU = ("kernels/test_kernels.py", "indexing/test_on_gpu.py", "store/test_stored_on_gpu.py")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", ON_GPU)
 def test_in_the_simulator(file):
     """In another process, because Numba reads the switch once, when it is imported."""

@@ -182,6 +182,7 @@ def test_a_cut_reference_picture_is_never_dropped(cut, importance):
 DROPPING = [name for name, film in RECIPES.items() if film.codec in ("libx264", "libx265")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", DROPPING)
 def test_dropping_every_droppable_packet_changes_no_other_picture(films, recipe):
     """Shown with a bare decoder, which is fed the other packets alone."""

@@ -37,6 +37,7 @@ def joined(folder, *halves):
     return folder / "film.ogv"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("codec", ["libtheora", "libvpx"])
 def test_the_frames_of_both_halves_are_there_in_order(tmp_path, codec):
     write_half(tmp_path / "a.ogv", seconds=2, codec=codec)

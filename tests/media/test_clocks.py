@@ -84,6 +84,7 @@ def test_what_was_found_is_said_with_frame_and_time():
     assert times_of(SOUND).notes == ()
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(-(2**40), 2**40), min_size=1, max_size=60))
 def test_any_stamps_become_times_that_rise(stamps):
     times = times_of(stamps)
@@ -92,6 +93,7 @@ def test_any_stamps_become_times_that_rise(stamps):
     assert (times.pts[kept] == np.array(stamps)[kept] * times.ticks_per_stamp).all()
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.integers(0, 30), min_size=1, max_size=40),
     st.integers(0, 2**33),
@@ -112,6 +114,7 @@ def test_a_time_within_a_nanosecond_is_the_frames_own():
     assert rows_at(np.array([0.0, 5e-10]), np.array([0.0, 5e-10])).tolist() == [0, 1]
 
 
+@pytest.mark.slow
 def test_a_million_stamps_that_repeat_take_seconds():
     stamps = np.repeat(np.arange(250_000) * STEP, 4)
     times = repaired_times(stamps, np.zeros(len(stamps), np.int64), BASE)

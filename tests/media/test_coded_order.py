@@ -37,6 +37,7 @@ def check_withholding(path):
     return len(timeline) - batch.report["pictures"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("preset", "pyramid", "is_open", "refs"), X264)
 def test_x264_streams_lose_nothing(tmp_path, preset, pyramid, is_open, refs):
     params = f"keyint=24:min-keyint=12:b-pyramid={pyramid}:open-gop={is_open}:ref={refs}"

@@ -55,11 +55,13 @@ def check_levels(result):
         assert result["shrunk"]["accurate"]["max"] <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", GENERATED)
 def test_levels_are_near_the_formula_and_the_ffmpeg_command_line(coloured, name):
     check_levels(bench.compare(coloured(name)))
 
 
+@pytest.mark.slow
 @pytest.mark.footage
 @pytest.mark.parametrize("name", REAL)
 def test_levels_of_real_footage(footage, name):
@@ -68,6 +70,7 @@ def test_levels_of_real_footage(footage, name):
     check_levels(bench.compare(footage / name))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "said"),
     [
@@ -133,6 +136,7 @@ def test_rgb_with_alpha_keeps_its_colours_and_goes_through_swscale(tmp_path):
     assert batch.report["colour"] == "swscale: rgba"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("pixel_format", "dtype", "white"),
     [("gray", np.uint8, 255), ("gray10le", np.uint16, 1023), ("gray16le", np.uint16, 65535)],
@@ -173,6 +177,7 @@ def test_shrinking_a_flat_colour_keeps_it():
         assert (small == whole[0, 0]).all(), target
 
 
+@pytest.mark.slow
 def test_few_frames_are_read_without_numba(coloured):
     import subprocess
     import sys
@@ -184,6 +189,7 @@ def test_few_frames_are_read_without_numba(coloured):
     assert subprocess.run([sys.executable, "-c", code, coloured("x264_420")]).returncode == 0
 
 
+@pytest.mark.slow
 def test_interlaced_pictures_are_taken_as_they_are_woven(tmp_path):
     options = {"x264-params": "interlaced=1"}
     write_film(tmp_path / "i.mp4", Film(frames=2, options=options))

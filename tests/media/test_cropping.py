@@ -124,6 +124,7 @@ def test_rgb_is_the_part_of_the_whole_picture(film, tmp_path):
     assert batch.report["cropped"] == "40 left, 41 right, 10 top, 11 bottom"
 
 
+@pytest.mark.slow
 def test_a_store_holds_the_part_and_compares_the_whole(film, tmp_path):
     path = with_aperture(film(), tmp_path / "a.mp4", APERTURES["even"])
     plain = tmp_path / "plain.mp4"
@@ -148,6 +149,7 @@ def test_an_aperture_that_makes_no_sense_is_ignored_and_said(film, tmp_path, nam
     assert "makes no sense and is ignored" in batch.report["cropped"]
 
 
+@pytest.mark.slow
 def test_cropping_that_leaves_nothing_is_ignored_and_said(film, tmp_path):
     path = with_aperture(film(), tmp_path / "a.mp4", (1, 1, 1, 1, 0, 1, 0, 1))
     batch = fewframes.read(path, frames=[0])
@@ -167,6 +169,7 @@ def test_slices_for_other_decoders_are_refused(film, tmp_path):
         writer.write(part)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
 def test_a_broken_header_is_read_within_bounds(film, tmp_path, suffix):
     path = with_aperture(film(), tmp_path / "a.mp4", APERTURES["even"])

@@ -67,6 +67,7 @@ def seams_of(data, timeline):
     return {*tags.tolist(), *(tags - 4).tolist(), *(p.start() for p in re.finditer(b"OggS", data))}
 
 
+@pytest.mark.slow
 def test_a_cut_is_said(film, tmp_path):
     name, path = film
     if name == "mpegts":
@@ -125,6 +126,7 @@ def test_bytes_at_random_are_judged_without_an_error(film, tmp_path):
             ending_of(tmp_path / path.name, container, timeline.packets)
 
 
+@pytest.mark.slow
 def test_sound_footage_is_not_cut(footage, footage_file):
     assert not is_said(ff.probe(footage / footage_file))
 

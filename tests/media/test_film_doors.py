@@ -125,6 +125,7 @@ def test_a_list_is_refused_in_a_sentence(tmp_path, private, call, name):
     assert "name them, or, where you trust it, join them: ffmpeg -i" in str(caught.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LISTED)
 def test_a_list_is_not_indexed(tmp_path, private, name):
     write, words = LISTED[name]
@@ -178,6 +179,7 @@ def test_what_is_no_film_is_refused_by_its_contents(tmp_path):
         ff.probe(path)
 
 
+@pytest.mark.slow
 def test_the_command_line_says_it_in_one_line(tmp_path, private):
     path = LISTED["m3u8"][0](tmp_path, private)
     result = CliRunner().invoke(main, ["probe", str(path)])
@@ -186,6 +188,7 @@ def test_the_command_line_says_it_in_one_line(tmp_path, private):
     assert line.startswith("Error: 'list.m3u8' is a playlist (HLS): it names other files")
 
 
+@pytest.mark.slow
 @pytest.mark.footage
 def test_what_opened_before_opens_as_before(footage):
     """Every file of the footage is opened by the same demuxer, or refused, as without a list."""

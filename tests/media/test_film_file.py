@@ -78,6 +78,7 @@ def test_calls_need_a_regular_file(odd, call, name):
         CALLS[call](name, odd / "new store")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KINDS)
 @pytest.mark.parametrize("command", COMMANDS)
 def test_commands_need_a_regular_file(odd, command, name):
@@ -121,6 +122,7 @@ def test_a_folder_that_may_not_be_read_is_said(tmp_path, caplog, monkeypatch):
     assert f"1 folder that may not be read ('{tmp_path}/locked')" in caplog.messages[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("log", ["plain", "json"])
 def test_a_run_says_what_its_search_has_passed_over(odd, films, log):
     (odd / "a.mp4").symlink_to(films("x264_uneven"))

@@ -14,6 +14,8 @@ from fewframes.checking.verify import verify_film
 from fewframes.indexing.tasks import FilmTask, execute
 from fewframes.store.recipes import Recipe
 
+pytestmark = pytest.mark.slow
+
 X264 = "keyint=30:min-keyint=30:scenecut=0"
 OPEN_GOP = f"{X265}:keyint=30:bframes=3:open-gop=1"
 STREAMS = {

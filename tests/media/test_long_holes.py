@@ -52,6 +52,7 @@ def by_the_formula(timeline, fps):
     return np.unique(timeline.frame_at(times))
 
 
+@pytest.mark.slow
 def test_the_frames_at_a_rate_are_those_on_screen_at_each_step(monkeypatch):
     monkeypatch.setattr(scan, "GRID_TIMES_A_FRAME", 0)  # so that each film is taken for holed
     random = np.random.default_rng(6)
@@ -77,6 +78,7 @@ def test_every_frame_of_a_holed_film_is_found_by_its_rate(holed, little_memory):
     assert frames_at_rate(holed, 1e-9).tolist() == [0, BEFORE - 1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", [name for name in policies() if name not in REFUSES])
 def test_every_policy_chooses_from_it(holed, little_memory, policy):
     rows = np.arange(FRAMES)

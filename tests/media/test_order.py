@@ -94,6 +94,7 @@ def test_what_the_decoder_gave_takes_the_place_of_the_guess():
     assert settled(guess, np.array([], np.int64)).tolist() == [0, 1, 2, 3, 4, 5]
 
 
+@pytest.mark.slow
 @given(st.permutations(range(12)), st.integers(0, 12))
 def test_no_picture_waits_for_more_than_its_decoder_holds_back(times, depth):
     waiting = max(sum(a > b for a in times[:n]) for n, b in enumerate(times))

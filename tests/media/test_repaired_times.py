@@ -62,6 +62,7 @@ def test_a_batch_marks_them(joined):
     assert (clean.is_repaired, clean.report["repaired_times"]) == (None, 0)
 
 
+@pytest.mark.slow
 def test_probe_says_it(joined):
     facts = json.loads(run("probe", joined, "--json"))
     assert (facts["timing"], facts["repaired_frames"], facts["damage"]) == ("repaired", 20, [])
@@ -72,6 +73,7 @@ def test_probe_says_it(joined):
     assert any(line[0] == "notes" and "clock" in line for line in lines)
 
 
+@pytest.mark.slow
 def test_a_run_says_it_and_all_is_well(report, capsys):
     (outcome,) = report.outcomes
     assert (outcome.status, outcome.reason, report.exit_status) == ("ok", "", 0)
@@ -112,6 +114,7 @@ def test_who_tells_a_model_times_says_it(video, runtime):
     assert video.read(rows=[3]).to(runtime).report["repaired_frames"] == []
 
 
+@pytest.mark.slow
 def test_chosen_frames_are_said(video, joined):
     chosen = json.loads(run("sample", joined, "-k", "4", "--policy", "uniform", "--json"))
     assert chosen["repaired_frames"] == [r["frame"] for r in chosen["frames"] if r["frame"] >= 20]
@@ -123,6 +126,7 @@ def check_rows(rows, joined):
     assert [row["is_repaired"] for row in rows] == [False] * 20 + [True] * 20
 
 
+@pytest.mark.slow
 def test_every_export_says_it(joined, video, tmp_path):
     store = joined.parent / "s"
     for form in ("jpeg", "webdataset", "mp4", "lerobot"):

@@ -82,6 +82,7 @@ def test_an_mpeg4_header_that_changes_ends_the_starts():
     ]
 
 
+@pytest.mark.slow
 def test_a_broken_first_picture_of_mpeg4_makes_decoding_begin_at_the_start(tmp_path):
     film = tmp_path / "film.avi"
     write_film(film, RECIPES["mpeg4_avi"])

@@ -31,6 +31,7 @@ def timelines(draw):
     return replace(example_timeline(), stream=stream, order=order, pts=pts, duration_pts=duration)
 
 
+@pytest.mark.slow
 @given(timelines())
 def test_a_frame_is_on_screen_from_its_own_time_until_the_next_one(timeline):
     numbers, seconds = np.arange(len(timeline)), timeline.seconds
@@ -42,6 +43,7 @@ def test_a_frame_is_on_screen_from_its_own_time_until_the_next_one(timeline):
     assert seconds[0] == 0
 
 
+@pytest.mark.slow
 @given(timelines(), st.lists(st.floats(0, 1), min_size=1, max_size=20))
 def test_the_frame_at_a_time_is_the_last_one_shown_by_then(timeline, parts):
     times = np.array(parts) * timeline.duration_seconds
@@ -51,6 +53,7 @@ def test_the_frame_at_a_time_is_the_last_one_shown_by_then(timeline, parts):
     assert timeline.frame_at(times).tolist() == expected
 
 
+@pytest.mark.slow
 @given(timelines(), st.floats(1e-6, 1e6))
 def test_times_before_the_film_and_after_it_are_refused(timeline, beyond):
     end = timeline.duration_seconds
@@ -235,6 +238,7 @@ def test_frames_without_times_follow_each_other():
     assert times.tolist() == [0, 10, 20, 30]
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.tuples(st.integers(0, 50), st.booleans(), st.integers(0, 50)), max_size=20),
     st.integers(1, 9),
@@ -245,6 +249,7 @@ def test_best_effort_times_always_go_forward(frames, step):
     assert (np.diff(best_effort_times(pts, dts, step)) > 0).all()
 
 
+@pytest.mark.slow
 @given(timelines())
 def test_a_time_written_with_nine_decimals_finds_its_frame(timeline):
     written = np.array([float(f"{seconds:.9f}") for seconds in timeline.seconds])

@@ -48,6 +48,7 @@ def test_a_half_under_another_pid_is_said_and_can_be_read(tmp_path, second):
     assert [read_number(rgb) for rgb in ff.read(other, frames=wanted)] == wanted
 
 
+@pytest.mark.slow
 def test_a_stream_that_only_the_middle_has_is_said(tmp_path):
     path, _ = joined(tmp_path, FIRST, FILLING, SECOND, FILLING, FIRST)
     timeline = ff.probe(path, cache=False)

@@ -215,6 +215,7 @@ FACTS = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @example(facts={**PLAIN, "tail": "0" * 60}, crop=[1, 0, 0, 4], is_frame=True)
 @given(
     facts=FACTS, crop=st.lists(st.integers(0, 20), min_size=4, max_size=4), is_frame=st.booleans()

@@ -23,6 +23,7 @@ times = st.lists(st.integers(0, 10**7), min_size=1, max_size=40).map(
 )
 
 
+@pytest.mark.slow
 @given(times, st.floats(0, 5), st.sampled_from(["neighbour", "repeat"]))
 def test_every_frame_is_sent_and_no_pair_is_far_apart(seconds, near, pairing):
     rows = paired_rows(seconds, pairing, near_seconds=near)
@@ -100,6 +101,7 @@ def test_chat_messages_tell_a_true_time_for_every_picture(runtime, seconds):
     assert chat_told(batch_at(seconds).to(runtime)) == pytest.approx(seconds)
 
 
+@pytest.mark.slow
 def test_limits_are_respected_and_said():
     with pytest.raises(ValueError, match=r"101 frames are more than 'anthropic' takes \(100\)"):
         batch_at(np.arange(101.0), 8, 8).to("anthropic")
@@ -113,6 +115,7 @@ def test_limits_are_respected_and_said():
         batch_at([]).to("openai")
 
 
+@pytest.mark.slow
 @settings(max_examples=1000)
 @given(
     st.sampled_from(["qwen2.5-vl", "qwen3-vl", "glm4v"]),

@@ -33,6 +33,7 @@ def video(film):
     return ff.open(film.with_name("store.zarr"))["case"]
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(
     st.sampled_from(COUNTED),
@@ -69,6 +70,7 @@ def test_frames_or_size_come_first():
             fit_tokens(**request)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("runtime", ["qwen2.5-vl", "qwen3-vl", "vllm:qwen3-vl"])
 @pytest.mark.parametrize("prefer", ["frames", "size"])
 def test_a_sample_within_tokens_is_handed_over_within_them(video, runtime, prefer):
@@ -118,6 +120,7 @@ def test_neighbours_are_the_true_next_frames(video, film):
         with_neighbours(own, video)
 
 
+@pytest.mark.slow
 def test_tokens_that_show_nothing_new_are_not_marked():
     batch = batch_at(np.arange(4) * 5.0, 256, 320)
     batch.frames[:] = 90

@@ -72,6 +72,7 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
 
 
+@pytest.mark.slow
 def test_the_readme_s_commands_and_python_run_in_its_own_order(workplace):
     from fewframes.cli.main import main
 

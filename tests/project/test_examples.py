@@ -25,6 +25,7 @@ def store(tmp_path_factory):
     return folder / "store.zarr"
 
 
+@pytest.mark.slow
 def test_moments_draw_clips_and_frames_by_weight(store):
     moments = import_module("moments")
     drawn = moments.clips_by_moments(store, SPANS, draws=2000, elsewhere=0.1)
@@ -46,6 +47,7 @@ def test_the_future_lies_behind_the_past(store):
     assert all(error > 0 for _, _, error in rows)  # the films move
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["moments", "anticipate"])
 def test_they_run_as_scripts(store, tmp_path, name):
     (tmp_path / "spans.json").write_text(json.dumps(SPANS))

@@ -66,6 +66,7 @@ def read_picture(group: Path, slot: int, height: int, width: int, codec: str) ->
     return np.frombuffer(data, np.uint8).reshape(height, width, 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("codec", ["jpeg", "zstd", "raw"])
 @pytest.mark.parametrize("video_id", ["day 1/ä_07", ".hidden~x", f"{'手術室' * 9}-{'録画' * 20}"])
 def test_a_reader_from_the_page_reads_the_same(films, tmp_path, codec, video_id):

@@ -101,6 +101,7 @@ def test_a_part_of_the_engine_imports_no_later_one(path):
     assert not {".".join(name.split(".")[:2]) for name in imports(tree_of(path))} & later
 
 
+@pytest.mark.slow
 def test_no_imports_run_in_a_circle():
     graph = {module_of(path): set(modules_of(path)) for path in SOURCES}
     state: dict[str, str] = {}

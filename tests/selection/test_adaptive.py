@@ -40,6 +40,7 @@ def measured(cells):
     return rarity_and_oddity(cells.astype(np.float16), looks.astype(np.float32), SECONDS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("plane", [0, 1, 2])
 def test_a_small_local_change_is_odd_in_its_frames_only(plane):
     cells = film()
@@ -79,6 +80,7 @@ def test_a_place_that_always_changes_counts_little():
     assert set(np.argsort(-oddity)[:6].tolist()) == set(range(130, 136))
 
 
+@pytest.mark.slow
 def test_columns_are_those_of_the_definition_in_plain_words():
     rng = np.random.default_rng(5)
     looks = rng.standard_normal((90, 6)).astype(np.float32)
@@ -161,6 +163,7 @@ def tables(draw):
     return FrameTable.from_seconds(np.cumsum(steps), signatures=looks, signals=columns)
 
 
+@pytest.mark.slow
 @quick
 @given(
     table=tables(),

@@ -110,6 +110,7 @@ def test_cdf_takes_a_peak_whole_and_follows_the_rest():
     assert np.median(ramp.rows) == pytest.approx(1000 * 0.5**0.5, rel=0.03)  # p = 3 makes it linear
 
 
+@pytest.mark.slow
 def test_chance_takes_each_frame_as_often_as_expected():
     scores = np.array([0.0, 0.2, 0.9, 1.0, 0.5, 0.6, 0.0, 0.8])
     times = np.zeros(8)
@@ -140,6 +141,7 @@ def test_aks_keeps_a_part_whole_whose_best_frames_stand_out():
     assert chosen.rows.tolist() == [300, 301, 305, 390]
 
 
+@pytest.mark.slow
 @quick
 @given(seed=SEEDS, n=st.integers(2, 14), d=st.integers(2, 6), budget=st.integers(1, 6))
 def test_dpp_is_the_naive_greedy_determinant(seed, n, d, budget):
@@ -166,6 +168,7 @@ def coverage_of(signatures, rows, bonus):
     return alike.max(axis=1).mean() + bonus[rows].sum()
 
 
+@pytest.mark.slow
 @quick
 @given(
     seed=SEEDS,
@@ -216,6 +219,7 @@ def test_query_is_greedy_peaks_coverage_and_redundancy(seed, n, budget):
     assert len(set(got) ^ set(picked)) <= 2  # a near tie of the last pick may go either way
 
 
+@pytest.mark.slow
 def test_query_leaves_out_the_copies_of_a_relevant_frame():
     signatures = np.eye(4, dtype=np.float32)[[0] * 10 + [1] * 3 + [2] * 7]
     relevance = np.r_[np.zeros(10), np.full(3, 1.0), np.full(7, 0.9)]
@@ -231,6 +235,7 @@ def test_anchors_are_all_frames_where_there_are_few_and_similarities_are_cosines
     np.testing.assert_allclose(similarities(unit, anchors=anchors) / 65535, cosines, atol=1e-5)
 
 
+@pytest.mark.slow
 @quick
 @given(seed=SEEDS, n=st.integers(3, 14), rank=st.integers(1, 4))
 def test_maxvol_has_nearly_the_largest_volume(seed, n, rank):
@@ -244,6 +249,7 @@ def test_maxvol_has_nearly_the_largest_volume(seed, n, rank):
     assert mine >= best / (1.05 * math.sqrt(r)) ** r * (1 - 1e-9)  # Hadamard's bound
 
 
+@pytest.mark.slow
 @quick
 @given(seed=SEEDS, n=st.integers(12, 60), budget=st.integers(8, 11))
 def test_maxvol_adds_the_row_that_is_explained_worst(seed, n, budget):
@@ -265,6 +271,7 @@ def test_maxvol_floats_up_where_few_frames_do_not_span_the_film():
     assert len(rich) == 30
 
 
+@pytest.mark.slow
 def test_a_file_is_scanned_for_whoever_reads_signals(films):
     import fewframes as ff
 

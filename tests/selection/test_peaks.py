@@ -82,6 +82,7 @@ def found(rows, starts):
     return sum(bool(((rows >= start) & (rows < start + 8)).any()) for start in starts)
 
 
+@pytest.mark.slow
 def test_query_finds_in_noise_what_the_best_scores_miss():
     mine = best = 0
     for seed in range(12):

@@ -72,6 +72,7 @@ def test_fps_shows_a_moment_that_many_frames_share_once():
     assert select(make_table([0, 0, 0]), budget=3, policy="fps", fps=2.0).rows.tolist() == [2]
 
 
+@pytest.mark.slow
 @quick
 @given(
     table=tables(),

@@ -58,6 +58,7 @@ def test_samples_as_the_installed_library_does(runtime):
         assert ours(runtime, *case) == expected, case
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_ranges_are_pytorch_s_to_the_bit(seed):
     torch = pytest.importorskip("torch")

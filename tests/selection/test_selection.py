@@ -137,6 +137,7 @@ def assert_same(left, right):
         np.testing.assert_array_equal(getattr(left, name), getattr(right, name), name)
 
 
+@pytest.mark.slow
 @every_policy
 @quick
 @given(data=st.data())
@@ -151,6 +152,7 @@ def test_exactly_the_available_up_to_the_budget(policy, data):
     assert (np.diff(chosen.seconds) >= wish["min_gap_seconds"] - 1e-6).all()
 
 
+@pytest.mark.slow
 @every_policy
 @quick
 @given(data=st.data())
@@ -168,6 +170,7 @@ def test_columns_describe_the_chosen_frames_and_repeat(policy, data):
     assert_same(chosen, select(table, **wish))
 
 
+@pytest.mark.slow
 @that_read["coverage"]
 @quick
 @given(data=st.data(), coverage=st.sampled_from([0.01, 0.125, 0.3, 0.5, 1.0]))
@@ -183,6 +186,7 @@ def test_coverage_bounds_how_far_a_candidate_is_from_a_chosen_frame(policy, data
     assert away.max() <= (available[-1] - available[0]) / bins + 1e-6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", [p for p in EXACT if POLICIES[p].is_nested])
 @quick
 @given(data=st.data())
@@ -218,6 +222,7 @@ def test_a_signal_may_be_the_relevance(policy):
         select(table, budget=7, policy=policy, relevance="blur")
 
 
+@pytest.mark.slow
 @quick
 @given(data=st.data(), more=st.integers(0, 9))
 def test_maxvol_floats_between_the_budget_and_k_max(data, more):
@@ -291,6 +296,7 @@ def test_one_frame_all_but_one_all_and_more_than_all(policy, kind):
         assert_same(chosen, select(table, budget=budget, relevance=scores, **wish))
 
 
+@pytest.mark.slow
 @that_read["relevance"]
 @quick
 @given(seed=st.integers(0, 2**32 - 1), power=st.integers(-40, 40), budget=st.integers(1, 40))

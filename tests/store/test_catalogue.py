@@ -31,6 +31,7 @@ def store(tmp_path):
     return path
 
 
+@pytest.mark.slow
 def test_a_snapshot_holds_what_the_records_say(store):
     before = list(open_store(store).lines())
     assert len(journal_entries(store)) == 3
@@ -84,6 +85,7 @@ def test_what_comes_after_a_snapshot_is_seen_without_reopening(store):
     assert len(snapshot_files(store)) == 1
 
 
+@pytest.mark.slow
 def test_a_long_tail_becomes_a_snapshot_by_itself(tmp_path, monkeypatch):
     monkeypatch.setattr(compaction, "LONGEST_TAIL", 5)
     for number in range(14):
@@ -192,6 +194,7 @@ compact(store, whole=False)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", range(8))
 def test_a_killed_compaction_loses_nothing(store, steps):
     compact(store)
@@ -212,6 +215,7 @@ def busy(store: Path, ready, name: str) -> None:
         compact(store, whole=False)
 
 
+@pytest.mark.slow
 def test_writers_that_compact_at_once_lose_nothing(tmp_path):
     spawn = multiprocessing.get_context("spawn")
     ready = spawn.Barrier(3)

@@ -48,6 +48,7 @@ def pictures(name: str, slots) -> np.ndarray:
     return np.stack([decoded(picture_codec(name), slot) for slot in slots])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CODECS)
 def test_our_reader_and_stock_zarr_give_what_was_put_in(arrays, name):
     right = pictures(name, range(COUNT))
@@ -138,6 +139,7 @@ def test_two_writers_never_share_a_folder(tmp_path):
     np.testing.assert_array_equal(ShardReader(tmp_path / "frames").read([0]), pictures("jpeg", [1]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("film", ["x264_pyramid", "x264_turned", "x264_odd_444", "x264_10bit"])
 @pytest.mark.parametrize("name", CODECS)
 @pytest.mark.parametrize("size", ["64", "native"])
@@ -169,6 +171,7 @@ def test_signals_are_the_same_whatever_the_codec(films, tmp_path):
             np.testing.assert_array_equal(table.signals[signal], values)
 
 
+@pytest.mark.slow
 def test_the_command_line_takes_a_codec(films, tmp_path):
     from click.testing import CliRunner
 
@@ -254,6 +257,7 @@ def test_the_size_in_a_zstd_header_is_read(count):
     assert zstd_content_bytes(zstd.compress(bytes(count), 1)[:18]) == count
 
 
+@pytest.mark.slow
 def test_plain_zarr_open_needs_no_import_of_this_package(arrays):
     code = "import sys, zarr; print(zarr.open_array(sys.argv[1], mode='r')[3].sum())"
     words = [sys.executable, "-c", code, str(arrays["jpeg"])]

@@ -44,6 +44,7 @@ def times(table):
     return list(zip(*(column.tolist() for column in columns), strict=True))
 
 
+@pytest.mark.slow
 def test_jpeg_files_are_those_of_the_store(store, tmp_path):
     export(store, tmp_path / "out", "jpeg")
     video = ff.open(store)[ID]
@@ -110,6 +111,7 @@ def test_an_mp4_keeps_every_tick(store, tmp_path, name):
     assert [row["pts"] for row in facts["frames"]] == pts
 
 
+@pytest.mark.slow
 def test_a_start_between_milliseconds_is_kept(tmp_path):
     with av.open(str(tmp_path / "late.ts"), "w") as container:
         stream = container.add_stream("libx264", rate=30)
@@ -128,6 +130,7 @@ def test_a_start_between_milliseconds_is_kept(tmp_path):
     assert (base, pts) == (Fraction(1, 90000), video.table.pts.tolist())
 
 
+@pytest.mark.slow
 def test_odd_pictures_and_odd_time_bases_become_an_mp4(tmp_path):
     write_film(tmp_path / "a.avi", Film(frames=20, fps=30, codec="mpeg4", suffix=".avi", ticks=1))
     ff.index(tmp_path / "a.avi", tmp_path / "s", fps=None, size=(49, 65))
@@ -139,6 +142,7 @@ def test_odd_pictures_and_odd_time_bases_become_an_mp4(tmp_path):
     assert psnr(pixels, video.read(rows=range(20)).frames) > 30
 
 
+@pytest.mark.slow
 def test_a_lerobot_dataset_is_laid_out_as_its_info_says(store, tmp_path):
     export(store, tmp_path / "out", "lerobot", "even", ID)
     info = json.loads((tmp_path / "out/meta/info.json").read_text())
@@ -219,6 +223,7 @@ def marks_of(folder, form):
             yield [json.loads(text)["is_damaged"] for text in texts]
 
 
+@pytest.mark.slow
 def test_jpeg_quality_is_the_one_asked_for(films):
     batch = ff.read(films("x264_uneven"), frames=[0, 40])
     coarse, usual, fine = (batch.jpeg(quality=quality) for quality in (20, 90, 98))

@@ -5,6 +5,8 @@ import random
 import durability
 import pytest
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def trial(tmp_path_factory):

@@ -114,6 +114,7 @@ def test_a_record_names_what_was_written_and_nothing_foreign(tmp_path):
     assert [verdict.differences for verdict in verify_store(tmp_path / "s")] == [()]
 
 
+@pytest.mark.slow
 def test_a_store_with_foreign_files_in_every_folder_reads_and_writes(tmp_path):
     (tmp_path / "s").mkdir()
     foreign = strew(tmp_path / "s")

@@ -234,6 +234,7 @@ def test_how_deep_json_may_be():
             load_json(deep)
 
 
+@pytest.mark.slow
 def test_a_pipe_in_place_of_a_file_keeps_nobody_waiting(store):
     group = next((store / "videos" / "film").iterdir())
     for name in ("commit.json", "frames.parquet", "frames/c/0/0/0/0"):
@@ -247,6 +248,7 @@ def test_a_pipe_in_place_of_a_file_keeps_nobody_waiting(store):
         (group / "kept").rename(group / name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lies", ["a pipe", "a file", "a link"])
 def test_what_lies_in_place_of_a_folder_to_be_removed_goes_itself(store, tmp_path, lies):
     (tmp_path / "kept").mkdir()
@@ -291,6 +293,7 @@ def test_a_signal_of_another_type_is_refused(store, name, kind):
         ff.open(store)["film"].table  # noqa: B018 (it is read here)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("says_so", [False, True])
 def test_a_small_file_of_many_rows_takes_no_memory(store, says_so):
     group = next((store / "videos" / "film").iterdir())

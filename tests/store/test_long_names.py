@@ -92,6 +92,7 @@ def test_a_damaged_long_video_is_listed_found_and_removed(store, lost):
     assert verify_store(store)[-1].differences == ()
 
 
+@pytest.mark.slow
 def test_exports_of_long_ids_fit(store, tmp_path):
     for form in FORMATS:
         export_videos(
@@ -113,6 +114,7 @@ def test_the_quarantine_knows_long_ids(tmp_path):
     assert FailureRecords(tmp_path).ids() == ["a"]
 
 
+@pytest.mark.slow
 def test_a_film_with_a_long_name_is_indexed_by_it(films, tmp_path):
     folder = tmp_path / ("撮影" * 20) / ("日付" * 20)
     folder.mkdir(parents=True)
@@ -126,6 +128,7 @@ def test_a_film_with_a_long_name_is_indexed_by_it(films, tmp_path):
     assert again.outcomes[0].status == "done"
 
 
+@pytest.mark.slow
 def test_long_ids_in_an_object_store(bucket, films):
     objects = resolve_store(bucket)
     put(objects, LONG)
@@ -139,6 +142,7 @@ def test_long_ids_in_an_object_store(bucket, films):
     assert list(videos) == sorted([OTHER, "a"])
 
 
+@pytest.mark.slow
 def test_a_film_by_url_with_a_long_name_is_fetched(bucket, films, tmp_path):
     name = f"{'手術室' * 40}.mp4"
     resolve_store(bucket).put(f"films/{name}", films("x264_uneven").read_bytes())

@@ -14,6 +14,8 @@ from fewframes.store.object_store import resolve_store
 from fewframes.store.recipes import Recipe
 from fewframes.store.removal import remove_videos
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("obstore", reason="obstore is not installed; pip install 'fewframes[s3]'")
 
 

@@ -29,6 +29,7 @@ from fewframes.store.store import open_store
 pytest.importorskip("obstore", reason="obstore is not installed; pip install 'fewframes[s3]'")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("codec", ["jpeg", "zstd", "raw"])
 def test_a_film_indexed_by_url_reads_as_from_disk(films, bucket, tmp_path, codec):
     film, options = films("x264_uneven"), {"fps": None, "size": 64, "codec": codec, "workers": 1}
@@ -56,6 +57,7 @@ def test_a_film_indexed_by_url_reads_as_from_disk(films, bucket, tmp_path, codec
     ]
 
 
+@pytest.mark.slow
 def test_commands_take_a_url(films, bucket, tmp_path):
     film = str(films("x264_uneven"))
 
@@ -90,6 +92,7 @@ def test_embedding_by_url_is_refused(bucket):
             call()
 
 
+@pytest.mark.slow
 def test_a_store_that_was_copied_up_is_read(bucket, tmp_path):
     disk, objects = tmp_path / "disk", resolve_store(bucket)
     put(disk, "film")
@@ -101,6 +104,7 @@ def test_a_store_that_was_copied_up_is_read(bucket, tmp_path):
     assert not [key for key in keys(objects) if key.startswith("videos")]
 
 
+@pytest.mark.slow
 def test_reading_asks_for_what_it_needs(bucket):
     put(resolve_store(bucket), "film", frames=900)  # 450 rows, 300 pictures, two shards
 
@@ -132,6 +136,7 @@ def test_reading_asks_for_what_it_needs(bucket):
     assert len(counted.spans) == 2 * -(-sum(n for _, n in counted.spans) // (2 << 20))
 
 
+@pytest.mark.slow
 def test_an_export_reads_by_url(bucket, tmp_path):
     put(resolve_store(bucket), "film")
     export_videos([ff.open(bucket)["film"]], tmp_path / "out", form="jpeg")

@@ -22,6 +22,7 @@ from fewframes.store.removal import remove_videos
 pytest.importorskip("obstore", reason="obstore is not installed; pip install 'fewframes[s3]'")
 
 
+@pytest.mark.slow
 def test_large_files_are_put_in_blocks_each_a_sign_of_life(bucket, monkeypatch):
     monkeypatch.setattr(object_writer, "WHOLE_BYTES", 1000)
     monkeypatch.setattr(object_writer, "BLOCK_BYTES", 100)
@@ -32,6 +33,7 @@ def test_large_files_are_put_in_blocks_each_a_sign_of_life(bucket, monkeypatch):
     assert is_whole(bucket)
 
 
+@pytest.mark.slow
 def test_nothing_is_seen_before_the_record_is_put(bucket):
     seen = []
 
@@ -76,6 +78,7 @@ class Dying(Wrapped):
         return self._count(self.objects.delete, *arguments)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_made", [False, True], ids=["before", "after"])
 def test_a_writer_may_die_at_any_request(bucket, is_made, monkeypatch):
     for requests in range(100):
@@ -99,6 +102,7 @@ def test_a_writer_may_die_at_any_request(bucket, is_made, monkeypatch):
     assert requests == 9, "the announcement, six files, the record; and the announcement goes"
 
 
+@pytest.mark.slow
 def test_a_writer_killed_before_its_commit_leaves_nothing_visible(bucket, monkeypatch):
     code = (
         "import os, signal, sys\n"
@@ -142,6 +146,7 @@ def test_a_server_that_overwrites_is_refused(bucket):
         put(Careless(resolve_store(bucket)), "film")
 
 
+@pytest.mark.slow
 def test_of_two_writers_at_once_one_wins_and_both_go_on(bucket):
     both_are_ready, failed = threading.Barrier(2), []
 
@@ -168,6 +173,7 @@ def test_of_two_writers_at_once_one_wins_and_both_go_on(bucket):
     assert len(keys(resolve_store(bucket))) == 8, "what the loser has put is gone"
 
 
+@pytest.mark.slow
 def test_a_writer_that_comes_late_leaves_the_first_one_s_record(bucket):
     records = []
 
@@ -184,6 +190,7 @@ def test_a_writer_that_comes_late_leaves_the_first_one_s_record(bucket):
     assert len(keys(resolve_store(bucket))) == 8, "what the loser has put is gone"
 
 
+@pytest.mark.slow
 def test_a_fork_is_told_to_be_spawned(bucket):
     """It would wait for ever: obstore's threads stay with the parent."""
     code = (
@@ -200,6 +207,7 @@ def test_a_fork_is_told_to_be_spawned(bucket):
     assert "cannot be reached from a fork of a process that has used obstore" in said.stdout
 
 
+@pytest.mark.slow
 def test_a_writer_whose_answer_was_lost_knows_its_own_record(bucket):
     class Deaf(Wrapped):
         def create(self, key, data):
@@ -218,6 +226,7 @@ def test_a_writer_that_was_asleep_gives_up(bucket, monkeypatch):
     assert not is_whole(bucket)
 
 
+@pytest.mark.slow
 def test_a_wrong_clock_sweeps_nobody_s_work(bucket):
     objects, seen = resolve_store(bucket), []
 

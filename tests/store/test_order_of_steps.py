@@ -79,6 +79,7 @@ class Ordered(Wrapped):
         self.objects.delete(names)
 
 
+@pytest.mark.slow
 def test_removal_by_url_announces_then_takes_the_record_then_the_files(bucket):
     objects = resolve_store(bucket)
     put(objects, "film")

@@ -43,6 +43,7 @@ def calls(monkeypatch):
     return seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CODECS)
 def test_random_pictures_cost_hardly_more_bytes_than_they_have(arrays, calls, name):
     reader = ShardReader(arrays[name])
@@ -199,6 +200,7 @@ class Frames:
         return self.video.read(rows=[row], workers=1).torch()[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", ["fork", "spawn"])
 @pytest.mark.filterwarnings("ignore:.*pin_memory.*:UserWarning")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork.*:DeprecationWarning")

@@ -45,6 +45,7 @@ def damaged(tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 def test_a_second_run_says_again_that_a_film_is_damaged(tmp_path, damaged):
     words = ("index", damaged, "-o", tmp_path / "s", "--size", 64, "--fps", "all", "--workers", 1)
     first, second = run(*words), run(*words)
@@ -62,6 +63,7 @@ def test_a_second_run_says_again_that_a_film_is_damaged(tmp_path, damaged):
     assert [other.status for other in planned.others] == ["failed"], "as the run would say"
 
 
+@pytest.mark.slow
 def test_strict_refuses_a_film_that_is_stored_as_damaged(tmp_path, damaged):
     assert ff.index(damaged, tmp_path / "s", size=64, workers=1).exit_status == 3
     report = ff.index(damaged, tmp_path / "s", size=64, workers=1, strict=True)
@@ -78,6 +80,7 @@ def test_notes_are_said_again(tmp_path):
     assert (outcome.status, outcome.notes, outcome.was_stored) == ("done", "", True)
 
 
+@pytest.mark.slow
 def test_a_batch_says_which_frames_are_missing(tmp_path, damaged):
     ff.index(damaged, tmp_path / "s", size=64, fps=None, workers=1)
     video = ff.open(tmp_path / "s")["film"]
@@ -117,6 +120,7 @@ def replaced(tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_verify_says_that_a_film_is_another_one(replaced):
     (verdict,) = verify_store(replaced / "s", [replaced / "film.mp4"])
     (words,) = verdict.differences
@@ -124,6 +128,7 @@ def test_verify_says_that_a_film_is_another_one(replaced):
     assert "decodes to another picture" not in words
 
 
+@pytest.mark.slow
 def test_repair_puts_no_other_film_in_a_video_s_place(replaced):
     words = ("verify", replaced / "s", "--film", replaced / "film.mp4", "--repair", "--drop")
     done = run(*words)
@@ -140,6 +145,7 @@ def test_repair_puts_no_other_film_in_a_video_s_place(replaced):
     assert [verdict.differences for verdict in verify_store(replaced / "s")] == [()]
 
 
+@pytest.mark.slow
 def test_a_broken_video_whose_film_is_another_is_dropped_and_not_replaced(replaced):
     (next((replaced / "s/videos/film").iterdir()) / "frames.parquet").write_bytes(b"broken")
     done = run("verify", replaced / "s", "--film", replaced / "film.mp4", "--repair", "--drop")
@@ -147,6 +153,7 @@ def test_a_broken_video_whose_film_is_another_is_dropped_and_not_replaced(replac
     assert "dropped: 'film.mp4' is another film" in done.output
 
 
+@pytest.mark.slow
 def test_the_recipe_that_was_asked_for_last_is_current(tmp_path):
     path = tmp_path / "film.mp4"
     write_film(path, Film(frames=30))
@@ -167,6 +174,7 @@ def test_the_recipe_that_was_asked_for_last_is_current(tmp_path):
     assert not (store / "videos/film").exists()
 
 
+@pytest.mark.slow
 def test_by_url_the_recipe_that_was_asked_for_last_is_current(bucket):
     objects, source = resolve_store(bucket), film(40).source
     for fps in (1.0, 2.0):
@@ -217,6 +225,7 @@ def test_an_export_that_stops_half_way_blocks_no_retry(tmp_path):
     assert sorted(path.name for path in (tmp_path / "x").iterdir()) == names
 
 
+@pytest.mark.slow
 def test_errors_in_a_shell_name_its_options(tmp_path, damaged):
     done = run("sample", damaged, "-k", 100, "--policy", "uniform", "--size", 64)
     assert done.exit_code == 1

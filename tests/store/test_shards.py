@@ -26,6 +26,7 @@ def frames(tmp_path_factory) -> Path:
     return array_of(tmp_path_factory.mktemp("array") / "frames", SHARD_FRAMES + 30)
 
 
+@pytest.mark.slow
 def test_stock_zarr_reads_the_same_pictures(frames):
     array = zarr.open_array(frames, mode="r")
     everything = array[:]
@@ -48,6 +49,7 @@ def test_our_reader_reads_what_stock_zarr_wrote(frames, tmp_path):
     np.testing.assert_array_equal(again, [simplejpeg.decode_jpeg(data) for data in encoded])
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(
     slots=st.lists(st.integers(0, SHARD_FRAMES + 29), max_size=40),

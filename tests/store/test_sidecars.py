@@ -271,6 +271,7 @@ def embed_in_process(store, ready, plus):
     open_store(store)["film"].embed(looker(frames=lambda batch: looks(batch) + plus), batch=1)
 
 
+@pytest.mark.slow
 def test_of_two_processes_one_wins(video, tmp_path):
     spawn = multiprocessing.get_context("spawn")
     ready = spawn.Barrier(2)
@@ -306,6 +307,7 @@ STEPS = 21
 """Calls of `mkdir`, `write_…`, `fsync` and `rename` that one sidecar takes."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [0, 2, 4, 6, 8, 11, 14, STEPS - 3, STEPS - 1, STEPS])
 def test_a_kill_leaves_whole_sidecars_or_none(video, tmp_path, steps):
     done = run_apart(KILLED, tmp_path / "s", steps)

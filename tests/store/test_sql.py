@@ -40,6 +40,7 @@ def run(*words) -> str:
     return done.output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("where", "ids"),
     [
@@ -173,6 +174,7 @@ def test_json_and_parquet_have_all_columns_of_every_video(store, tmp_path):
         assert said["size"] == f"{known['height']}x{known['width']}"
 
 
+@pytest.mark.slow
 def test_a_store_by_url_is_queried_too(bucket):
     from fewframes.store.object_store import resolve_store
 
@@ -181,6 +183,7 @@ def test_a_store_by_url_is_queried_too(bucket):
     assert ff.open(bucket).to_table("rows > 10")["id"].to_pylist() == ["a"]
 
 
+@pytest.mark.slow
 def test_films_that_failed_twice_are_rows_until_they_are_indexed(tmp_path, bucket):
     from fewframes.indexing.quarantine import Quarantine
     from fewframes.store.object_store import resolve_store

@@ -81,6 +81,7 @@ def test_stock_readers_read_tables_and_signatures(store):
     )
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=30)
 @given(rows=st.lists(st.integers(0, 19), max_size=12))
 def test_frames_rows_and_seconds_give_the_same_pictures(store, rows):

@@ -56,6 +56,7 @@ def dig(folder):
     return folder
 
 
+@pytest.mark.slow
 def test_a_deep_folder_is_removed(tmp_path):
     deep = dig(tmp_path / "deep")
     (deep / "beside").write_bytes(b"x")
@@ -65,6 +66,7 @@ def test_a_deep_folder_is_removed(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", [".parts/film/" + "ab" * 16, "videos/film/{key}/deep"])
 def test_a_video_with_a_deep_folder_can_be_removed(store, place):
     key = next((store / "videos" / "film").iterdir()).name

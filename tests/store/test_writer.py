@@ -77,6 +77,7 @@ STEPS = 48
 """Calls of `mkdir`, `append`, `fsync`, `replace` and `rename` that one video of 40 frames takes."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [0, 3, 11, 19, 23, 32, 40, 41, 42, 43, 44, 45, 46, 48])
 def test_a_kill_leaves_whole_videos_only(tmp_path, steps):
     path = tmp_path / "s"
@@ -123,6 +124,7 @@ def publish_in_process(store: Path, ready, name: str) -> None:
     put(store, "film", reason=name)
 
 
+@pytest.mark.slow
 def test_of_two_writers_one_wins(tmp_path):
     spawn = multiprocessing.get_context("spawn")
     ready = spawn.Barrier(2)

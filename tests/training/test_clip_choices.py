@@ -44,6 +44,7 @@ def damaged(tmp_path_factory):
     return store
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("future", [{}, FUTURE])
 def test_moments_that_are_not_indexed_are_not_counted(damaged, future):
     plan = ClipPlan(damaged, **WINDOWS, **future)
@@ -63,6 +64,7 @@ def test_moments_that_are_not_indexed_are_not_counted(damaged, future):
     assert plan.left_out[0] == len(whole) - len(seconds)
 
 
+@pytest.mark.slow
 def test_an_epoch_goes_through_a_damaged_video(damaged):
     pytest.importorskip("torch", reason="PyTorch is not installed")
     from fewframes.bindings.torch.loader import ClipLoader
@@ -94,6 +96,7 @@ def mixed(tmp_path_factory):
     return store
 
 
+@pytest.mark.slow
 def test_several_sizes_are_refused_before_the_first_batch(mixed, monkeypatch):
     pytest.importorskip("torch", reason="PyTorch is not installed")
     from fewframes.bindings.torch.dataset import ClipDataset, ClipSampler, ClipStream
@@ -151,6 +154,7 @@ def ids_of(store, videos):
     return [video.id for video in ClipPlan(store, videos=videos, **windows).videos]
 
 
+@pytest.mark.slow
 def test_videos_are_named_or_listed_in_a_file(many, tmp_path):
     everything = list(ff.open(many))
     assert ids_of(many, None) == everything
@@ -174,6 +178,7 @@ def test_videos_are_named_or_listed_in_a_file(many, tmp_path):
         ids_of(many, tmp_path / "none.txt")
 
 
+@pytest.mark.slow
 def test_shares_do_not_overlap_and_stay_when_videos_are_added(many, tmp_path):
     train, rest = ids_of(many, 0.7), ids_of(many, (0.7, 1.0))
     assert sorted(train + rest) == list(ff.open(many))

@@ -31,6 +31,7 @@ def plan(store):
     )
 
 
+@pytest.mark.slow
 def test_numbers_go_through_the_videos(plan):
     told = [plan.anchor(number) for number in range(len(plan))]
     assert [video.id for video, _ in told] == ["a"] * 6 + ["b"] * 2
@@ -76,6 +77,7 @@ def test_wrong_plans_are_refused(store):
         ClipPlan(store, past_seconds=1, stride_seconds=1, past_frames=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("context", ["spawn", "fork"])
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_loaders_give_what_the_numbers_say_and_go_on_where_they_stopped(plan, context):
@@ -112,6 +114,7 @@ def test_loaders_give_what_the_numbers_say_and_go_on_where_they_stopped(plan, co
     assert [sample["clip"] for sample in stream] == epoch_order(8, seed=5)[3:].tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("context", ["spawn", "fork"])
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -139,6 +142,7 @@ def test_the_loader_gives_the_clips_and_goes_on_where_it_stopped(plan, context, 
     assert [told(batch) for batch in loader(rest)] == whole[1:]
 
 
+@pytest.mark.slow
 def test_memory_is_used_again_and_never_under_a_batch_that_is_kept(plan):
     pytest.importorskip("torch", reason="PyTorch is not installed")
     from fewframes.bindings.torch.loader import ClipLoader
@@ -154,6 +158,7 @@ def test_memory_is_used_again_and_never_under_a_batch_that_is_kept(plan):
         assert np.array_equal(past[0].numpy(), plan.clip(number).past.frames[1:])
 
 
+@pytest.mark.slow
 def test_pictures_of_several_sizes_need_a_size(tmp_path):
     pytest.importorskip("torch", reason="PyTorch is not installed")
     from fewframes.bindings.torch.loader import ClipLoader
