@@ -25,7 +25,7 @@ from fewframes.bindings.dali.video import (
 )
 from fewframes.bindings.ffmpeg.cursor import Cursor
 from fewframes.bindings.ffmpeg.slice_streams import SliceWriter, stream_of
-from fewframes.decode.decoder import DecodeReport
+from fewframes.decode.decoder import DecodeReport, Event
 from fewframes.decode.plan import plan_frames
 from fewframes.decode.slices import slice_runs
 
@@ -295,7 +295,7 @@ def test_dali_itself_in_turns_gives_the_same_frames(films, monkeypatch, slices, 
     for _ in range(2):
         shown = [read_number(b.frames[0]) for b in dali_decode.decode(timeline, runs, **how)]
         assert shown == list(range(0, 90, 4))
-    assert not how["report"].fallbacks
+    assert not how["report"].entries(Event.FALLBACK)
     (idle,) = dali_video._IDLE.values()
     assert len(idle) == pipelines
 
