@@ -201,7 +201,8 @@ _ROWS = (
         "distance, 0 to 2",
         "film",
         f"distance of its signature to the {RARE}th most similar frame of the film more than "
-        f"{APART_SECONDS:g} s away: high for a scene that is hardly ever seen",
+        f"{APART_SECONDS:g} s away (in a film of less than {4 * APART_SECONDS:g} s, more than a "
+        "quarter of it): high for a scene that is hardly ever seen",
         lambda film: film.rarity,
     ),
     Signal(
@@ -209,8 +210,7 @@ _ROWS = (
         "times the usual",
         "film",
         f"largest local difference in luma or chroma that none of the {ALIKE} most similar "
-        f"frames more than {APART_SECONDS:g} s away explains, beside what is usual in that "
-        "place",
+        "frames as far away explains, beside what is usual in that place",
         lambda film: film.oddity,
     ),
     Signal(
@@ -234,7 +234,7 @@ _ROWS = (
         "hash, or 0",
         "film",
         "hash of the decoded luma at native depth, for integrity, never for similarity; 0 "
-        "where the decoder gives no luma",
+        "where the decoder gives no planes (DALI)",
         lambda film: film.luma_xxh64,
         "uint64",
     ),
@@ -243,7 +243,7 @@ _ROWS = (
         "hash, or 0",
         "film",
         "the same of all decoded planes one after the other, alpha and palette included, "
-        "which sees a change of colour, too; older stores lack it",
+        "which sees a change of colour, too; 0 where it is not known; older stores lack it",
         lambda film: film.picture_xxh64,
         "uint64",
     ),

@@ -72,9 +72,16 @@ def names_of(node: ast.AST) -> set[str]:
         for target in targets:
             if target is not None:
                 found |= {name.id for name in ast.walk(target) if isinstance(name, ast.Name)}
+                if getattr(target, "id", None) == "__all__":
+                    found |= words_of_all(one)
         if isinstance(one, ast.If):
             found |= names_of(one)
     return found - {None}
+
+
+def words_of_all(node: ast.AST) -> set[str]:
+    """The names that a module lists as its own, some of which it may load when they are named."""
+    return set().union(*map(words_of, ast.walk(node.value)))
 
 
 def words_of(node: ast.AST) -> set[str]:
@@ -103,8 +110,9 @@ def files():
 
 
 def quoted(page: str) -> list[str]:
-    """All that stands in backticks, code blocks left out."""
-    text = re.sub(r"```.*?```", "", (ROOT / page).read_text(), flags=re.DOTALL)
+    """All that stands in backticks; code blocks, and what tells of older names, are left out."""
+    text = (ROOT / page).read_text().partition("\n## Older names\n")[0]
+    text = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
     return re.findall(r"`([^`\n]+)`", text.replace("\n", " "))
 
 
