@@ -11,7 +11,8 @@ import setuptools
 from fewframes.cli.bench_command import COMMANDS
 
 ROOT = Path(__file__).parents[2]
-FOR_USERS = [*COMMANDS.values(), "fewframes.bench.demo", "fewframes.bench.converters"]
+FOR_USERS = [place.partition(":")[0] for place in COMMANDS.values()]
+FOR_USERS += ["fewframes.bench.demo", "fewframes.bench.converters"]
 """Modules of `bench` that users run; all that ships beside them is what these import."""
 
 
