@@ -92,11 +92,12 @@ def put(store: Path, video_id: str, *, frames: int = 40, digest: str = "d1", **f
     timeline, slots = film(frames), []
     table = table_of(timeline)
     options = {"video_id": video_id, "recipe": facts.pop("recipe", RECIPE)}
+    how = {"source_digest": digest, "report_progress": facts.pop("report_progress", lambda: None)}
     with VideoWriter(store, **options, height=HEIGHT, width=WIDTH) as out:
         for row in range(len(table)):
             slots.append(slots[-1] if row % 3 == 2 else out.append(jpeg(row)))
         scanned = ScanResult(timeline=timeline, table=table, slots=np.array(slots), **facts)
-        return out.commit(scanned, source_digest=digest)
+        return out.commit(scanned, **how)
 
 
 def picture_of_row(row: int) -> np.ndarray:
