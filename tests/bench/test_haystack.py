@@ -54,6 +54,7 @@ def test_events_are_in_their_frames_and_in_no_other(set_name, seed):
         assert (with_event != without).any() == (number in shown), number
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("set_name", "seed"), FILMS)
 def test_the_smaller_grades_change_only_their_share_of_the_picture(set_name, seed):
     made = film(set_name, seed)
@@ -70,6 +71,7 @@ def test_the_smaller_grades_change_only_their_share_of_the_picture(set_name, see
             assert 0 < share <= AREAS[event.grade][1] * 1.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("set_name", "seed"), FILMS)
 def test_events_lie_apart_and_where_the_lens_is_clear(set_name, seed):
     made = film(set_name, seed)
@@ -112,6 +114,7 @@ def test_a_film_without_room_is_refused():
         film(minutes=1.0, a_grade=9)
 
 
+@pytest.mark.slow
 def test_a_study_tells_what_each_policy_finds(tmp_path, monkeypatch):
     monkeypatch.setattr(haystack, "_clips", lambda _: clips())
     work = haystack.Work(tmp_path, tmp_path, minutes=1.5, a_grade=1)
@@ -145,6 +148,7 @@ def test_evenly_spread_evidence_is_counted_at_every_moment(length):
     assert study.spread_share(seconds, 50.0, length) == pytest.approx(np.mean(held), abs=2e-3)
 
 
+@pytest.mark.slow
 def test_the_written_film_and_its_store_have_the_length_that_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr(haystack, "_clips", lambda _: clips())
     work = haystack.Work(tmp_path, tmp_path / "work", minutes=1.0, a_grade=1, keeps_films=True)

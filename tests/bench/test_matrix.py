@@ -22,6 +22,8 @@ from fewframes.bench.research.plain_decode import plain_decode
 
 pytestmark = pytest.mark.slow
 
+pytestmark = pytest.mark.slow
+
 CELLS = {cell.name: cell for cell in cells()}
 SUBSET = """
 h264_b.mkv.restart h264_b.mkv.restarts h264_b.mkv.falling h264_b.mkv.hole h264_b.mkv.one_ahead

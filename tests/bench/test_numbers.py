@@ -11,6 +11,8 @@ from fewframes.bench.research.numbers import clips_for, make_reels
 
 pytestmark = pytest.mark.slow
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def footage(tmp_path_factory):

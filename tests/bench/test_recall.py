@@ -59,6 +59,7 @@ def mean(measured, name):
     return total / count
 
 
+@pytest.mark.slow
 @quick
 @given(seed=SEEDS, k=st.integers(0, 40), tolerance=st.sampled_from([0.0, 1.5, 5.0]))
 def test_evidence_is_what_counting_one_by_one_gives(seed, k, tolerance):
@@ -100,6 +101,7 @@ def test_the_end_of_an_event_is_not_in_it_but_a_moment_is():
     assert inside.tolist() == [[True, False], [True, False], [False, False], [False, True]]
 
 
+@pytest.mark.slow
 @settings(quick, max_examples=25)
 @given(seed=SEEDS, budget=st.integers(1, 60), tolerance=st.sampled_from([0.0, 2.0]))
 def test_the_closed_form_is_the_mean_over_all_starts(seed, budget, tolerance):
@@ -200,6 +202,7 @@ def test_relevance_is_asked_once_a_question_and_finds_what_it_points_at():
     assert measured(subject, "uniform", budgets=[2], scores=scores)[2]["hit"][1] == 2
 
 
+@pytest.mark.slow
 def test_even_spacing_finds_what_is_expected_of_it_and_everything_finds_everything():
     films = [film(seed, longest=12.0) for seed in range(60)]
     subjects = made_up_subjects(films, fps=2.0)
@@ -250,6 +253,7 @@ def run(*arguments):
     return CliRunner().invoke(main, ["bench", "recall", *map(str, arguments)])
 
 
+@pytest.mark.slow
 def test_the_command_measures_every_policy_on_a_store(place):
     out, plot = place / "r.json", place / "r.svg"
     request = ("--budgets", "8,16,32", "-o", out, "--plot", plot)
@@ -268,6 +272,7 @@ def test_the_command_measures_every_policy_on_a_store(place):
     assert "adaptive" in done.output
 
 
+@pytest.mark.slow
 def test_the_command_scores_frames_by_a_signal(place):
     arguments = (place / "s.zarr", place / "a.jsonl", "--relevance", "change", "--budgets", "8")
     done = run(*arguments)
@@ -278,6 +283,7 @@ def test_the_command_scores_frames_by_a_signal(place):
     assert "--relevance 'nothing' is no signal of the store" in wrong.output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -295,6 +301,7 @@ def test_the_command_refuses_with_a_sentence(place, arguments, words):
     assert words in " ".join(done.output.split())
 
 
+@pytest.mark.slow
 def test_an_event_past_the_end_of_a_stored_film_is_an_error(place):
     late = Annotation("film", None, (Event(1, 2), Event(500, 501)))
     write_annotations([late], place / "late.jsonl")

@@ -57,6 +57,7 @@ def test_a_question_asks_for_events_of_one_grade():
     assert [[event.grade for event in events] for events in request] == [[1, 1, 1], [2]]
 
 
+@pytest.mark.slow
 def test_without_noise_every_method_finds_every_event_and_no_peer_is_ahead_of_query():
     result = study([film(seed) for seed in range(2)], progress=lambda words: None)
     assert result["events_asked"] == 8

@@ -122,6 +122,7 @@ def test_the_command_embeds_a_store_and_asks_it(models, tmp_path):
         assert CliRunner().invoke(main, wrong).exit_code == 2
 
 
+@pytest.mark.slow
 def test_a_model_without_texts_is_refused(models, tmp_path):
     import transformers
 
@@ -132,6 +133,7 @@ def test_a_model_without_texts_is_refused(models, tmp_path):
         load_embedder(tmp_path / "v")
 
 
+@pytest.mark.slow
 def test_a_folder_has_no_revision(models):
     with pytest.raises(
         ValueError, match=r"revision='main' is of the hub, but 'tiny-clip' is a fol"

@@ -61,6 +61,7 @@ class TestDaliOnGpu(DecoderTests):
         need(self.device)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("with_dali")
 @pytest.mark.parametrize("size", [None, (72, 100)])
 @pytest.mark.parametrize("recipe", ON_CPU)

@@ -19,6 +19,7 @@ from fewframes.decode.slices import slice_runs
 from fewframes.media.slice_checks import NO_IDR
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "recipe",
     [
@@ -49,6 +50,7 @@ def test_slices_for_a_gpu_decode_to_the_same_bits(films, recipe):
     assert (seen, report[Event.NO_DROP]) == (len(numbers), 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", ON_GPU)
 def test_the_way_to_a_gpu_with_ffmpeg_in_place_of_dali(films, recipe, monkeypatch):
     """All but the decoder and the device: slices, their checks, the audit, order and numbers."""
@@ -84,6 +86,7 @@ CROPPED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [None, 64])
 @pytest.mark.parametrize("name", CROPPED)
 def test_all_that_is_coded_is_decoded_and_cut_afterwards(tmp_path, monkeypatch, name, size):

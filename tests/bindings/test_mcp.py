@@ -132,6 +132,7 @@ def test_a_list_comes_by_the_page_and_opens_no_video(many, monkeypatch):
         assert looks.answer("list_videos", wrong)[1]
 
 
+@pytest.mark.slow
 def test_an_id_that_cannot_be_sent_as_it_is_can_be_asked_for(many):
     from fewframes.bindings.mcp_server import Looks
 
@@ -140,6 +141,7 @@ def test_an_id_that_cannot_be_sent_as_it_is_can_be_asked_for(many):
         assert len(looks.call("glance", {"video": name, "k": 2})) == 2
 
 
+@pytest.mark.slow
 def test_a_record_that_is_damaged_does_not_end_the_list(tmp_path):
     from fewframes.bindings.mcp_server import Looks
 
@@ -150,6 +152,7 @@ def test_a_record_that_is_damaged_does_not_end_the_list(tmp_path):
     assert lines == ["a: 1.600 s", "b: its record is damaged"]
 
 
+@pytest.mark.slow
 def test_no_absolute_path_reaches_a_client(tmp_path, store):
     from fewframes.bindings.mcp_server import Looks
 
@@ -172,6 +175,7 @@ def test_no_absolute_path_reaches_a_client(tmp_path, store):
         assert str(folder) not in words
 
 
+@pytest.mark.slow
 def test_a_fault_of_the_server_is_told_without_its_words(store, monkeypatch, capsys):
     from fewframes.bindings.mcp_server import Looks
 
@@ -185,6 +189,7 @@ def test_a_fault_of_the_server_is_told_without_its_words(store, monkeypatch, cap
     assert f"a secret of {store}" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_an_answer_has_a_bounded_number_of_bytes(store, monkeypatch):
     from fewframes.bindings import mcp_server
 

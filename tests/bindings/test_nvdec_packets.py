@@ -81,6 +81,7 @@ def test_what_the_container_hides_is_cut_off_by_ffmpeg(films):
     check_all_is_ffmpegs(replace(timeline, stream=stream), CROPPED)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", ["x264_pyramid", "x264_ts", "x264_mkv", "x265_b", "vp9", "vp8"])
 def test_every_slice_is_a_stream_of_its_own(films, recipe):
     """FFmpeg decodes it with nothing but these packets."""

@@ -88,6 +88,7 @@ def test_a_film_that_breaks_off_gives_true_frames_up_to_there(sound_film, tmp_pa
     assert len(truth) * (kept - 0.25) < given < len(truth)
 
 
+@pytest.mark.slow
 def test_a_film_that_breaks_off_says_so(faststart, tmp_path):
     cut = tmp_path / "cut.mp4"
     cut.write_bytes(faststart.read_bytes()[: faststart.stat().st_size // 2])

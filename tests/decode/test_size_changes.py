@@ -30,6 +30,7 @@ def disc(rgb):
     return int(rows[-1] - rows[0] + 1), int(columns[-1] - columns[0] + 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [None, 160, (120, 120)])
 def test_a_picture_of_another_shape_is_fitted_with_borders(turning, size):
     batch = fewframes.read(turning, frames=range(2 * EACH), size=size)

@@ -107,6 +107,7 @@ def test_decisions_survive_encoding_anew(generated, name):
     assert share_kept(first, decisions(folder / f"{name}.mp4")) >= LEAST_SHARE_KEPT
 
 
+@pytest.mark.slow
 def test_what_repeats_and_what_does_not_in_the_generated_film(generated):
     _, first = generated
     at_rest = [first[time] for time in range(1, 80) if not 16 <= time < 40 and time not in (48, 56)]

@@ -88,6 +88,7 @@ def test_shots_do_not_depend_on_how_samples_are_stored(tmp_path):
     check(ff.shots(path))
 
 
+@pytest.mark.slow
 def test_a_scan_marks_the_first_scanned_frame_of_each_shot(everything):
     table = scan_table(ff.probe(everything), 5.0)
     starts = table.frame_numbers[table.signals["shot_start"] > 0].tolist()

@@ -126,6 +126,7 @@ def test_a_small_local_event_is_never_merged_away(share, kind):
         assert after.repeats == 0
 
 
+@pytest.mark.slow
 def test_slow_drift_is_compared_with_the_stored_picture_not_with_the_frame_before():
     pictures = [picture(4, luma=100 + level) for level in range(40)]
     rows = measured(pictures)
@@ -187,6 +188,7 @@ def test_a_late_row_spoils_no_other_and_says_that_its_own_changes_are_unknown():
     np.testing.assert_array_equal(table.signals["brightness"][2], table.signals["brightness"][3])
 
 
+@pytest.mark.slow
 def test_familiarity_is_the_best_dot_product_with_a_kept_frame_before():
     rng = np.random.default_rng(0)
     looks = rng.normal(size=(3000, 16)).astype(np.float32)

@@ -25,6 +25,7 @@ every_case = pytest.mark.parametrize("name", RIGHT)
 every_sound_case = pytest.mark.parametrize("name", SOUND)
 
 
+@pytest.mark.slow
 @every_case
 def test_the_plain_decode_that_judges_is_also_what_another_ffmpeg_shows(name):
     truth = plain(case(name))
@@ -36,6 +37,7 @@ def test_the_plain_decode_that_judges_is_also_what_another_ffmpeg_shows(name):
         ]
 
 
+@pytest.mark.slow
 @every_case
 def test_a_film_has_all_its_frames_at_their_times(name):
     timeline = ff.probe(case(name), cache=False)
@@ -85,6 +87,7 @@ def test_a_film_that_is_indexed_in_ranges_gives_the_same_store(name, tmp_path):
     assert contents(tmp_path / "cut") == contents(tmp_path / "whole")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMATS)
 def test_frames_that_shared_a_time_can_be_exported(form, tmp_path):
     recipe = Recipe(fps=None, size="96", dedup=0.0)

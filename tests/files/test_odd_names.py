@@ -87,6 +87,7 @@ def test_a_film_in_the_current_folder_is_read(here, films, name):
     assert json.loads(said.stdout)["file"] == f"{name}.mp4"
 
 
+@pytest.mark.slow
 def test_a_film_is_verified_under_any_name(here):
     assert verify_film(Path("2024-01-01T10:20:30.mp4"), seeks=3).differences == ()
 
@@ -116,6 +117,7 @@ def test_a_list_has_a_line_a_video_and_its_bytes(store, encoding):
     assert os.fsencode("2024-01-01T10:20:30") in ids
 
 
+@pytest.mark.slow
 def test_ids_that_are_shown_can_be_pasted(store):
     """What a list shows goes through a shell, and names the video that was meant."""
     shell = shutil.which("bash")
@@ -128,6 +130,7 @@ def test_ids_that_are_shown_can_be_pasted(store):
     assert json.loads(run("info", store, "--json", "--", "two\nlines").stdout)["id"] == "two\nlines"
 
 
+@pytest.mark.slow
 def test_a_name_that_looks_like_an_option_is_explained(store):
     said = run("info", store, "-dash")
     assert said.exit_code == 2
@@ -159,6 +162,7 @@ def test_progress_and_errors_are_a_line_each(here, tmp_path):
     assert lines[2].startswith("failed: $'no\\nfilm': 'no\\nfilm.mp4' is not a video")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["jpeg", "webdataset", "mp4", "lerobot"])
 def test_they_are_exported_into_a_folder_with_a_colon(store, tmp_path, monkeypatch, form):
     monkeypatch.chdir(tmp_path)
@@ -189,6 +193,7 @@ def test_videos_are_removed_by_any_name(films, tmp_path, place):
     assert list(ff.open(tmp_path / "s")) == []
 
 
+@pytest.mark.slow
 def test_what_is_called_like_a_list_is_a_film(here):
     assert list(find_inputs(["@list.mp4"])) == ["@list"]
     with pytest.raises(UnreadableMediaError, match="list 'none' does not exist"):

@@ -97,6 +97,7 @@ class DecoderTests:
 class PlanesTests(DecoderTests):
     """What a decoder promises that gives its own planes: every bit of them."""
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("recipe", ALL)
     def test_the_timeline_has_every_frame_at_its_time(self, films, recipe):
         timeline, film = fewframes.probe(films(recipe)), RECIPES[recipe]

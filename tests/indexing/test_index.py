@@ -170,6 +170,7 @@ def test_bad_input_is_one_sentence_and_exit_status_1(tmp_path, name, content, wo
     assert "Traceback" not in result.output
 
 
+@pytest.mark.slow
 def test_wrong_usage_is_exit_status_2(folder, tmp_path):
     assert run("index", folder).exit_code == 2
     assert run("sample", folder / "a.mp4", "--size", "huge").exit_code == 2

@@ -201,6 +201,7 @@ def test_a_prefix_is_searched_as_a_folder_is(place, bucket):
         find_inputs([f"{bucket}/b/"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [0, 1000, 1 << 20, 3_000_000])
 def test_a_film_by_url_is_fetched_once_and_gone_after(bucket, tmp_path, size):
     data = bytes(i * i % 251 for i in range(size % 4096)) + bytes(size - size % 4096)
@@ -252,6 +253,7 @@ def test_a_film_on_a_web_server_is_fetched_too():
         server.shutdown()
 
 
+@pytest.mark.slow
 def test_a_film_that_is_not_there_too_large_or_changed_is_one_sentence(bucket, monkeypatch):
     url = f"{bucket}/film.mp4"
     with pytest.raises(UnreadableMediaError, match="does not exist; check the URL, and end a"):

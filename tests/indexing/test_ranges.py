@@ -128,6 +128,7 @@ def test_what_decodes_differently_from_its_middle_is_not_cut(films):
     assert len(Scan.of(film, recipe, DecoderRequest(device="auto"), FINE).ranges) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_published", [True, False])
 def test_a_range_survives_that_its_film_is_published_or_refused_meanwhile(
     films, tmp_path, monkeypatch, is_published
@@ -151,6 +152,7 @@ def test_a_range_survives_that_its_film_is_published_or_refused_meanwhile(
     assert not (store / ".parts").exists()
 
 
+@pytest.mark.slow
 def test_removing_a_video_removes_what_is_done_of_it(films, tmp_path):
     from fewframes.store.removal import remove_videos
 

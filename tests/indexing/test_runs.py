@@ -64,6 +64,7 @@ def test_what_is_predicted_is_what_is_decoded(folder, tmp_path):
     assert film["most_bytes"] > outcome.stored_bytes > 0
 
 
+@pytest.mark.slow
 def test_a_run_is_narrowed_by_date_pattern_and_shard(folder):
     films = find_films([folder])
     os.utime(folder / "a.mp4", (0, 0))

@@ -203,6 +203,7 @@ def test_dropping_every_droppable_packet_changes_no_other_picture(films, recipe)
         assert hashlib.md5(np.ascontiguousarray(luma)).hexdigest() == truth[pts]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", ["x264_pyramid", "x265_b", "x265_layers"])
 def test_much_is_dropped_and_dropped_frames_can_still_be_had(films, recipe):
     timeline, truth = fewframes.probe(films(recipe)), sequential(films(recipe))

@@ -47,6 +47,7 @@ def test_x264_streams_lose_nothing(tmp_path, preset, pyramid, is_open, refs):
     assert withheld > 0 or preset == "ultrafast"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("frames_b", "layers", "is_open"), X265)
 def test_x265_streams_lose_nothing(tmp_path, frames_b, layers, is_open):
     params = (

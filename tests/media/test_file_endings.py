@@ -113,6 +113,7 @@ def test_half_a_transport_packet_is_a_note(tmp_path):
     assert timeline.notes == ("the last 100 bytes are no whole packet of 188",)
 
 
+@pytest.mark.slow
 def test_bytes_at_random_are_judged_without_an_error(film, tmp_path):
     _, path = film
     timeline, data = ff.probe(path, cache=False), np.fromfile(path, np.uint8)
@@ -131,6 +132,7 @@ def test_sound_footage_is_not_cut(footage, footage_file):
     assert not is_said(ff.probe(footage / footage_file))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["flv", "listed", "fragments", "vp9 in mp4"])
 def test_a_film_behind_another_is_said(tmp_path, kind):
     """``cat a.mp4 b.mp4``: FFmpeg reads the first, and says nothing of the second."""

@@ -54,6 +54,7 @@ def run(*words):
     return done.stdout
 
 
+@pytest.mark.slow
 def test_a_batch_marks_them(joined):
     batch = ff.read(joined, frames=[25, 3, 20])
     assert batch.is_repaired.tolist() == [True, False, True]
@@ -82,6 +83,7 @@ def test_a_run_says_it_and_all_is_well(report, capsys):
     assert f"note: film: {NOTE}" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_store_keeps_the_stamps(joined, video):
     assert video.container_pts.tolist() == stamps_of(joined)
     assert video.is_repaired.tolist() == [False] * 20 + [True] * 20
@@ -93,6 +95,7 @@ def test_a_store_keeps_the_stamps(joined, video):
     assert rows["is_repaired"] == video.is_repaired.tolist()
 
 
+@pytest.mark.slow
 def test_batches_of_a_store_mark_them(joined, video):
     assert video.read(rows=[25, 3]).is_repaired.tolist() == [True, False]
     assert video.read(rows=[25, 3]).report["repaired_times"] == 1
@@ -107,6 +110,7 @@ def test_batches_of_a_store_mark_them(joined, video):
     assert both.is_repaired.tolist() == [False, False, False, True]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("runtime", ["openai", "qwen3-vl"])
 def test_who_tells_a_model_times_says_it(video, runtime):
     handed = video.read(rows=[3, 25, 30]).to(runtime)
@@ -145,6 +149,7 @@ def test_every_export_says_it(joined, video, tmp_path):
     assert json.loads(episode)["fewframes"]["notes"][0].startswith(NOTE)
 
 
+@pytest.mark.slow
 def test_a_stamp_that_is_not_there_is_null(tmp_path, monkeypatch):
     timeline = film(40)
     pts = timeline.packets.pts.copy()
@@ -165,6 +170,7 @@ def test_a_stamp_that_is_not_there_is_null(tmp_path, monkeypatch):
     assert [row["container_pts"] for row in rows[:3]] == [100, None, 104]
 
 
+@pytest.mark.slow
 def test_a_store_without_these_columns_still_opens(tmp_path, monkeypatch):
     write = pq.write_table
 

@@ -52,6 +52,7 @@ def test_what_is_chosen_fits_and_the_processor_leaves_it(runtime, most, height, 
         assert resized(row, pictures, *fit.size) == fit.size
 
 
+@pytest.mark.slow
 def test_frames_or_size_come_first():
     many = fit_tokens("qwen2.5-vl", 8000, size=(720, 1280))
     large = fit_tokens("qwen2.5-vl", 8000, size=(720, 1280), prefer="size")
@@ -84,6 +85,7 @@ def test_a_sample_within_tokens_is_handed_over_within_them(video, runtime, prefe
     assert fit.frames >= len(few)
 
 
+@pytest.mark.slow
 def test_frames_go_out_in_sizes_of_their_own():
     batch = batch_at(np.arange(6.0), 240, 320)
     sides = sides_by_score([0.1, 0.9, np.nan, 0.5, 0.5, 0.2], 320, counts=(1, 2))
@@ -104,6 +106,7 @@ def test_frames_go_out_in_sizes_of_their_own():
     assert sides_in_streams(3, 9).tolist() == [448] * 3
 
 
+@pytest.mark.slow
 def test_neighbours_are_the_true_next_frames(video, film):
     chosen = video.read(seconds=[1, 3, 3.4, 19.8])
     near = with_neighbours(chosen, video)

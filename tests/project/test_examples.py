@@ -40,6 +40,7 @@ def test_moments_draw_clips_and_frames_by_weight(store):
     assert np.diff(times).max() < 8  # a quarter of the budget covers the film
 
 
+@pytest.mark.slow
 def test_the_future_lies_behind_the_past(store):
     rows = import_module("anticipate").errors(store)
     assert {video for video, _, _ in rows} == {"a", "b"}

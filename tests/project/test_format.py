@@ -94,6 +94,7 @@ def check_signatures(group: Path, right: np.ndarray) -> None:
     assert np.linalg.norm(right, axis=1) == pytest.approx(1, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_the_page_names_every_column_fact_and_codec(films, tmp_path):
     page = PAGE.read_text()
     index_film(films("x264_uneven"), tmp_path, video_id="a", recipe=Recipe(size="64"))

@@ -50,6 +50,7 @@ def test_a_small_local_change_is_odd_in_its_frames_only(plane):
     assert oddity[130:136].min() > 2 * np.delete(oddity, range(130, 136)).max()
 
 
+@pytest.mark.slow
 def test_a_scene_seen_twice_for_a_moment_is_rare_and_a_view_that_returns_is_not():
     cells = film()
     cells[60:64] = cells[320:324] = film(seed=1)[0]

@@ -32,6 +32,7 @@ def pictures(seed, n, d, copies=0):
     return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
 
 
+@pytest.mark.slow
 @quick
 @given(n=st.integers(1, 300), budget=st.integers(1, 300))
 def test_segment_mid_is_the_middle_of_equal_segments(n, budget):
@@ -40,6 +41,7 @@ def test_segment_mid_is_the_middle_of_equal_segments(n, budget):
     assert chosen.rows.tolist() == [(2 * i + 1) * n // (2 * k) for i in range(k)]
 
 
+@pytest.mark.slow
 @quick
 @given(n=st.integers(1, 300), budget=st.integers(1, 40), anchor=st.floats(-20, 200))
 def test_multiscale_is_dense_at_the_anchor_and_sparser_away_from_it(n, budget, anchor):

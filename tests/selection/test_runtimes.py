@@ -45,6 +45,7 @@ def test_samples_as_its_release_did(runtime):
         assert ours(runtime, *case) == expected, case
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_samples_as_the_installed_library_does(runtime):
     package = upstream.package_of(runtime)

@@ -159,6 +159,7 @@ def test_a_film_is_stored_by_every_codec(films, tmp_path, film, name, size):
     assert again.status == "done", "the same recipe is known again"
 
 
+@pytest.mark.slow
 def test_signals_are_the_same_whatever_the_codec(films, tmp_path):
     tables = []
     for name in CODECS:
@@ -202,6 +203,7 @@ def test_quality_is_asked_of_jpegs_alone():
         Recipe(codec="png")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CODECS)
 @pytest.mark.parametrize("size", [(24, 32), (12, 16), (6, 8), (20, 30), (5, 3), (48, 32), (60, 70)])
 def test_thumbnails_are_the_area_s_average(arrays, name, size):

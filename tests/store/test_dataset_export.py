@@ -59,6 +59,7 @@ def test_jpeg_files_are_those_of_the_store(store, tmp_path):
     assert table.to_pylist() == rows
 
 
+@pytest.mark.slow
 def test_repeats_name_one_file(tmp_path):
     put(tmp_path / "s", "film")
     export(tmp_path / "s", tmp_path / "out", "jpeg", "film")
@@ -67,6 +68,7 @@ def test_repeats_name_one_file(tmp_path):
     assert len(list((tmp_path / "out/film").glob("*.jpg"))) == 14
 
 
+@pytest.mark.slow
 def test_a_tar_has_a_sample_a_frame(store, tmp_path):
     export(store, tmp_path / "out", "webdataset")
     video = ff.open(store)[ID]
@@ -95,6 +97,7 @@ def psnr(a, b):
     return 10 * np.log10(255**2 / np.mean((a.astype(float) - b.astype(float)) ** 2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [ID, "even"])
 def test_an_mp4_keeps_every_tick(store, tmp_path, name):
     export(store, tmp_path / "out", "mp4", name)
@@ -167,6 +170,7 @@ def test_a_lerobot_dataset_is_laid_out_as_its_info_says(store, tmp_path):
     assert index == list(range(110))
 
 
+@pytest.mark.slow
 def test_wrong_exports_are_refused(store, tmp_path):
     def said(*words):
         done = CliRunner().invoke(main, ["export", *map(str, words)])
@@ -187,6 +191,7 @@ def test_wrong_exports_are_refused(store, tmp_path):
     assert "one picture size and rate" in words
 
 
+@pytest.mark.slow
 def test_stored_pictures_are_read_by_any_jpeg_reader(store, tmp_path):
     export(store, tmp_path / "out", "jpeg", "even")
     video = ff.open(store)["even"]
@@ -198,6 +203,7 @@ def test_stored_pictures_are_read_by_any_jpeg_reader(store, tmp_path):
 DAMAGED = [3, 4, 11]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["jpeg", "webdataset", "mp4", "lerobot"])
 def test_rows_that_may_be_damaged_are_marked_in_every_format(tmp_path, form):
     marks = np.isin(np.arange(20), DAMAGED)

@@ -60,6 +60,7 @@ def store(tmp_path):
     return tmp_path / "s"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [".attempts", ".parts", "quarantine", "videos", "catalogue", "catalogue/notes"],
@@ -179,6 +180,7 @@ def test_a_record_names_files_below_its_group_only(store, path):
         ff.open(store)["film"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("at", "value"),
     [("time_base", "1/0"), ("time_base", None), ("counts", {}), ("counts", None), ("id", 5),

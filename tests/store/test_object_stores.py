@@ -84,6 +84,7 @@ def test_commands_for_stores_on_disk_say_so(words):
     assert f"{words[0]} works on a store on disk, not on 's3://bucket/corpus'" in done.output
 
 
+@pytest.mark.slow
 def test_embedding_by_url_is_refused(bucket):
     put(resolve_store(bucket), "film")
     video = ff.open(bucket)["film"]

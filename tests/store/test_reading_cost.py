@@ -56,6 +56,7 @@ def test_random_pictures_cost_hardly_more_bytes_than_they_have(arrays, calls, na
     assert len(calls) <= 64
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CODECS)
 def test_a_second_call_reads_no_index_again(arrays, calls, name):
     reader = ShardReader(arrays[name])
@@ -68,6 +69,7 @@ def test_a_second_call_reads_no_index_again(arrays, calls, name):
     assert all(count < SHARD_FRAMES * 16 or name == "raw" for _, count in calls)
 
 
+@pytest.mark.slow
 def test_a_whole_shard_is_read_in_few_large_pieces(arrays, calls):
     ShardReader(arrays["jpeg"]).read(np.arange(SHARD_FRAMES), workers=1)
     assert len(calls) <= 1 + (arrays["jpeg"] / "c/0/0/0/0").stat().st_size // (1 << 20) + 1

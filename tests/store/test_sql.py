@@ -98,6 +98,7 @@ ACTS = [
 """Conditions that are to do something, or to read a variable of the program."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", READS)
 def test_a_condition_reads_no_file(store, tmp_path, where):
     pytest.importorskip("duckdb", reason="DuckDB is not installed; pip install 'fewframes[sql]'")
@@ -107,6 +108,7 @@ def test_a_condition_reads_no_file(store, tmp_path, where):
     assert "asks for more than the table; a condition reads its columns alone" in done.output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ACTS)
 def test_a_condition_does_nothing(store, tmp_path, where):
     pytest.importorskip("duckdb", reason="DuckDB is not installed; pip install 'fewframes[sql]'")

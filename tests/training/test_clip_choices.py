@@ -116,6 +116,7 @@ def test_several_sizes_are_refused_before_the_first_batch(mixed, monkeypatch):
     ClipDataset(ClipPlan(mixed, size=(32, 32), **WINDOWS))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("drop_last", [False, True])
 def test_batches_by_shape_have_one_size_each_and_all_clips_once(mixed, drop_last):
     pytest.importorskip("torch", reason="PyTorch is not installed")
@@ -203,6 +204,7 @@ def test_the_hash_of_a_share_is_for_good():
     assert round(place_of("case_07"), 6) == 0.781035
 
 
+@pytest.mark.slow
 def test_an_opened_store_does_as_well_as_its_path(many):
     windows = {"past_seconds": 0.2, "stride_seconds": 0.4, "past_frames": 2}
     by_path, opened = ClipPlan(many, **windows), ClipPlan(ff.open(many), **windows)

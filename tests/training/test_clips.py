@@ -40,6 +40,7 @@ def test_numbers_go_through_the_videos(plan):
         plan.clip(8)
 
 
+@pytest.mark.slow
 def test_windows_lie_before_and_behind_the_anchor(plan):
     for number in range(len(plan)):
         clip = plan.clip(number)
@@ -53,6 +54,7 @@ def test_windows_lie_before_and_behind_the_anchor(plan):
         assert np.array_equal(clip.past.frames, video.read(seconds=clip.past.seconds).frames)
 
 
+@pytest.mark.slow
 def test_weights_follow_spans(plan):
     weights = plan.weights({"a": [(3, 5, 2.0), (5, 7, 1.0)]}, elsewhere=0.5)
     assert weights.tolist() == [0.5, 2.5, 3.5, 1.5, 0.5, 0.5, 0.5, 0.5]
@@ -65,11 +67,13 @@ def test_weights_follow_spans(plan):
         epoch_order(8, seed=0, weights=np.zeros(8))
 
 
+@pytest.mark.slow
 def test_orders_differ_by_epoch_and_seed_alone():
     assert sorted(epoch_order(50, seed=1).tolist()) == list(range(50))
     assert epoch_order(50, seed=1).tolist() != epoch_order(50, seed=1, epoch=1).tolist()
 
 
+@pytest.mark.slow
 def test_wrong_plans_are_refused(store):
     with pytest.raises(ValueError, match="stride_seconds=0 must be more than 0"):
         ClipPlan(store, past_seconds=1, stride_seconds=0)
@@ -180,6 +184,7 @@ def test_pictures_of_several_sizes_need_a_size(tmp_path):
         ClipLoader(even, [0], batch_size=0)
 
 
+@pytest.mark.slow
 def test_a_plan_can_be_sent(plan):
     import pickle
 
