@@ -24,7 +24,7 @@ test: setup ## all tests, on all cores
 	$(PY) -m pytest -n logical --dist worksteal
 
 test-quick: setup ## those that take no longer than a second or so: a minute in all
-	$(PY) -m pytest -n logical --dist worksteal -m "not slow" tests
+	$(PY) -m pytest -n logical --dist worksteal -m "not slow" tests tests
 
 ON_GPU := tests/kernels/test_kernels.py tests/indexing/test_on_gpu.py tests/store/test_stored_on_gpu.py
 

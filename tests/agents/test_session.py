@@ -51,6 +51,7 @@ def test_looks_are_where_they_were_asked_for(video):
         session.choose_frames_between(50, 51)
 
 
+@pytest.mark.slow
 def test_nothing_is_decoded_twice(video):
     session = Session(video)
     first = session.look(1, 5, 6)

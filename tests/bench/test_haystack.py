@@ -109,6 +109,7 @@ def test_copies_of_one_recording_are_in_one_set():
     assert set_of(["b.mp4", "a.mp4"]) == set_of(["a.mp4", "b.mp4"])
 
 
+@pytest.mark.slow
 def test_a_film_without_room_is_refused():
     with pytest.raises(ValueError, match=r"a film of 1\.0 minutes has no room for 27 events; pass"):
         film(minutes=1.0, a_grade=9)

@@ -136,6 +136,7 @@ def test_little_memory_is_enough(films, engines, monkeypatch, most):
     assert report.entries(Event.FALLBACK) == {}
 
 
+@pytest.mark.slow
 def test_a_decoder_that_waits_for_room_ends_when_it_is_left(films, engines, monkeypatch):
     monkeypatch.setattr(nvcodec_decode, "AT_ONCE", 2)
     timeline, report = fewframes.probe(films("x264_long_gop")), DecodeReport()

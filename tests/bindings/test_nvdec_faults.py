@@ -21,6 +21,7 @@ from fewframes.errors import MissingBackendError, UnsupportedStreamError
 from fewframes.kernels import gpu
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_wanted", [True, False])
 @pytest.mark.parametrize("recipe", ["x264_pyramid", "x265_b", "vp9"])
 def test_a_slice_that_lacks_a_picture_is_ffmpegs_from_there_on(films, engines, recipe, is_wanted):

@@ -159,6 +159,7 @@ def test_a_store_without_the_column_opens_lists_reads_and_verifies(film, tmp_pat
     assert len(verify_store(store, [film])[0].differences) == 75
 
 
+@pytest.mark.slow
 def test_cases_whose_seeks_lose_colours_are_told_apart():
     """Whatever a decoder makes of these, `verify` and a plain comparison agree on it."""
     folder = Path(__file__).parents[2] / "../shared/cases"

@@ -73,6 +73,7 @@ def test_an_address_gives_the_frames_of_the_store_with_their_times(root):
     assert small.shape[1:] == (48, 64, 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("address", "words"),
     [

@@ -163,6 +163,7 @@ def test_a_hole_marks_every_frame_that_it_spoils(holed):
     assert all(spoilt), f"{spoilt.count(False)} of {len(spoilt)} spoilt frames are not marked"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("holed", HOLED, indirect=True)
 def test_a_hole_costs_no_frame_of_a_gop_that_it_does_not_touch(holed):
     path, sound = holed

@@ -30,6 +30,8 @@ from fewframes.indexing.inputs import find_inputs
 from fewframes.media.timeline_cache import cache_home
 from fewframes.naming import plain, shown
 
+pytestmark = pytest.mark.slow
+
 BYTES = bytes(i * i % 251 for i in range(1 << 16)) * 48
 SIGNED = "X-Amz-Signature=ab%2Fcd/e+f=&a=b%20c;d,~&empty=&sig=s3cr3t-s1g/"
 WHEN = "Sat, 21 Nov 2026 20:00:00 GMT"

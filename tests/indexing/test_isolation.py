@@ -98,6 +98,7 @@ def test_no_process_and_no_handle_is_left():
     assert (me.num_fds(), len(me.children())) == before
 
 
+@pytest.mark.slow
 def test_a_worker_ends_when_its_parent_is_killed():
     code = (
         "import os, time; from fewframes.indexing.isolation import Worker\n"

@@ -97,6 +97,7 @@ def test_a_value_out_of_range_is_refused_when_it_is_given(tmp_path, options, wor
     assert not (tmp_path / "s").exists()
 
 
+@pytest.mark.slow
 def test_an_object_and_keywords_say_the_same(film, tmp_path):
     options = ff.IndexOptions(fps=5, size=64, workers=1, ids={film: "ward 1/a"})
     with pytest.raises(FrozenInstanceError):
@@ -186,6 +187,7 @@ def test_a_function_keeps_its_name_words_and_own_parameters():
         area()
 
 
+@pytest.mark.slow
 def test_a_function_can_be_sent_to_a_process(film):
     assert pickle.loads(pickle.dumps(ff.index)) is ff.index
     made = functools.partial(ff.index, size=64)

@@ -76,6 +76,7 @@ def packets_and_check(path):
 CHECKED = [name for name, film in RECIPES.items() if film.codec in ("libx264", "libx265")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", CHECKED)
 def test_a_sound_stream_passes(films, recipe):
     packets, check = packets_and_check(films(recipe))

@@ -13,6 +13,8 @@ import pytest
 
 from fewframes.bench.research.films import Film, write_film
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 

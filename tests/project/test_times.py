@@ -52,6 +52,7 @@ def test_spans_include_both_ends_and_slices_end_before_their_stop():
         bounds_of(slice(0, 4, 2))
 
 
+@pytest.mark.slow
 def test_every_door_takes_times_as_text(films, tmp_path):
     path = films("x264_pyramid")
     store = ff.index(path, tmp_path / "s.zarr", fps=None, size=64) and ff.open(tmp_path / "s.zarr")
