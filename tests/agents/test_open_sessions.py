@@ -123,6 +123,7 @@ def test_an_idle_session_goes_and_its_budget_stays(store, tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_a_session_in_use_stays(store):
     looks = Looks(ff.open(store), most=1)
     with looks.sessions.use("case_0") as opened:

@@ -64,6 +64,7 @@ class EngineTests(DecoderTests):
         assert report["decoder"].endswith("on cuda") or "ffmpeg on cpu" in report["decoder"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("engines")
 class TestStandIn(EngineTests):
     def test_all_of_it_is_the_engines(self, films, decodable):

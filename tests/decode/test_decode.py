@@ -13,6 +13,7 @@ class TestFfmpeg(PlanesTests):
     decoder = "ffmpeg"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("recipe", "size", "shape"),
     [

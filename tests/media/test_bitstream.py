@@ -161,6 +161,7 @@ def test_any_bytes_are_judged_without_an_error(data, codec):
         assert not kind.is_unreferenced
 
 
+@pytest.mark.slow
 @given(data=st.binary(max_size=60), extradata=st.binary(max_size=40))
 def test_any_extradata_will_do(data, extradata):
     for codec in ("h264", "hevc"):

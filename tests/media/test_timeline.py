@@ -102,6 +102,7 @@ def no_reading(monkeypatch):
     monkeypatch.setattr(fewframes.bindings.ffmpeg.demux, "read_packets", refuse)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "recipe", ["x264_turned", "x264_uneven", "x265_layers", "mpeg4_avi", "vp9", "x264_ts"]
 )

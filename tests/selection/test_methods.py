@@ -88,6 +88,7 @@ def test_shots_are_derived_where_a_change_stands_alone():
     assert select(table, budget=3, policy="shots").rows.tolist() == [3, 13, 25]
 
 
+@pytest.mark.slow
 @quick
 @given(seed=SEEDS, n=st.integers(1, 60), budget=st.integers(1, 60), power=st.integers(0, 40))
 def test_expected_times_are_capped_shares(seed, n, budget, power):

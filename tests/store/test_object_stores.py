@@ -144,6 +144,7 @@ def test_an_export_reads_by_url(bucket, tmp_path):
     assert len(list((tmp_path / "out/film").glob("*.jpg"))) == 14
 
 
+@pytest.mark.slow
 def test_what_is_no_store_is_refused(bucket):
     with pytest.raises(FileNotFoundError, match=r"corpus' is not a store \(it has no fewframes-st"):
         ff.open(bucket)

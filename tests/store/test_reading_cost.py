@@ -92,6 +92,7 @@ def test_neighbours_are_joined_only_while_little_is_read_in_vain():
     )
 
 
+@pytest.mark.slow
 def test_threads_share_a_reader(arrays):
     reader = ShardReader(arrays["jpeg"])
     right = reader.read(np.arange(COUNT))

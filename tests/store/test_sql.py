@@ -127,6 +127,7 @@ def test_the_settings_of_a_condition_are_locked():
                 connection.execute(f"set {change}")
 
 
+@pytest.mark.slow
 def test_a_condition_has_so_much_time(store, monkeypatch):
     pytest.importorskip("duckdb", reason="DuckDB is not installed; pip install 'fewframes[sql]'")
     monkeypatch.setattr(duckdb_where, "LIMIT_SECONDS", 0.3)
