@@ -83,7 +83,7 @@ def _fit_together(luma: U8, blue: U8, red: U8, half: int, dark: int, bright: int
 
 
 @block_stats.cpu
-def _picture_sweep_cpu(
+def _block_stats_cpu(
     luma: U8, blue: U8, red: U8, half: int, dark: int, bright: int
 ) -> tuple[F32, F64]:
     (h, w), (ch, cw) = luma.shape, blue.shape
@@ -227,7 +227,7 @@ def _tells(counts: I64, h: int, w: int) -> F64:
 
 
 @block_stats.cuda_each(3)
-def _picture_sweep_cuda(
+def _block_stats_cuda(
     luma: U8, blue: U8, red: U8, half: int, dark: int, bright: int
 ) -> tuple[gpu.DeviceArray, F64]:
     """Two launches, whatever the number of pictures; the grids stay on the GPU."""

@@ -81,7 +81,7 @@ def _are_four(grids: F32, before: F32) -> None:
 
 
 @grid_descriptors.cpu
-def _grid_look_cpu(grids: F32, before: F32) -> tuple[F64, F32, F32, int]:
+def _descriptors_cpu(grids: F32, before: F32) -> tuple[F64, F32, F32, int]:
     cells, whole = grids.shape[1] * grids.shape[2], np.ascontiguousarray(grids)
     numbers, tones = np.empty((4, 3), np.float64), np.empty((4, 256), np.float32)
     for k in range(4):
@@ -164,7 +164,7 @@ def _average(grid: F32, sums: F64) -> None:
 
 
 @grid_descriptors.cuda
-def _grid_look_cuda(
+def _descriptors_cuda(
     grids: F32, before: F32
 ) -> tuple[gpu.DeviceArray, gpu.DeviceArray, gpu.DeviceArray, int]:
     rows, numbers = gpu.empty((4, grids.shape[1], 2), np.float64), gpu.empty((4, 3), np.float64)
