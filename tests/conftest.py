@@ -116,3 +116,11 @@ def bucket(server) -> str:
     request = urllib.request.Request(f"http://{host}:{port}/{name}", method="PUT")
     with urllib.request.urlopen(request):
         return f"s3://{name}/my/corpus"
+
+
+@pytest.fixture(params=["folder", "url"])
+def where(request, tmp_path) -> Path | str:
+    """Where a store may be: a folder that is not there yet, and a URL."""
+    if request.param == "folder":
+        return tmp_path / "corpus"
+    return request.getfixturevalue("bucket")

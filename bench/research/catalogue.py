@@ -31,6 +31,7 @@ from fewframes.store.catalogue_rows import table_of_rows
 from fewframes.store.compaction import LONGEST_TAIL, compact, write_snapshot
 from fewframes.store.journal import announce
 from fewframes.store.layout import folder_name
+from fewframes.store.resolve import resolve_store
 from fewframes.store.staging import Staging
 from fewframes.store.store import Store
 
@@ -53,17 +54,17 @@ def make_store(folder: Path, videos: int, tail: int) -> Path:
     fewframes.index(folder / "minute.mp4", folder / "other.zarr")
     compact(folder / "other.zarr")
     real = list(fewframes.open(store))
-    rows = [row for video_id in real if (row := row_of(store, video_id))]
+    files = resolve_store(store)
+    rows = [row for video_id in real if (row := row_of(files, video_id))]
     names = [f"ward {n % 40:02d}/day {n // 40 % 50:02d}/case_{n:06d}" for n in range(videos)]
     made = [rows[0] | {"id": name, "keys": [f"{n:016x}"]} for n, name in enumerate(names)]
-    shutil.rmtree(store / "catalogue")
-    (store / "catalogue").mkdir()
-    write_snapshot(store, table_of_rows([*rows, *made[len(rows) + tail :]]), [])
+    files.delete_below("catalogue")
+    write_snapshot(files, table_of_rows([*rows, *made[len(rows) + tail :]]), [])
     (group,) = (store / "videos" / folder_name(real[0])).iterdir()
     for name in names[:tail]:
         shutil.copytree(group, store / "videos" / folder_name(name) / group.name)
         with Staging(store) as attempt:
-            announce(store, attempt, name)
+            announce(files, attempt, name)
     return store
 
 

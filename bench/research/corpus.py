@@ -35,6 +35,7 @@ from fewframes.indexing.results import RangeResult
 from fewframes.indexing.tasks import FilmTask, execute
 from fewframes.store.codecs import picture_codec
 from fewframes.store.recipes import Recipe
+from fewframes.store.resolve import resolve_store
 from fewframes.store.results import Outcome
 
 TINY = 60
@@ -45,7 +46,7 @@ WORKERS = (1, 2, 4, 8, 16, 32, 64)
 
 def tiny_films(folder: Path) -> dict[str, Any]:
     """CPU milliseconds of a film of 2 s beside its decode, in a warm process with an open store."""
-    films, store, recipe = [], folder / "tiny.zarr", Recipe()
+    films, store, recipe = [], resolve_store(folder / "tiny.zarr"), Recipe()
     for number in range(TINY):
         films.append(folder / f"{number:03d}.mp4")
         write_film(films[-1], Film(frames=50 + number % 9, options={"g": "25"}))
@@ -89,9 +90,10 @@ def tasks_of(film: Path, folder: Path, recipe: Recipe) -> dict[str, Any]:
     """CPU seconds of the tasks of a long film, and what follows for several workers."""
     what = Scan.of(probe(film), recipe, DecoderRequest(), RANGE_SECONDS)
     count = len(what.ranges)
-    timed(FilmTask(film, folder / "warm", "a", recipe, range_seconds=1e9))
-    single, outcome = timed_film(FilmTask(film, folder / "one-go", "a", recipe, range_seconds=1e9))
-    cut = FilmTask(film, folder / "cut", "a", recipe, range_seconds=RANGE_SECONDS)
+    warm, one_go, cut_up = (resolve_store(folder / name) for name in ("warm", "one-go", "cut"))
+    timed(FilmTask(film, warm, "a", recipe, range_seconds=1e9))
+    single, outcome = timed_film(FilmTask(film, one_go, "a", recipe, range_seconds=1e9))
+    cut = FilmTask(film, cut_up, "a", recipe, range_seconds=RANGE_SECONDS)
     ranges = [timed(replace(cut, part=part))[0] for part in range(count)] if count > 1 else []
     merge = timed(cut)[0] if ranges else 0.0
     times = {n: single / (makespan(ranges, n) + merge) for n in WORKERS if 1 < n <= count}

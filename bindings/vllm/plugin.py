@@ -32,6 +32,7 @@ from fewframes.models.runtimes import RUNTIMES
 from fewframes.selection.selection import Selection, select
 from fewframes.store.layout import LONGEST_NAME, MARKER, VIDEOS, folder_name
 from fewframes.store.recipes import canonical_json
+from fewframes.store.resolve import resolve_store
 from fewframes.store.store import holds, open_store
 from fewframes.store.video import Video
 from fewframes.times import as_seconds
@@ -254,7 +255,9 @@ def _video(address: Address) -> Video:
         raise ValueError(f"there is no store {address.store!r}")
     try:
         _check_inside(folder, address.video)
-        if not holds(folder, address.video):  # a KeyError of the store's would name others
+        if not holds(
+            resolve_store(folder), address.video
+        ):  # a KeyError of the store's would name others
             raise ValueError(f"there is no video {shown} in {address.store!r}")
         return open_store(folder)[address.video]
     except (OSError, KeyError) as error:  # which name paths, or others

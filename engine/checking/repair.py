@@ -2,7 +2,7 @@
 
 1. The recipe of a broken group comes from its commit record, or from the copy in ``zarr.json`` if
    source and recipe still give the group's own key.
-2. The broken group is set aside, its film is indexed. If that fails, it is put back.
+2. Its film is indexed, and takes the group's place in one step. If that fails, the group stays.
 3. A group that cannot be indexed again is left as it is, or removed where ``drop`` says so; a whole
    one is never removed.
 4. The film must be the one that was indexed: its digest and the recipe give the group's own key. No
@@ -21,17 +21,23 @@ from fewframes.indexing.discovery import find_films
 from fewframes.indexing.isolation import Worker, limit_for
 from fewframes.indexing.tasks import FilmTask, execute
 from fewframes.media.film_file import check_film_file
-from fewframes.store.backend import digest_file
+from fewframes.store.backend import StoreBackend
 from fewframes.store.compaction import compact
-from fewframes.store.journal import remove, trash
-from fewframes.store.layout import groups_of
-from fewframes.store.manifest import read_commit_of
+from fewframes.store.folder import digest_file
+from fewframes.store.layout import ATTEMPT
+from fewframes.store.manifest import commit_at, home_of, of_video, published_keys
+from fewframes.store.publish import remove_group
 from fewframes.store.recipes import Recipe
-from fewframes.store.untrusted import load_json, read_regular
+from fewframes.store.resolve import AnyStore, resolve_store
+from fewframes.store.untrusted import load_json
 
 
 def repair_store(
-    store: Path, verdicts: Sequence[CheckResult], films: Sequence[Path] = (), *, drop: bool = False
+    where: AnyStore,
+    verdicts: Sequence[CheckResult],
+    films: Sequence[Path] = (),
+    *,
+    drop: bool = False,
 ) -> Iterator[Repair]:
     """Mends what verdicts of `verify_store` say; ``films`` as they were given there.
 
@@ -43,74 +49,74 @@ def repair_store(
     >>> list(repair_store(store, verify_store(store), [Path("film.mp4")]))
     []
     """
-    known = find_films(films)
+    store, known = resolve_store(where), find_films(films)
     for result in verdicts:
         if result.is_catalogue or result.is_well:
             continue
         film = known.get(result.video)
-        for group in groups_of(store, result.video):
-            if list(differences_of(group, result.video, film)):
-                yield _repaired(store, group, result.video, film, drop=drop)
+        for key in published_keys(store, result.video):
+            if list(differences_of(store, result.video, key, film)):
+                yield _repaired(store, result.video, key, film, drop=drop)
     if any(result.is_catalogue and not result.is_well for result in verdicts):
         yield Repair(CATALOGUE, RepairAction.LISTED, f" of {compact(store)} videos")
 
 
-def _repaired(store: Path, group: Path, video_id: str, film: Path | None, *, drop: bool) -> Repair:
+def _repaired(
+    store: StoreBackend, video_id: str, key: str, film: Path | None, *, drop: bool
+) -> Repair:
     try:
         if film is None:
             raise CorruptStoreError("no film of this id is given; pass it as --film")
-        _index_again(store, group, video_id, film)
+        _index_again(store, video_id, key, film)
     except (FewframesError, OSError) as error:
-        if drop and list(differences_of(group, video_id, None)):
-            remove(store, group, video_id)
+        if drop and list(differences_of(store, video_id, key, None)):
+            remove_group(store, video_id, key)
             return Repair(video_id, RepairAction.DROPPED, f": {error}")
         return Repair(video_id, RepairAction.LEFT, f": {error}")
     return Repair(video_id, RepairAction.INDEXED, f" from {film.name!r}")
 
 
-def _index_again(store: Path, group: Path, video_id: str, film: Path) -> None:
-    recipe = recipe_of(group, video_id)
+def _index_again(store: StoreBackend, video_id: str, key: str, film: Path) -> None:
+    recipe = recipe_of(store, video_id, key)
     check_film_file(film)
-    if recipe.key(digest_file(film)) != group.name:
+    if recipe.key(digest_file(film)) != key:
         raise StaleIndexError(
             f"{film.name!r} is another film than the one that was indexed; index it under an id of "
             "its own"
         )
-    with trash(store, group, video_id) as aside:
-        try:
-            with Worker() as worker:
-                limit = limit_for(film.stat().st_size)
-                task = FilmTask(film, store, video_id, recipe)
-                worker.call(execute, task, limit_seconds=limit, progress=lambda *_: None)
-        except BaseException:
-            if aside is not None:
-                aside.rename(group)
-            raise
+    task = FilmTask(film, store, video_id, recipe, replaces=True)
+    with Worker() as worker:
+        limit = limit_for(film.stat().st_size)
+        worker.call(execute, task, limit_seconds=limit, progress=lambda *_: None)
 
 
-def recipe_of(group: Path, video_id: str) -> Recipe:
+def recipe_of(store: StoreBackend, video_id: str, key: str) -> Recipe:
     """Gives the recipe of a group, also of one whose commit record is damaged.
 
     Raises:
         CorruptStoreError: Nothing that is left of it gives the group's own key.
     """
+    home = home_of(video_id, key)
     try:
-        return Recipe.from_dict(read_commit_of(group, video_id).facts["recipe"])
+        commit = commit_at(store, home)
+        if commit is not None:
+            return Recipe.from_dict(of_video(commit, video_id).facts["recipe"])
     except CorruptStoreError:
-        facts = _facts_beside(group)
-    try:
-        recipe, digest = Recipe.from_dict(facts["recipe"]), facts["source"]["digest"]
-        is_so = facts["id"] == video_id and recipe.key(digest) == group.name
-    except (KeyError, TypeError, ValueError, AttributeError):
-        is_so = False
-    if not is_so:
-        raise CorruptStoreError("its recipe is lost; index the film anew")
-    return recipe
+        pass
+    for name in filter(ATTEMPT.fullmatch, store.names(home)):
+        facts = _facts_beside(store, f"{home}/{name}/zarr.json")
+        try:
+            recipe, digest = Recipe.from_dict(facts["recipe"]), facts["source"]["digest"]
+            if facts["id"] == video_id and recipe.key(digest) == key:
+                return recipe
+        except (KeyError, TypeError, ValueError, AttributeError):
+            continue
+    raise CorruptStoreError("its recipe is lost; index the film anew")
 
 
-def _facts_beside(group: Path) -> Mapping[str, Any]:
+def _facts_beside(store: StoreBackend, path: str) -> Mapping[str, Any]:
     try:
-        facts: Mapping[str, Any] = load_json(read_regular(group / "zarr.json"))["attributes"]
-        return facts["fewframes"]  # type: ignore[no-any-return]
+        facts: Mapping[str, Any] = load_json(store.read(path))["attributes"]["fewframes"]
     except (OSError, ValueError, KeyError, TypeError):
         return {}
+    return facts

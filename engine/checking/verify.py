@@ -24,15 +24,20 @@ from fewframes.features.signals import LUMA_HASH, PICTURE_HASH
 from fewframes.files.probing import probe
 from fewframes.indexing.discovery import find_films
 from fewframes.media.timeline import Timeline
-from fewframes.store.backend import Folder
-from fewframes.store.catalogue import Catalogue, listed_ids, rows_of
-from fewframes.store.layout import groups_of
-from fewframes.store.manifest import Manifest, read_commit_of
-from fewframes.store.object_store import ObjectStore
-from fewframes.store.remote import commit_at, remote_keys
+from fewframes.store.backend import StoreBackend
+from fewframes.store.catalogue import Catalogue, rows_of
+from fewframes.store.manifest import (
+    Manifest,
+    commit_at,
+    home_of,
+    of_video,
+    published_ids,
+    published_keys,
+)
+from fewframes.store.marker import check_store
+from fewframes.store.resolve import AnyStore, resolve_store
 from fewframes.store.sidecars import problems_of
 from fewframes.store.standing import other_film
-from fewframes.store.store import open_store
 from fewframes.store.video import Video
 
 NOT_KNOWN = 0
@@ -84,7 +89,7 @@ def changed_by_seeking(
 
 
 def verify_store(
-    store: Path | ObjectStore,
+    where: AnyStore,
     films: Sequence[Path] = (),
     *,
     progress: Callable[[CheckResult], None] | None = None,
@@ -99,28 +104,29 @@ def verify_store(
     >>> [result.differences for result in verify_store(Path("corpus.zarr"))]
     [()]
     """
-    known = find_films(films)
-    opened = open_store(store)
+    known, store = find_films(films), resolve_store(where)
+    check_store(store)
     verdicts = []
-    for video_id in listed_ids(store) if isinstance(store, Path) else opened:
+    for video_id in published_ids(store):
         result = _verdict(store, video_id, known.get(video_id))
         if films and video_id not in known:
             result = replace(result, notes=(*result.notes, NO_FILM))
         verdicts.append(result)
         if progress:
             progress(verdicts[-1])
-    if isinstance(store, Path) and not (catalogue := verify_catalogue(store)).is_well:
+    if not (catalogue := verify_catalogue(store)).is_well:
         verdicts.append(catalogue)
     return verdicts
 
 
-def verify_catalogue(store: Path) -> CheckResult:
+def verify_catalogue(where: AnyStore) -> CheckResult:
     """Compares what the catalogue lists with what the groups say.
 
     >>> verify_catalogue(Path("corpus.zarr"))
     CheckResult(video='(catalogue)', compared=1, differences=(), notes=())
     """
-    there = {row["id"]: row for row in rows_of(store, listed_ids(store))}
+    store = resolve_store(where)
+    there = {row["id"]: row for row in rows_of(store, published_ids(store))}
     try:
         listed = {row["id"]: row for row in Catalogue(store).rows()}
     except FewframesError as error:
@@ -136,42 +142,18 @@ def verify_catalogue(store: Path) -> CheckResult:
     return CheckResult(CATALOGUE, len(there), tuple(differences), is_catalogue=True)
 
 
-def _verdict(store: Path | ObjectStore, video_id: str, film: Path | None) -> CheckResult:
+def _verdict(store: StoreBackend, video_id: str, film: Path | None) -> CheckResult:
     """Whatever is wrong with any group of a video is in its verdict."""
-    whole = _on_disk(store, video_id) if isinstance(store, Path) else _by_url(store, video_id)
     compared, differences, notes = 0, [], []
-    for commit in whole:
-        if isinstance(commit, str):
-            differences.append(commit)
-            continue
-        found = list(differences_in(commit, film))
+    for key in published_keys(store, video_id):
+        found = list(differences_of(store, video_id, key, film))
         differences += found
-        if not found:
+        commit = None if found else commit_at(store, home_of(video_id, key))
+        if commit is not None:
             known, note = known_hashes(Video(commit)) if film else (len(commit.files), "")
             compared += known
             notes += [note] if note else []
     return CheckResult(video_id, compared, tuple(differences), tuple(notes))
-
-
-def _on_disk(store: Path, video_id: str) -> Iterator[Manifest | str]:
-    """The records of a video's groups, or what is wrong with one."""
-    for group in groups_of(store, video_id):
-        try:
-            yield read_commit_of(group, video_id)
-        except FewframesError as error:
-            yield str(error)
-
-
-def _by_url(store: ObjectStore, video_id: str) -> Iterator[Manifest | str]:
-    """The same of a video in an object store."""
-    for key in remote_keys(store, video_id):
-        try:
-            commit = commit_at(store, video_id, key)
-        except CorruptStoreError as error:
-            yield str(error)
-            continue
-        if commit is not None:  # else it was removed just now
-            yield commit
 
 
 def known_hashes(video: Video) -> tuple[int, str]:
@@ -188,20 +170,26 @@ def hash_column(video: Video) -> str:
     return PICTURE_HASH if PICTURE_HASH in video.table.signals else LUMA_HASH
 
 
-def differences_of(group: Path, video_id: str, film: Path | None) -> Iterator[str]:
+def differences_of(
+    store: StoreBackend, video_id: str, key: str, film: Path | None
+) -> Iterator[str]:
     """Says what is wrong with one group; its film is compared where nothing else is wrong."""
     try:
-        yield from differences_in(read_commit_of(group, video_id), film)
+        commit = commit_at(store, home_of(video_id, key))
+        if commit is not None:  # else it was removed just now
+            yield from differences_in(of_video(commit, video_id), film)
+    except UnreachableStoreError:
+        raise
     except FewframesError as error:
         yield str(error)
 
 
 def differences_in(commit: Manifest, film: Path | None) -> Iterator[str]:
-    """Says what is wrong with a group whose record is whole; sidecars are looked at on disk."""
+    """Says what is wrong with a group whose record is whole."""
     try:
         video = Video(commit)
         found = list(damaged_files(commit))
-        found += problems_of(commit) if isinstance(commit.place, Folder) else []
+        found += problems_of(commit)
         yield from found
         if not found:
             found = list(wrong_numbers(video))

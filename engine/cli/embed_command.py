@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 import fewframes
-from fewframes.cli.params import WHERE, cli_errors, on_disk, say
+from fewframes.cli.params import WHERE, cli_errors, say
 from fewframes.indexing.results import ExitStatus
 from fewframes.naming import one_line, quoted
 from fewframes.store.results import Status
@@ -32,7 +32,7 @@ def embed(
     """Embeds the pictures of a store with a model. A second run continues the first."""
     from fewframes.store.embedding import load_embedder
 
-    videos = fewframes.open(on_disk(store))
+    videos = fewframes.open(store)
     embedder = load_embedder(model, revision=revision, device=device)
     report_progress = show_progress if sys.stderr.isatty() else None
     outcomes = videos.embed(embedder, batch=batch, progress=report_progress)

@@ -19,7 +19,7 @@ from fewframes.media.seconds import SCAN_FPS
 from fewframes.media.sizes import parse_size
 from fewframes.naming import one_line, plain, shown
 from fewframes.store.layout import MARKER
-from fewframes.store.object_store import is_url
+from fewframes.store.resolve import is_url
 from fewframes.times import as_seconds
 
 R = TypeVar("R")

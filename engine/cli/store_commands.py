@@ -22,7 +22,7 @@ from fewframes.indexing.results import ExitStatus
 from fewframes.naming import quoted
 from fewframes.plugins import plugin
 from fewframes.store.dataset_export import FORMATS, export_videos
-from fewframes.store.object_store import resolve_store
+from fewframes.store.resolve import resolve_store
 
 FORMAT = click.Choice(list(FORMATS))
 
@@ -89,7 +89,7 @@ def verify(
     from fewframes.checking.repair import repair_store
     from fewframes.checking.verify import verify_film, verify_store
 
-    if repair and not is_store(on_disk(source)):
+    if repair and not is_store(source):
         raise click.UsageError(f"{str(source)!r} is not a store; only a store can be repaired")
     if drop and not repair:
         raise click.UsageError("--drop goes with --repair")
@@ -104,7 +104,7 @@ def verify(
         say(json.dumps(verdict.to_dict()) if as_json else line)
     is_well = all(verdict.is_well for verdict in verdicts)
     if repair and not is_well:
-        repairs = list(repair_store(on_disk(source), verdicts, films, drop=drop))
+        repairs = list(repair_store(source, verdicts, films, drop=drop))
         for done in repairs:
             line = f"{quoted(done.video)}: {done.words}"
             say(json.dumps(done.to_dict()) if as_json else line)
@@ -129,12 +129,13 @@ def rm(store: str | Path, videos: tuple[str, ...]) -> None:
 def compact(store: str | Path) -> None:
     """Rebuilds the catalogue of a store from its records, and deletes unfinished files."""
     from fewframes.store.compaction import compact as make_anew
-    from fewframes.store.staging import sweep
+    from fewframes.store.gc import sweep
+    from fewframes.store.marker import check_store
 
-    folder = on_disk(store)
-    fewframes.open(folder)
-    sweep(folder)
-    click.echo(f"{make_anew(folder)} videos")
+    files = resolve_store(store)
+    check_store(files)
+    sweep(files)
+    click.echo(f"{make_anew(files)} videos")
 
 
 @click.command()

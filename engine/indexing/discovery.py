@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from fewframes.errors import UnreadableMediaError
 from fewframes.media.film_file import KINDS, check_film_file
 from fewframes.naming import shown
-from fewframes.store.object_store import is_url
+from fewframes.store.resolve import is_url
 
 log = logging.getLogger("fewframes")
 UNREADABLE, DEAD_LINK = "folder that may not be read", "link that leads nowhere"

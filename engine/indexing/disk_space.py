@@ -9,18 +9,16 @@
    film by film.
 """
 
-import os
 import shutil
 from pathlib import Path
 
 import numpy as np
 
 from fewframes.errors import FewframesError, NoSpaceError, UnwritableStoreError
-from fewframes.store.layout import CATALOGUE, NOTES, VIDEOS
-from fewframes.store.object_store import ObjectStore, shown
-from fewframes.store.object_writer import ensure_store
+from fewframes.store.backend import StoreBackend
 from fewframes.store.recipes import Recipe
 from fewframes.store.staging import Staging
+from fewframes.store.writer import ensure_store
 
 JPEG_QUALITIES = (1, 50, 80, 90, 95, 100)
 JPEG_BYTES_PER_PIXEL = (0.02, 0.075, 0.125, 0.183, 0.265, 0.75)
@@ -33,8 +31,6 @@ ROW_BYTES = 2048
 """Signals and signature of one row."""
 FILM_BYTES = 64 << 10
 """Records and metadata of one film."""
-OWN_FOLDERS = (VIDEOS, CATALOGUE, NOTES)
-"""Where a run writes in a store, beside its attempts."""
 
 
 def predict_bytes(recipe: Recipe, *, rows: int, height: int, width: int) -> int:
@@ -69,7 +65,7 @@ def check_space(store: Path, needed: int) -> None:
         )
 
 
-def make_ready(store: Path | ObjectStore) -> None:
+def make_ready(store: StoreBackend) -> None:
     """Makes a store where there is none, sweeps it, and refuses one that cannot be written.
 
     Raises:
@@ -77,24 +73,16 @@ def make_ready(store: Path | ObjectStore) -> None:
         ValueError, CorruptStoreError, UnreachableStoreError: As of `ensure_store`.
     """
     try:
-        home = ensure_store(store)
-        with Staging(home):
-            pass
+        with Staging(ensure_store(store).workspace):
+            store.check_writable()
     except FewframesError:
         raise
     except OSError as error:
-        raise _unwritable(store, error.strerror or str(error)) from error
-    for name in OWN_FOLDERS if isinstance(store, Path) else ():
-        folder = home / name
-        if folder.is_dir() and not os.access(folder, os.W_OK | os.X_OK):
-            raise _unwritable(store, f"{name} is read-only")
-
-
-def _unwritable(store: Path | ObjectStore, why: str) -> UnwritableStoreError:
-    return UnwritableStoreError(
-        f"{shown(store)!r} cannot be written ({why}), so no film was begun; make it writable, or "
-        "index into another folder"
-    )
+        why = error.strerror or str(error)
+        raise UnwritableStoreError(
+            f"{store.name!r} cannot be written ({why}), so no film was begun; make it writable, or "
+            "index into another folder"
+        ) from error
 
 
 def _words(count: int) -> str:

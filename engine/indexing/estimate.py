@@ -45,7 +45,6 @@ def estimate_film(task: FilmTask, *, is_dry: bool = False) -> FilmEstimate | Out
     from fewframes.indexing.fetching import source_of
     from fewframes.indexing.pipeline import Scan
     from fewframes.media import timeline_cache
-    from fewframes.store.object_writer import staging_dir
 
     film, recipe, range_seconds = task.path, task.recipe, task.range_seconds
     source = identify(film) if isinstance(film, Path) else source_of(film)
@@ -63,7 +62,7 @@ def estimate_film(task: FilmTask, *, is_dry: bool = False) -> FilmEstimate | Out
     scan = Scan.of(timeline, recipe, task.request, range_seconds)
     height, width = scan.picture_size
     most = predict_bytes(recipe, rows=len(scan.numbers), height=height, width=width)
-    parts = scan.parts(staging_dir(task.store), task.video_id)
+    parts = scan.parts(task.store.workspace, task.video_id)
     count = 1 if parts.unsplittable_reason else len(scan.ranges)
     return FilmEstimate(task.video_id, timeline.duration_seconds, scan.effort, most, count)
 

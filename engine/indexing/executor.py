@@ -11,7 +11,6 @@ import math
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TypeVar
 
 from fewframes.indexing.discovery import FilmPath
@@ -28,8 +27,7 @@ from fewframes.indexing.retry import RetryPolicy
 from fewframes.indexing.scheduler import FATAL_ERRORS, MOST_PART_BYTES, Schedule, failed
 from fewframes.indexing.tasks import FilmTask, execute
 from fewframes.plugins import plugin
-from fewframes.store.object_store import ObjectStore
-from fewframes.store.object_writer import staging_dir
+from fewframes.store.backend import StoreBackend
 from fewframes.store.results import Outcome, Status
 
 R = TypeVar("R")
@@ -52,24 +50,20 @@ class FilmEstimates:
 class IndexRun:
     """What every film of a run has in common."""
 
-    store: Path | ObjectStore
+    store: StoreBackend
     options: IndexOptions
     is_dry: bool = False
     """Whether films are looked at and no more, and nothing is written."""
     retry: RetryPolicy = field(default_factory=RetryPolicy)
 
     @classmethod
-    def of(
-        cls, store: Path | ObjectStore, options: IndexOptions, *, is_dry: bool = False
-    ) -> "IndexRun":
+    def of(cls, store: StoreBackend, options: IndexOptions, *, is_dry: bool = False) -> "IndexRun":
         """Makes the run of some options; on a cluster, paths are those that other machines see.
 
         Parts of long films lie below the store; where the machines of a cluster do not share that,
         films are not cut, and the disk on which they work is not this one.
         """
-        if options.ray is not None and isinstance(store, Path):
-            store = store.absolute()
-        elif options.ray is not None:
+        if options.ray is not None and store.is_remote:
             options = replace(options, check_space=False, range_seconds=math.inf)
         return cls(store, options, is_dry)
 
@@ -158,10 +152,10 @@ class IndexRun:
     def _check_space(self, looked: FilmEstimates, workers: int) -> None:
         """Refuses a run that may not fit; films leave the disk as they are put in objects."""
         if self.options.check_space:
-            at_once = None if isinstance(self.store, Path) else workers
+            at_once = workers if self.store.is_remote else None
             looks = looked.looks.values()
             needed = needed_bytes(looks, at_once=at_once, parts_bytes=MOST_PART_BYTES)
-            check_space(staging_dir(self.store), needed)
+            check_space(self.store.workspace, needed)
 
     def _index(
         self, schedule: Schedule, tracker: ProgressTracker, workers: Sequence[WorkerHandle]

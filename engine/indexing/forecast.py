@@ -17,7 +17,7 @@ from fewframes.indexing.executor import FilmEstimates, IndexRun
 from fewframes.indexing.index import films_of
 from fewframes.indexing.options import IndexKeywords, IndexOptions
 from fewframes.keywords import changed, keywords_of
-from fewframes.store.object_store import ObjectStore, resolve_store
+from fewframes.store.resolve import AnyStore, resolve_store
 from fewframes.store.results import Outcome, Status
 
 
@@ -114,7 +114,7 @@ def clock(seconds: float) -> str:
 @keywords_of(IndexOptions)
 def forecast(
     paths: str | Path | Sequence[str | Path],
-    store: str | Path | ObjectStore,
+    store: AnyStore,
     options: IndexOptions | None = None,
     **changes: Unpack[IndexKeywords],
 ) -> Forecast:

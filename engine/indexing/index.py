@@ -18,7 +18,7 @@ from fewframes.indexing.inputs import find_inputs
 from fewframes.indexing.options import IndexKeywords, IndexOptions
 from fewframes.indexing.results import IndexReport, Progress
 from fewframes.keywords import changed, keywords_of
-from fewframes.store.object_store import ObjectStore, resolve_store
+from fewframes.store.resolve import AnyStore, resolve_store
 
 if TYPE_CHECKING:
     from fewframes.store.results import Outcome
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @keywords_of(IndexOptions)
 def index(
     paths: str | Path | Sequence[str | Path],
-    store: str | Path | ObjectStore,
+    store: AnyStore,
     options: IndexOptions | None = None,
     *,
     progress: Callable[[Progress], None] | None = None,

@@ -30,7 +30,7 @@ from fewframes.indexing.discovery import (
 )
 from fewframes.naming import path_of, shown
 from fewframes.plugins import plugin
-from fewframes.store.object_store import is_url
+from fewframes.store.resolve import is_url
 
 MAGIC = "*?["
 """What makes a word a pattern, where nothing is called so; likewise an ``@`` makes it a list."""

@@ -27,12 +27,11 @@ from fewframes.indexing.results import RangeResult
 from fewframes.media.sizes import output_size
 from fewframes.media.timeline import Timeline
 from fewframes.store.codecs import PictureCodec, picture_codec
-from fewframes.store.object_store import ObjectStore
-from fewframes.store.object_writer import ensure_store, staging_dir
 from fewframes.store.recipes import Recipe
+from fewframes.store.resolve import AnyStore, resolve_store
 from fewframes.store.results import Outcome, stored_status
 from fewframes.store.standing import what_stands
-from fewframes.store.writer import VideoWriter
+from fewframes.store.writer import VideoWriter, ensure_store
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +82,12 @@ class Scan:
 
 def index_film(
     path: Path,
-    store: Path | ObjectStore,
+    store: AnyStore,
     *,
     video_id: str,
     recipe: Recipe,
     is_strict: bool = False,
+    replaces: bool = False,
     progress: Callable[[int, int], None] | None = None,
     request: DecoderRequest = DecoderRequest(),  # noqa: B008 (frozen)
     range_seconds: float = RANGE_SECONDS,
@@ -95,21 +95,24 @@ def index_film(
     """Indexes one film into a store, unless the store has it already under the same recipe.
 
     Where `index_range` has left the parts of all its ranges, they are merged; else the film is
-    decoded. ``progress`` is told frames done and frames in all. Raises `UnreadableMediaError` where
+    decoded. With ``replaces`` it takes the place of a group that is there and broken.
+    ``progress`` is told frames done and frames in all. Raises `UnreadableMediaError` where
     nothing can be decoded, and with ``is_strict`` `DamagedFrameError` where not everything can.
     """
-    there = what_stands(store, video_id, recipe, identify(path), is_strict=is_strict)
-    if there is not None:
+    files, source = resolve_store(store), identify(path)
+    there = what_stands(files, video_id, recipe, source, is_strict=is_strict)
+    if there is not None and not replaces:
         return there
     film = Scan.of(probe(path, stream=recipe.stream), recipe, request, range_seconds)
     height, width = film.picture_size
-    parts = film.parts(staging_dir(store), video_id) if len(film.ranges) > 1 else None
-    files = parts.find_all() if parts else None
+    parts = film.parts(files.workspace, video_id) if len(film.ranges) > 1 else None
+    found = parts.find_all() if parts else None
     report_progress = progress or (lambda _done, _all: None)
-    with VideoWriter(store, video_id=video_id, recipe=recipe, height=height, width=width) as out:
+    about: dict[str, Any] = {"video_id": video_id, "recipe": recipe, "replaces": replaces}
+    with VideoWriter(files, height=height, width=width, **about) as out:
         scanned = (
-            merge(film, files, out, report_progress)
-            if files
+            merge(film, found, out, report_progress)
+            if found
             else decode(film, out, report_progress)
         )
         check_usable(scanned, is_strict=is_strict)
@@ -158,7 +161,7 @@ def merge(
 
 def index_range(
     path: Path,
-    store: Path | ObjectStore,
+    store: AnyStore,
     *,
     video_id: str,
     recipe: Recipe,
@@ -169,7 +172,7 @@ def index_range(
 ) -> RangeResult:
     """Decodes one range of a long film and leaves its part, unless it is there."""
     film = Scan.of(probe(path, stream=recipe.stream), recipe, request, range_seconds)
-    parts = film.parts(ensure_store(store), video_id)
+    parts = film.parts(ensure_store(store).workspace, video_id)
     if at >= len(film.ranges):
         raise StaleIndexError(f"{path.name!r} changed while it was indexed; index it again")
     if parts.unsplittable_reason or parts.find(at):

@@ -8,27 +8,25 @@ changed, a limit is higher, or it is told to try again.
 
 import time
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
 from fewframes.errors import FewframesError
 from fewframes.indexing.discovery import FilmPath
 from fewframes.indexing.fetching import stamp_of
+from fewframes.store.backend import StoreBackend
 from fewframes.store.failures import FailureRecords
-from fewframes.store.object_store import ObjectStore
 from fewframes.store.recipes import Recipe
 
 
 class Quarantine:
     """The films that runs of one recipe pass over.
 
-    >>> quarantine = Quarantine(Path("corpus.zarr"), Recipe(), limits=(60, 1 << 30))
+    >>> from fewframes.store.resolve import resolve_store
+    >>> quarantine = Quarantine(resolve_store("corpus.zarr"), Recipe(), limits=(60, 1 << 30))
     >>> quarantine.reasons({"film": Path("film.mp4")})
     {}
     """
 
-    def __init__(
-        self, store: Path | ObjectStore, recipe: Recipe, limits: tuple[float, int]
-    ) -> None:
+    def __init__(self, store: StoreBackend, recipe: Recipe, limits: tuple[float, int]) -> None:
         """Takes what a run works under; limits are seconds without a sign and bytes of memory."""
         self._records, self._recipe = FailureRecords(store), recipe.to_dict()
         self._limits = list(limits)

@@ -20,7 +20,7 @@ from fewframes.indexing.discovery import FilmPath
 from fewframes.indexing.ranges import RANGE_SECONDS
 from fewframes.indexing.results import RangeResult
 from fewframes.media.source import Source
-from fewframes.store.object_store import ObjectStore
+from fewframes.store.backend import StoreBackend
 from fewframes.store.recipes import Recipe, canonical_json
 from fewframes.store.results import Outcome
 
@@ -29,16 +29,16 @@ from fewframes.store.results import Outcome
 class FilmTask:
     """A film to be indexed into a store under a recipe.
 
-    >>> from fewframes.store.object_store import resolve_store
+    >>> from fewframes.store.resolve import resolve_store
     >>> task = FilmTask(Path("film.mp4"), resolve_store("corpus.zarr"), "film", Recipe(size="160"))
-    >>> task.id == FilmTask(Path("elsewhere.mp4"), Path("other"), "film", Recipe(size="160")).id
+    >>> elsewhere = resolve_store("other")
+    >>> task.id == FilmTask(Path("elsewhere.mp4"), elsewhere, "film", Recipe(size="160")).id
     True
     """
 
     path: FilmPath
     """Where the film is, or its URL."""
-    store: Path | ObjectStore
-    """A folder, or the objects of a URL (`resolve_store` gives either)."""
+    store: StoreBackend
     video_id: str
     recipe: Recipe
     is_strict: bool = False
@@ -48,6 +48,8 @@ class FilmTask:
     part: int | None = None
     """Which range of the film, from 0: it gives a `RangeResult`. None for the film itself, which is
     merged where all parts of its ranges are there, and decoded in one go where they are not."""
+    replaces: bool = False
+    """Whether the film takes the place of a group that is there and broken."""
     range_seconds: float = RANGE_SECONDS
     """Least CPU time of a range, as predicted; a film of less than two is not cut. Nor is one by
     URL, which each range would fetch anew."""
@@ -89,7 +91,8 @@ def execute(
         warm_up()
     with on_disk(task.path, lambda: report_progress(0, 0)) as path:
         if task.part is None:
-            return index_film(path, task.store, is_strict=task.is_strict, **options)
+            options |= {"is_strict": task.is_strict, "replaces": task.replaces}
+            return index_film(path, task.store, **options)
         return index_range(path, task.store, at=task.part, **options)
 
 

@@ -1,29 +1,18 @@
-"""Backend: where the files of a group lie, and how they are read.
+"""Backend: the files of a store by key, wherever they lie.
 
-A group on disk is a `Folder`. One in an object store is an `ObjectPlace` (`object_store.py`).
-Readers know neither: they ask either for whole files, for the end of a file, or for parts of an
-open one.
-Nothing is read through a link: a store that is given to you leads nowhere else (`untrusted.py`).
+A store on disk is a `FolderStore` (`folder.py`), one at a URL an `ObjectStoreBackend`
+(`object_store.py`). Everything else knows only these protocols. A key is the names of folders and
+of a file below the store, joined by "/".
 """
 
-import os
-import stat
-from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path, PurePath
-from typing import BinaryIO, Protocol
+from typing import Any, Protocol
 
 from fewframes.arrays import U8
-from fewframes.store.untrusted import (
-    MOST_RECORD_BYTES,
-    check_not_linked,
-    is_link,
-    open_known,
-    open_regular,
-    read_regular,
-)
-
-BLOCK_BYTES = 1 << 20
+from fewframes.store.staging import Staging
+from fewframes.store.untrusted import MOST_RECORD_BYTES
 
 
 class OpenFile(Protocol):
@@ -38,12 +27,12 @@ class OpenFile(Protocol):
         ...
 
 
-class GroupBackend(Protocol):
+class GroupFiles(Protocol):
     """The files of a group by their path below it; a missing one is FileNotFoundError."""
 
     @property
     def path(self) -> PurePath:
-        """Says where it is, for messages; its name is that of the group."""
+        """Where they are, for messages."""
         ...
 
     @property
@@ -51,8 +40,8 @@ class GroupBackend(Protocol):
         """Concurrent reads; 0 for CPU-bound storage."""
         ...
 
-    def __truediv__(self, path: str) -> "GroupBackend":
-        """The place below."""
+    def __truediv__(self, path: str) -> "GroupFiles":
+        """The files below."""
         ...
 
     def read(self, path: str, *, most_bytes: int = MOST_RECORD_BYTES) -> bytes:
@@ -76,99 +65,91 @@ class GroupBackend(Protocol):
         ...
 
 
-class _Handle:
-    """An open file on disk."""
+class StoreBackend(Protocol):
+    """The files of a store by their keys; it can be sent to other processes.
 
-    __slots__ = ("_handle",)
-
-    def __init__(self, handle: int) -> None:
-        self._handle = handle
-
-    def pread(self, length: int, start: int) -> bytes:
-        return os.pread(self._handle, length, start)
-
-    def preadv(self, out: U8, tail: bytearray, start: int) -> int:
-        return os.preadv(self._handle, [out.data.cast("B"), tail], start)
-
-
-class Folder:
-    """The files below a folder on disk.
-
-    What is below a link is a CorruptStoreError. It is looked for once a shard: `open` is for files
-    whose `tail` or `size` was asked for before.
+    What is put or created appears whole, is durable, and is seen by every reader at once. Every
+    call raises `UnreachableStoreError` where an object store does not answer or refuses, and
+    `CorruptStoreError` where a folder of the store is a link.
     """
 
-    __slots__ = ("path",)
-    concurrency = 0
+    @property
+    def name(self) -> str:
+        """What messages call the store: the name of its folder, or its URL."""
+        ...
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    @property
+    def is_remote(self) -> bool:
+        """Whether its files lie on another machine, and its workspace on this one."""
+        ...
 
-    def __repr__(self) -> str:
-        return f"Folder({self.path.name!r})"
+    @property
+    def workspace(self) -> Path:
+        """The folder on this machine below which unfinished work lies."""
+        ...
 
-    def __truediv__(self, path: str) -> "Folder":
-        return Folder(self._unlinked(path))
+    def files(self, prefix: str) -> GroupFiles:
+        """The files of a group, which lie below a prefix."""
+        ...
 
-    def read(self, path: str, *, most_bytes: int = MOST_RECORD_BYTES) -> bytes:
-        """Reads a whole file; OSError for a larger one than that."""
-        return read_regular(self._unlinked(path), most_bytes=most_bytes)
+    def read(self, key: str, *, most_bytes: int = MOST_RECORD_BYTES) -> bytes:
+        """Reads a file; FileNotFoundError for a missing one, OSError for one larger than that."""
+        ...
 
-    def size(self, path: str) -> int:
-        """Bytes of a file; FileNotFoundError for what is none."""
-        found = self._unlinked(path).lstat()
-        if not stat.S_ISREG(found.st_mode):
-            raise FileNotFoundError(f"{path} is missing")
-        return found.st_size
+    def buffer(self, key: str, *, most_bytes: int) -> Any:  # noqa: ANN401 (a pyarrow.Buffer)
+        """The bytes of a file, mapped where that is possible; raises as `read` does."""
+        ...
 
-    def digest(self, path: str) -> str:
-        """The xxh3-128 of a file."""
-        return digest_own(self._unlinked(path))
+    def names(self, prefix: str) -> list[str]:
+        """Lists the next parts of the keys below a prefix, sorted."""
+        ...
 
-    def tail(self, path: str, count: int) -> tuple[bytes, int]:
-        """The last bytes of a file, and its size."""
-        handle = open_regular(self._unlinked(path))
-        try:
-            size = os.fstat(handle).st_size
-            return os.pread(handle, count, max(0, size - count)), size
-        finally:
-            os.close(handle)
+    def named(self, prefix: str, name: str) -> Iterator[str]:
+        """Lists the keys two folders below a prefix whose last part is ``name``, in any order."""
+        ...
 
-    @contextmanager
-    def open(self, path: str, spans: Iterable[tuple[int, int]]) -> Iterator[OpenFile]:
-        """Opens a file; nothing is read ahead."""
-        handle = open_known(f"{self.path}/{path}")
-        try:
-            yield _Handle(handle)
-        finally:
-            os.close(handle)
+    def create(self, key: str, data: bytes) -> bool:
+        """Makes a file where there is none, in one step; False where there is one."""
+        ...
 
-    def _unlinked(self, path: str) -> Path:
-        """The file or folder below, if neither it nor what is between is a link."""
-        at = str(self.path)
-        for part in path.split("/"):
-            at = f"{at}/{part}"
-            if is_link(at):
-                check_not_linked(Path(at))
-        return Path(at)
+    def put(self, key: str, data: bytes) -> None:
+        """Makes a file in place of what was there, in one step."""
+        ...
 
+    def adopt(
+        self,
+        folder: Path,
+        prefix: str,
+        paths: Sequence[str],
+        report_progress: Callable[[], None],
+    ) -> None:
+        """Takes files of a folder of the workspace over, below a prefix that nobody else uses."""
+        ...
 
-def digest_file(path: Path) -> str:
-    """Gives the xxh3-128 of a whole file as hexadecimal digits."""
-    with path.open("rb") as file:
-        return _digest_of(file)
+    def delete(self, *keys: str) -> None:
+        """Deletes files; those that are not there are passed over."""
+        ...
 
+    def delete_below(self, prefix: str) -> None:
+        """Deletes all that is below a prefix, and a link in its place; never what that leads to."""
+        ...
 
-def digest_own(path: Path) -> str:
-    """Gives the xxh3-128 of a file of a store; OSError for a link and for what is no file."""
-    with os.fdopen(open_regular(path), "rb") as file:
-        return _digest_of(file)
+    def begin(self, staging: Staging) -> None:
+        """Makes an attempt known to all who use the store, until it ends or is known dead."""
+        ...
 
+    def end(self, attempt: str) -> None:
+        """Takes back what made an attempt known, and removes what it has left in the workspace."""
+        ...
 
-def _digest_of(file: BinaryIO) -> str:
-    import xxhash
+    def dead_attempts(self) -> Iterator[str]:
+        """Names the attempts whose processes are known to be dead."""
+        ...
 
-    digest = xxhash.xxh3_128()
-    while block := file.read(BLOCK_BYTES):
-        digest.update(block)
-    return digest.hexdigest()
+    def is_over(self, attempt: str) -> bool:
+        """Whether an attempt has ended, or was taken back after its process had died."""
+        ...
+
+    def check_writable(self) -> None:
+        """Refuses with an OSError a store that cannot be written."""
+        ...

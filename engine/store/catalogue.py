@@ -1,23 +1,21 @@
 """Catalogue: which videos does a store hold, without looking into every folder?
 
 1. The groups and their commit records are the truth. The catalogue is a cache of them: a snapshot,
-   one Arrow IPC file whose name ends in the xxh3-128 of its bytes, and notes of later changes.
-2. A reader takes the notes first, then the newest snapshot. A video that a note names is looked up
-   in its own folder; for every other one the snapshot's row stands.
+   one Arrow stream and behind it the xxh3-128 of its bytes, and the journal of later changes.
+2. A reader takes the journal first, then the newest snapshot. A video that a note names is looked
+   up in its own folder; for every other one the snapshot's row stands.
 3. Where there is no snapshot, the folders are listed. Store.__getitem__ never asks the catalogue,
    so that a wrong one can hide a video from a list, but never give another's frames.
 """
 
-import os
 import re
-import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, NamedTuple
 
-from fewframes.errors import CorruptStoreError
+from fewframes.errors import CorruptStoreError, UnreachableStoreError
+from fewframes.store.backend import StoreBackend
 from fewframes.store.catalogue_rows import (
     COLUMNS,
     Row,
@@ -28,24 +26,27 @@ from fewframes.store.catalogue_rows import (
     table_of_rows,
 )
 from fewframes.store.current import current
-from fewframes.store.journal import journal_entries, journaled_ids
-from fewframes.store.layout import CATALOGUE, VIDEOS, groups_of, video_id_in
-from fewframes.store.manifest import read_commit_of
+from fewframes.store.journal import journal_names, journaled_ids
+from fewframes.store.layout import CATALOGUE
+from fewframes.store.manifest import commits_of, published_ids, published_keys
 from fewframes.store.tables import check_values, read_plain
 
 BATCH_ROWS = 4096
 MOST_BYTES = 4 << 30
 """Of a snapshot: 15 million videos."""
-_SNAPSHOT = re.compile("snapshot-[0-9]{10,18}-[0-9a-f]{32}[.]arrow")
+DIGEST_BYTES = 16
+_SNAPSHOT = re.compile("snapshot-[0-9]{10,18}[.]arrows")
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """The videos as they were when it was made."""
 
-    file: Path
+    key: str
     table: Any
-    """A ``pyarrow.Table`` of `COLUMNS`, mapped from the file."""
+    """A ``pyarrow.Table`` of `COLUMNS`, on a disk mapped from the file."""
+    damage: str
+    """Says that it is not what was written."""
     checked: set[str] = field(default_factory=set)
     """Columns of which every value is known to lie in the file."""
 
@@ -57,7 +58,7 @@ class Snapshot:
             try:
                 check_values(self.table[name])
             except (pa.ArrowException, ValueError) as error:
-                raise CorruptStoreError(damage_of(self.file)) from error
+                raise CorruptStoreError(self.damage) from error
             self.checked.add(name)
         return self
 
@@ -65,7 +66,7 @@ class Snapshot:
 class Catalogue:
     """The videos of a store, read when asked for; every call sees what is there now."""
 
-    def __init__(self, store: Path) -> None:
+    def __init__(self, store: StoreBackend) -> None:
         self._store = store
         self._snapshot: Snapshot | None = None
 
@@ -106,12 +107,12 @@ class Catalogue:
 
     def _look(self, columns: Iterable[str] = ()) -> "_View":
         """What is there now; ``columns`` of the snapshot are to be used, and ids."""
-        ids = sorted(set(journaled_ids(journal_entries(self._store))))
+        ids = sorted(set(journaled_ids(self._store, journal_names(self._store))))
         self._snapshot = newest_snapshot(self._store, self._snapshot, columns=columns)
         if self._snapshot is None:
-            return _View(None, None, listed_ids(self._store))
+            return _View(None, None, list(published_ids(self._store)))
         table = self._snapshot.table
-        there = [video_id for video_id in ids if groups_of(self._store, video_id)]
+        there = [video_id for video_id in ids if published_keys(self._store, video_id)]
         return _View(table, rows_without(table, ids), there)
 
 
@@ -133,55 +134,51 @@ class _View(NamedTuple):
         return found
 
 
-def listed_ids(store: Path) -> list[str]:
-    """Lists the folders themselves: the ids of all videos that have a group, sorted."""
-    folder = store / VIDEOS
-    entries = folder.iterdir() if folder.is_dir() else []
-    ids = (video_id_in(entry) for entry in entries)
-    return sorted(video_id for video_id in ids if groups_of(store, video_id))
-
-
 def newest_snapshot(
-    store: Path, known: Snapshot | None = None, *, columns: Iterable[str] = tuple(COLUMNS)
+    store: StoreBackend, known: Snapshot | None = None, *, columns: Iterable[str] = tuple(COLUMNS)
 ) -> Snapshot | None:
     """Opens the newest snapshot, or gives ``known`` if it is that; None where there is none.
 
     One of other columns, as another version writes it, counts as none. Raises CorruptStoreError
-    where its bytes are not what its name says, or ``columns`` have what cannot be.
+    where its bytes are not what was written, or ``columns`` have what cannot be.
     """
-    while files := snapshot_files(store):
-        if known is not None and files[-1] == known.file:
+    while keys := snapshot_keys(store):
+        if known is not None and keys[-1] == known.key:
             return known.check(columns)
         with suppress(FileNotFoundError):  # a newer one has just taken its place
-            found = _open_snapshot(files[-1])
+            found = _open_snapshot(store, keys[-1])
             return found and found.check(columns)
     return None
 
 
-def snapshot_files(store: Path) -> list[Path]:
+def snapshot_keys(store: StoreBackend) -> list[str]:
     """Lists the snapshots, the newest last; there is more than one for moments only."""
-    there = (store / CATALOGUE).glob("snapshot-*.arrow")
-    ours = (file for file in there if _SNAPSHOT.fullmatch(file.name))
-    return sorted(ours, key=lambda file: (number_of(file), file.name))
+    ours = filter(_SNAPSHOT.fullmatch, store.names(CATALOGUE))
+    return sorted((f"{CATALOGUE}/{name}" for name in ours), key=number_of)
 
 
-def number_of(snapshot: Path) -> int:
-    """The number of a snapshot, by its name: each has the next one."""
-    return int(snapshot.name.split("-")[1])
+def number_of(snapshot: str) -> int:
+    """The number of a snapshot, by its key: each has the next one.
+
+    >>> number_of("catalogue/snapshot-0000000012.arrows")
+    12
+    """
+    return int(snapshot.rpartition("-")[2].removesuffix(".arrows"))
 
 
-def row_of(store: Path, video_id: str) -> Row | None:
+def row_of(store: StoreBackend, video_id: str) -> Row | None:
     """Gives the row of a video from its commit records; None where it has no group."""
-    groups = groups_of(store, video_id)
-    if not groups:
+    keys = published_keys(store, video_id)
+    if not keys:
         return None
     newest = None
     with suppress(CorruptStoreError):
-        newest = current(store, video_id, [read_commit_of(group, video_id) for group in groups])
-    return row_from(video_id, [group.name for group in groups], newest)
+        commits = commits_of(store, video_id)
+        newest = current(store, video_id, commits) if commits else None
+    return row_from(video_id, keys, newest)
 
 
-def rows_of(store: Path, ids: Iterable[str]) -> Iterator[Row]:
+def rows_of(store: StoreBackend, ids: Iterable[str]) -> Iterator[Row]:
     """Gives the rows of those videos that have a group."""
     for video_id in ids:
         row = row_of(store, video_id)
@@ -189,33 +186,25 @@ def rows_of(store: Path, ids: Iterable[str]) -> Iterator[Row]:
             yield row
 
 
-def _open_snapshot(file: Path) -> Snapshot | None:
-    """Maps a snapshot, or gives None for one of other columns."""
+def _open_snapshot(store: StoreBackend, key: str) -> Snapshot | None:
+    """Opens a snapshot, or gives None for one of other columns."""
     import pyarrow as pa
     import xxhash
 
-    damage = damage_of(file)
+    damage = f"the catalogue of {store.name!r} is damaged; run 'fewframes compact'"
     try:
-        found = file.lstat()
-        if not stat.S_ISREG(found.st_mode) or not 0 < found.st_size <= MOST_BYTES:
+        data = store.buffer(key, most_bytes=MOST_BYTES)
+        body, digest = data.slice(0, data.size - DIGEST_BYTES), data.slice(data.size - DIGEST_BYTES)
+        if xxhash.xxh3_128_digest(memoryview(body)) != digest.to_pybytes():
             raise CorruptStoreError(damage)
-        with pa.memory_map(os.fsencode(file)) as mapped:
-            data = mapped.read_buffer()
-        if xxhash.xxh3_128_hexdigest(memoryview(data)) != file.stem.rsplit("-", 1)[1]:
-            raise CorruptStoreError(damage)
-        table = read_plain(data, schema_of_rows())
-    except FileNotFoundError:
+        table = read_plain(body, schema_of_rows())
+    except (FileNotFoundError, UnreachableStoreError):
         raise
-    except (pa.ArrowException, OSError, ValueError, EOFError) as error:
+    except (pa.ArrowException, OSError, ValueError, EOFError, IndexError) as error:
         raise CorruptStoreError(damage) from error
     if table is not None and table["id"].null_count:
         raise CorruptStoreError(damage)
-    return None if table is None else Snapshot(file, table)
-
-
-def damage_of(file: Path) -> str:
-    """Says that a snapshot is not what was written, and what to do."""
-    return f"the catalogue of {file.parents[1].name!r} is damaged; run 'fewframes compact'"
+    return None if table is None else Snapshot(key, table, damage)
 
 
 def rows_without(table: Any, ids: list[str]) -> Any:  # noqa: ANN401 (of pyarrow)

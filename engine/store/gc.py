@@ -1,6 +1,7 @@
-"""Garbage collection: files of a video beside its groups that nobody will use again.
+"""Garbage collection: removes what nobody will use again.
 
-Parts hold pictures of a film, and its name is in the quarantine: what removes a video removes both.
+1. Of a killed writer its note says where its files are; they go unless a record names them.
+2. Parts hold pictures of a film, and a failure its name: what removes a video removes both.
 """
 
 import os
@@ -10,30 +11,66 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from fewframes.errors import CorruptStoreError
+from fewframes.store.backend import StoreBackend
+from fewframes.store.journal import read_entry
+from fewframes.store.layout import FAILURES, GROUP, PARTS, SIDECAR, folder_name
+from fewframes.store.manifest import commit_at, home_of
+from fewframes.store.publish import remove_group, remove_home
+from fewframes.store.record_rules import check_group_facts, check_sidecar_facts
+from fewframes.store.staging import sweep as sweep_workspace
 from fewframes.store.untrusted import remove_tree
 
-PARTS = ".parts"
-"""The folder of parts, below that for unfinished work; in it, a folder a video (`parts`)."""
-QUARANTINE = "quarantine"
-"""The folder of what is known of films that crash or hang, a file each (`quarantine`)."""
 OLD_SECONDS = 7 * 24 * 3600.0
 """Parts are kept so long after their last change, for a run that goes on."""
 
 
-def sweep_parts(home: Path) -> None:
+def sweep(store: StoreBackend) -> None:
+    """Removes what killed processes have left in a store and in its workspace."""
+    for attempt in store.dead_attempts():
+        with suppress(CorruptStoreError):  # a note that says nothing; `compact` removes it
+            entry = read_entry(store, attempt)
+            for place in entry.places if entry else ():
+                _clean(store, place)
+        store.end(attempt)
+    if store.is_remote:
+        sweep_workspace(store.workspace)
+    _sweep_parts(store.workspace)
+
+
+def _clean(store: StoreBackend, place: str) -> None:
+    """Removes the files of an attempt, unless the record beside them names it or is damaged."""
+    home, _, attempt = place.rpartition("/")
+    key = home.rpartition("/")[2]
+    check = check_group_facts if GROUP.fullmatch(key) else check_sidecar_facts
+    commit = commit_at(store, home, check)
+    if commit is None or commit.facts["attempt"] != attempt:
+        store.delete_below(place)
+
+
+def remove_video(store: StoreBackend, video_id: str) -> None:
+    """Deletes all groups of a video, also broken ones, and what else there is of its film."""
+    home = home_of(video_id)
+    try:
+        names = store.names(home)
+    except CorruptStoreError:  # a link, which is none of ours
+        store.delete_below(home)
+        names = []
+    for key in filter(GROUP.fullmatch, names):
+        remove_group(store, video_id, key)
+    for orphan in filter(SIDECAR.fullmatch, names):
+        remove_home(store, video_id, f"{home}/{orphan}")
+    store.delete(f"{home}/current.json", f"{FAILURES}/{folder_name(video_id)}")
+    remove_tree(store.workspace / PARTS / folder_name(video_id))
+
+
+def _sweep_parts(workspace: Path) -> None:
     """Removes the parts of films that nobody has come back for; links are not followed."""
-    for film in _folders_in(home / PARTS):
+    for film in _folders_in(workspace / PARTS):
         for folder in _folders_in(film):
             with suppress(FileNotFoundError):
                 if time.time() - folder.lstat().st_mtime > OLD_SECONDS:
                     remove_tree(folder)
-
-
-def remove_leftovers(home: Path, folder_name: str) -> None:
-    """Removes all parts of a video, of whatever recipe, and what is known of its film."""
-    remove_tree(home / PARTS / folder_name)
-    with suppress(FileNotFoundError, IsADirectoryError, NotADirectoryError):
-        (home / QUARANTINE / folder_name).unlink()
 
 
 def _folders_in(folder: Path) -> Iterator[Path]:

@@ -1,121 +1,89 @@
 """Journal: names the videos that may have changed since the catalogue was last written.
 
-1. Whoever publishes or removes a group first leaves a note that names the video, on the disk.
-   Then comes the one rename that changes the store.
-2. A note says only where to look: the video's own folder says what is there.
+1. Whoever publishes or removes a group first leaves a note that names the video, and the places
+   whose files are about to appear or to go. Then comes the one step that changes the store.
+2. A note says only where to look: the video's own records say what is there.
 3. A note may go when the change it announces is in the catalogue and its attempt is over. So a
-   process that dies between the note and the rename, or after it, leaves nothing unseen.
+   process that dies between the note and the step, or after it, leaves nothing unseen; what it
+   leaves behind is found by the places (`gc`).
 """
 
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-from fewframes.atomic import flush, write_atomic
-from fewframes.errors import CorruptStoreError
-from fewframes.store.layout import NOTES, VIDEOS, folder_name, quoted, unquoted
+from fewframes.errors import CorruptStoreError, UnreachableStoreError
+from fewframes.store.backend import StoreBackend
+from fewframes.store.layout import ATTEMPT, JOURNAL, VIDEOS, folder_name
+from fewframes.store.recipes import canonical_json
+from fewframes.store.record_rules import is_text
 from fewframes.store.staging import Staging
-from fewframes.store.untrusted import is_link, read_regular
+from fewframes.store.untrusted import load_json
 
 LONGEST_ENTRY = 1 << 20
-_NAME = re.compile("[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)
 class JournalEntry:
-    """One announced change; `name` is that of the attempt that makes it."""
+    """One announced change."""
 
-    file: Path
-
-    @property
-    def name(self) -> str:
-        """The attempt that makes the change."""
-        return self.file.name
-
-    def video_id(self) -> str:
-        """Gives the video that may have changed.
-
-        Raises:
-            FileNotFoundError: The note has been taken into the catalogue.
-            CorruptStoreError: It is damaged.
-        """
-        import xxhash
-
-        damage = f"note {self.name} of the catalogue is damaged; run 'fewframes compact'"
-        try:
-            words = read_regular(self.file, most_bytes=LONGEST_ENTRY).split(b"\n")
-        except FileNotFoundError:
-            raise
-        except OSError as error:
-            raise CorruptStoreError(damage) from error
-        if len(words) != 3 or xxhash.xxh3_64_hexdigest(words[0]).encode() != words[1] or words[2]:
-            raise CorruptStoreError(damage)
-        return unquoted(words[0].decode("ascii", "replace"))
+    attempt: str
+    """The attempt that makes it."""
+    video_id: str
+    """The video that may have changed."""
+    places: tuple[str, ...]
+    """Prefixes of files that nobody needs unless a record beside them names them."""
 
 
-def announce(store: Path, staging: Staging, video_id: str) -> None:
-    """Announces a change of one video, and waits until that is on the disk."""
+def announce(store: StoreBackend, staging: Staging, video_id: str, *places: str) -> None:
+    """Announces a change of one video, and waits until that is durable."""
     import xxhash
 
-    name = quoted(video_id).encode("ascii")
-    home, draft = store / NOTES, staging.folder.with_suffix(".note")
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise CorruptStoreError(f"{NOTES} of {store.name!r} is no folder; remove it") from error
-    note = name + b"\n" + xxhash.xxh3_64_hexdigest(name).encode() + b"\n"
-    write_atomic(home / staging.folder.name, note, draft=draft, is_durable=True)
+    facts = {"id": video_id, "places": places}
+    facts["xxh3"] = xxhash.xxh3_64_hexdigest(canonical_json(facts))
+    store.begin(staging)
+    store.put(f"{JOURNAL}/{staging.name}", canonical_json(facts) + b"\n")
 
 
-def journal_entries(store: Path) -> list[JournalEntry]:
-    """Lists the notes that are there now; files of other names are not ours."""
-    try:
-        files = [file for file in (store / NOTES).iterdir() if _NAME.fullmatch(file.name)]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    return sorted(map(JournalEntry, files), key=lambda note: note.name)
+def journal_names(store: StoreBackend) -> list[str]:
+    """Lists the attempts that have a note now; files of other names are not ours."""
+    return [name for name in store.names(JOURNAL) if ATTEMPT.fullmatch(name)]
 
 
-def journaled_ids(notes: list[JournalEntry]) -> Iterator[str]:
-    """Gives the videos that notes name; a note that is gone by now is in the catalogue.
+def read_entry(store: StoreBackend, attempt: str) -> JournalEntry | None:
+    """Gives the note of an attempt; None where it has been taken into the catalogue.
 
-    Raises CorruptStoreError for a damaged one.
+    Raises:
+        CorruptStoreError: It is damaged.
     """
-    for note in notes:
-        try:
-            yield note.video_id()
-        except FileNotFoundError:
-            continue
+    import xxhash
+
+    damage = f"note {attempt} of the journal is damaged; run 'fewframes compact'"
+    try:
+        facts = load_json(store.read(f"{JOURNAL}/{attempt}", most_bytes=LONGEST_ENTRY))
+        digest, video_id, places = facts.pop("xxh3"), facts["id"], facts["places"]
+        home = f"{VIDEOS}/{folder_name(video_id)}/"
+        is_sound = is_text(video_id) and all(_is_below(place, home) for place in places)
+        is_sound = is_sound and xxhash.xxh3_64_hexdigest(canonical_json(facts)) == digest
+    except FileNotFoundError:
+        return None
+    except UnreachableStoreError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CorruptStoreError(damage) from error
+    if not is_sound:
+        raise CorruptStoreError(damage)
+    return JournalEntry(attempt, video_id, tuple(places))
 
 
-def remove(store: Path, group: Path, video_id: str) -> None:
-    """Takes a published group away: in one step out of sight, then from the disk."""
-    with trash(store, group, video_id):
-        pass
+def journaled_ids(store: StoreBackend, names: Iterable[str]) -> Iterator[str]:
+    """Gives the videos that notes name; raises CorruptStoreError for a damaged one."""
+    for name in names:
+        entry = read_entry(store, name)
+        if entry is not None:
+            yield entry.video_id
 
 
-def remove_video(store: Path, video_id: str) -> bool:
-    """Takes all that a store has of a video away, at once; False where it has nothing."""
-    with trash(store, store / VIDEOS / folder_name(video_id), video_id) as aside:
-        return aside is not None
-
-
-@contextmanager
-def trash(store: Path, folder: Path, video_id: str) -> Iterator[Path | None]:
-    """Moves a group, or all groups of a video, out of sight; what is not moved back is deleted.
-
-    Gives where it is, or None where another process was first. What a killed process has set aside
-    is deleted, too. Of a video whose folder is a link, the link is moved, not what it leads to.
-    """
-    folder = folder.parent if is_link(folder.parent) else folder
-    with Staging(store) as staging:
-        announce(store, staging, video_id)
-        try:
-            aside = folder.rename(staging.folder / folder.name)
-        except FileNotFoundError:
-            yield None
-            return
-        flush(folder.parent)
-        yield aside
+def _is_below(place: str, home: str) -> bool:
+    """Whether a place is that of an attempt below a video's folder, and nowhere else."""
+    parts = place.removeprefix(home).split("/")
+    return place.startswith(home) and len(parts) == 2 and ATTEMPT.fullmatch(parts[1]) is not None

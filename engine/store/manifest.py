@@ -1,25 +1,28 @@
 """Manifest: the record of a published group, which proves every byte of it.
 
-``commit.json`` holds the facts of a group, the size and xxh3-128 of each of its files, and the
-xxh3-128 of itself. It is believed only where `record_rules` allow what it says.
+``commit.json`` holds the facts of a group, the attempt that made it, the size and xxh3-128 of each
+of its files, and the xxh3-128 of itself. It is believed only where `record_rules` allow what it
+says. The files lie beside it, in a folder named as the attempt.
 """
 
 import errno
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fewframes.errors import CorruptStoreError, UnreachableStoreError
 from fewframes.media.seconds import seconds_of
-from fewframes.store.backend import Folder, GroupBackend, digest_file
+from fewframes.store.backend import GroupFiles, StoreBackend
+from fewframes.store.folder import Folder, digest_file
+from fewframes.store.layout import COMMIT, GROUP, VIDEOS, folder_name, video_id_of
 from fewframes.store.recipes import canonical_json
 from fewframes.store.record_rules import check_group_facts, checked_files
-from fewframes.store.untrusted import check_not_linked, load_json, read_regular
+from fewframes.store.untrusted import load_json
 
-COMMIT = "commit.json"
 _LINE = re.compile(rb"\n *")
 
 
@@ -27,8 +30,11 @@ _LINE = re.compile(rb"\n *")
 class Manifest:
     """The commit record of one group."""
 
-    place: GroupBackend
-    """Where the group's files are."""
+    store: StoreBackend
+    home: str
+    """Where it lies below the store; the last part is the group's key."""
+    place: GroupFiles
+    """The files that it names."""
     facts: dict[str, Any]
     """Id, recipe, source, stream, times, counts, status and damage, as plain values."""
     files: dict[str, tuple[int, str]]
@@ -40,7 +46,12 @@ class Manifest:
     @property
     def age_order(self) -> tuple[str, str]:
         """Sorts the groups of a video; the newest is last."""
-        return self.facts["created"], self.place.path.name
+        return self.facts["created"], self.key
+
+    @property
+    def key(self) -> str:
+        """Names the group among those of its video."""
+        return self.home.rpartition("/")[2]
 
     @property
     def duration_seconds(self) -> float:
@@ -49,7 +60,7 @@ class Manifest:
 
     @property
     def folder(self) -> Path:
-        """The folder of a group on disk; ValueError for one in an object store."""
+        """The folder of its files on disk; ValueError for one in an object store."""
         if isinstance(self.place, Folder):
             return self.place.path
         raise ValueError(
@@ -95,12 +106,16 @@ class Manifest:
         return data
 
 
-def write_commit(
-    folder: Path, facts: Mapping[str, Any], written: Mapping[str, tuple[int, str] | None]
-) -> None:
-    """Writes the record of a finished group, which names the files ``written`` and no others.
+Check = Callable[[Mapping[str, Any], str], None]
 
-    Those whose bytes and digest are given are not read.
+
+def commit_bytes(
+    folder: Path, facts: Mapping[str, Any], written: Mapping[str, tuple[int, str] | None]
+) -> bytes:
+    """Makes the record of a finished group, which names the files ``written`` and no others.
+
+    The folder is that of the attempt, and is named as it. Those whose bytes and digest are given
+    are not read.
 
     Raises:
         CorruptStoreError: A file that was written is gone, or has another size.
@@ -118,33 +133,105 @@ def write_commit(
             )
         size, digest = known or (there, digest_file(path))
         files.append({"path": name, "size": size, "xxh3": digest})
-    record = {**facts, "files": files}
+    record = {**facts, "attempt": folder.name, "files": files}
     record["xxh3"] = xxhash.xxh3_128_hexdigest(canonical_json(record))
-    (folder / COMMIT).write_bytes(_bytes_of(record))
+    return _bytes_of(record)
 
 
-def read_commit(
-    folder: Path, check: Callable[[Mapping[str, Any], str], None] = check_group_facts
-) -> Manifest:
-    """Reads and checks the record of a group, or of what else has the facts that ``check`` passes.
+def commit_at(store: StoreBackend, home: str, check: Check = check_group_facts) -> Manifest | None:
+    """Reads and checks a record; None where there is none.
+
+    ``check`` refuses the facts of anything else than a group, or than what else has a record.
 
     Raises:
-        CorruptStoreError: It is missing or damaged, or it is reached by a link.
+        CorruptStoreError: It is damaged, or it is reached by a link.
     """
-    name = f"{folder.parent.name}/{folder.name}/{COMMIT}"
-    for path in (folder.parent, folder):
-        check_not_linked(path)
+    name = f"{home.partition('/')[2]}/{COMMIT}"
     try:
-        data = read_regular(folder / COMMIT)
-    except FileNotFoundError as error:
-        raise CorruptStoreError(f"{name} is missing") from error
+        data = store.read(f"{home}/{COMMIT}")
+    except FileNotFoundError:
+        return None
+    except UnreachableStoreError:
+        raise
     except OSError as error:
         raise CorruptStoreError(f"{name} cannot be read: {error.strerror}") from error
-    return Manifest(Folder(folder), *parse_commit(data, name, check))
+    facts, files = parse_commit(data, name, check)
+    return Manifest(store, home, store.files(f"{home}/{facts['attempt']}"), facts, files)
+
+
+def home_of(video_id: str, key: str = "") -> str:
+    """Says where a video's groups lie below a store, or one of them."""
+    home = f"{VIDEOS}/{folder_name(video_id)}"
+    return f"{home}/{key}" if key else home
+
+
+def keys_of(store: StoreBackend, video_id: str) -> list[str]:
+    """Lists the keys of a video's groups, published or not yet; none where there is no such id."""
+    try:
+        return [name for name in store.names(home_of(video_id)) if GROUP.fullmatch(name)]
+    except ValueError:
+        return []
+
+
+def published_keys(store: StoreBackend, video_id: str) -> list[str]:
+    """Lists the keys of a video's groups that have a record, whole or damaged."""
+    return [key for key in keys_of(store, video_id) if _has_record(store, home_of(video_id, key))]
+
+
+def _has_record(store: StoreBackend, home: str) -> bool:
+    try:
+        store.files(home).size(COMMIT)
+    except FileNotFoundError:
+        return False
+    except CorruptStoreError:  # a link
+        return True
+    return True
+
+
+def commits_of(store: StoreBackend, video_id: str) -> list[Manifest]:
+    """Gives the records of a video's groups; none where there is no such video.
+
+    Raises:
+        CorruptStoreError: One is damaged, or of another video.
+    """
+    found = (commit_at(store, home_of(video_id, key)) for key in keys_of(store, video_id))
+    return [of_video(commit, video_id) for commit in found if commit is not None]
+
+
+def intact_commits(store: StoreBackend, video_id: str) -> Iterator[Manifest]:
+    """Gives the records of a video's groups that can be read."""
+    for key in keys_of(store, video_id):
+        with suppress(CorruptStoreError):
+            commit = commit_at(store, home_of(video_id, key))
+            if commit is not None:
+                yield of_video(commit, video_id)
+
+
+def published_ids(store: StoreBackend) -> dict[str, list[str]]:
+    """Lists the store itself: the keys of all groups that have a record, by the video's id."""
+    found: dict[str, list[str]] = {}
+    for path in store.named(VIDEOS, COMMIT):
+        _, name, key, _ = path.split("/")
+        if GROUP.fullmatch(key):
+            found.setdefault(name, []).append(key)
+    return {_id_of(store, name, keys): sorted(keys) for name, keys in sorted(found.items())}
+
+
+def _id_of(store: StoreBackend, name: str, keys: list[str]) -> str:
+    return video_id_of(name, (_bytes_at(store, f"{VIDEOS}/{name}/{key}") for key in keys))
+
+
+def _bytes_at(store: StoreBackend, home: str) -> bytes:
+    try:
+        return store.read(f"{home}/{COMMIT}")
+    except UnreachableStoreError:
+        raise
+    except OSError:
+        return b""
 
 
 def parse_commit(
-    data: bytes, name: str, check: Callable[[Mapping[str, Any], str], None] = check_group_facts
+    data: bytes, name: str, check: Check = check_group_facts
 ) -> tuple[dict[str, Any], dict[str, tuple[int, str]]]:
     """Gives the facts and the files of a record; CorruptStoreError for one that is damaged."""
     import xxhash
@@ -177,15 +264,6 @@ def _is_as_written(data: bytes, record: Mapping[str, Any]) -> bool:
     """
     lines = json.dumps(record, separators=(",", ": ")).encode("ascii")
     return data.endswith(b"}\n") and _LINE.sub(b"", data) == lines
-
-
-def read_commit_of(group: Path, video_id: str) -> Manifest:
-    """Reads and checks the record of a group, which must be that of this video.
-
-    Raises:
-        CorruptStoreError: It is missing, damaged, or of another video.
-    """
-    return of_video(read_commit(group), video_id)
 
 
 def of_video(commit: Manifest, video_id: str) -> Manifest:

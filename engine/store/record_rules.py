@@ -115,6 +115,7 @@ def _is_decoding(value: object) -> bool:
 
 
 Rule = tuple[Callable[[object], bool], str]
+_ATTEMPT: Rule = (lambda value: isinstance(value, str) and bool(_HEX.fullmatch(value)), "32 digits")
 _TEXT: Rule = (is_text, "text")
 _TICKS: Rule = (_is_ticks, "ticks, a whole number below 2**62")
 _COUNT: Rule = (_is_count, "a whole number from 0")
@@ -123,6 +124,7 @@ _SIDES = f"a height and a width, up to {MOST_SIDE} and {MOST_PIXELS} pixels in a
 
 RULES: dict[str, Rule] = {
     "id": (_is_name, "a name"),
+    "attempt": _ATTEMPT,
     "created": _TEXT,
     "recipe": (_is_recipe, "a recipe"),
     "frame_size": (_is_size, _SIDES),
@@ -157,10 +159,10 @@ OPTIONAL: dict[str, Rule] = {
     "repaired_frames": _COUNT,
     "notes": (_is_texts, "a list of sentences"),
     "decoding": (_is_decoding, "facts of the decoder"),
-    "attempt": (lambda value: bool(isinstance(value, str) and _HEX.fullmatch(value)), "32 digits"),
 }
 SIDECAR: dict[str, Rule] = {
     "id": RULES["id"],
+    "attempt": _ATTEMPT,
     "created": _TEXT,
     "group": (lambda value: isinstance(value, dict), "key and time of a group"),
     "model.name": _TEXT,

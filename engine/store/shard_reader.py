@@ -21,8 +21,10 @@ import numpy.typing as npt
 from fewframes.arrays import I64, U8
 from fewframes.errors import CorruptStoreError, UnreachableStoreError
 from fewframes.store import shard_format as form
-from fewframes.store.backend import Folder, GroupBackend, OpenFile
+from fewframes.store.backend import GroupFiles, OpenFile
 from fewframes.store.codecs import CODECS, PictureCodec
+from fewframes.store.folder import Folder
+from fewframes.store.layout import ATTEMPT
 from fewframes.store.shard_format import CHECKSUM_BYTES as CHECK
 from fewframes.store.untrusted import load_json
 
@@ -66,14 +68,14 @@ class ShardReader:
         CorruptStoreError: Here or when reading: a file is missing, or is not what was written.
     """
 
-    folder: Path | GroupBackend
+    folder: Path | GroupFiles
     """Where the array is: a folder, or a place elsewhere."""
     shape: tuple[int, int, int, int] = field(init=False)
     """Slots, height, width and 3."""
     codec: PictureCodec = field(init=False)
     """How the pictures are stored."""
     _indexes: dict[int, I64] = field(init=False, default_factory=dict)
-    _place: GroupBackend = field(init=False)
+    _place: GroupFiles = field(init=False)
 
     def __post_init__(self) -> None:
         """Reads the array's ``zarr.json``; anything but what `ShardWriter` writes is refused."""
@@ -84,7 +86,7 @@ class ShardReader:
         object.__setattr__(self, "shape", shape)
         object.__setattr__(self, "codec", codec)
 
-    def __reduce__(self) -> tuple[type["ShardReader"], tuple[Path | GroupBackend]]:
+    def __reduce__(self) -> tuple[type["ShardReader"], tuple[Path | GroupFiles]]:
         return ShardReader, (self.folder,)
 
     def __len__(self) -> int:
@@ -295,5 +297,6 @@ def _span(run: _Run) -> tuple[int, int]:
 
 def _shown(file: PurePath) -> str:
     """The file with the folders that say which video it is of, never the whole path."""
-    at = file.parts.index("frames") if "frames" in file.parts else len(file.parts) - 1
-    return "/".join(file.parts[max(1, at - 2) :])
+    parts = [part for part in file.parts if not ATTEMPT.fullmatch(part)]
+    at = parts.index("frames") if "frames" in parts else len(parts) - 1
+    return "/".join(parts[max(1, at - 2) :])

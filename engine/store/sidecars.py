@@ -5,11 +5,11 @@
     STORE/videos/<quoted id>/<key>/               the group, which never changes
     STORE/videos/<quoted id>/<key>.<model key>/   one sidecar a model
         commit.json                               its own record, with size and digest of each file
-        zarr.json, vectors/                       a Zarr v3 group with one array, [pictures, dim]
+        <attempt>/zarr.json, …/vectors/           a Zarr v3 group with one array, [pictures, dim]
 
 1. Row i of ``vectors`` is of the picture in slot i of the group's ``frames``.
-2. A sidecar is written as an attempt and published by one rename, like a group; where another
-   process was first, its sidecar stands.
+2. A sidecar is written as an attempt and published like a group; where another process was first,
+   its sidecar stands.
 3. It belongs to one group as it was published: beside another one it counts as not there.
 """
 
@@ -26,12 +26,13 @@ from fewframes.arrays import F32
 from fewframes.errors import CorruptStoreError, FewframesError, StaleIndexError
 from fewframes.store.embedding import Embedder, Identity, embed_pictures, identity_of
 from fewframes.store.frame_table_io import plain_array
-from fewframes.store.journal import remove
-from fewframes.store.layout import orphans_beside, sidecar_folders
-from fewframes.store.manifest import Manifest, read_commit, write_commit
+from fewframes.store.gc import sweep
+from fewframes.store.layout import SIDECAR
+from fewframes.store.manifest import Manifest, commit_at, commit_bytes
+from fewframes.store.publish import publish, remove_home
 from fewframes.store.record_rules import check_sidecar_facts
 from fewframes.store.shard_reader import ShardReader
-from fewframes.store.staging import Staging, sweep
+from fewframes.store.staging import Staging
 
 CHUNK_ROWS = 4096
 """Vectors a file: with 768 values each, 12 MB are held while they are made."""
@@ -87,9 +88,17 @@ class Sidecar:
         )
 
 
-def sidecar_in(folder: Path) -> Sidecar:
-    """Gives the sidecar in a folder; CorruptStoreError where its record is damaged."""
-    return Sidecar(read_commit(folder, check_sidecar_facts))
+def sidecar_homes(group: Manifest) -> list[str]:
+    """Lists where the sidecars of a group lie: beside it, named like it, and by a model's key."""
+    base = group.home.rpartition("/")[0]
+    names = filter(SIDECAR.fullmatch, group.store.names(base))
+    return [f"{base}/{name}" for name in names if name.startswith(group.key)]
+
+
+def sidecar_at(group: Manifest, home: str) -> Sidecar | None:
+    """Gives the sidecar at a place, or None; CorruptStoreError where its record is damaged."""
+    commit = commit_at(group.store, home, check_sidecar_facts)
+    return None if commit is None else Sidecar(commit)
 
 
 def sidecars_of(group: Manifest) -> list[Sidecar]:
@@ -98,10 +107,9 @@ def sidecars_of(group: Manifest) -> list[Sidecar]:
     Raises:
         CorruptStoreError: A commit record is damaged.
     """
-    found = [sidecar_in(folder) for folder in sidecar_folders(group.folder)]
-    return sorted(
-        (sidecar for sidecar in found if sidecar.belongs_to(group)), key=lambda s: s.identity
-    )
+    found = (sidecar_at(group, home) for home in sidecar_homes(group))
+    there = (sidecar for sidecar in found if sidecar is not None and sidecar.belongs_to(group))
+    return sorted(there, key=lambda sidecar: sidecar.identity)
 
 
 def find_sidecar(group: Manifest, model: Embedder | str) -> Sidecar:
@@ -147,12 +155,11 @@ def write_sidecar(
     """
     if batch < 1:
         raise ValueError(f"batch={batch} embeds nothing; pass batch >= 1")
-    identity, store = identity_of(embedder), group.folder.parents[2]
+    identity, store = identity_of(embedder), group.store
     if _stands(group, identity):
         return 0
     sweep(store)
-    remove_orphans(store, group.folder, group.facts["id"])
-    with Staging(store) as staging:
+    with Staging(store.workspace) as staging:
         made, files = _vectors(pictures, embedder, batch=batch, progress=progress), []
         for home in (VECTORS, f"{VECTORS}/c"):
             (staging.folder / home).mkdir()
@@ -160,8 +167,10 @@ def write_sidecar(
             files.append(_chunk_path(chunk))
             (staging.folder / files[-1]).parent.mkdir()
             (staging.folder / files[-1]).write_bytes(values.data)
-        _write_facts(staging.folder, group, identity, len(pictures), files)
-        _publish(staging, group, identity)
+        facts = _facts_of(group, identity, len(pictures))
+        files += _write_metadata(staging.folder, facts)
+        record = commit_bytes(staging.folder, facts, dict.fromkeys(files))
+        _publish(staging, group, identity, record, files)
     return len(pictures)
 
 
@@ -187,23 +196,13 @@ def _vectors(
         yield values
 
 
-def remove_sidecars(store: Path, group: Path, video_id: str) -> None:
-    """Takes away all sidecars of a group that is to be removed."""
-    for folder in sidecar_folders(group):
-        remove(store, folder, video_id)
-
-
-def remove_orphans(store: Path, group: Path, video_id: str) -> None:
-    """Takes away sidecars of the same video whose group is gone."""
-    for folder in orphans_beside(group):
-        remove(store, folder, video_id)
-
-
 def problems_of(group: Manifest) -> Iterator[str]:
     """Says what is wrong with the sidecars of a group: each file is compared with its digest."""
-    for folder in sidecar_folders(group.folder):
+    for home in sidecar_homes(group):
         try:
-            sidecar = sidecar_in(folder)
+            sidecar = sidecar_at(group, home)
+            if sidecar is None:
+                continue
             for path in sidecar.commit.files:
                 sidecar.commit.check(path)
             if not sidecar.belongs_to(group):
@@ -215,20 +214,11 @@ def problems_of(group: Manifest) -> Iterator[str]:
             yield str(error)
 
 
-def _published(group: Manifest, identity: Identity) -> Sidecar | None:
-    """The sidecar of a model, if there is one of this very group."""
-    folder = _place(group, identity)
-    if not folder.is_dir():
-        return None
-    sidecar = sidecar_in(folder)
-    return sidecar if sidecar.belongs_to(group) else None
-
-
 def _stands(group: Manifest, identity: Identity) -> bool:
-    """Whether the vectors of a model are there, every byte of them."""
+    """Whether the vectors of a model are there, of this very group and every byte of them."""
     try:
-        sidecar = _published(group, identity)
-        if sidecar is None:
+        sidecar = sidecar_at(group, _home(group, identity))
+        if sidecar is None or not sidecar.belongs_to(group):
             return False
         for path in sidecar.commit.files:
             sidecar.commit.check(path)
@@ -237,45 +227,57 @@ def _stands(group: Manifest, identity: Identity) -> bool:
     return True
 
 
-def _publish(staging: Staging, group: Manifest, identity: Identity) -> None:
+def _publish(
+    staging: Staging, group: Manifest, identity: Identity, record: bytes, files: list[str]
+) -> None:
     """Puts a finished sidecar in its place, unless a whole one is there."""
-    final, store = _place(group, identity), group.folder.parents[2]
-    while not staging.publish(final):
-        if _stands(group, identity):
-            return
-        remove(store, final, group.facts["id"])
-    if not group.folder.is_dir():
-        remove(store, final, group.facts["id"])
+    home, video_id = _home(group, identity), group.facts["id"]
+    publish(
+        group.store,
+        staging,
+        home,
+        record,
+        video_id=video_id,
+        paths=files,
+        check=check_sidecar_facts,
+        replaces=not _stands(group, identity),
+    )
+    now = commit_at(group.store, group.home)
+    if now is None or _mark_of(now) != _mark_of(group):
+        remove_home(group.store, video_id, home)
         raise StaleIndexError(
-            f"video {group.facts['id']!r} was replaced while it was embedded; embed it again"
+            f"video {video_id!r} was replaced while it was embedded; embed it again"
         )
 
 
-def _place(group: Manifest, identity: Identity) -> Path:
-    return group.folder.with_name(f"{group.folder.name}.{identity.key}")
+def _home(group: Manifest, identity: Identity) -> str:
+    return f"{group.home}.{identity.key}"
 
 
 def _mark_of(group: Manifest) -> dict[str, str]:
-    return {"key": group.folder.name, "created": group.facts["created"]}
+    return {"key": group.key, "created": group.facts["created"]}
 
 
 def _chunk_path(chunk: int) -> str:
     return f"{VECTORS}/c/{chunk}/0"
 
 
-def _write_facts(
-    folder: Path, group: Manifest, identity: Identity, count: int, files: list[str]
-) -> None:
-    """Writes the metadata of the Zarr group and its array, and the commit record last."""
-    facts: dict[str, Any] = {
+def _facts_of(group: Manifest, identity: Identity, count: int) -> dict[str, Any]:
+    return {
         "id": group.facts["id"],
         "created": datetime.now(UTC).isoformat(timespec="microseconds"),
         "group": _mark_of(group),
         "model": identity._asdict(),
         "rows": count,
     }
+
+
+def _write_metadata(folder: Path, facts: dict[str, Any]) -> list[str]:
+    """Writes the metadata of the Zarr group and its array; gives the files."""
+    count, dim = facts["rows"], facts["model"]["dim"]
     about = {"zarr_format": 3, "node_type": "group", "attributes": {"fewframes": facts}}
-    array = plain_array((count, identity.dim), chunk_rows=min(count, CHUNK_ROWS), rows="slot")
-    for path, value in (("zarr.json", about), (f"{VECTORS}/zarr.json", array)):
+    array = plain_array((count, dim), chunk_rows=min(count, CHUNK_ROWS), rows="slot")
+    described = {"zarr.json": about, f"{VECTORS}/zarr.json": array}
+    for path, value in described.items():
         (folder / path).write_text(json.dumps(value, indent=1) + "\n", encoding="ascii")
-    write_commit(folder, facts, dict.fromkeys(["zarr.json", f"{VECTORS}/zarr.json", *files]))
+    return list(described)

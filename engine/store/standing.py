@@ -7,23 +7,19 @@
 3. Its group becomes the current one of the video (`current`).
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 
-from fewframes.errors import CorruptStoreError
 from fewframes.media.source import Source
-from fewframes.store.backend import digest_file
+from fewframes.store.backend import StoreBackend
 from fewframes.store.current import choose, current
-from fewframes.store.layout import VIDEOS, folder_name, groups_of
-from fewframes.store.manifest import Manifest, read_commit
-from fewframes.store.object_store import ObjectStore
+from fewframes.store.folder import digest_file
+from fewframes.store.manifest import Manifest, intact_commits
 from fewframes.store.recipes import Recipe
-from fewframes.store.remote import intact_commits
 from fewframes.store.results import Outcome, Status, joined
 
 
 def what_stands(
-    store: Path | ObjectStore,
+    store: StoreBackend,
     video_id: str,
     recipe: Recipe,
     source: Source,
@@ -35,7 +31,7 @@ def what_stands(
 
     Its group becomes the current one, unless it `is_dry`.
     """
-    there = list(intact(store, video_id))
+    there = list(intact_commits(store, video_id))
     found = next((commit for commit in there if is_of(commit, recipe, source)), None)
     if found is None:
         return None
@@ -55,21 +51,6 @@ def outcome_of(commit: Manifest, *, is_strict: bool) -> Outcome:
         return Outcome(name, Status.FAILED, words, notes=notes, was_stored=True)
     rows, stored = facts["counts"]["rows"], facts["counts"]["stored"]
     return Outcome(name, Status.DAMAGED, damage, rows, stored, notes=notes, was_stored=True)
-
-
-def find_published(store: Path, video_id: str, key: str) -> Path | None:
-    """Gives the folder of a published group with an intact commit record, or None."""
-    folder = store / VIDEOS / folder_name(video_id) / key
-    try:
-        return read_commit(folder).folder
-    except CorruptStoreError:
-        return None
-
-
-def find_same_source(store: Path, video_id: str, recipe: Recipe, source: Source) -> Path | None:
-    """Gives the group made of this very file under this recipe, or None."""
-    there = intact(store, video_id)
-    return next((commit.folder for commit in there if is_of(commit, recipe, source)), None)
 
 
 def is_of(commit: Manifest, recipe: Recipe, source: Source) -> bool:
@@ -97,15 +78,3 @@ def other_film(commit: Manifest, film: Path) -> str:
         f"bytes, not {known['size_bytes']}); its pictures were not compared: pass the film that "
         "was indexed, or index this one under this or another id"
     )
-
-
-def intact(store: Path | ObjectStore, video_id: str) -> Iterator[Manifest]:
-    """The groups of a video whose records can be read."""
-    if not isinstance(store, Path):
-        yield from intact_commits(store, video_id)
-        return
-    for group in groups_of(store, video_id):
-        try:
-            yield read_commit(group)
-        except CorruptStoreError:
-            continue

@@ -6,26 +6,24 @@ and counts come from the catalogue.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from fewframes.errors import CorruptStoreError, FewframesError
 from fewframes.naming import nearest
+from fewframes.store.backend import StoreBackend
 from fewframes.store.catalogue import Catalogue
 from fewframes.store.current import current
 from fewframes.store.embedding import Embedder
-from fewframes.store.layout import check_store, create_store, groups_of
-from fewframes.store.manifest import Manifest, read_commit_of
-from fewframes.store.object_store import ObjectStore, resolve_store, shown
-from fewframes.store.remote import RemoteList, check_remote, remote_commits, remote_keys
+from fewframes.store.manifest import commits_of, published_keys
+from fewframes.store.marker import check_store, create_store
+from fewframes.store.resolve import AnyStore, resolve_store
 from fewframes.store.results import Outcome, Status
-from fewframes.store.untrusted import is_link
 from fewframes.store.video import Video
 
 __all__ = ["Store", "Video", "create_store", "open_store"]
 
 
-def open_store(path: str | Path | ObjectStore) -> "Store":
+def open_store(path: AnyStore) -> "Store":
     """Opens a store for reading: a folder, or a URL such as ``s3://bucket/prefix`` as text.
 
     Raises:
@@ -50,13 +48,14 @@ class Store(Mapping[str, Video]):
     (True, ['film'])
     """
 
-    def __init__(self, path: Path | ObjectStore) -> None:
-        self._path = path.absolute() if isinstance(path, Path) else path
-        self._catalogue = _list_of(self._path)
+    def __init__(self, files: StoreBackend) -> None:
+        check_store(files)
+        self._files = files
+        self._catalogue = Catalogue(files)
 
     def __repr__(self) -> str:
         count = len(self)
-        return f"Store({shown(self._path)!r}: {count} video{'' if count == 1 else 's'})"
+        return f"Store({self._files.name!r}: {count} video{'' if count == 1 else 's'})"
 
     def __len__(self) -> int:
         return len(self._catalogue)
@@ -65,7 +64,7 @@ class Store(Mapping[str, Video]):
         return iter(self._catalogue.ids())
 
     def __contains__(self, video_id: object) -> bool:
-        return isinstance(video_id, str) and holds(self._path, video_id)
+        return isinstance(video_id, str) and holds(self._files, video_id)
 
     def __getitem__(self, video_id: str) -> Video:
         """Gives a video; of several groups the newest, or the one that was asked for last.
@@ -75,10 +74,10 @@ class Store(Mapping[str, Video]):
             CorruptStoreError: Its commit record is damaged, or the catalogue lists it wrongly.
         """
         # A group that vanishes between listing and reading has a successor: list once more.
-        commits = self._commits(video_id) or self._commits(video_id)
+        commits = commits_of(self._files, video_id) or commits_of(self._files, video_id)
         if not commits:
             raise KeyError(self._missing(video_id))
-        return Video(current(self._path, video_id, commits))
+        return Video(current(self._files, video_id, commits))
 
     def embed(
         self,
@@ -139,55 +138,32 @@ class Store(Mapping[str, Video]):
 
         return [
             row_of_failure(record) if record else row_of_unreadable(video_id)
-            for video_id, record in FailureRecords(self._path).all().items()
+            for video_id, record in FailureRecords(self._files).all().items()
             if not record or record["recipe"] not in self._recipes(video_id)
         ]
 
     def _recipes(self, video_id: str) -> list[dict[str, Any]]:
         """The recipes under which a video is there; none where a record of it is damaged."""
         try:
-            return [commit.facts["recipe"] for commit in self._commits(video_id)]
+            return [commit.facts["recipe"] for commit in commits_of(self._files, video_id)]
         except CorruptStoreError:
             return []
-
-    def _commits(self, video_id: str) -> list[Manifest]:
-        if not isinstance(self._path, Path):
-            return remote_commits(self._path, video_id)
-        commits = []
-        for group in groups_of(self._path, video_id):
-            try:
-                commits.append(read_commit_of(group, video_id))
-            except CorruptStoreError:
-                if group.exists() or is_link(group.parent):
-                    raise
-        return commits
 
     def _missing(self, video_id: str) -> str:
         ids = self._catalogue.ids()
         if video_id in ids:
             raise CorruptStoreError(
-                f"the catalogue of {shown(self._path)!r} lists video {video_id!r}, but it is not "
+                f"the catalogue of {self._files.name!r} lists video {video_id!r}, but it is not "
                 "there; run 'fewframes compact'"
             )
         near = nearest(video_id, ids)
         hint = f"; near: {', '.join(map(repr, near))}" if near else "; it is empty"
-        return f"no video {video_id!r} in {shown(self._path)!r}{hint}"
+        return f"no video {video_id!r} in {self._files.name!r}{hint}"
 
 
-def holds(store: Path | ObjectStore, video_id: str) -> bool:
+def holds(store: StoreBackend, video_id: str) -> bool:
     """Whether a store has anything published of a video, whole or damaged."""
-    if isinstance(store, Path):
-        return bool(groups_of(store, video_id))
-    return bool(remote_keys(store, video_id))
-
-
-def _list_of(store: Path | ObjectStore) -> Catalogue | RemoteList:
-    """The list of what is a store."""
-    if isinstance(store, Path):
-        check_store(store)
-        return Catalogue(store)
-    check_remote(store)
-    return RemoteList(store)
+    return bool(published_keys(store, video_id))
 
 
 def _embedded(

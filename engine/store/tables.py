@@ -2,7 +2,7 @@
 
 A Parquet file of 2 MB can say that it holds 20 million rows, all alike, and would take gigabytes.
 So before a page is read, the file's own description is compared with what was published: rows,
-types, and how many bytes each column has. An Arrow file is mapped, not read, and is refused where
+types, and how many bytes each column has. An Arrow stream is mapped, not read, and is refused where
 it is compressed: what it takes in memory is then what it has on the disk.
 """
 
@@ -78,17 +78,15 @@ def read_table(
 
 
 def read_plain(data: Any, schema: Any) -> Any:  # noqa: ANN401 (of pyarrow)
-    """Gives an Arrow file in a buffer as a table without a copy; None where it has another schema.
+    """Gives an Arrow stream in a buffer as a table without a copy; None where it has another schema.
 
     Raises:
-        ValueError, EOFError or an error of Arrow's own: It is no such file, or it is compressed.
+        ValueError, EOFError or an error of Arrow's own: It is no such stream, or it is compressed.
             `check_values` is still to be asked of each column that is used.
     """
     import pyarrow as pa
 
-    if data.slice(0, 6).to_pybytes() != b"ARROW1":
-        raise ValueError("it is no Arrow file")
-    messages = pa.ipc.MessageReader.open_stream(pa.BufferReader(data.slice(8)))
+    messages = pa.ipc.MessageReader.open_stream(pa.BufferReader(data))
     head, batches = messages.read_next_message(), []
     if head.type != "schema" or pa.ipc.read_schema(head) != schema:
         return None

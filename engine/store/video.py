@@ -29,8 +29,9 @@ from fewframes.store.embedding import Embedder, Identity, Query, embed_query
 from fewframes.store.frame_reader import check_asked, stored_batch
 from fewframes.store.frame_table_io import StoredRows, read_rows, read_signatures
 from fewframes.store.gaps import with_gaps
-from fewframes.store.layout import check_version
 from fewframes.store.manifest import Manifest
+from fewframes.store.marker import check_version
+from fewframes.store.recipes import FORMAT_VERSION
 from fewframes.store.results import Status
 from fewframes.store.shard_reader import ShardReader
 from fewframes.store.sidecars import find_sidecar, sidecars_of, write_sidecar
@@ -47,7 +48,8 @@ class Video:
     """
 
     def __init__(self, commit: Manifest) -> None:
-        check_version(f"video {commit.facts['id']!r}", commit.facts["recipe"]["format_version"])
+        version = commit.facts["recipe"]["format_version"]
+        check_version(f"video {commit.facts['id']!r}", version, FORMAT_VERSION)
         self.commit = commit  # the record of what was published
         self._vectors: dict[Identity, F32] = {}
 

@@ -1,12 +1,9 @@
 """Writer: publishes one film as a video of a store, whole or not at all.
 
 1. Pictures and rows are written into an attempt that nobody sees.
-2. `VideoWriter.commit` adds the record with every file's digest and flushes all to the disk.
-3. A note for the catalogue says that the video may change. Then one rename puts the group in its
-   place. Where another process was first, its group stands.
-4. Older groups of the same id and recipe, made of another source, are removed.
-
-For a store by URL the attempt is on disk all the same, and `object_writer` publishes it.
+2. `VideoWriter.commit` makes the record with every file's digest, and publishes both (`publish`).
+   Where another process was first, its group stands.
+3. Older groups of the same id and recipe, made of another source, are removed.
 """
 
 import json
@@ -15,7 +12,6 @@ from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import UTC, datetime
 from fractions import Fraction
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -26,21 +22,20 @@ from fewframes.features.scan_result import ScanResult
 from fewframes.features.table import FrameTable
 from fewframes.media.source import Source
 from fewframes.media.timeline import Timeline
-from fewframes.store.backend import digest_file
+from fewframes.store.backend import StoreBackend
 from fewframes.store.codecs import picture_codec
 from fewframes.store.compaction import compact_if_long
+from fewframes.store.folder import digest_file
 from fewframes.store.frame_table_io import StoredRows, write_rows
-from fewframes.store.journal import announce, remove
-from fewframes.store.layout import VIDEOS, folder_name
-from fewframes.store.manifest import Manifest, read_commit, write_commit
-from fewframes.store.object_store import ObjectStore
-from fewframes.store.object_writer import ensure_store, upload
+from fewframes.store.gc import sweep
+from fewframes.store.manifest import Manifest, commit_bytes, home_of, intact_commits
+from fewframes.store.marker import create_store
+from fewframes.store.publish import publish, remove_group
 from fewframes.store.recipes import Recipe
+from fewframes.store.resolve import AnyStore, resolve_store
 from fewframes.store.results import stored_status
 from fewframes.store.shard_writer import ShardWriter
-from fewframes.store.sidecars import remove_orphans, remove_sidecars
 from fewframes.store.staging import Staging
-from fewframes.store.standing import find_published, intact
 
 
 class VideoWriter:
@@ -51,21 +46,23 @@ class VideoWriter:
 
     def __init__(
         self,
-        store: Path | ObjectStore,
+        store: AnyStore,
         *,
         video_id: str,
         recipe: Recipe,
         height: int,
         width: int,
+        replaces: bool = False,
     ) -> None:
-        self._name = folder_name(video_id)
-        self._store, self._id, self._recipe = store, video_id, recipe
+        """Takes where to and what; with ``replaces`` in place of a group that is broken."""
+        self._store, self._id, self._recipe = resolve_store(store), video_id, recipe
+        self._home, self._replaces = home_of(video_id), replaces
         self._size = (height, width)
         self._closing = ExitStack()
 
     def __enter__(self) -> Self:
         """Starts the attempt."""
-        self._attempt = self._closing.enter_context(Staging(ensure_store(self._store)))
+        self._attempt = self._closing.enter_context(Staging(ensure_store(self._store).workspace))
         codec = picture_codec(self._recipe.codec, self._recipe.quality)
         self._shards = ShardWriter(self._attempt.folder / "frames", *self._size, codec)
         self._closing.callback(self._shards.abandon)
@@ -94,10 +91,10 @@ class VideoWriter:
         *,
         source_digest: str | None = None,
         report_progress: Callable[[], None] = lambda: None,
-    ) -> Path | None:
-        """Publishes the video; gives the folder of the group that stands, None for a URL.
+    ) -> Manifest:
+        """Publishes the video; gives the record that stands.
 
-        That is another one's group, where another process published the same first.
+        That is another one's, where another process published the same first.
 
         Args:
             scanned: The frames of the film; its slots are what `append` gave.
@@ -111,13 +108,21 @@ class VideoWriter:
         """
         rows = _rows_of(scanned, self._shards.slots)
         digest = source_digest or _digest_of(scanned.timeline.source)
-        facts = self._facts(scanned.timeline, rows, digest)
-        self._finish(rows, {**facts, **_outcome_facts(scanned)})
-        key = self._recipe.key(digest)
-        if isinstance(self._store, Path):
-            return self._publish(self._store, key)
-        upload(self._store, self._attempt.folder, self._id, key, report_progress)
-        return None
+        facts = self._facts(scanned.timeline, rows, digest) | _outcome_facts(scanned)
+        files = self._finish(rows, facts)
+        standing = publish(
+            self._store,
+            self._attempt,
+            f"{self._home}/{self._recipe.key(digest)}",
+            commit_bytes(self._attempt.folder, facts, files),
+            video_id=self._id,
+            paths=list(files),
+            replaces=self._replaces,
+            report_progress=report_progress,
+        )
+        _remove_superseded(self._store, standing)
+        compact_if_long(self._store)
+        return standing
 
     def _facts(self, timeline: Timeline, rows: StoredRows, digest: str) -> dict[str, Any]:
         return {
@@ -134,44 +139,30 @@ class VideoWriter:
             **_timeline_facts(timeline, rows.table),
         }
 
-    def _finish(self, rows: StoredRows, facts: dict[str, Any]) -> None:
-        """Writes everything beside the pictures; the commit record last."""
+    def _finish(self, rows: StoredRows, facts: dict[str, Any]) -> dict[str, tuple[int, str] | None]:
+        """Writes everything beside the pictures; gives all files, with what is known of each."""
         folder = self._attempt.folder
         self._shards.close()
         tables = write_rows(folder, rows)
         group = {"zarr_format": 3, "node_type": "group", "attributes": {"fewframes": facts}}
         (folder / "zarr.json").write_text(json.dumps(group, indent=1) + "\n", encoding="ascii")
         shards = {f"frames/{path}": fact for path, fact in self._shards.digests.items()}
-        others = dict.fromkeys(["zarr.json", "frames/zarr.json", *tables])
-        if not isinstance(self._store, Path):
-            facts = {**facts, "attempt": folder.name}
-        write_commit(folder, facts, {**others, **shards})
-
-    def _publish(self, store: Path, key: str) -> Path:
-        final = store / VIDEOS / self._name / key
-        announce(store, self._attempt, self._id)
-        while not self._attempt.publish(final):
-            if find_published(store, self._id, key) is not None:
-                return final
-            remove_group(store, final, self._id)  # a damaged group is worth less than a whole one
-        _remove_superseded(store, read_commit(final))
-        remove_orphans(store, final, self._id)
-        compact_if_long(store)
-        return final
+        return {**dict.fromkeys(["zarr.json", "frames/zarr.json", *tables]), **shards}
 
 
-def _remove_superseded(store: Path, newest: Manifest) -> None:
+def ensure_store(where: AnyStore) -> StoreBackend:
+    """Makes a store where there is none, and sweeps it; raises as `create_store` does."""
+    store = create_store(where)
+    sweep(store)
+    return store
+
+
+def _remove_superseded(store: StoreBackend, newest: Manifest) -> None:
     """Removes older groups of the recipe; of two writers, only the newer one removes the other."""
-    for other in intact(store, newest.facts["id"]):
+    for other in intact_commits(store, newest.facts["id"]):
         is_same = other.facts["recipe"] == newest.facts["recipe"]
         if is_same and other.age_order < newest.age_order:
-            remove_group(store, other.folder, newest.facts["id"])
-
-
-def remove_group(store: Path, group: Path, video_id: str) -> None:
-    """Takes a group away, and the vectors made of it first."""
-    remove_sidecars(store, group, video_id)
-    remove(store, group, video_id)
+            remove_group(store, newest.facts["id"], other.key)
 
 
 def _rows_of(scanned: ScanResult, stored: int) -> StoredRows:

@@ -21,8 +21,8 @@ from fewframes.indexing.fetching import on_disk, size_of, source_of
 from fewframes.indexing.inputs import find_inputs
 from fewframes.indexing.tasks import FilmTask, execute
 from fewframes.media.timeline_cache import cache_home
-from fewframes.store.object_store import resolve_store
 from fewframes.store.recipes import Recipe
+from fewframes.store.resolve import resolve_store
 
 NAMES = ("a/001.mp4", "a/002.mkv", "b/001.mp4", "b/notes.txt", "c [1].mp4")
 

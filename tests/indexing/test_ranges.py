@@ -16,8 +16,8 @@ from fewframes.indexing import pipeline
 from fewframes.indexing.pipeline import Scan
 from fewframes.indexing.results import RangeResult
 from fewframes.indexing.tasks import FilmTask, execute
-from fewframes.store.object_store import resolve_store
 from fewframes.store.recipes import Recipe
+from fewframes.store.resolve import resolve_store
 
 
 def task_of(film, store, **facts):

@@ -13,7 +13,7 @@ from fewframes.checking.verify import verify_film
 from fewframes.cli.main import main
 from fewframes.errors import UnreadableMediaError
 from fewframes.indexing.inputs import find_inputs
-from fewframes.store.layout import create_store
+from fewframes.store.marker import create_store
 
 RETRY_SECONDS = 60
 CALLS = {

@@ -34,7 +34,7 @@ from fewframes.checking.verify import verify_store
 from fewframes.errors import FewframesError
 from fewframes.indexing.pipeline import index_film
 from fewframes.store import compaction
-from fewframes.store.layout import create_store
+from fewframes.store.marker import create_store
 from fewframes.store.recipes import Recipe
 
 RECIPE = Recipe(fps=10, size="64")

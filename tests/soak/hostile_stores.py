@@ -39,7 +39,7 @@ from fewframes.cli.main import main as fewframes
 from fewframes.indexing.pipeline import index_film
 from fewframes.store.compaction import compact
 from fewframes.store.embedding import named_embedder
-from fewframes.store.layout import create_store
+from fewframes.store.marker import create_store
 from fewframes.store.recipes import Recipe
 
 MEMORY_BYTES = 3 << 30

@@ -17,6 +17,7 @@ import random
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -108,7 +109,8 @@ def disturbed(
                 is_driver = chance.random() < 0.4
                 watched.drivers_killed += is_driver
                 watched.workers_killed += not is_driver
-                (process if is_driver else chance.choice(workers)).kill()
+                with suppress(psutil.NoSuchProcess):  # it has just ended by itself
+                    (process if is_driver else chance.choice(workers)).kill()
         process.wait()
         if count_outcomes(log, watched) >= 0 and not left:
             return watched

@@ -33,7 +33,7 @@ import psutil
 import fewframes as ff
 from fewframes.bench.measure import keep_result, machine
 from fewframes.bench.research.films import Film, write_film
-from fewframes.store.object_store import resolve_store
+from fewframes.store.resolve import resolve_store
 
 BUCKET = "trial"
 WORDS = ("--fps", "10", "--size", "64", "--limit", "60")

@@ -16,9 +16,12 @@ from fewframes.indexing.pipeline import index_film
 from fewframes.media.source import Source
 from fewframes.media.timeline import Packets, StreamInfo, Timeline
 from fewframes.store.codecs import Jpeg, PictureCodec
+from fewframes.store.manifest import Manifest
+from fewframes.store.marker import create_store
 from fewframes.store.recipes import Recipe
+from fewframes.store.resolve import AnyStore
 from fewframes.store.shard_writer import ShardWriter
-from fewframes.store.store import Video, create_store, open_store
+from fewframes.store.store import Video, open_store
 from fewframes.store.writer import VideoWriter
 
 zarr.config.set(
@@ -87,7 +90,9 @@ def table_of(timeline: Timeline) -> FrameTable:
     )
 
 
-def put(store: Path, video_id: str, *, frames: int = 40, digest: str = "d1", **facts) -> Path:
+def put(
+    store: AnyStore, video_id: str, *, frames: int = 40, digest: str = "d1", **facts
+) -> Manifest:
     """Stores a video of frames / 2 rows, of which every third repeats the picture before it."""
     timeline, slots = film(frames), []
     table = table_of(timeline)
@@ -133,7 +138,7 @@ def array_of(folder: Path, count: int, codec: PictureCodec = Jpeg(90)) -> Path: 
 
 KILLED_AT_A_STEP = """
 import os, pathlib, signal, sys
-store, steps = pathlib.Path(sys.argv[1]), int(sys.argv[2])
+store, steps = sys.argv[1], int(sys.argv[2])
 def count(real):
     def step(*args, **options):
         global steps

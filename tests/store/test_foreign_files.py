@@ -12,8 +12,7 @@ from fewframes.checking.verify import verify_store
 from fewframes.errors import CorruptStoreError
 from fewframes.features.scan_result import ScanResult
 from fewframes.store.compaction import compact
-from fewframes.store.layout import create_store
-from fewframes.store.manifest import read_commit
+from fewframes.store.marker import create_store
 from fewframes.store.shard_writer import ShardWriter
 from fewframes.store.staging import Staging, sweep
 from fewframes.store.writer import VideoWriter
@@ -102,8 +101,8 @@ def test_a_record_names_what_was_written_and_nothing_foreign(tmp_path):
         (attempt,) = (path for path in (tmp_path / "s/.attempts").iterdir() if path.is_dir())
         strew(attempt)
         strew(attempt / "frames")
-        group = commit(out, 4)
-    assert sorted(read_commit(group).files) == [
+        record = commit(out, 4)
+    assert sorted(record.files) == [
         "frames.parquet",
         "frames/c/0/0/0/0",
         "frames/zarr.json",
@@ -120,7 +119,7 @@ def test_a_store_with_foreign_files_in_every_folder_reads_and_writes(tmp_path):
     foreign = strew(tmp_path / "s")
     put(tmp_path / "s", "film")
     put(tmp_path / "s", "ward/other")
-    (tmp_path / "s/quarantine").mkdir()
+    (tmp_path / "s/failures").mkdir()
     (tmp_path / "s/.parts/film").mkdir(parents=True)
     for folder in sorted(path for path in (tmp_path / "s").rglob("*") if path.is_dir()):
         foreign += [] if folder.name in FOLDERS else strew(folder)

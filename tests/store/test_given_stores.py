@@ -25,7 +25,7 @@ from fewframes.store import shard_format as form
 from fewframes.store.compaction import compact
 from fewframes.store.embedding import named_embedder
 from fewframes.store.gc import sweep_parts
-from fewframes.store.layout import create_store
+from fewframes.store.marker import create_store
 from fewframes.store.untrusted import load_json
 
 OLD = 40 * 24 * 3600

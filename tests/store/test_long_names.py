@@ -16,9 +16,9 @@ from fewframes.store.compaction import compact
 from fewframes.store.dataset_export import FORMATS, export_videos
 from fewframes.store.failures import FailureRecords
 from fewframes.store.layout import folder_name
-from fewframes.store.object_store import resolve_store
 from fewframes.store.recipes import Recipe
 from fewframes.store.removal import remove_videos
+from fewframes.store.resolve import resolve_store
 from fewframes.store.store import open_store
 
 LONG = "ward 3/" + "手術室の録画" * 12

@@ -1,7 +1,7 @@
 """A store by URL whose server is away or whose bytes are damaged: an error names what is wrong."""
 
 import pytest
-from objects_by_url import KEY, Wrapped, attempt_of, is_whole
+from backends import KEY, Wrapped, is_whole, place_of
 from stored import RECIPE, put
 
 import fewframes as ff
@@ -10,9 +10,9 @@ from fewframes.errors import (
     CorruptStoreError,
     UnreachableStoreError,
 )
-from fewframes.store.object_store import resolve_store
+from fewframes.store.object_store import ObjectStoreBackend
 from fewframes.store.recipes import Recipe
-from fewframes.store.removal import remove_videos
+from fewframes.store.resolve import resolve_store
 
 pytestmark = pytest.mark.slow
 
@@ -49,68 +49,65 @@ def test_a_server_that_goes_away_while_a_film_is_put_fails_that_film(bucket, fil
         def put(self, key, data):
             if key.endswith("frames.parquet"):
                 raise UnreachableStoreError("the server has gone")
-            self.objects.put(key, data)
+            self.files_below.put(key, data)
 
     with pytest.raises(UnreachableStoreError):
-        put(Leaving(resolve_store(bucket)), "film")
+        put(ObjectStoreBackend(Leaving(resolve_store(bucket).objects)), "film")
     assert not is_whole(bucket)
     put(resolve_store(bucket), "film")
     assert is_whole(bucket)
 
 
-def test_damage_is_an_error_that_names_it(bucket):
-    objects = resolve_store(bucket)
-    put(objects, "film")
-    shard = f"{attempt_of(objects)}/frames/c/0/0/0/0"
-    data = objects.get(shard)
+def test_damage_is_an_error_that_names_it(where):
+    store = resolve_store(where)
+    put(store, "film")
+    shard = f"{place_of(store)}/frames/c/0/0/0/0"
+    data = store.read(shard)
     broken = bytearray(data)
     broken[100] ^= 1
-    objects.put(shard, bytes(broken))
-    video = ff.open(bucket)["film"]
+    store.put(shard, bytes(broken))
+    video = ff.open(where)["film"]
     with pytest.raises(CorruptStoreError, match=rf"^film/{KEY}/frames/c/.*: the picture in slot 0"):
         video.read(rows=[0])
     assert len(video.read(rows=[5, 9])) == 2
-    (verdict,) = verify_store(objects)
+    (verdict,) = verify_store(store)
     assert verdict.differences == ("frames/c/0/0/0/0 of video 'film' is damaged",)
     for wrong in (data[:-1], data[: len(data) // 2], b""):
-        objects.put(shard, wrong)
+        store.put(shard, wrong)
         with pytest.raises(CorruptStoreError, match=r"its index has a wrong checksum"):
-            ff.open(bucket)["film"].read(rows=[0])
-    objects.put(shard, data)
-    video = ff.open(bucket)["film"]
+            ff.open(where)["film"].read(rows=[0])
+    store.put(shard, data)
+    video = ff.open(where)["film"]
     video.read(rows=[0])
-    objects.put(shard, data[: len(data) // 2])  # cut while it is open
+    store.put(shard, data[: len(data) // 2])  # cut while it is open
     with pytest.raises(CorruptStoreError, match=r"slot \d+ is damaged|it ends too early"):
         video.read(rows=[19])
-    objects.delete([shard])
+    store.delete(shard)
     with pytest.raises(CorruptStoreError, match=r"frames/c/0/0/0/0 cannot be used"):
-        ff.open(bucket)["film"].read(rows=[0])
-    assert "is missing" in verify_store(objects)[0].differences[0]
+        ff.open(where)["film"].read(rows=[0])
+    assert "is missing" in verify_store(store)[0].differences[0]
 
 
-def test_a_damaged_record_is_seen_and_can_be_removed(bucket):
-    objects = resolve_store(bucket)
-    put(objects, "film")
+def test_a_damaged_record_is_seen_and_replaced(where):
+    store = resolve_store(where)
+    put(store, "film")
     record = f"videos/film/{KEY}/commit.json"
-    objects.put(record, objects.get(record).replace(b'"rows": 20', b'"rows": 21'))
+    store.put(record, store.read(record).replace(b'"rows": 20', b'"rows": 21'))
     with pytest.raises(CorruptStoreError, match=f"film/{KEY}/commit.json is damaged"):
-        ff.open(bucket)["film"]
-    assert [row["status"] for row in ff.open(bucket).lines()] == ["unreadable"]
-    with pytest.raises(CorruptStoreError, match="'fewframes rm' the video and index it again"):
-        put(objects, "film")
-    remove_videos(objects, ["film"])
-    put(objects, "film")
-    assert is_whole(bucket)
+        ff.open(where)["film"]
+    assert [row["status"] for row in ff.open(where).lines()] == ["unreadable"]
+    put(store, "film")
+    assert is_whole(where), "a whole group takes the place of a damaged one"
 
 
-def test_another_version_of_the_film_takes_the_place_of_the_old_one(bucket):
-    objects = resolve_store(bucket)
-    put(objects, "film", digest="old")
-    put(objects, "film", recipe=Recipe(fps=5.0, size="64"))
-    old = ff.open(bucket)["film"]
-    put(objects, "film", digest="d1")
+def test_another_version_of_the_film_takes_the_place_of_the_old_one(where):
+    store = resolve_store(where)
+    put(store, "film", digest="old")
+    put(store, "film", recipe=Recipe(fps=5.0, size="64"))
+    old = ff.open(where)["film"]
+    put(store, "film", digest="d1")
     groups = {RECIPE.key("d1"), Recipe(fps=5.0, size="64").key("d1")}
-    assert set(objects.names("videos/film")) == groups
-    assert ff.open(bucket)["film"].facts["recipe"] == RECIPE.to_dict()
+    assert set(store.names("videos/film")) == groups
+    assert ff.open(where)["film"].facts["recipe"] == RECIPE.to_dict()
     assert len(old.read(rows=[0])) == 1  # of the other recipe
-    assert not objects.names(".attempts")
+    assert not store.names(".attempts")

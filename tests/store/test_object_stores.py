@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from backends import Wrapped, is_whole, keys, lasting
 from click.testing import CliRunner
-from objects_by_url import Wrapped, is_whole, keys
 from stored import picture_of_row, put
 
 import fewframes as ff
@@ -18,11 +18,11 @@ from fewframes.errors import (
     MissingBackendError,
     UnreachableStoreError,
 )
-from fewframes.store import object_writer
 from fewframes.store.dataset_export import export_videos
-from fewframes.store.layout import create_store
-from fewframes.store.object_store import resolve_store
+from fewframes.store.marker import create_store
+from fewframes.store.object_store import ObjectStoreBackend
 from fewframes.store.removal import remove_videos
+from fewframes.store.resolve import resolve_store
 from fewframes.store.shard_reader import WASTE
 from fewframes.store.store import open_store
 
@@ -74,54 +74,39 @@ def test_commands_take_a_url(films, bucket, tmp_path):
     run("export", bucket, "x264_uneven", "--to", str(tmp_path / "out"), "--format", "jpeg")
     run("rm", bucket, "x264_uneven")
     assert run("ls", bucket) == ""
-    assert keys(resolve_store(bucket)) == ["fewframes-store.json"]
-
-
-@pytest.mark.parametrize("words", [["compact"], ["embed", "--model", "m"], ["verify", "--repair"]])
-def test_commands_for_stores_on_disk_say_so(words):
-    done = CliRunner().invoke(main, [words[0], "s3://bucket/corpus", *words[1:]])
-    assert done.exit_code == 2
-    assert f"{words[0]} works on a store on disk, not on 's3://bucket/corpus'" in done.output
+    assert lasting(bucket) == ["fewframes-store.json"]
 
 
 @pytest.mark.slow
-def test_embedding_by_url_is_refused(bucket):
-    put(resolve_store(bucket), "film")
-    video = ff.open(bucket)["film"]
-    for call in (lambda: video.embeddings, lambda: video.vectors("any")):
-        with pytest.raises(ValueError, match="'film' lies in an object store, and this needs a st"):
-            call()
-
-
-@pytest.mark.slow
-def test_a_store_that_was_copied_up_is_read(bucket, tmp_path):
-    disk, objects = tmp_path / "disk", resolve_store(bucket)
-    put(disk, "film")
-    for file in disk.rglob("*"):
-        if file.is_file():
-            objects.put(file.relative_to(disk).as_posix(), file.read_bytes())
-    assert is_whole(bucket)
-    remove_videos(objects, ["film"])
-    assert not [key for key in keys(objects) if key.startswith("videos")]
+def test_a_store_that_was_copied_is_the_same(where, bucket, tmp_path):
+    """From a disk to a URL, and from there to a disk, file by file."""
+    other = f"{bucket}/copy" if isinstance(where, Path) else tmp_path / "copy"
+    there, here = resolve_store(where), resolve_store(other)
+    put(there, "film")
+    for key in keys(there):
+        here.put(key, there.read(key))
+    assert is_whole(other)
+    remove_videos(other, ["film"])
+    assert lasting(other) == ["fewframes-store.json"]
 
 
 @pytest.mark.slow
 def test_reading_asks_for_what_it_needs(bucket):
-    put(resolve_store(bucket), "film", frames=900)  # 450 rows, 300 pictures, two shards
+    put(bucket, "film", frames=900)  # 450 rows, 300 pictures, two shards
 
     class Counted(Wrapped):
         tails, spans = 0, []
 
         def tail(self, *a):
             self.tails += 1
-            return self.objects.tail(*a)
+            return self.files_below.tail(*a)
 
         def ranges(self, key, spans):
             self.spans += spans
-            return self.objects.ranges(key, spans)
+            return self.files_below.ranges(key, spans)
 
-    counted = Counted(resolve_store(bucket))
-    video = open_store(counted)["film"]
+    counted = Counted(resolve_store(bucket).objects)
+    video = open_store(ObjectStoreBackend(counted))["film"]
     few = np.random.default_rng(2).integers(0, 450, 24)
     pixels = video.read(rows=few).frames
     for row, picture in zip(few.tolist(), pixels, strict=True):
@@ -149,7 +134,7 @@ def test_what_is_no_store_is_refused(bucket):
     with pytest.raises(FileNotFoundError, match=r"corpus' is not a store \(it has no fewframes-st"):
         ff.open(bucket)
     resolve_store(bucket).put("holiday.mp4", b"")
-    with pytest.raises(ValueError, match=r"is no store and holds other objects \('holiday.mp4'\)"):
+    with pytest.raises(ValueError, match=r"is no store and holds other files \('holiday.mp4'\)"):
         put(resolve_store(bucket), "film")
     with pytest.raises(UnreachableStoreError, match="names a bucket that does not exist; make it"):
         ff.open("s3://nowhere-to-be-found/corpus")
@@ -159,7 +144,7 @@ def test_what_is_no_store_is_refused(bucket):
         ff.open("file:///tmp/corpus")
     with pytest.raises(ValueError, match="was a URL before it was made a Path; pass it as text"):
         ff.open(Path("s3://bucket/corpus"))
-    object_writer.ensure_store(resolve_store(f"{bucket}/new"))
+    create_store(f"{bucket}/new")
     with pytest.raises(KeyError, match="no video 'x' in 's3://"):
         ff.open(f"{bucket}/new")["x"]
 

@@ -1,98 +1,110 @@
-"""The order of what a store does on a disk and by URL: a crash may come between any two steps."""
+"""The order of what a store does on a disk and at a URL: a crash may come between any two steps."""
 
 import os
 from pathlib import Path
 
 import pytest
-from objects_by_url import Wrapped, keys
+from backends import CHANGES, HOME, Wrapped
 from stored import put
 
 import fewframes as ff
-from fewframes.store.layout import MARKER, NOTES, create_store
-from fewframes.store.object_store import resolve_store
-from fewframes.store.object_writer import ensure_store, remove_remote
+from fewframes.store.layout import MARKER
+from fewframes.store.marker import create_store
 from fewframes.store.removal import remove_videos
+from fewframes.store.resolve import resolve_store
 from fewframes.store.staging import Staging
+from fewframes.store.writer import ensure_store
 
 
 @pytest.fixture
 def steps(monkeypatch):
-    """Every flush, as its path, and every rename, as a pair, in order."""
+    """Every flush, as its path, and every rename or link, as a pair, in order."""
     seen, fsync = [], os.fsync
 
     def flushed(handle):
         seen.append(Path(f"/proc/self/fd/{handle}").readlink())
         fsync(handle)
 
+    def noted(real):
+        def moved(one, other):
+            seen.append((Path(one), Path(other)))
+            return real(one, other)
+
+        return moved
+
     monkeypatch.setattr(os, "fsync", flushed)
     for name in ("rename", "replace"):
-        real = getattr(Path, name)
-
-        def moved(self, to, real=real):
-            seen.append((self, Path(to)))
-            return real(self, to)
-
-        monkeypatch.setattr(Path, name, moved)
+        monkeypatch.setattr(Path, name, noted(getattr(Path, name)))
+    monkeypatch.setattr(os, "link", noted(os.link))
     return seen
 
 
+def at_place(steps, place: Path) -> int:
+    """Where in the steps something gets this name."""
+    (at,) = (i for i, step in enumerate(steps) if isinstance(step, tuple) and step[1] == place)
+    return at
+
+
 def test_the_mark_of_a_store_is_on_the_disk_before_and_after_it_is_named(tmp_path, steps):
-    store = tmp_path / "s"
+    create_store(tmp_path / "s")
+    at = at_place(steps, tmp_path / "s" / MARKER)
+    assert steps[:at] == [steps[at][0]], "the draft"
+    assert steps[at + 1 :] == [tmp_path / "s"]
+
+
+def test_files_are_on_the_disk_before_the_record_names_them(tmp_path, steps):
+    store = resolve_store(tmp_path / "s")
     create_store(store)
-    (at,) = (i for i, step in enumerate(steps) if isinstance(step, tuple))
-    draft, mark = steps[at]
-    assert mark == store / MARKER
-    assert steps[:at] == [draft]
-    assert steps[at + 1 :] == [store, tmp_path]
-
-
-def test_what_rm_takes_is_announced_first_and_out_of_sight_on_the_disk(tmp_path, steps):
-    store = tmp_path / "s"
-    put(store, "film")
-    steps.clear()
-    remove_videos(store, ["film"])
-    renames = [step for step in steps if isinstance(step, tuple)]
-    (taken,) = (step for step in renames if step[0] == store / "videos" / "film")
-    at = steps.index(taken)
-    attempt = taken[1].parent
-    note = attempt.with_suffix(".note")
-    assert steps[:at] == [note, (note, store / NOTES / attempt.name), store / NOTES]
-    assert steps[at + 1] == store / "videos"
-    snapshot = next(step for step in renames if step[1].name.startswith("snapshot"))
-    at = steps.index(snapshot)
-    assert (steps[at - 1], steps[at + 1]) == (snapshot[0], store / "catalogue")
+    with Staging(store.workspace) as attempt:
+        steps.clear()
+        (attempt.folder / "file").write_bytes(b"x")
+        place = tmp_path / "s" / HOME / attempt.name
+        store.adopt(attempt.folder, f"{HOME}/{attempt.name}", ["file"], lambda: None)
+    at = at_place(steps, place)
+    assert steps[:at] == [attempt.folder / "file", attempt.folder]
+    assert steps[at + 1 :] == [place.parent, place.parent.parent]
 
 
 class Ordered(Wrapped):
-    """Notes what is put and deleted, and which of it was there to be read meanwhile."""
+    """Notes what changes, and what was there to be read meanwhile."""
 
-    def __init__(self, objects):
-        super().__init__(objects)
+    def __init__(self, files):
+        super().__init__(files)
         self.steps = []
 
-    def put(self, key, data):
-        self.steps.append(("put", key))
-        self.objects.put(key, data)
+    def __getattr__(self, name):
+        real = getattr(self.files_below, name)
+        if name not in CHANGES:
+            return real
 
-    def delete(self, names):
-        self.steps += [("delete", key) for key in names if key in keys(self.objects)]
-        self.objects.delete(names)
+        def noted(*given):
+            self.steps += [(name, str(key)) for key in (given[:1] if name != "delete" else given)]
+            return real(*given)
+
+        return noted
 
 
 @pytest.mark.slow
-def test_removal_by_url_announces_then_takes_the_record_then_the_files(bucket):
-    objects = resolve_store(bucket)
-    put(objects, "film")
-    ordered = Ordered(objects)
-    remove_remote(ordered, ["film"])
-    (marker,) = (key for verb, key in ordered.steps if verb == "put")
-    assert marker.startswith(".attempts/film/")
-    deleted = [key for verb, key in ordered.steps if verb == "delete"]
-    assert ordered.steps[0] == ("put", marker)
-    assert deleted[0].endswith("/commit.json"), "readers must not find a record without files"
-    assert deleted[-1] == marker, "a killed removal is announced until its end"
-    assert len(deleted) > 5
-    assert list(ff.open(bucket)) == []
+def test_publishing_announces_then_brings_the_files_then_the_record(where):
+    ensure_store(where)
+    ordered = Ordered(resolve_store(where))
+    put(ordered, "film")
+    verbs = [verb for verb, _ in ordered.steps]
+    assert verbs == ["begin", "put", "adopt", "create", "end"]
+    note, record = ordered.steps[1][1], ordered.steps[3][1]
+    assert note.startswith("journal/")
+    assert record == f"{HOME}/commit.json"
+
+
+@pytest.mark.slow
+def test_removal_announces_then_takes_the_record_then_the_files(where):
+    put(where, "film")
+    ordered = Ordered(resolve_store(where))
+    remove_videos(ordered, ["film"])
+    verbs = [verb for verb, _ in ordered.steps]
+    assert verbs[:5] == ["begin", "put", "delete", "delete_below", "end"]
+    assert ordered.steps[2][1] == f"{HOME}/commit.json", "no reader finds a record without files"
+    assert list(ff.open(where)) == []
 
 
 def test_a_run_sweeps_parts_that_nobody_has_come_back_for(tmp_path):
@@ -104,15 +116,3 @@ def test_a_run_sweeps_parts_that_nobody_has_come_back_for(tmp_path):
     os.utime(old, (1, 1))
     ensure_store(tmp_path / "s")
     assert (old.exists(), new.exists()) == (False, True)
-
-
-def test_an_attempt_that_is_published_is_flushed_before_its_rename(tmp_path, steps):
-    create_store(tmp_path / "s")
-    steps.clear()
-    with Staging(tmp_path / "s") as attempt:
-        (attempt.folder / "file").write_bytes(b"x")
-        assert attempt.publish(tmp_path / "s/videos/film/key")
-    videos = tmp_path / "s/videos"
-    folder = attempt.folder
-    expected = [folder / "file", folder, (folder, videos / "film/key"), videos / "film", videos]
-    assert steps == expected

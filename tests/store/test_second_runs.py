@@ -22,8 +22,8 @@ from fewframes.features.table import FilmFacts, FrameTable
 from fewframes.indexing.forecast import forecast
 from fewframes.store.compaction import compact
 from fewframes.store.gaps import stepped_over
-from fewframes.store.object_store import resolve_store
 from fewframes.store.recipes import Recipe
+from fewframes.store.resolve import resolve_store
 from fewframes.store.standing import what_stands
 
 

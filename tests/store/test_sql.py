@@ -179,7 +179,7 @@ def test_json_and_parquet_have_all_columns_of_every_video(store, tmp_path):
 
 @pytest.mark.slow
 def test_a_store_by_url_is_queried_too(bucket):
-    from fewframes.store.object_store import resolve_store
+    from fewframes.store.resolve import resolve_store
 
     put(resolve_store(bucket), "a")
     put(resolve_store(bucket), "b", frames=10)
@@ -189,7 +189,7 @@ def test_a_store_by_url_is_queried_too(bucket):
 @pytest.mark.slow
 def test_films_that_failed_twice_are_rows_until_they_are_indexed(tmp_path, bucket):
     from fewframes.indexing.quarantine import Quarantine
-    from fewframes.store.object_store import resolve_store
+    from fewframes.store.resolve import resolve_store
 
     (tmp_path / "film.mp4").write_bytes(bytes(123))
     for where in (tmp_path / "s", resolve_store(bucket)):

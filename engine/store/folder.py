@@ -1,0 +1,297 @@
+"""FolderStore: the files of a store in a folder on a disk.
+
+Nothing is read or written through a link: a store that is given to you leads nowhere else
+(`untrusted.py`). Its own folder may be one: its user has chosen it.
+"""
+
+import os
+import stat
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from fewframes.arrays import U8
+from fewframes.atomic import flush, write_atomic
+from fewframes.errors import CorruptStoreError
+from fewframes.store import staging
+from fewframes.store.backend import OpenFile
+from fewframes.store.staging import Staging, flush_tree
+from fewframes.store.untrusted import (
+    MOST_RECORD_BYTES,
+    check_not_linked,
+    is_link,
+    open_known,
+    open_regular,
+    read_regular,
+    remove_tree,
+)
+
+BLOCK_BYTES = 1 << 20
+
+
+class _Handle:
+    """An open file on disk."""
+
+    __slots__ = ("_handle",)
+
+    def __init__(self, handle: int) -> None:
+        self._handle = handle
+
+    def pread(self, length: int, start: int) -> bytes:
+        return os.pread(self._handle, length, start)
+
+    def preadv(self, out: U8, tail: bytearray, start: int) -> int:
+        return os.preadv(self._handle, [out.data.cast("B"), tail], start)
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """The files below a folder on disk, as `GroupFiles`.
+
+    What is below a link is a CorruptStoreError. It is looked for once a shard: `open` is for files
+    whose `tail` or `size` was asked for before.
+    """
+
+    path: Path
+
+    @property
+    def concurrency(self) -> int:
+        """Decoding, not waiting, is what takes time."""
+        return 0
+
+    def __truediv__(self, path: str) -> "Folder":
+        return Folder(unlinked(self.path, path))
+
+    def read(self, path: str, *, most_bytes: int = MOST_RECORD_BYTES) -> bytes:
+        """Reads a whole file; OSError for a larger one than that."""
+        return read_regular(unlinked(self.path, path), most_bytes=most_bytes)
+
+    def size(self, path: str) -> int:
+        """Bytes of a file; FileNotFoundError for what is none."""
+        found = unlinked(self.path, path).lstat()
+        if not stat.S_ISREG(found.st_mode):
+            raise FileNotFoundError(f"{path} is missing")
+        return found.st_size
+
+    def digest(self, path: str) -> str:
+        """The xxh3-128 of a file."""
+        return digest_own(unlinked(self.path, path))
+
+    def tail(self, path: str, count: int) -> tuple[bytes, int]:
+        """The last bytes of a file, and its size."""
+        handle = open_regular(unlinked(self.path, path))
+        try:
+            size = os.fstat(handle).st_size
+            return os.pread(handle, count, max(0, size - count)), size
+        finally:
+            os.close(handle)
+
+    @contextmanager
+    def open(self, path: str, spans: Iterable[tuple[int, int]]) -> Iterator[OpenFile]:
+        """Opens a file; nothing is read ahead."""
+        handle = open_known(f"{self.path}/{path}")
+        try:
+            yield _Handle(handle)
+        finally:
+            os.close(handle)
+
+
+@dataclass(frozen=True, slots=True)
+class FolderStore:
+    """The files of a store below a folder; see `StoreBackend`."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The name of the folder."""
+        return self.path.name
+
+    @property
+    def is_remote(self) -> bool:
+        """Files are made where they stay."""
+        return False
+
+    @property
+    def workspace(self) -> Path:
+        """The store itself: what is published is moved, not copied."""
+        return self.path
+
+    def files(self, prefix: str) -> Folder:
+        """The files of a group."""
+        return Folder(unlinked(self.path, prefix))
+
+    def read(self, key: str, *, most_bytes: int = MOST_RECORD_BYTES) -> bytes:
+        """Reads a whole regular file."""
+        try:
+            return read_regular(unlinked(self.path, key), most_bytes=most_bytes)
+        except NotADirectoryError as error:
+            raise FileNotFoundError(str(error)) from error
+
+    def buffer(self, key: str, *, most_bytes: int) -> Any:  # noqa: ANN401 (a pyarrow.Buffer)
+        """Maps a file."""
+        import pyarrow as pa
+
+        file = unlinked(self.path, key)
+        found = file.lstat()
+        if not stat.S_ISREG(found.st_mode) or not 0 < found.st_size <= most_bytes:
+            raise OSError(f"{file.name} is no file of up to {most_bytes} bytes")
+        with pa.memory_map(os.fsencode(file)) as mapped:
+            return mapped.read_buffer()
+
+    def names(self, prefix: str) -> list[str]:
+        """Lists the files and folders in a folder, and the links; none where it is missing."""
+        return sorted(entry.name for entry in _entries(unlinked(self.path, prefix)))
+
+    def named(self, prefix: str, name: str) -> Iterator[str]:
+        """Lists the keys two folders below that have this name."""
+        for outer in self.names(prefix):
+            with suppress(CorruptStoreError):  # a link is not looked into
+                for inner in self.names(f"{prefix}/{outer}"):
+                    if os.path.lexists(f"{self.path}/{prefix}/{outer}/{inner}/{name}"):
+                        yield f"{prefix}/{outer}/{inner}/{name}"
+
+    def create(self, key: str, data: bytes) -> bool:
+        """Links a finished draft to a name that nothing has."""
+        file = unlinked(self.path, key)
+        if os.path.lexists(file):
+            return False
+        with Staging(self.path) as work:
+            draft = work.folder / "draft"
+            with draft.open("xb") as out:
+                out.write(data)
+                out.flush()
+                os.fsync(out.fileno())
+            try:
+                _in_folder(file, lambda: os.link(draft, file))
+            except FileExistsError:
+                return False
+        flush(file.parent)
+        return True
+
+    def put(self, key: str, data: bytes) -> None:
+        """Writes a draft and gives it its name."""
+        file = unlinked(self.path, key)
+        if file.is_dir():
+            remove_tree(file)
+        with Staging(self.path) as work:
+            draft = work.folder / "draft"
+            _in_folder(file, lambda: write_atomic(file, data, draft=draft, is_durable=True))
+
+    def adopt(
+        self,
+        folder: Path,
+        prefix: str,
+        paths: Sequence[str],
+        report_progress: Callable[[], None],
+    ) -> None:
+        """Moves a folder to its place in one step, after all of it is on the disk."""
+        flush_tree(folder)
+        place = unlinked(self.path, prefix)
+        _in_folder(place, lambda: folder.rename(place))
+        for home in (place.parent, place.parent.parent):
+            flush(home)
+
+    def delete(self, *keys: str) -> None:
+        """Unlinks files, and folders that are empty then."""
+        for key in keys:
+            file = unlinked(self.path, key)
+            remove_tree(file)
+            self._prune(file.parent)
+
+    def delete_below(self, prefix: str) -> None:
+        """Moves a folder out of sight, and deletes it there; a link is only unlinked."""
+        above, _, name = prefix.rpartition("/")
+        place = unlinked(self.path, above) / name
+        with Staging(self.path) as work, suppress(FileNotFoundError, NotADirectoryError):
+            place.rename(work.folder / "deleted")
+            flush(place.parent)
+        self._prune(place.parent)
+
+    def begin(self, staging: Staging) -> None:
+        """The lock of an attempt, beside its folder, is all that it takes."""
+
+    def end(self, attempt: str) -> None:
+        """Removes what an attempt has left."""
+        staging.remove_attempt(self.path, attempt)
+
+    def dead_attempts(self) -> Iterator[str]:
+        """Names those whose lock can be had."""
+        return staging.dead_attempts(self.path)
+
+    def is_over(self, attempt: str) -> bool:
+        """Whether the lock of an attempt is gone."""
+        return staging.is_over(self.path, attempt)
+
+    def check_writable(self) -> None:
+        """Asks of each folder that a run writes in whether it may."""
+        for name in ("videos", "catalogue", "journal"):
+            folder = self.path / name
+            if folder.is_dir() and not os.access(folder, os.W_OK | os.X_OK):
+                raise PermissionError(f"{name} is read-only")
+
+    def _prune(self, folder: Path) -> None:
+        """Removes folders that are empty, up to those that every store has."""
+        with suppress(OSError):
+            while folder.parent not in (self.path, folder):
+                folder.rmdir()
+                folder = folder.parent
+
+
+def unlinked(folder: Path, key: str) -> Path:
+    """A file or folder below one, if neither it nor what is between is a link.
+
+    Raises:
+        CorruptStoreError: One is.
+    """
+    at = str(folder)
+    for part in key.split("/"):
+        at = f"{at}/{part}"
+        if is_link(at):
+            check_not_linked(Path(at))
+    return Path(at)
+
+
+def _in_folder(file: Path, make: Callable[[], object]) -> None:
+    """Makes a file; its folder first, also where another process has just removed that."""
+    while True:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        check_not_linked(file.parent)
+        try:
+            make()
+        except FileNotFoundError:
+            if file.parent.is_dir():
+                raise
+        else:
+            return
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def digest_file(path: Path) -> str:
+    """Gives the xxh3-128 of a whole file as hexadecimal digits."""
+    with path.open("rb") as file:
+        return _digest_of(file)
+
+
+def digest_own(path: Path) -> str:
+    """Gives the xxh3-128 of a file of a store; OSError for a link and for what is no file."""
+    with os.fdopen(open_regular(path), "rb") as file:
+        return _digest_of(file)
+
+
+def _digest_of(file: BinaryIO) -> str:
+    import xxhash
+
+    digest = xxhash.xxh3_128()
+    while block := file.read(BLOCK_BYTES):
+        digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,64 @@
+"""What the tests of stores on a disk and at a URL share: a store to disturb, and what is whole."""
+
+import numpy as np
+from stored import RECIPE, picture_of_row
+
+import fewframes as ff
+from fewframes.checking.verify import verify_store
+from fewframes.store.backend import StoreBackend
+from fewframes.store.folder import FolderStore
+from fewframes.store.object_store import ObjectStoreBackend
+from fewframes.store.resolve import AnyStore, resolve_store
+from fewframes.store.staging import ATTEMPTS
+
+KEY = RECIPE.key("d1")
+HOME = f"videos/film/{KEY}"
+CHANGES = ("create", "put", "adopt", "delete", "delete_below", "begin", "end")
+"""What changes a store."""
+
+
+class Wrapped:
+    """Passes everything on; a test overrides what it disturbs."""
+
+    def __init__(self, files) -> None:
+        self.files_below = files
+
+    def __getattr__(self, name):
+        return getattr(self.files_below, name)
+
+
+def keys(where: AnyStore) -> list[str]:
+    """All files of a store, but for the locks and folders of attempts at work."""
+    store = resolve_store(where)
+    if isinstance(store, FolderStore):
+        found = (path.relative_to(store.path).as_posix() for path in store.path.rglob("*")
+                 if path.is_file())
+        return sorted(key for key in found if not key.startswith(f"{ATTEMPTS}/"))
+    assert isinstance(store, ObjectStoreBackend)
+    return sorted(entry.key for entry in store.objects.listed(""))
+
+
+def lasting(where: AnyStore) -> list[str]:
+    """The files of a store but for its cache of the list of videos."""
+    return [key for key in keys(where) if key.split("/")[0] not in ("journal", "catalogue")]
+
+
+def is_whole(where: AnyStore, rows: int = 20) -> bool:
+    """Whether the film of `put` is there, every picture as it was; False where it is not there."""
+    store = ff.open(where)
+    if "film" not in store:
+        assert list(store) == []
+        assert len(store) == 0
+        return False
+    assert list(store) == ["film"]
+    pixels = store["film"].read(rows=range(rows)).frames
+    for row in range(rows):
+        np.testing.assert_array_equal(pixels[row], picture_of_row(row))
+    assert [verdict.differences for verdict in verify_store(where)] == [()]
+    return True
+
+
+def place_of(store: StoreBackend) -> str:
+    """The prefix of the files of the film."""
+    (attempt,) = set(store.names(HOME)) - {"commit.json"}
+    return f"{HOME}/{attempt}"
