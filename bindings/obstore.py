@@ -152,6 +152,13 @@ class ObstoreBackend:
                 max_concurrency=PARTS_AT_ONCE,
             )
 
+    def rename(self, key: str, to: str) -> None:
+        """Copies an object on the server and deletes it."""
+        import obstore
+
+        with _translate_errors(self.url):
+            obstore.rename(_client(self.url), key, to)
+
     def delete(self, keys: Sequence[str]) -> None:
         """Deletes objects, a thousand a request."""
         import obstore

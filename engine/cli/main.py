@@ -23,6 +23,7 @@ COMMANDS: dict[str, str] = {
     "verify": "fewframes.cli.store_commands:verify",
     "rm": "fewframes.cli.store_commands:rm",
     "compact": "fewframes.cli.store_commands:compact",
+    "migrate": "fewframes.cli.store_commands:migrate",
     "export": "fewframes.cli.store_commands:export",
     "mcp": "fewframes.cli.store_commands:mcp",
     "policies": "fewframes.cli.film_commands:policies",

@@ -140,6 +140,20 @@ def compact(store: str | Path) -> None:
 
 @click.command()
 @click.argument("store", type=WHERE)
+@cli_errors
+def migrate(store: str | Path) -> None:
+    """Brings a store that an older fewframes wrote up to date. No film is decoded."""
+    from fewframes.store.migrate import migrate as bring_up_to_date
+
+    problems = bring_up_to_date(store)
+    for words in problems:
+        say(f"left as it is: {words}")
+    say(f"{len(fewframes.open(store))} videos")
+    sys.exit(ExitStatus.NOT_ALL if problems else ExitStatus.DONE)
+
+
+@click.command()
+@click.argument("store", type=WHERE)
 @click.argument("videos", nargs=-1, required=True)
 @click.option(
     "--to", "folder", required=True, type=click.Path(path_type=Path), help="Folder to create."

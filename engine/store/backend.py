@@ -116,6 +116,10 @@ class StoreBackend(Protocol):
         """Makes a file in place of what was there, in one step."""
         ...
 
+    def rename(self, key: str, to: str) -> None:
+        """Gives a file another key without reading it; FileNotFoundError for a missing one."""
+        ...
+
     def adopt(
         self,
         folder: Path,

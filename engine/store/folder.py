@@ -180,6 +180,12 @@ class FolderStore:
             draft = work.folder / "draft"
             _in_folder(file, lambda: write_atomic(file, data, draft=draft, is_durable=True))
 
+    def rename(self, key: str, to: str) -> None:
+        """Gives a file another name."""
+        file, new = unlinked(self.path, key), unlinked(self.path, to)
+        _in_folder(new, lambda: file.rename(new))
+        self._prune(file.parent)
+
     def adopt(
         self,
         folder: Path,

@@ -25,6 +25,8 @@ from urllib.parse import quote, unquote_to_bytes
 from fewframes.store.staging import ATTEMPTS
 from fewframes.store.untrusted import load_json
 
+LAYOUT_VERSION = 2
+"""Version of what this page says. That of a recipe says what its rows and pictures mean."""
 MARKER = "fewframes-store.json"
 VIDEOS = "videos"
 COMMIT = "commit.json"

@@ -18,7 +18,14 @@ from fewframes.errors import CorruptStoreError, UnreachableStoreError
 from fewframes.media.seconds import seconds_of
 from fewframes.store.backend import GroupFiles, StoreBackend
 from fewframes.store.folder import Folder, digest_file
-from fewframes.store.layout import COMMIT, GROUP, VIDEOS, folder_name, video_id_of
+from fewframes.store.layout import (
+    COMMIT,
+    GROUP,
+    LAYOUT_VERSION,
+    VIDEOS,
+    folder_name,
+    video_id_of,
+)
 from fewframes.store.recipes import canonical_json
 from fewframes.store.record_rules import check_group_facts, checked_files
 from fewframes.store.untrusted import load_json
@@ -120,8 +127,6 @@ def commit_bytes(
     Raises:
         CorruptStoreError: A file that was written is gone, or has another size.
     """
-    import xxhash
-
     files = []
     for name, known in sorted(written.items()):
         path = folder / name
@@ -133,7 +138,14 @@ def commit_bytes(
             )
         size, digest = known or (there, digest_file(path))
         files.append({"path": name, "size": size, "xxh3": digest})
-    record = {**facts, "attempt": folder.name, "files": files}
+    return sealed_record(facts, folder.name, files)
+
+
+def sealed_record(facts: Mapping[str, Any], attempt: str, files: list[dict[str, Any]]) -> bytes:
+    """Makes a record of its facts, attempt and files, with its own digest."""
+    import xxhash
+
+    record = {**facts, "attempt": attempt, "layout": LAYOUT_VERSION, "files": files}
     record["xxh3"] = xxhash.xxh3_128_hexdigest(canonical_json(record))
     return _bytes_of(record)
 
@@ -234,21 +246,31 @@ def parse_commit(
     data: bytes, name: str, check: Check = check_group_facts
 ) -> tuple[dict[str, Any], dict[str, tuple[int, str]]]:
     """Gives the facts and the files of a record; CorruptStoreError for one that is damaged."""
+    record = parse_record(data, name)
+    found = checked_files(record.pop("files"), name)
+    check(record, name)
+    return record, found
+
+
+def parse_record(data: bytes, name: str) -> dict[str, Any]:
+    """Gives what a record says, its files among it, if it is as it was written.
+
+    Raises:
+        CorruptStoreError: It is not.
+    """
     import xxhash
 
     try:
-        record = load_json(data)
+        record: dict[str, Any] = load_json(data)
         is_whole = _is_as_written(data, record)
         digest = record.pop("xxh3")
         is_whole = is_whole and xxhash.xxh3_128_hexdigest(canonical_json(record)) == digest
-        files = record.pop("files")
+        record["files"]
     except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
         raise CorruptStoreError(f"{name} is damaged") from error
     if not is_whole:
         raise CorruptStoreError(f"{name} is damaged (wrong checksum)")
-    found = checked_files(files, name)
-    check(record, name)
-    return record, found
+    return record
 
 
 def _bytes_of(record: Mapping[str, Any]) -> bytes:

@@ -5,13 +5,11 @@ from fnmatch import fnmatchcase
 
 from fewframes.errors import CorruptStoreError
 from fewframes.store.backend import StoreBackend
-from fewframes.store.layout import MARKER, OWN_NAMES, STRAYS
+from fewframes.store.layout import LAYOUT_VERSION, MARKER, OWN_NAMES, STRAYS
 from fewframes.store.resolve import AnyStore, resolve_store
 from fewframes.store.untrusted import load_json
 
 FORMAT = "fewframes store"
-FORMAT_VERSION = 2
-"""Version of the layout of a store. That of a recipe says what its rows and pictures mean."""
 
 
 def create_store(where: AnyStore) -> StoreBackend:
@@ -27,9 +25,9 @@ def create_store(where: AnyStore) -> StoreBackend:
         check_store(store)
     except FileNotFoundError:
         _check_empty(store)
-        store.create(MARKER, mark_bytes(FORMAT_VERSION))
+        store.create(MARKER, mark_bytes(LAYOUT_VERSION))
         check_store(store)
-        if store.create(MARKER, mark_bytes(FORMAT_VERSION)):
+        if store.create(MARKER, mark_bytes(LAYOUT_VERSION)):
             raise ValueError(
                 f"{store.name!r} overwrites what is there in spite of 'If-None-Match: *', so that "
                 "two writers could harm each other; use a server that honours conditional puts"
@@ -46,6 +44,16 @@ def check_store(store: StoreBackend) -> None:
         CorruptStoreError: The file that marks it as a store is damaged, or one of its folders is a
             link.
     """
+    version = layout_version(store)
+    if version < LAYOUT_VERSION:
+        raise ValueError(
+            f"store {store.name!r} has format version {version}, and this fewframes reads "
+            f"{LAYOUT_VERSION}; bring it up to date with 'fewframes migrate', which decodes nothing"
+        )
+
+
+def layout_version(store: StoreBackend) -> int:
+    """Gives the version of a store's layout; raises as `check_store` does, but for an older one."""
     for name in OWN_NAMES:
         store.files(name)
     try:
@@ -61,12 +69,8 @@ def check_store(store: StoreBackend) -> None:
         raise CorruptStoreError(f"{store.name}/{MARKER} is damaged") from error
     if version < 1 or data != mark_bytes(version):
         raise CorruptStoreError(f"{store.name}/{MARKER} does not say '{FORMAT}'")
-    check_version(f"store {store.name!r}", version, FORMAT_VERSION)
-    if version < FORMAT_VERSION:
-        raise ValueError(
-            f"store {store.name!r} has format version {version}, and this fewframes reads "
-            f"{FORMAT_VERSION}; bring it up to date with 'fewframes migrate', which decodes nothing"
-        )
+    check_version(f"store {store.name!r}", version, LAYOUT_VERSION)
+    return version
 
 
 def check_version(what: str, version: int, newest: int) -> None:

@@ -105,6 +105,10 @@ class ObjectStore(Protocol):
         """Puts an object whole, or of blocks in bounded memory; it appears when all are put."""
         ...
 
+    def rename(self, key: str, to: str) -> None:
+        """Copies an object on the server and deletes it; FileNotFoundError for a missing one."""
+        ...
+
     def delete(self, keys: Sequence[str]) -> None:
         """Deletes objects; those that are not there are passed over."""
         ...
@@ -235,6 +239,10 @@ class ObjectStoreBackend:
     def put(self, key: str, data: bytes) -> None:
         """Puts an object."""
         self.objects.put(key, data)
+
+    def rename(self, key: str, to: str) -> None:
+        """Copies an object on its server, and deletes it."""
+        self.objects.rename(key, to)
 
     def adopt(
         self,

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from fewframes.errors import CorruptStoreError
+from fewframes.store.layout import LAYOUT_VERSION
 from fewframes.store.recipes import FORMAT_VERSION, Recipe
 from fewframes.store.results import STORED
 
@@ -115,6 +116,7 @@ def _is_decoding(value: object) -> bool:
 
 
 Rule = tuple[Callable[[object], bool], str]
+_LAYOUT: Rule = (lambda value: _is_int(value, LAYOUT_VERSION, LAYOUT_VERSION), str(LAYOUT_VERSION))
 _ATTEMPT: Rule = (lambda value: isinstance(value, str) and bool(_HEX.fullmatch(value)), "32 digits")
 _TEXT: Rule = (is_text, "text")
 _TICKS: Rule = (_is_ticks, "ticks, a whole number below 2**62")
@@ -125,6 +127,7 @@ _SIDES = f"a height and a width, up to {MOST_SIDE} and {MOST_PIXELS} pixels in a
 RULES: dict[str, Rule] = {
     "id": (_is_name, "a name"),
     "attempt": _ATTEMPT,
+    "layout": _LAYOUT,
     "created": _TEXT,
     "recipe": (_is_recipe, "a recipe"),
     "frame_size": (_is_size, _SIDES),
@@ -163,6 +166,7 @@ OPTIONAL: dict[str, Rule] = {
 SIDECAR: dict[str, Rule] = {
     "id": RULES["id"],
     "attempt": _ATTEMPT,
+    "layout": _LAYOUT,
     "created": _TEXT,
     "group": (lambda value: isinstance(value, dict), "key and time of a group"),
     "model.name": _TEXT,
