@@ -106,3 +106,17 @@ def _escape(sign: str) -> str:
     if code < 0x80:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def byte_words(count: int) -> str:
+    """Says a number of bytes.
+
+    >>> byte_words(1_500), byte_words(2_400_000_000)
+    ('1.5 kB', '2.4 GB')
+    """
+    value, unit = count / 1000, "kB"
+    for larger in ("MB", "GB", "TB"):
+        if value < 1000:
+            break
+        value, unit = value / 1000, larger
+    return f"{value:.1f} {unit}"

@@ -89,14 +89,13 @@ def bare_seconds(film: Path, recipe: Recipe) -> float:
 def tasks_of(film: Path, folder: Path, recipe: Recipe) -> dict[str, Any]:
     """CPU seconds of the tasks of a long film, and what follows for several workers."""
     what = Scan.of(probe(film), recipe, DecoderRequest(), RANGE_SECONDS)
-    count = len(what.ranges)
-    warm, one_go, cut_up = (resolve_store(folder / name) for name in ("warm", "one-go", "cut"))
-    timed(FilmTask(film, warm, "a", recipe, range_seconds=1e9))
-    single, outcome = timed_film(FilmTask(film, one_go, "a", recipe, range_seconds=1e9))
-    cut = FilmTask(film, cut_up, "a", recipe, range_seconds=RANGE_SECONDS)
+    count, store = len(what.ranges), resolve_store(folder / "one-go")
+    whole = FilmTask(film, store, "a", recipe, range_seconds=1e9)
+    cut = replace(whole, store=resolve_store(folder / "cut"), range_seconds=RANGE_SECONDS)
+    timed(replace(whole, store=resolve_store(folder / "warm")))
+    single, outcome = timed_film(whole)
     ranges = [timed(replace(cut, part=part))[0] for part in range(count)] if count > 1 else []
     merge = timed(cut)[0] if ranges else 0.0
-    times = {n: single / (makespan(ranges, n) + merge) for n in WORKERS if 1 < n <= count}
     stream, hours = what.timeline.stream, what.timeline.duration_seconds / 3600
     return {
         "film": f"{film.name}: {stream.codec} {stream.width}x{stream.height}",
@@ -112,7 +111,7 @@ def tasks_of(film: Path, folder: Path, recipe: Recipe) -> dict[str, Any]:
         "predicted_seconds": round(what.effort.cpu_seconds, 3),
         "cpu_seconds_a_film_hour": round(single / hours, 2),
         "cpu_in_ranges_by_one_go": round((sum(ranges) + merge) / single, 3) if ranges else None,
-        "times_faster_on_workers": {str(n): round(times[n], 2) for n in times},
+        "times_faster_on_workers": times_faster(single, ranges, merge),
     }
 
 
@@ -128,6 +127,12 @@ def timed_film(task: FilmTask) -> tuple[float, Outcome]:
     seconds, outcome = timed(task)
     assert isinstance(outcome, Outcome)
     return seconds, outcome
+
+
+def times_faster(single: float, ranges: list[float], merge: float) -> dict[str, float]:
+    """How much sooner so many workers are done with ranges than one is with the film."""
+    counts = [count for count in WORKERS if 1 < count <= len(ranges)]
+    return {str(n): round(single / (makespan(ranges, n) + merge), 2) for n in counts}
 
 
 def makespan(tasks: list[float], workers: int) -> float:

@@ -26,14 +26,8 @@ from fewframes.indexing.discovery import find_films
 from fewframes.media.timeline import Timeline
 from fewframes.store.backend import StoreBackend
 from fewframes.store.catalogue import Catalogue, rows_of
-from fewframes.store.manifest import (
-    Manifest,
-    commit_at,
-    home_of,
-    of_video,
-    published_ids,
-    published_keys,
-)
+from fewframes.store.groups import home_of, published_ids, published_keys
+from fewframes.store.manifest import Manifest, commit_at, of_video
 from fewframes.store.marker import check_store
 from fewframes.store.resolve import AnyStore, resolve_store
 from fewframes.store.sidecars import problems_of

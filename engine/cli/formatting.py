@@ -9,6 +9,7 @@ import numpy as np
 from fewframes.decode.batch import FrameBatch
 from fewframes.media.timeline import StreamInfo, Timeline
 from fewframes.models.export import repaired_frames
+from fewframes.naming import byte_words
 from fewframes.selection.policies import Policy, policies
 
 if TYPE_CHECKING:
@@ -99,6 +100,8 @@ LISTED = (
     "duration_seconds",
     "height",
     "width",
+    "recipes",
+    "total_bytes",
     "reason",
     "notes",
 )
@@ -123,7 +126,12 @@ def video_facts(video: "Video") -> dict[str, Any]:
     """Says all that a store knows of a video."""
     hidden = {"files", "xxh3"}
     known = {name: value for name, value in video.facts.items() if name not in hidden}
-    return {**video_line(video), **size_facts(video), **known}
+    recipes = [
+        f"{one.key}: {one.recipe.words}, {one.rows} rows, {byte_words(one.bytes)}"
+        f"{', current' if one.is_current else ''}"
+        for one in video.recipes
+    ]
+    return {**video_line(video), **size_facts(video), "recipes": recipes, **known}
 
 
 def size_facts(video: "Video") -> dict[str, Any]:

@@ -191,13 +191,11 @@ def read_rate(_context: click.Context, _option: click.Parameter, words: str) -> 
         raise click.BadParameter(f"{words!r} is no rate; pass a number, or 'all'") from error
 
 
-def the_video(store: Any, video: str | None) -> Any:  # noqa: ANN401 (a Store, loaded lazily)
-    """Gives the video asked for, or the only one there is."""
-    if video is not None:
-        return store[video]
-    if len(store) != 1:
+def the_video(store: Any, video: str | None, recipe: str | None = None) -> Any:  # noqa: ANN401
+    """Gives the video asked for, or the only one there is, of a ``Store`` that is loaded lazily."""
+    if video is None and len(store) != 1:
         raise click.UsageError(f"the store has {len(store)} videos; name one ('fewframes ls')")
-    return next(iter(store.values()))
+    return store.video(next(iter(store)) if video is None else video, recipe=recipe)
 
 
 def show(facts: dict[str, Any], *, as_json: bool) -> None:

@@ -19,7 +19,7 @@ from fewframes.cli.params import (
     the_video,
 )
 from fewframes.indexing.results import ExitStatus
-from fewframes.naming import quoted
+from fewframes.naming import byte_words, quoted
 from fewframes.plugins import plugin
 from fewframes.store.dataset_export import FORMATS, export_videos
 from fewframes.store.resolve import resolve_store
@@ -52,6 +52,8 @@ def ls(store: str | Path, where: str | None, parquet: Path | None, as_json: bool
     for row in rows:
         line = listed_line(row)
         words = [row[name] for name in ("reason", "notes") if row[name]]
+        if len(row["recipes"] or ()) > 1:
+            words.insert(0, f"{len(row['recipes'])} recipes of {byte_words(row['total_bytes'])}")
         plain = {**line, "id": quoted(row["id"])}
         shown = "  ".join(map(str, [*plain.values(), *words]))
         say(json.dumps(line | row) if as_json else shown)
@@ -60,13 +62,14 @@ def ls(store: str | Path, where: str | None, parquet: Path | None, as_json: bool
 @click.command()
 @click.argument("store", type=WHERE)
 @click.argument("video", required=False)
+@click.option("--recipe", help="Key of another recipe than the current one.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @cli_errors
-def info(store: str | Path, video: str | None, as_json: bool) -> None:
-    """Prints the record of one video: its film, recipe, counts and status."""
+def info(store: str | Path, video: str | None, recipe: str | None, as_json: bool) -> None:
+    """Prints the record of one video: its film, recipes, counts and status."""
     from fewframes.cli.formatting import video_facts
 
-    show(video_facts(the_video(fewframes.open(store), video)), as_json=as_json)
+    show(video_facts(the_video(fewframes.open(store), video, recipe)), as_json=as_json)
 
 
 @click.command()
@@ -115,27 +118,36 @@ def verify(
 @click.command()
 @click.argument("store", type=WHERE)
 @click.argument("videos", nargs=-1, required=True)
+@click.option("--recipe", help="Delete one recipe only, by its key; see 'fewframes info'.")
 @cli_errors
-def rm(store: str | Path, videos: tuple[str, ...]) -> None:
+def rm(store: str | Path, videos: tuple[str, ...], recipe: str | None) -> None:
     """Deletes videos from a store: their pictures, tables and names."""
-    from fewframes.store.removal import remove_videos
+    from fewframes.store.removal import remove_recipe, remove_videos
 
-    remove_videos(resolve_store(store), videos)
+    if recipe is None:
+        remove_videos(store, videos)
+        return
+    for video in videos:
+        remove_recipe(store, video, recipe)
 
 
 @click.command()
 @click.argument("store", type=WHERE)
+@click.option("--prune", is_flag=True, help="Delete every recipe that is not the current one.")
 @cli_errors
-def compact(store: str | Path) -> None:
+def compact(store: str | Path, prune: bool) -> None:
     """Rebuilds the catalogue of a store from its records, and deletes unfinished files."""
     from fewframes.store.compaction import compact as make_anew
     from fewframes.store.gc import sweep
     from fewframes.store.marker import check_store
+    from fewframes.store.removal import prune as prune_recipes
 
     files = resolve_store(store)
     check_store(files)
     sweep(files)
-    click.echo(f"{make_anew(files)} videos")
+    if prune:
+        say(f"{byte_words(prune_recipes(files))} given back")
+    say(f"{make_anew(files)} videos")
 
 
 @click.command()

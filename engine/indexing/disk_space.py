@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from fewframes.errors import FewframesError, NoSpaceError, UnwritableStoreError
+from fewframes.naming import byte_words
 from fewframes.store.backend import StoreBackend
 from fewframes.store.recipes import Recipe
 from fewframes.store.staging import Staging
@@ -59,9 +60,9 @@ def check_space(store: Path, needed: int) -> None:
     free = shutil.disk_usage(store).free
     if needed > free:
         raise NoSpaceError(
-            f"this run may take up to {_words(needed)} in {store.name!r}, but {_words(free)} are "
-            "free there; free some, use another disk, a smaller size or fps, or pass "
-            "check_space=False (--no-space-check) where many frames are alike"
+            f"this run may take up to {byte_words(needed)} in {store.name!r}, but "
+            f"{byte_words(free)} are free there; free some, use another disk, a smaller size or "
+            "fps, or pass check_space=False (--no-space-check) where many frames are alike"
         )
 
 
@@ -83,17 +84,3 @@ def make_ready(store: StoreBackend) -> None:
             f"{store.name!r} cannot be written ({why}), so no film was begun; make it writable, or "
             "index into another folder"
         ) from error
-
-
-def _words(count: int) -> str:
-    """Says a number of bytes.
-
-    >>> _words(1_500), _words(2_400_000_000)
-    ('1.5 kB', '2.4 GB')
-    """
-    value, unit = count / 1000, "kB"
-    for larger in ("MB", "GB", "TB"):
-        if value < 1000:
-            break
-        value, unit = value / 1000, larger
-    return f"{value:.1f} {unit}"

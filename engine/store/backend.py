@@ -1,7 +1,7 @@
 """Backend: the files of a store by key, wherever they lie.
 
 A store on disk is a `FolderStore` (`folder.py`), one at a URL an `ObjectStoreBackend`
-(`object_store.py`). Everything else knows only these protocols. A key is the names of folders and
+(`object_backend.py`). Everything else knows only these protocols. A key is the names of folders and
 of a file below the store, joined by "/".
 """
 

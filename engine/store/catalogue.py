@@ -26,9 +26,9 @@ from fewframes.store.catalogue_rows import (
     table_of_rows,
 )
 from fewframes.store.current import current
+from fewframes.store.groups import commits_of, published_ids, published_keys
 from fewframes.store.journal import journal_names, journaled_ids
 from fewframes.store.layout import CATALOGUE
-from fewframes.store.manifest import commits_of, published_ids, published_keys
 from fewframes.store.tables import check_values, read_plain
 
 BATCH_ROWS = 4096
@@ -171,11 +171,11 @@ def row_of(store: StoreBackend, video_id: str) -> Row | None:
     keys = published_keys(store, video_id)
     if not keys:
         return None
-    newest = None
+    commits, at = [], 0
     with suppress(CorruptStoreError):
         commits = commits_of(store, video_id)
-        newest = current(store, video_id, commits) if commits else None
-    return row_from(video_id, keys, newest)
+        at = commits.index(current(store, video_id, commits)) if commits else 0
+    return row_from(video_id, keys, commits, at)
 
 
 def rows_of(store: StoreBackend, ids: Iterable[str]) -> Iterator[Row]:

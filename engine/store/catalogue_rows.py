@@ -3,11 +3,11 @@
 One row a video: its current group's facts, as its commit record has them, in plain columns.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fewframes.store.manifest import Manifest
-from fewframes.store.recipes import FORMAT_VERSION
+from fewframes.store.recipes import FORMAT_VERSION, Recipe
 from fewframes.store.results import Status, joined
 
 UNREADABLE = "unreadable"
@@ -24,6 +24,8 @@ COLUMNS = {
     "rows": "int64",
     "stored": "int64",
     "bytes": "int64",
+    "recipes": "list<string>",
+    "total_bytes": "int64",
     "duration_seconds": "float64",
     "height": "int32",
     "width": "int32",
@@ -52,7 +54,8 @@ and facts of the current one (null where its record cannot be read: ``status`` i
 A film that crashed or hung twice has a row without groups in a list: ``status`` is "failed".
 
 ``frames`` are those of the film, ``rows`` those that were scanned, ``stored`` the pictures kept,
-``bytes`` what the group takes; ``height`` and ``width`` are those of the stored pictures,
+``bytes`` what the group takes; ``recipes`` are all under which the video is there, in words, and
+``total_bytes`` what they take together; ``height`` and ``width`` are those of the stored pictures,
 ``film_height`` and ``film_width`` those of the film as coded; ``reason`` says what is damaged, and
 ``bad_ranges`` counts the stretches that are missing; ``notes`` say what else a careful reader
 should know, and ``repaired_frames`` counts the film's frames whose time is not its own stamp;
@@ -62,10 +65,18 @@ should know, and ``repaired_frames`` counts the film's frames whose time is not 
 Row = dict[str, Any]
 
 
-def row_from(video_id: str, keys: list[str], current: Manifest | None) -> Row:
-    """Gives the row of a video of its groups and its current one; None: one cannot be read."""
-    row: Row = dict.fromkeys(COLUMNS) | {"id": video_id, "keys": keys}
-    return row | ({"status": UNREADABLE} if current is None else _facts_of(current))
+def row_from(video_id: str, keys: list[str], commits: Sequence[Manifest], at: int) -> Row:
+    """Gives the row of a video of its groups and the current one's place; none can be read: none.
+
+    >>> row_from("film", ["00ff"], [], 0)["status"]
+    'unreadable'
+    """
+    row: Row = dict.fromkeys(COLUMNS) | {"id": video_id, "keys": keys, "status": UNREADABLE}
+    if not commits:
+        return row
+    words = [_words_of(commit.facts["recipe"]) for commit in commits]
+    total = sum(commit.size_bytes for commit in commits)
+    return row | _facts_of(commits[at]) | {"recipes": words, "total_bytes": total}
 
 
 def _facts_of(commit: Manifest) -> Row:
@@ -76,7 +87,7 @@ def _facts_of(commit: Manifest) -> Row:
         "reason": joined(facts["damage"]),
         "notes": joined(facts.get("notes", [])),
         **{name: facts["counts"][name] for name in ("frames", "rows", "stored")},
-        "bytes": sum(size for size, _ in commit.files.values()),
+        "bytes": commit.size_bytes,
         "duration_seconds": commit.duration_seconds,
         "height": facts["frame_size"][0],
         "width": facts["frame_size"][1],
@@ -127,6 +138,12 @@ def row_of_unreadable(name: str) -> Row:
     """
     row: Row = dict.fromkeys(COLUMNS) | {"id": name, "keys": [], "status": UNREADABLE}
     return row | {"reason": "its record in the quarantine is damaged; the film will be tried again"}
+
+
+def _words_of(recipe: Mapping[str, Any]) -> str:
+    if recipe["format_version"] > FORMAT_VERSION:
+        return f"format version {recipe['format_version']}"
+    return Recipe.from_dict(recipe).words
 
 
 def _recipe_of(recipe: Mapping[str, Any]) -> Row:

@@ -19,9 +19,9 @@ from fewframes.store.catalogue import (
     snapshot_keys,
 )
 from fewframes.store.catalogue_rows import table_of_rows
+from fewframes.store.groups import published_ids
 from fewframes.store.journal import journal_names, journaled_ids
 from fewframes.store.layout import CATALOGUE, JOURNAL
-from fewframes.store.manifest import published_ids
 from fewframes.store.resolve import AnyStore, resolve_store
 
 log = logging.getLogger("fewframes")

@@ -6,14 +6,16 @@ Groups themselves never change; a reader that does not know the file takes the n
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from fewframes.errors import UnreachableStoreError
 from fewframes.store.backend import StoreBackend
+from fewframes.store.groups import commits_of, home_of
 from fewframes.store.journal import announce
 from fewframes.store.layout import CURRENT
-from fewframes.store.manifest import Manifest, home_of
-from fewframes.store.recipes import canonical_json
+from fewframes.store.manifest import Manifest
+from fewframes.store.recipes import Recipe, canonical_json
 from fewframes.store.staging import Staging
 from fewframes.store.untrusted import load_json
 
@@ -29,6 +31,62 @@ def current(store: StoreBackend, video_id: str, commits: Sequence[Manifest]) -> 
         return max(created, since) if name == key else created, name
 
     return max(commits, key=age_order)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRecipe:
+    """A recipe under which a store has a video."""
+
+    key: str
+    """Names it among those of the video."""
+    recipe: Recipe
+    rows: int
+    stored: int
+    """Pictures."""
+    bytes: int
+    created: str
+    is_current: bool
+
+
+def recipes_of(store: StoreBackend, video_id: str) -> tuple[StoredRecipe, ...]:
+    """Lists the recipes under which a video is there, the newest last.
+
+    Raises:
+        CorruptStoreError: A record of the video is damaged.
+    """
+    commits = sorted(commits_of(store, video_id), key=lambda commit: commit.age_order)
+    chosen = current(store, video_id, commits) if commits else None
+    return tuple(
+        StoredRecipe(
+            commit.key,
+            Recipe.from_dict(commit.facts["recipe"]),
+            commit.facts["counts"]["rows"],
+            commit.facts["counts"]["stored"],
+            commit.size_bytes,
+            commit.facts["created"],
+            commit is chosen,
+        )
+        for commit in commits
+    )
+
+
+def under(commits: Sequence[Manifest], recipe: Recipe | str) -> Manifest:
+    """Gives the group of a recipe, or of a key or the beginning of one.
+
+    Raises:
+        KeyError: None or several are of it; says which there are.
+    """
+    if isinstance(recipe, str):
+        found = [commit for commit in commits if commit.key.startswith(recipe)]
+    else:
+        found = [commit for commit in commits if commit.facts["recipe"] == recipe.to_dict()]
+    if len(found) == 1:
+        return found[0]
+    there = "; ".join(
+        f"{commit.key}: {Recipe.from_dict(commit.facts['recipe']).words}" for commit in commits
+    )
+    name = commits[0].facts["id"]
+    raise KeyError(f"video {name!r} has {len(found) or 'no'} recipes {recipe!r} (there: {there})")
 
 
 def choose(store: StoreBackend, video_id: str, commit: Manifest) -> None:

@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from fewframes.arrays import U8
 from fewframes.atomic import flush, write_atomic
 from fewframes.errors import CorruptStoreError
 from fewframes.store import staging
 from fewframes.store.backend import OpenFile
+from fewframes.store.digests import digest_own
 from fewframes.store.staging import Staging, flush_tree
 from fewframes.store.untrusted import (
     MOST_RECORD_BYTES,
@@ -27,8 +28,6 @@ from fewframes.store.untrusted import (
     read_regular,
     remove_tree,
 )
-
-BLOCK_BYTES = 1 << 20
 
 
 class _Handle:
@@ -280,24 +279,3 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
             return list(entries)
     except (FileNotFoundError, NotADirectoryError):
         return []
-
-
-def digest_file(path: Path) -> str:
-    """Gives the xxh3-128 of a whole file as hexadecimal digits."""
-    with path.open("rb") as file:
-        return _digest_of(file)
-
-
-def digest_own(path: Path) -> str:
-    """Gives the xxh3-128 of a file of a store; OSError for a link and for what is no file."""
-    with os.fdopen(open_regular(path), "rb") as file:
-        return _digest_of(file)
-
-
-def _digest_of(file: BinaryIO) -> str:
-    import xxhash
-
-    digest = xxhash.xxh3_128()
-    while block := file.read(BLOCK_BYTES):
-        digest.update(block)
-    return digest.hexdigest()

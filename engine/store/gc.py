@@ -13,9 +13,10 @@ from pathlib import Path
 
 from fewframes.errors import CorruptStoreError
 from fewframes.store.backend import StoreBackend
+from fewframes.store.groups import home_of
 from fewframes.store.journal import read_entry
 from fewframes.store.layout import FAILURES, GROUP, PARTS, SIDECAR, folder_name
-from fewframes.store.manifest import commit_at, home_of
+from fewframes.store.manifest import commit_at
 from fewframes.store.publish import remove_group, remove_home
 from fewframes.store.record_rules import check_group_facts, check_sidecar_facts
 from fewframes.store.staging import sweep as sweep_workspace

@@ -8,8 +8,7 @@ says. The files lie beside it, in a folder named as the attempt.
 import errno
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,15 +16,9 @@ from typing import Any
 from fewframes.errors import CorruptStoreError, UnreachableStoreError
 from fewframes.media.seconds import seconds_of
 from fewframes.store.backend import GroupFiles, StoreBackend
-from fewframes.store.folder import Folder, digest_file
-from fewframes.store.layout import (
-    COMMIT,
-    GROUP,
-    LAYOUT_VERSION,
-    VIDEOS,
-    folder_name,
-    video_id_of,
-)
+from fewframes.store.digests import digest_file
+from fewframes.store.folder import Folder
+from fewframes.store.layout import COMMIT, LAYOUT_VERSION
 from fewframes.store.recipes import canonical_json
 from fewframes.store.record_rules import check_group_facts, checked_files
 from fewframes.store.untrusted import load_json
@@ -59,6 +52,11 @@ class Manifest:
     def key(self) -> str:
         """Names the group among those of its video."""
         return self.home.rpartition("/")[2]
+
+    @property
+    def size_bytes(self) -> int:
+        """What its files take."""
+        return sum(size for size, _ in self.files.values())
 
     @property
     def duration_seconds(self) -> float:
@@ -169,77 +167,6 @@ def commit_at(store: StoreBackend, home: str, check: Check = check_group_facts) 
         raise CorruptStoreError(f"{name} cannot be read: {error.strerror}") from error
     facts, files = parse_commit(data, name, check)
     return Manifest(store, home, store.files(f"{home}/{facts['attempt']}"), facts, files)
-
-
-def home_of(video_id: str, key: str = "") -> str:
-    """Says where a video's groups lie below a store, or one of them."""
-    home = f"{VIDEOS}/{folder_name(video_id)}"
-    return f"{home}/{key}" if key else home
-
-
-def keys_of(store: StoreBackend, video_id: str) -> list[str]:
-    """Lists the keys of a video's groups, published or not yet; none where there is no such id."""
-    try:
-        return [name for name in store.names(home_of(video_id)) if GROUP.fullmatch(name)]
-    except ValueError:
-        return []
-
-
-def published_keys(store: StoreBackend, video_id: str) -> list[str]:
-    """Lists the keys of a video's groups that have a record, whole or damaged."""
-    return [key for key in keys_of(store, video_id) if _has_record(store, home_of(video_id, key))]
-
-
-def _has_record(store: StoreBackend, home: str) -> bool:
-    try:
-        store.files(home).size(COMMIT)
-    except FileNotFoundError:
-        return False
-    except CorruptStoreError:  # a link
-        return True
-    return True
-
-
-def commits_of(store: StoreBackend, video_id: str) -> list[Manifest]:
-    """Gives the records of a video's groups; none where there is no such video.
-
-    Raises:
-        CorruptStoreError: One is damaged, or of another video.
-    """
-    found = (commit_at(store, home_of(video_id, key)) for key in keys_of(store, video_id))
-    return [of_video(commit, video_id) for commit in found if commit is not None]
-
-
-def intact_commits(store: StoreBackend, video_id: str) -> Iterator[Manifest]:
-    """Gives the records of a video's groups that can be read."""
-    for key in keys_of(store, video_id):
-        with suppress(CorruptStoreError):
-            commit = commit_at(store, home_of(video_id, key))
-            if commit is not None:
-                yield of_video(commit, video_id)
-
-
-def published_ids(store: StoreBackend) -> dict[str, list[str]]:
-    """Lists the store itself: the keys of all groups that have a record, by the video's id."""
-    found: dict[str, list[str]] = {}
-    for path in store.named(VIDEOS, COMMIT):
-        _, name, key, _ = path.split("/")
-        if GROUP.fullmatch(key):
-            found.setdefault(name, []).append(key)
-    return {_id_of(store, name, keys): sorted(keys) for name, keys in sorted(found.items())}
-
-
-def _id_of(store: StoreBackend, name: str, keys: list[str]) -> str:
-    return video_id_of(name, (_bytes_at(store, f"{VIDEOS}/{name}/{key}") for key in keys))
-
-
-def _bytes_at(store: StoreBackend, home: str) -> bytes:
-    try:
-        return store.read(f"{home}/{COMMIT}")
-    except UnreachableStoreError:
-        raise
-    except OSError:
-        return b""
 
 
 def parse_commit(

@@ -11,6 +11,7 @@
 import io
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 from fewframes.errors import CorruptStoreError
 from fewframes.store.backend import StoreBackend
@@ -78,18 +79,13 @@ def _migrate_group(store: StoreBackend, home: str) -> None:
     check = check_group_facts if GROUP.fullmatch(home.rpartition("/")[2]) else check_sidecar_facts
     check({**facts, "attempt": former or place, "layout": LAYOUT_VERSION}, name)
     old = f"{home}/{former}" if former else home
-    entries = []
-    for path, (size, digest) in sorted(files.items()):
-        if path == PARQUET:
-            table = store.read(f"{old}/{path}", most_bytes=size)
-            if xxhash.xxh3_128_hexdigest(table) != digest:
-                raise CorruptStoreError(f"{path} beside {name} is damaged")
-            table = _renamed(table, facts["counts"]["rows"], name)
-            store.put(f"{home}/{place}/{path}", table)
-            size, digest = len(table), xxhash.xxh3_128_hexdigest(table)
-        else:
-            _move(store, f"{old}/{path}", f"{home}/{place}/{path}")
-        entries.append({"path": path, "size": size, "xxh3": digest})
+    if PARQUET in files:
+        table = _renamed_table(store, f"{old}/{PARQUET}", files[PARQUET], facts, name)
+        store.put(f"{home}/{place}/{PARQUET}", table)
+        files[PARQUET] = len(table), xxhash.xxh3_128_hexdigest(table)
+    for path in sorted(set(files) - {PARQUET}):
+        _move(store, f"{old}/{path}", f"{home}/{place}/{path}")
+    entries = [{"path": path, "size": n, "xxh3": x} for path, (n, x) in sorted(files.items())]
     store.put(f"{home}/{COMMIT}", sealed_record(facts, place, entries))
     if PARQUET in files:
         store.delete(f"{old}/{PARQUET}")
@@ -104,11 +100,19 @@ def _move(store: StoreBackend, key: str, to: str) -> None:
     store.files(folder).size(name)
 
 
-def _renamed(data: bytes, rows: int, name: str) -> bytes:
+def _renamed_table(
+    store: StoreBackend, key: str, known: tuple[int, str], facts: dict[str, Any], name: str
+) -> bytes:
     """A table under today's names of columns."""
     import pyarrow.parquet as pq
+    import xxhash
 
-    table = read_table(data, rows=rows, kinds={}, gappy="container_pts", name=name)
+    data = store.read(key, most_bytes=known[0])
+    if (len(data), xxhash.xxh3_128_hexdigest(data)) != known:
+        raise CorruptStoreError(f"{PARQUET} beside {name} is damaged")
+    table = read_table(
+        data, rows=facts["counts"]["rows"], kinds={}, gappy="container_pts", name=name
+    )
     names = [FORMER_COLUMNS.get(column, column) for column in table.column_names]
     out, how = io.BytesIO(), {"compression": "zstd", "write_page_checksum": True}
     pq.write_table(table.rename_columns(names), out, **how)

@@ -85,6 +85,19 @@ class Recipe:
             raise ValueError(f"a recipe has no {unknown[0]}; it has {', '.join(names)}")
         return cls(**values)
 
+    @property
+    def words(self) -> str:
+        """Says what sets it apart in a list.
+
+        >>> Recipe(fps=2).words, Recipe(fps=None, size="native", codec="zstd", stream=1).words
+        ('2 fps, 448, jpeg 90', 'all frames, native, zstd, stream 1')
+        """
+        rate = "all frames" if self.fps is None else f"{self.fps:g} fps"
+        codec = self.codec if self.quality is None else f"{self.codec} {self.quality}"
+        dedup = [] if self.dedup == DEDUP else [f"dedup {self.dedup:g}"]
+        stream = [] if self.stream is None else [f"stream {self.stream}"]
+        return ", ".join([rate, self.size, codec, *dedup, *stream])
+
     def key(self, source_digest: str) -> str:
         """Names what this recipe makes of one source: 16 hexadecimal digits.
 

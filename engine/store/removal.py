@@ -1,9 +1,13 @@
-"""Removal: deletes a video from a store: pictures, tables, records and its name in lists."""
+"""Removal: deletes videos or recipes of them: pictures, tables, records and names in lists."""
 
 from collections.abc import Sequence
 
+from fewframes.errors import CorruptStoreError
 from fewframes.store.compaction import compact
+from fewframes.store.current import recipes_of
 from fewframes.store.gc import remove_video, sweep
+from fewframes.store.publish import remove_group
+from fewframes.store.recipes import Recipe
 from fewframes.store.resolve import AnyStore, resolve_store
 from fewframes.store.store import holds, open_store
 
@@ -27,3 +31,34 @@ def remove_videos(where: AnyStore, ids: Sequence[str]) -> None:
         remove_video(store, video_id)
     sweep(store)
     compact(store, whole=False)
+
+
+def remove_recipe(where: AnyStore, video_id: str, recipe: Recipe | str) -> None:
+    """Deletes one recipe of a video: its pictures, tables and vectors.
+
+    Raises:
+        KeyError: There is no such video or recipe; then nothing is deleted.
+        FileNotFoundError: That is no store.
+    """
+    store = resolve_store(where)
+    video = open_store(store).video(video_id, recipe=recipe)
+    remove_group(store, video_id, video.commit.key)
+    sweep(store)
+    compact(store, whole=False)
+
+
+def prune(where: AnyStore) -> int:
+    """Deletes every recipe of every video but the current one; gives the bytes it gives back.
+
+    Videos of which a record is damaged are left alone.
+    """
+    store, given_back = resolve_store(where), 0
+    for video_id in open_store(store):
+        try:
+            there = recipes_of(store, video_id)
+        except CorruptStoreError:
+            continue
+        for old in (one for one in there if not one.is_current):
+            remove_group(store, video_id, old.key)
+            given_back += old.bytes
+    return given_back

@@ -7,7 +7,7 @@ from typing import TypeAlias
 from fewframes.plugins import plugin
 from fewframes.store.backend import StoreBackend
 from fewframes.store.folder import FolderStore
-from fewframes.store.object_store import ObjectStoreBackend
+from fewframes.store.object_backend import ObjectStoreBackend
 
 AnyStore: TypeAlias = str | Path | StoreBackend
 """How functions take a store: its folder, its URL as text, or its files."""

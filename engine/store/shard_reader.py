@@ -33,10 +33,8 @@ WASTE = 1 / 8
 system costs less than reading one more picture, so only small gaps in long runs are worth it."""
 RUN_BYTES = 1 << 20
 """Neighbours are read together up to this size: it bounds memory and lets threads share."""
-CORES = os.cpu_count() or 1
-"""Asked once: the system takes 0.1 ms to answer."""
-FRAMES_PER_THREAD = 8
-"""Fewer pictures than this are decoded before a thread has started."""
+CORES = os.cpu_count() or 1  # asked once: the system takes 0.1 ms to answer
+FRAMES_PER_THREAD = 8  # fewer are decoded before a thread has started
 
 
 class _Run(NamedTuple):

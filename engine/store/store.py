@@ -12,10 +12,11 @@ from fewframes.errors import CorruptStoreError, FewframesError
 from fewframes.naming import nearest
 from fewframes.store.backend import StoreBackend
 from fewframes.store.catalogue import Catalogue
-from fewframes.store.current import current
+from fewframes.store.current import current, under
 from fewframes.store.embedding import Embedder
-from fewframes.store.manifest import commits_of, published_keys
+from fewframes.store.groups import commits_of, published_keys
 from fewframes.store.marker import check_store, create_store
+from fewframes.store.recipes import Recipe
 from fewframes.store.resolve import AnyStore, resolve_store
 from fewframes.store.results import Outcome, Status
 from fewframes.store.video import Video
@@ -73,10 +74,27 @@ class Store(Mapping[str, Video]):
             KeyError: There is none of that id; lists near ones.
             CorruptStoreError: Its commit record is damaged, or the catalogue lists it wrongly.
         """
+        return self.video(video_id)
+
+    def video(self, video_id: str, *, recipe: Recipe | str | None = None) -> Video:
+        """Gives a video under one of its `recipes`; None for the current one.
+
+        ``recipe`` may be the ``key`` of one, or its beginning. Raises as ``store[…]`` does, and
+        KeyError for a recipe that is not there, or a key that several begin with.
+
+        >>> import fewframes as ff
+        >>> store = ff.open("corpus.zarr")
+        >>> [one.recipe.words for one in store["film"].recipes]
+        ['2 fps, 160, jpeg 90']
+        >>> store.video("film", recipe=store["film"].recipes[0].key)
+        Video('film': 20 rows, 20 pictures of 120x160, 10.00 s, ok)
+        """
         # A group that vanishes between listing and reading has a successor: list once more.
         commits = commits_of(self._files, video_id) or commits_of(self._files, video_id)
         if not commits:
             raise KeyError(self._missing(video_id))
+        if recipe is not None:
+            return Video(under(commits, recipe))
         return Video(current(self._files, video_id, commits))
 
     def embed(

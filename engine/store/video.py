@@ -1,10 +1,8 @@
 """Video: one indexed film of a store; its table is read when needed, its pictures when asked for.
 
-1. The table comes from Parquet and is checked against the commit record; signals and signatures,
-   most of its bytes, come when `table` is asked for, which reading frames does not.
+1. The table comes from Parquet; signals and signatures, most of its bytes, only with `table`.
 2. Frames, rows or times are turned into rows, and rows into slots; repeats share a slot.
-3. The pictures in those slots are read and decoded.
-4. What a model made of the pictures is read from its sidecar, once.
+3. The pictures in those slots are read and decoded, vectors of them once from their sidecar.
 """
 
 import dataclasses
@@ -25,6 +23,7 @@ from fewframes.media.sizes import Size, fitted_size
 from fewframes.sampling import with_scores
 from fewframes.selection.options import SelectOptions, check_features, check_query
 from fewframes.selection.selection import select
+from fewframes.store.current import StoredRecipe, recipes_of
 from fewframes.store.embedding import Embedder, Identity, Query, embed_query
 from fewframes.store.frame_reader import check_asked, stored_batch
 from fewframes.store.frame_table_io import StoredRows, read_rows, read_signatures
@@ -70,6 +69,11 @@ class Video:
     def facts(self) -> dict[str, Any]:
         """What was recorded when it was published: source, stream, recipe, counts, damage."""
         return self.commit.facts
+
+    @property
+    def recipes(self) -> tuple[StoredRecipe, ...]:
+        """The recipes under which the store has this film, the newest last; see `Store.video`."""
+        return recipes_of(self.commit.store, self.id)
 
     @property
     def status(self) -> Status:
@@ -179,12 +183,7 @@ class Video:
         return requested_rows(*about, frames=frames, rows=rows, seconds=requested_times(seconds))
 
     def encoded(self, rows: npt.ArrayLike) -> list[bytes]:
-        """Gives the pictures of rows as they are stored, checked but not decoded.
-
-        >>> import fewframes as ff
-        >>> ff.open("corpus.zarr")["film"].encoded([0])[0][6:10]
-        b'JFIF'
-        """
+        """Gives the pictures of rows as they are stored, checked but not decoded."""
         return self._shards.encoded(self.slots[self.rows_of(rows=rows)])
 
     @keywords_of(select)

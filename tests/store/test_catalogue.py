@@ -198,7 +198,7 @@ def test_a_catalogue_that_lies_hides_a_video_but_gives_no_wrong_one(store):
 KILLED = f"""{KILLED_AT_A_STEP}
 from fewframes.store.compaction import compact
 from fewframes.store.folder import FolderStore
-from fewframes.store.object_store import ObjectStoreBackend
+from fewframes.store.object_backend import ObjectStoreBackend
 for kind in (FolderStore, ObjectStoreBackend):
     for name in ("create", "put", "delete", "names", "read"):
         setattr(kind, name, count(getattr(kind, name)))

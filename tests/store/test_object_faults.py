@@ -10,7 +10,7 @@ from fewframes.errors import (
     CorruptStoreError,
     UnreachableStoreError,
 )
-from fewframes.store.object_store import ObjectStoreBackend
+from fewframes.store.object_backend import ObjectStoreBackend
 from fewframes.store.recipes import Recipe
 from fewframes.store.resolve import resolve_store
 

@@ -20,7 +20,7 @@ from fewframes.errors import (
 )
 from fewframes.store.dataset_export import export_videos
 from fewframes.store.marker import create_store
-from fewframes.store.object_store import ObjectStoreBackend
+from fewframes.store.object_backend import ObjectStoreBackend
 from fewframes.store.removal import remove_videos
 from fewframes.store.resolve import resolve_store
 from fewframes.store.shard_reader import WASTE

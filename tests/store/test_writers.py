@@ -13,10 +13,11 @@ from stored import put, run_apart
 
 import fewframes as ff
 from fewframes.errors import StaleIndexError
-from fewframes.store import object_store, staging
+from fewframes.store import object_backend as object_store
+from fewframes.store import staging
 from fewframes.store.backend import StoreBackend
 from fewframes.store.gc import sweep
-from fewframes.store.object_store import ObjectStoreBackend
+from fewframes.store.object_backend import ObjectStoreBackend
 from fewframes.store.removal import remove_videos
 from fewframes.store.resolve import resolve_store
 from fewframes.store.writer import ensure_store
@@ -115,7 +116,7 @@ KILLED = """
 import os, signal, sys
 from stored import put
 from fewframes.store.folder import FolderStore
-from fewframes.store.object_store import ObjectStoreBackend
+from fewframes.store.object_backend import ObjectStoreBackend
 def killing(real):
     def create(self, key, data):
         if key.endswith('commit.json'): os.kill(os.getpid(), signal.SIGKILL)
