@@ -15,7 +15,7 @@ or that change them, fail as well: that costs time, never truth.
 """
 
 from bisect import bisect_left
-from typing import Protocol
+from typing import TypeAlias
 
 from fewframes.media.bitstream import Buffer, unit_reader
 from fewframes.media.parameter_sets import Bits, h264_parameters, hevc_parameters
@@ -24,23 +24,11 @@ HEADER_BYTES = 24
 """A slice header is read from so many bytes; the fields needed come first."""
 
 
-class OrderCheck(Protocol):
-    """Follows the packets of one run after the other."""
-
-    def start(self) -> None:
-        """Forgets the run before."""
-        ...
-
-    def follows(self, data: Buffer, time: int) -> bool:
-        """Whether a packet, shown at ``time``, can come after those before it."""
-        ...
-
-
 class FrameNumbers:
     """The check of H.264."""
 
     def __init__(self, extradata: bytes) -> None:
-        self._units = unit_reader(extradata, length_at=4)
+        self._units = unit_reader("h264", extradata)
         self._bits, self._has_fields = h264_parameters(extradata)
         self._places: dict[bytes, int] = {}
         self.start()
@@ -50,7 +38,7 @@ class FrameNumbers:
         self._last: int | None = None
 
     def follows(self, data: Buffer, time: int) -> bool:
-        """Whether frame_num is that of the next picture."""
+        """Whether frame_num is that of the next picture; ``time`` does not matter."""
         for start in self._units(data):
             if data[start] & 31 in (1, 5):
                 return self._is_next(data[start], bytes(data[start + 1 : start + HEADER_BYTES]))
@@ -79,8 +67,7 @@ class FrameNumbers:
             return word >> (40 - place - self._bits) & ((1 << self._bits) - 1)
         bits = Bits(payload)
         length = bits.left
-        for _ in range(3):  # first_mb_in_slice, slice_type, pic_parameter_set_id
-            bits.ue()
+        bits.skip(3)  # first_mb_in_slice, slice_type, pic_parameter_set_id
         if length - bits.left <= 16:
             self._places[payload[:2]] = length - bits.left
         return bits.u(self._bits)
@@ -90,7 +77,7 @@ class OrderCounts:
     """The check of HEVC."""
 
     def __init__(self, extradata: bytes) -> None:
-        self._units = unit_reader(extradata, length_at=21)
+        self._units = unit_reader("hevc", extradata)
         self._extra_bits, self._has_output_flag, self._bits = hevc_parameters(extradata)
         self.start()
 
@@ -101,7 +88,7 @@ class OrderCounts:
         self._counts: list[int] = []
 
     def follows(self, data: Buffer, time: int) -> bool:
-        """Whether the picture order count has its place among those of other times."""
+        """Whether the picture order count of a packet, shown at ``time``, has its place there."""
         for start in self._units(data):
             kind = data[start] >> 1 & 63
             if kind < 32:
@@ -152,6 +139,11 @@ class OrderCounts:
         return is_new and before and after
 
 
+OrderCheck: TypeAlias = FrameNumbers | OrderCounts
+"""Follows the packets of one run after the other."""
+CHECKS: dict[str, type[OrderCheck]] = {"h264": FrameNumbers, "hevc": OrderCounts}
+
+
 def order_check(codec: str, extradata: bytes) -> OrderCheck | None:
     """Makes the check of a stream; None where its parameter sets are not understood.
 
@@ -159,10 +151,6 @@ def order_check(codec: str, extradata: bytes) -> OrderCheck | None:
     True
     """
     try:
-        if codec == "h264":
-            return FrameNumbers(extradata)
-        if codec == "hevc":
-            return OrderCounts(extradata)
-    except (ValueError, LookupError):
+        return CHECKS[codec](extradata)
+    except (ValueError, LookupError):  # another codec, too
         return None
-    return None

@@ -38,7 +38,7 @@ def field_pairs(codec: str, extradata: bytes) -> Callable[[Buffer], bool] | None
         return None
     if not has_fields:
         return None
-    return _Pairs(unit_reader(extradata, length_at=4), number_bits).is_second
+    return _Pairs(unit_reader(codec, extradata), number_bits).is_second
 
 
 class _Pairs:
@@ -77,7 +77,6 @@ class _Pairs:
 
     def _field(self, payload: bytes) -> _Field | None:
         bits = Bits(payload)
-        for _ in range(3):  # first_mb_in_slice, slice_type, pic_parameter_set_id
-            bits.ue()
+        bits.skip(3)  # first_mb_in_slice, slice_type, pic_parameter_set_id
         number = bits.u(self._number_bits)
         return _Field(bool(bits.u(1)), number) if bits.u(1) else None
