@@ -22,7 +22,7 @@ from fewframes.bindings.ffmpeg.log import drain_log, is_harmless
 from fewframes.bindings.ffmpeg.opening import check_is_inside, open_container
 from fewframes.bindings.ffmpeg.packets import PacketReader
 from fewframes.errors import UnreadableMediaError
-from fewframes.media.demuxed import Demuxed
+from fewframes.media.prediction import Demuxed
 from fewframes.media.source import Source
 from fewframes.media.structure import ending_of, unread_pictures
 from fewframes.media.timeline import Packets, StreamInfo

@@ -6,8 +6,8 @@ import numpy as np
 
 from fewframes.bindings.ffmpeg.cursor import Cursor, LandingError
 from fewframes.bindings.ffmpeg.log import drain_log, is_harmless
-from fewframes.media.demuxed import Decoded
 from fewframes.media.order import Stretch
+from fewframes.media.prediction import Decoded
 from fewframes.media.timeline import NO_PTS, Timeline
 
 

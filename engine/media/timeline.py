@@ -104,6 +104,11 @@ class Packets:
     def __len__(self) -> int:
         return len(self.pts)
 
+    @property
+    def last_position(self) -> int:
+        """Where the last packet begins in the file; -1 where the demuxer does not say."""
+        return int(self.position.max(initial=-1))
+
     def __repr__(self) -> str:
         return (
             f"Packets({len(self)}: {int(self.is_frame.sum())} frames, "
