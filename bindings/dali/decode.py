@@ -28,8 +28,7 @@ from fewframes.bindings.dali.post_process import PostProcess
 from fewframes.bindings.dali.video import GIVEN_UP, SliceDecoder
 from fewframes.bindings.ffmpeg import decode as ffmpeg_decode
 from fewframes.bindings.ffmpeg.cursor import Cursor
-from fewframes.bindings.ffmpeg.slice_packets import UnfitError
-from fewframes.bindings.ffmpeg.slice_streams import SliceWriter, Stream, Written
+from fewframes.bindings.ffmpeg.slice_streams import SliceWriter, Stream, UnfitError, Written
 from fewframes.decode.batch import Format, FrameBatch
 from fewframes.decode.decoder import DecodeReport, Device, Event
 from fewframes.decode.plan import GopRun

@@ -23,7 +23,7 @@ import numpy as np
 from fewframes.arrays import I64, Samples
 from fewframes.bindings.ffmpeg import decode as ffmpeg_decode
 from fewframes.bindings.ffmpeg.cursor import Cursor
-from fewframes.bindings.ffmpeg.slice_packets import UnfitError
+from fewframes.bindings.ffmpeg.slice_streams import UnfitError
 from fewframes.bindings.nvcodec.capabilities import engines_of, require
 from fewframes.bindings.nvcodec.core import Core, surface_of
 from fewframes.bindings.nvcodec.hashes import Hasher

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fewframes.bindings.ffmpeg.cursor import Cursor
-from fewframes.bindings.ffmpeg.slice_packets import SlicePackets, UnfitError
+from fewframes.bindings.ffmpeg.slice_streams import SlicePackets, UnfitError
 from fewframes.decode.decoder import DecodeReport
 from fewframes.decode.slices import CHANGED, Slice
 from fewframes.media import bitstream

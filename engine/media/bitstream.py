@@ -10,10 +10,9 @@ Only headers are read. A parser is chosen once a stream, by codec and extradata,
    kind, since the highest is known only after the last packet. Decoding can start at an IRAP.
 3. VP8 (RFC 6386, 9.1) and VP9 (bitstream specification, 6.2 and Annex B): a packet may hold only
    pictures that are never shown. Nothing is dropped.
-4. Motion JPEG and MPEG-4: a packet that leans on tables or headers of another is no start
-   (`start_headers.py`). Nothing is dropped.
-5. Theora: headers are no pictures (`theora.py`).
-6. Every other codec: nothing is dropped, the container's keyframe flag is believed.
+4. Motion JPEG, MPEG-4 and Theora: a packet that leans on tables or headers of another is no
+   start, and a header is no picture (`start_headers.py`). Nothing is dropped.
+5. Every other codec: nothing is dropped, the container's keyframe flag is believed.
 """
 
 import struct
@@ -21,10 +20,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import NamedTuple, TypeAlias
 
-from fewframes.media.start_headers import GOV, VOP, jpeg_starts, mpeg4_starts
-from fewframes.media.theora import Start, theora_starts
-
-Buffer: TypeAlias = memoryview
+from fewframes.media import start_headers
+from fewframes.media.start_headers import GOV, VOP, Buffer, Start, Test
 
 
 class PacketKind(NamedTuple):
@@ -55,10 +52,10 @@ LENGTH_AT = {"h264": 4, "hevc": 21}
 """Where avcC and hvcC extradata say how long the length in front of a NAL unit is."""
 SEQUENCE_HEADERS = {"mpeg1video": b"\xb3", "mpeg2video": b"\xb3", "vc1": b"\x0f"}
 """Codecs with a header in front of some pictures, and its start code."""
-START_TESTS: dict[str, Callable[[bytes], Callable[[Buffer], Start]]] = {
-    "mjpeg": lambda _: jpeg_starts(),
-    "mpeg4": mpeg4_starts,
-    "theora": theora_starts,
+START_TESTS: dict[str, Callable[[bytes], Test]] = {
+    "mjpeg": lambda _: start_headers.jpeg_starts(),
+    "mpeg4": start_headers.mpeg4_starts,
+    "theora": start_headers.theora_starts,
 }
 """Codecs whose packets may lean on what came before, and what makes the test of a stream."""
 _WORD = struct.Struct(">I")

@@ -21,7 +21,7 @@ from itertools import pairwise
 
 from fewframes.media.bitstream import SEQUENCE_HEADERS, Buffer, length_bytes, unit_kind, unit_starts
 from fewframes.media.parameter_sets import HEADER_BYTES, Bits, skip_profile, units_of
-from fewframes.media.start_headers import VOP_MARK, mpeg4_header
+from fewframes.media.start_headers import VOP_MARK, mpeg4_header, mpeg4_layer
 
 PALETTE, EXTRADATA = "palette", "new_extradata"
 LASTING = (PALETTE, EXTRADATA, "param_change")
@@ -56,7 +56,8 @@ class HeaderTracker:
         self._sets = _SETS.get(codec, _NoSets)(codec, extradata)
         self._side: dict[str, bytes] = {}
         self._known = {Headers(self._sets.prefix()): 0}
-        self._now = 0
+        self.now = 0
+        """The state that counts behind the last packet."""
 
     @property
     def states(self) -> tuple[Headers, ...]:
@@ -73,16 +74,11 @@ class HeaderTracker:
             self._side |= side
             if EXTRADATA in side:
                 self._sets.take_extradata(side[EXTRADATA])
-            self._now = self._index()
-        needed = NOTHING if self._sets.brings_all(data) and not self._side else self._now
+            self.now = self._index()
+        needed = NOTHING if self._sets.brings_all(data) and not self._side else self.now
         if self._sets.take(data):
-            self._now = self._index()
+            self.now = self._index()
         return needed
-
-    @property
-    def now(self) -> int:
-        """The state that counts behind the last packet."""
-        return self._now
 
     def _index(self) -> int:
         side = {kind: data for kind, data in self._side.items() if self._sets.keeps(kind)}
@@ -216,8 +212,7 @@ def _marked_header(codec: str, data: bytes) -> bytes:
 def _mpeg4_header(data: bytes) -> bytes:
     """What stands before a picture, where there is a video object layer (14496-2, 6.2.3)."""
     header = mpeg4_header(data if VOP_MARK in data else data + VOP_MARK)
-    has_layer = any(b"\0\0\1" + bytes([code]) in header for code in range(0x20, 0x30))
-    return header if has_layer else b""
+    return header if mpeg4_layer(header) else b""
 
 
 def _av1_header(data: bytes) -> bytes:
