@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from fewframes.arrays import F64
+from fewframes.arrays import F64, I64
 
 Time: TypeAlias = float | str
 """Seconds from the first frame of a video, or text: ``"90"``, ``"1:30"``, ``"00:01:30.5"``."""
@@ -61,21 +61,29 @@ def as_times(times: npt.ArrayLike) -> F64:
     return np.atleast_1d(np.asarray(times, np.float64))
 
 
-def as_slice(seconds: slice) -> slice:
-    """Gives a slice whose ends are numbers; its step stays.
+def whole_numbers(values: npt.ArrayLike, name: str) -> I64:
+    """Reads one number or many as an array, ``[k] i64``; raises TypeError for what is not whole.
 
-    >>> as_slice(slice("1:00", None, 2))
-    slice(60.0, None, 2)
+    >>> whole_numbers([1, 2], "frames").tolist(), whole_numbers(7, "rows").tolist()
+    ([1, 2], [7])
     """
-    start, stop = (None if end is None else as_seconds(end, "seconds") for end in _ends(seconds))
-    return slice(start, stop, seconds.step)
+    numbers = np.atleast_1d(np.asarray(values))
+    if numbers.size and not np.issubdtype(numbers.dtype, np.integer):
+        raise TypeError(f"{name} must be whole numbers, got {numbers.dtype}; for times, seconds=")
+    return numbers.astype(np.int64)
 
 
 def requested_times(seconds: FrameIndexer) -> F64 | slice | None:
-    """Reads what `read` is asked for by time: a slice of times, or one time or many."""
-    if seconds is None:
-        return None
-    return as_slice(seconds) if isinstance(seconds, slice) else as_times(seconds)
+    """Reads what `read` is asked for by time: one time or many, or a slice, whose step stays.
+
+    >>> requested_times(slice("1:00", None, 2))
+    slice(60.0, None, 2)
+    """
+    if not isinstance(seconds, slice):
+        return None if seconds is None else as_times(seconds)
+    ends = seconds.start, seconds.stop
+    start, stop = (None if end is None else as_seconds(end, "seconds") for end in ends)
+    return slice(start, stop, seconds.step)
 
 
 def bounds_of(span: Span) -> tuple[float, float]:
@@ -91,7 +99,7 @@ def bounds_of(span: Span) -> tuple[float, float]:
         return -math.inf, math.inf
     if isinstance(span, slice) and span.step is not None:
         raise ValueError(f"span={span} has a step; pass slice(start, stop), or (start, end)")
-    start, end = _ends(span) if isinstance(span, slice) else span
+    start, end = (span.start, span.stop) if isinstance(span, slice) else span
     low = -math.inf if start is None else as_seconds(start, "span")
     high = math.inf if end is None else as_seconds(end, "span")
     if not low <= high:
@@ -113,10 +121,6 @@ def span_of(span: Span) -> Bounds:
     if math.isinf(low) and math.isinf(high):
         return None
     return None if math.isinf(low) else low, None if math.isinf(high) else high
-
-
-def _ends(given: slice) -> tuple[Any, Any]:
-    return given.start, given.stop
 
 
 def _has_text(times: Any) -> bool:  # noqa: ANN401 (array-like)

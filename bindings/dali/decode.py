@@ -161,15 +161,10 @@ class _Work:
         return "" if self._is_alike(one, decoded) else UNLIKE
 
     def _batch(self, numbers: I64, planes: tuple[Samples, ...]) -> FrameBatch:
-        timeline = self.timeline
         return FrameBatch(
             planes,
             self.format,
-            numbers,
-            timeline.pts[numbers],
-            timeline.time_base,
-            timeline.start_pts,
-            timeline.source.name,
+            *self.timeline.stamped(numbers),
             is_damaged=np.zeros(len(numbers), bool),
         )
 

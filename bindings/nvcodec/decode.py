@@ -190,18 +190,13 @@ class _Work:
         self.report[Event.PICTURES] += len(part.feed)
 
     def _batch(self, rows: I64, planes: tuple[DeviceArray, ...]) -> FrameBatch:
-        timeline, numbers = self.timeline, self.number_of[rows]
-        made = self.finish.made(planes)
+        numbers, made = self.number_of[rows], self.finish.made(planes)
         hashes: dict[str, Any] = self.hasher.columns(planes) if self.hasher else {}
         gpu.finish()
         return FrameBatch(
             made,
             self.format,
-            numbers,
-            timeline.pts[numbers],
-            timeline.time_base,
-            timeline.start_pts,
-            timeline.source.name,
+            *self.timeline.stamped(numbers),
             **hashes,
             is_damaged=np.zeros(len(numbers), bool),
         )
