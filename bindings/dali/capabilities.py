@@ -38,7 +38,7 @@ def require_gpu() -> None:
 def require(stream: StreamInfo, device: Device) -> str:
     """Gives DALI's version, or raises the error that says what is missing for this stream."""
     machine = machine_facts()
-    missing = machine.missing_for_video(device)
+    missing = machine.missing(device, for_video=True)
     if missing:
         raise MissingBackendError(missing)
     reason = refusal(stream, device, machine)

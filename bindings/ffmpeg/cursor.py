@@ -7,6 +7,7 @@ row: by position and size where the demuxer tells positions, else by size and pt
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -208,9 +209,7 @@ class Cursor:
         self._opened()
         if 0 <= row - self._next_row <= READ_THROUGH_PACKETS:
             return
-        if row and not self._seek(row):
-            self.close()
-        if not row:
+        if not row or not self._seek(row):
             self.close()
         self._opened()
 
@@ -233,7 +232,7 @@ class Cursor:
         packets = opened.container.demux(opened.stream)
         for _, packet in zip(range(LOST_AFTER_PACKETS), packets, strict=False):
             if packet.size and self._is_row(packet, row):
-                opened.packets = _put_back(packet, packets)
+                opened.packets = chain([packet], packets)
                 self._next_row = row
                 return True
         return False
@@ -265,8 +264,3 @@ class Cursor:
             )
             self._next_row = 0
         return self._open
-
-
-def _put_back(first: VideoPacket, rest: Iterator[VideoPacket]) -> Iterator[VideoPacket]:
-    yield first
-    yield from rest

@@ -20,7 +20,7 @@ from fewframes.errors import CorruptStoreError, FewframesError, StaleIndexError
 from fewframes.indexing.discovery import find_films
 from fewframes.indexing.isolation import Worker, limit_for
 from fewframes.indexing.tasks import FilmTask, execute
-from fewframes.media.film_file import check_film_file
+from fewframes.media.source import check_film_file
 from fewframes.store.backend import digest_file
 from fewframes.store.compaction import compact
 from fewframes.store.journal import remove, trash

@@ -106,29 +106,19 @@ class Capabilities:
         """Why no GPU can decode video; empty where one can."""
         return self.no_gpu or self.no_video
 
-    def missing(self, device: Device) -> str:
+    def missing(self, device: Device, *, for_video: bool = False) -> str:
         """Why DALI cannot be used on a device here, as a sentence; empty where it can.
 
-        >>> Capabilities(dali="2.4.0", no_gpu="there is no NVIDIA GPU").missing("cuda")
-        "device='cuda' cannot be used: there is no NVIDIA GPU; use device='cpu', or device='auto'"
+        >>> machine = Capabilities(dali="2.4.0", no_video="there are no video engines")
+        >>> machine.missing("cuda"), machine.missing("cuda", for_video=True)
+        ('', "device='cuda' cannot be used: there are no video engines; use device='cpu', or \
+device='auto'")
         """
         if self.no_dali:
             return f"backend='dali' cannot be used: {self.no_dali}, or pass backend='ffmpeg'"
-        return self._unusable(self.no_gpu) if device == "cuda" else ""
-
-    def missing_for_video(self, device: Device) -> str:
-        """Why it cannot decode video there.
-
-        >>> machine = Capabilities(dali="2.4.0", no_video="there are no video engines")
-        >>> machine.missing_for_video("cuda")
-        "device='cuda' cannot be used: there are no video engines; use device='cpu', or \
-device='auto'"
-        """
-        return self.missing(device) or (self._unusable(self.no_video) if device == "cuda" else "")
-
-    def _unusable(self, why: str) -> str:
+        why = self.no_decoding if for_video else self.no_gpu
         words = f"device='cuda' cannot be used: {why}; use device='cpu', or device='auto'"
-        return words if why else ""
+        return words if why and device == "cuda" else ""
 
 
 @dataclass(frozen=True, slots=True)

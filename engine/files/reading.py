@@ -91,13 +91,15 @@ def _requested(
 ) -> I64:
     """The numbers that exactly one of frames and seconds stands for, ``[k] i64``."""
     times = requested_times(seconds)
-    if (frames is None) == (times is None):
-        raise ValueError("read needs either frames=[…] or seconds=[…]; pass one of the two")
-    if isinstance(frames, slice):
-        return rows_between(np.arange(len(timeline)), frames)
-    if isinstance(times, slice):
-        return rows_between(timeline.seconds, times)
-    return timeline.frame_at(times) if times is not None else timeline.check_numbers(frames)
+    if frames is not None and times is None:
+        if isinstance(frames, slice):
+            return rows_between(np.arange(len(timeline)), frames)
+        return timeline.check_numbers(frames)
+    if times is not None and frames is None:
+        if isinstance(times, slice):
+            return rows_between(timeline.seconds, times)
+        return timeline.frame_at(times)
+    raise ValueError("read needs either frames=[…] or seconds=[…]; pass one of the two")
 
 
 class _Collected:

@@ -21,7 +21,9 @@ from functools import partial
 from typing import NamedTuple, TypeAlias
 
 from fewframes.media import start_headers
-from fewframes.media.start_headers import GOV, VOP, Buffer, Start, Test
+from fewframes.media.start_headers import GOV, VOP, Start, Test
+
+Buffer: TypeAlias = memoryview
 
 
 class PacketKind(NamedTuple):

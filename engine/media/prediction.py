@@ -211,7 +211,8 @@ def _before_first(packets: Packets, decoded: I64) -> I64:
     rows = np.flatnonzero(packets.is_frame[: _lead_in(packets)])
     first = int(packets.is_random_access.argmax())
     is_early = (rows < first) | (packets.pts[rows] < packets.pts[first])
-    return rows[is_early & ~np.isin(rows, decoded)]
+    lost: I64 = rows[is_early & ~np.isin(rows, decoded)]
+    return lost
 
 
 def _timed(timeline: Timeline, film: Demuxed, order: I64) -> Timeline:

@@ -74,11 +74,8 @@ def fitted_size(stored: tuple[int, int], size: Size) -> tuple[int, int] | None:
     requested = parse_size(size)
     if requested is None or isinstance(requested, tuple):
         return requested
-    return (
-        None
-        if requested >= max(stored)
-        else _shrunk(Fraction(stored[0]), Fraction(stored[1]), requested)
-    )
+    height, width = map(Fraction, stored)
+    return None if requested >= max(stored) else _shrunk(height, width, requested)
 
 
 def _shrunk(height: Fraction, width: Fraction, longer: int) -> tuple[int, int]:

@@ -45,7 +45,7 @@ ON_GPU = ["vp9", "vp8", "x264_pyramid", "x264_long_gop", "x264_turned", "x265_b"
 
 def need(device):
     """Skips where DALI, or a GPU, is not there; fails where it is required to be."""
-    missing = dali_capabilities.machine_facts().missing_for_video(device)
+    missing = dali_capabilities.machine_facts().missing(device, for_video=True)
     name = "REQUIRE_GPU" if device == "cuda" else "REQUIRE_DALI"
     if missing:
         (pytest.fail if os.environ.get(name) == "1" else pytest.skip)(missing)
