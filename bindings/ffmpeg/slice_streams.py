@@ -133,17 +133,8 @@ class SliceWriter:
                 packets = [self.rewritten.packet(packet) for packet in packets]
             except ValueError as error:
                 raise UnfitError(UNKNOWN) from error
-        return stream_of(part, self._file(part, packets))
-
-    def _file(self, part: Slice, packets: list[bytes]) -> bytes:
-        info, ranks = self.info, part.ranks.tolist()
+        ranks, codec = part.ranks.tolist(), self.info.codec
         if len(packets) > 1:
             packets, ranks = [*packets, packets[0]], [*ranks, len(packets)]
-        return matroska(
-            packets,
-            ranks,
-            codec=info.codec,
-            width=self.size[1],
-            height=self.size[0],
-            extradata=self.extradata,
-        )
+        data = matroska(packets, ranks, codec=codec, size=self.size, extradata=self.extradata)
+        return stream_of(part, data)

@@ -13,7 +13,6 @@ from fewframes.kernels import (
     planes_to_rgb,
     resize_plan,
     resize_rgb,
-    rgb_plan,
     rgb_to_ycc,
     surface_planes,
 )
@@ -42,15 +41,7 @@ class PostProcess:
             report[Event.COLOUR, f"fewframes: {colour}"] += 1
         target = size or stream.display_size
         target = target[::-1] if stream.rotation in (90, 270) else target
-        self.plan = rgb_plan(
-            surface[:2],
-            (target[0], target[1]),
-            steps=colour.steps,
-            siting=colour.siting,
-            matrix=colour.matrix,
-            is_full=colour.is_full,
-            bits=colour.bits,
-        )
+        self.plan = colour.plan(surface[:2], (target[0], target[1]))
         self.is_turned = bool(stream.rotation or stream.is_mirrored)
         self.turn = resize_plan(target, rotation=stream.rotation, is_mirrored=stream.is_mirrored)
 

@@ -7,16 +7,19 @@
    predicted to take less time: pictures to decode, their size, how many slices can be decoded side
    by side, and what starting costs. Otherwise it takes the CPU, and says why.
 
-The prediction is a pure function of the plan and of `Costs`, which are measured once a machine.
+The prediction is a pure function of the plan and of `Costs`, which are measured once a machine; so
+is `choose`. What there is to choose from is looked up in `decoder_for` alone.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias, get_args
 
 from fewframes.decode.costs import Costs, Workload
-from fewframes.decode.decoder import DECODERS, Device
-from fewframes.media.timeline import StreamInfo
+from fewframes.decode.decoder import DECODERS, Decoder, DecodeReport, Device, Event, decoder
+from fewframes.decode.plan import DecodePlan
+from fewframes.media.timeline import StreamInfo, Timeline
+from fewframes.plugins import plugin
 
 Where: TypeAlias = Literal["cpu", "cuda", "auto"]
 DEVICE_CHOICES: tuple[str, ...] = get_args(Where)
@@ -252,3 +255,41 @@ def refusal(stream: StreamInfo, device: Device, machine: Capabilities) -> str:
     limits = machine.engines.get((codec, bits), EngineLimits(is_taken=False))
     reason = limits.refusal(stream.height, stream.width)
     return f"{codec} of {bits} bits on this GPU: {reason}" if reason else ""
+
+
+def decoder_for(
+    timeline: Timeline,
+    plan: DecodePlan,
+    request: DecoderRequest,
+    report: DecodeReport,
+    *,
+    threads: int = 1,
+) -> Decoder:
+    """Gives the decoder of a plan, and notes in the report why it is this one.
+
+    Raises ValueError, `MissingBackendError` or `UnsupportedStreamError` when it is used, if the one
+    asked for is not there or cannot take the stream.
+    """
+    stream = timeline.stream
+    machine = Capabilities() if request.is_settled else _machine(stream, request)
+    slices = int(timeline.packets.is_random_access.sum())
+    job = Workload(plan.pictures, stream.width * stream.height / 1e6, slices, threads)
+    choice = choose(request, stream, machine, job)
+    if choice.reason:
+        reason = f"{choice.backend} on {choice.device}: {choice.reason}"
+        report[Event.CHOSEN, reason] += 1
+    return decoder(choice.backend, choice.device)
+
+
+def _machine(stream: StreamInfo, request: DecoderRequest) -> Capabilities:
+    """What there is for a stream; what it takes, too, where that will be asked."""
+    is_open = request.device == "auto" and request.backend is None
+    machine: Capabilities = Capabilities()
+    if request.backend != "dali":
+        machine = plugin("nvdec.facts")(machine, stream, measures=is_open)
+    if request.backend == "nvdec" or (request.device == "cuda" and not machine.no_nvdec):
+        return machine
+    dali: Capabilities = plugin("dali.facts_with_costs" if is_open else "dali.facts")()
+    return replace(
+        dali, nvdec=machine.nvdec, no_nvdec=machine.no_nvdec, nvdec_costs=machine.nvdec_costs
+    )

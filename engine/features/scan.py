@@ -13,8 +13,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from fewframes.arrays import F16, F32, F64, I64, Samples
-from fewframes.decode.backend_choice import DecoderRequest
-from fewframes.decode.backend_lookup import decoder_for
+from fewframes.decode.backend_choice import DecoderRequest, decoder_for
 from fewframes.decode.batch import Format, FrameBatch
 from fewframes.decode.decoder import DecodeReport
 from fewframes.decode.plan import plan_frames

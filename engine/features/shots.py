@@ -27,8 +27,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from fewframes.arrays import F32, F64, I64, U8, Mask, Samples
-from fewframes.decode.backend_choice import DecoderRequest
-from fewframes.decode.backend_lookup import decoder_for
+from fewframes.decode.backend_choice import DecoderRequest, decoder_for
 from fewframes.decode.batch import FrameBatch
 from fewframes.decode.decoder import DecodeReport, decoder
 from fewframes.decode.plan import plan_frames

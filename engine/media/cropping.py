@@ -7,6 +7,7 @@
 3. What is shown begins and ends with a chroma sample, as FFmpeg's crop filter has it.
 """
 
+import struct
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -128,10 +129,8 @@ def clean_aperture(payload: bytes, width: int, height: int) -> Crop | None:
     >>> clean_aperture(b"".join(n.to_bytes(4, "big", signed=True) for n in numbers), 160, 120)
     Crop(left=38, right=42, top=0, bottom=0)
     """
-    numbers = [
-        int.from_bytes(payload[at : at + 4], "big", signed=True) for at in range(0, len(payload), 4)
-    ]
-    if len(numbers) != 8 or min(numbers[1::2]) < 1 or min(numbers[0], numbers[2]) < 1:
+    numbers = struct.unpack(">8i", payload) if len(payload) == 32 else (0,) * 8
+    if min(numbers[1::2]) < 1 or min(numbers[0], numbers[2]) < 1:
         return None
     sizes = [Fraction(*numbers[at : at + 2]) for at in range(0, 8, 2)]
     sides = []

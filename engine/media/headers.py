@@ -81,13 +81,17 @@ class HeaderTracker:
         return needed
 
     def _index(self) -> int:
-        side = {kind: data for kind, data in self._side.items() if self._sets.keeps(kind)}
-        headers = Headers(self._sets.prefix(), tuple(sorted(side.items())))
+        left_out = () if self._sets.keeps_extradata else (EXTRADATA,)
+        side = sorted(one for one in self._side.items() if one[0] not in left_out)
+        headers = Headers(self._sets.prefix(), tuple(side))
         return self._known.setdefault(headers, len(self._known))
 
 
 class _NoSets:
     """A codec whose packets bring no headers that last."""
+
+    keeps_extradata = True
+    """Whether a new header of the stream is given to the decoder as it is."""
 
     def __init__(self, codec: str, extradata: bytes) -> None:
         pass
@@ -95,10 +99,6 @@ class _NoSets:
     def prefix(self) -> bytes:
         """What is put in front of a packet."""
         return b""
-
-    def keeps(self, kind: str) -> bool:
-        """Whether side data of a kind is given to the decoder as it is."""
-        return True
 
     def brings_all(self, data: Buffer | bytes) -> bool:
         """Whether a packet has all that its decoder needs."""
@@ -115,6 +115,8 @@ class _NoSets:
 class _ParameterSets(_NoSets):
     """H.264 and HEVC: parameter sets by kind and number."""
 
+    keeps_extradata = False
+
     def __init__(self, codec: str, extradata: bytes) -> None:
         self._codec = codec
         self._kinds = SETS[codec]
@@ -126,9 +128,6 @@ class _ParameterSets(_NoSets):
         kinds = self._kinds
         ordered = sorted(self._sets, key=lambda key: (kinds.index(key[0]), key[1]))
         return b"".join(self._framed(self._sets[key]) for key in ordered)
-
-    def keeps(self, kind: str) -> bool:
-        return kind != EXTRADATA
 
     def take_extradata(self, extradata: bytes) -> None:
         try:

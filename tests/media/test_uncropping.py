@@ -62,10 +62,7 @@ def opened(path):
 
 def luma_of(codec, extradata, size, packets):
     """Luma in decode order, and what the decoder says of colours, of packets shown in turn."""
-    height, width = size
-    data = matroska(
-        packets, range(len(packets)), codec=codec, width=width, height=height, extradata=extradata
-    )
+    data = matroska(packets, range(len(packets)), codec=codec, size=size, extradata=extradata)
     with av.open(io.BytesIO(data)) as container:
         pictures = list(container.decode(video=0))
         context = container.streams.video[0].codec_context
