@@ -15,8 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fewframes.arrays import U8
-from fewframes.decode.batch import QUALITY, FrameBatch, as_jpegs
-from fewframes.decode.handover import Handover
+from fewframes.decode.batch import QUALITY, FrameBatch, Handover, as_jpegs
 from fewframes.models.export import reported
 from fewframes.models.resolutions import resize_each
 from fewframes.models.runtimes import Runtime

@@ -12,8 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fewframes.arrays import F64, I64, Mask
-from fewframes.decode.batch import FrameBatch
-from fewframes.decode.handover import Handover
+from fewframes.decode.batch import FrameBatch, Handover
 from fewframes.features.patches import changed_patches
 from fewframes.models.export import reported
 from fewframes.models.pairing import NEAR_SECONDS, PAIRINGS, Pairing, paired_rows

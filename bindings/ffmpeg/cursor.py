@@ -185,12 +185,6 @@ class Cursor:
         order.start()
         return order.follows
 
-    def _order_check(self, stream: VideoStream) -> OrderCheck | None:
-        info = self.timeline.stream
-        is_timed = info.codec == "h264" or self.timeline.timing != "decoded"
-        extradata = bytes(stream.codec_context.extradata or b"")
-        return order_check(info.codec, extradata) if is_timed else None
-
     def _packets(self, row: int) -> Iterator[tuple[int, VideoPacket]]:
         """Every packet from a row on; each must be the one that the timeline has there."""
         self._go_to(row)
@@ -248,17 +242,19 @@ class Cursor:
 
     def _opened(self) -> _Open:
         if self._open is None:
-            path = self.timeline.source.path
+            path, codec = self.timeline.source.path, self.timeline.stream.codec
             self.timeline.source.check_unchanged()
             container = open_container(path)
             stream = choose_stream(container, path, self.timeline.stream.index)
             stream.codec_context.thread_count = 1
             stream.codec_context.thread_type = "NONE"
             if self.is_strict:
-                stream.codec_context.options = dict(STRICT[self.timeline.stream.codec])
+                stream.codec_context.options = dict(STRICT[codec])
             packets = priming_packets(self.timeline) if self._primes else 0
             is_clean = prime(path, stream, packets) if packets else True
-            order = self._order_check(stream)
+            is_timed = codec == "h264" or self.timeline.timing != "decoded"
+            extradata = bytes(stream.codec_context.extradata or b"")
+            order = order_check(codec, extradata) if is_timed else None
             self._open = _Open(
                 container, stream, container.demux(stream), order, is_clean, StaleMemoryCheck()
             )

@@ -12,8 +12,7 @@ import numpy as np
 
 from fewframes.arrays import F64, I64
 from fewframes.bindings.transformers_video import as_told, check_pairing, metadata
-from fewframes.decode.batch import QUALITY, FrameBatch
-from fewframes.decode.handover import Handover
+from fewframes.decode.batch import QUALITY, FrameBatch, Handover
 from fewframes.models.export import reported
 from fewframes.models.pairing import NEAR_SECONDS, Pairing
 from fewframes.models.runtimes import Runtime, bounded, resized, tokens

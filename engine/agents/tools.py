@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 
 from fewframes.agents.session import Session
-from fewframes.decode.batch import FrameBatch
-from fewframes.decode.handover import Handover
+from fewframes.decode.batch import FrameBatch, Handover
 from fewframes.models.resolutions import shrink_to
 from fewframes.times import as_seconds
 

@@ -33,8 +33,10 @@ GPU_FORMATS = {
     "h264": ("yuv420p", "yuvj420p"),
     "hevc": ("yuv420p", "yuvj420p", "yuv420p10le"),
 }
-"""Codecs and pixel formats that are given to a GPU: 4:2:0, which is all that DALI's conversion
-reads. Motion JPEG is not among them: DALI 2.4 has no engine for it."""
+"""Codecs and pixel formats that are given to a GPU, by DALI or PyNvVideoCodec. Their standards
+leave no level open, so that every decoder gives the same planes; 4:2:0 is all that DALI's
+conversion reads. DALI 2.4 has no engine for Motion JPEG. Which of these a GPU knows, it is asked;
+AV1 was on none at hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +67,6 @@ class EngineLimits:
         if height * width > 256 * self.macroblocks:
             return f"its engines take up to {256 * self.macroblocks} samples, not {width}x{height}"
         return ""
-
-
-NVDEC_FORMATS = {
-    "h264": ("yuv420p", "yuvj420p"),
-    "hevc": ("yuv420p", "yuvj420p", "yuv420p10le"),
-    "vp8": ("yuv420p",),
-    "vp9": ("yuv420p", "yuv420p10le"),
-}
-"""The same of PyNvVideoCodec: codecs whose standards leave no level open, so that every decoder
-gives the same planes. Which of them a GPU knows, it is asked; AV1 was on none at hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,11 +218,10 @@ def nvdec_refusal(stream: StreamInfo) -> str:
     ''
     """
     codec, form = stream.codec, stream.pixel_format
-    if codec not in NVDEC_FORMATS:
-        return f"this package gives them {', '.join(NVDEC_FORMATS)}, not {codec}"
-    if form not in NVDEC_FORMATS[codec]:
-        known = ", ".join(NVDEC_FORMATS[codec])
-        return f"{codec} of {form} is not given to them, only {known}"
+    if codec not in GPU_FORMATS:
+        return f"this package gives them {', '.join(GPU_FORMATS)}, not {codec}"
+    if form not in GPU_FORMATS[codec]:
+        return f"{codec} of {form} is not given to them, only {', '.join(GPU_FORMATS[codec])}"
     return "an odd width or height" if stream.width % 2 or stream.height % 2 else ""
 
 

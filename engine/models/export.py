@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from fewframes.arrays import F64, I64, Mask
-from fewframes.decode.batch import FrameBatch
-from fewframes.decode.handover import Handover
+from fewframes.decode.batch import FrameBatch, Handover
 from fewframes.models.runtimes import RUNTIMES
 from fewframes.plugins import load, plugin
 

@@ -101,7 +101,7 @@ def decode(timeline, runs, *, format, size, report):
         "bindings/captions.py",
         """
 import numpy as np
-from fewframes.decode.handover import Handover
+from fewframes.decode.batch import Handover
 
 def export(batch, runtime, model):
     content = [{"caption": f"{seconds:.2f}"} for seconds in batch.seconds.tolist()]
