@@ -24,7 +24,7 @@ from fewframes.bindings.ffmpeg.packets import PacketReader
 from fewframes.errors import UnreadableMediaError
 from fewframes.media.prediction import Demuxed
 from fewframes.media.source import Source
-from fewframes.media.structure import ending_of, unread_pictures
+from fewframes.media.structure import faults_of
 from fewframes.media.timeline import Packets, StreamInfo
 
 if TYPE_CHECKING:
@@ -151,11 +151,9 @@ def _faults(
     listed = len(stream.index_entries) if kind == "mov" else 0
     if listed > len(packets):
         damage.append(f"ends early: {len(packets)} of {listed} listed frames are there")
-    end = ending_of(source.path, kind, packets)
-    damage += [end.damage] if end.damage else []
     streams = {other.id: other.index for other in container.streams.video}
-    damage += unread_pictures(source.path, kind, packets, streams)
-    return damage, [end.note] if end.note else []
+    more, notes = faults_of(source.path, kind, packets, streams)
+    return [*damage, *more], notes
 
 
 def _nothing_decodes(

@@ -23,9 +23,9 @@ from fewframes.bindings.ffmpeg.hashes import picture_hashes
 from fewframes.bindings.ffmpeg.planes import in_low_endian, planar, reformatted, rows_of
 from fewframes.decode.batch import Format
 from fewframes.decode.decoder import DecodeReport, Event
-from fewframes.decode.fitting import Box, fitted_box
 from fewframes.kernels import matrix_between, planes_to_rgb, ycc_matrix
 from fewframes.media.colour import MATRICES, Colour, colour_of
+from fewframes.media.sizes import Box, fitted_box
 from fewframes.media.timeline import StreamInfo
 
 AREA = Interpolation.AREA

@@ -15,8 +15,7 @@ import click
 
 from fewframes.errors import FewframesError
 from fewframes.indexing.results import ExitStatus
-from fewframes.media.seconds import SCAN_FPS
-from fewframes.media.sizes import parse_size
+from fewframes.media.sizes import SCAN_FPS, parse_size
 from fewframes.naming import one_line, plain, shown
 from fewframes.store.layout import MARKER
 from fewframes.store.object_store import is_url

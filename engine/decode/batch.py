@@ -107,13 +107,12 @@ class FrameBatch:
     def __repr__(self) -> str:
         shape = ", ".join(map(str, self.planes[0].shape)) if self.planes else "0"
         kind = "u8" if not self.planes or self.planes[0].dtype == np.uint8 else "u16"
-        if not len(self):
-            return f"FrameBatch([{shape}] {kind} {self.format} of {self.source!r}, no frames)"
-        return (
-            f"FrameBatch([{shape}] {kind} {self.format} of {self.source!r}, "
-            f"frames {self.frame_numbers[0]} to {self.frame_numbers[-1]}, "
-            f"{self.seconds[0]:.2f} s to {self.seconds[-1]:.2f} s)"
-        )
+        which = "no frames"
+        if len(self):
+            first, last = self.frame_numbers[[0, -1]]
+            which = f"frames {first} to {last}, "
+            which += f"{self.seconds[0]:.2f} s to {self.seconds[-1]:.2f} s"
+        return f"FrameBatch([{shape}] {kind} {self.format} of {self.source!r}, {which})"
 
     @property
     def frames(self) -> U8:

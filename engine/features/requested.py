@@ -4,8 +4,7 @@ import numpy as np
 
 from fewframes.arrays import F64, I64
 from fewframes.features.table import FrameTable
-from fewframes.media.seconds import rows_at, rows_between
-from fewframes.times import FrameIndexer, whole_numbers
+from fewframes.times import FrameIndexer, rows_at, rows_between, whole_numbers
 
 
 def requested_rows(

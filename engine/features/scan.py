@@ -24,8 +24,8 @@ from fewframes.features.signal_pass import SignalPass
 from fewframes.features.signals import SIGNALS
 from fewframes.features.table import FrameTable
 from fewframes.kernels.memory import cupy, is_on_gpu, is_on_real_gpu, on_host
-from fewframes.media.seconds import SAME_SECONDS
 from fewframes.media.timeline import Timeline, example_timeline
+from fewframes.times import SAME_SECONDS
 
 BLOCK = 32
 """Pictures whose grids are made coarse at a time."""

@@ -19,10 +19,9 @@ from fewframes.files.probing import probe
 from fewframes.kernels import on_host
 from fewframes.media.colour import describe_colour
 from fewframes.media.cropping import Crop
-from fewframes.media.seconds import rows_between
 from fewframes.media.sizes import Size, output_size
 from fewframes.media.timeline import Timeline
-from fewframes.times import FrameIndexer, requested_times
+from fewframes.times import FrameIndexer, requested_times, rows_between
 
 
 def read(

@@ -13,8 +13,7 @@ from typing import Any, TypedDict
 from fewframes.decode.backend_choice import DecoderRequest
 from fewframes.indexing.isolation import LIMIT_SECONDS, MEMORY_BYTES
 from fewframes.indexing.ranges import RANGE_SECONDS
-from fewframes.media.seconds import SCAN_FPS
-from fewframes.media.sizes import SCAN_SIZE, Size, size_words
+from fewframes.media.sizes import SCAN_FPS, SCAN_SIZE, Size, size_words
 from fewframes.store.recipes import DEDUP, Recipe
 
 WORKERS_OF_GPU = 2

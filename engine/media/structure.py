@@ -30,23 +30,23 @@ STEPS = 1 << 18
 """Boxes, tags or chunks that are looked at; a file with more behind its last packet is unjudged."""
 
 
-def ending_of(path: Path, container: str, packets: Packets) -> Ending:
-    """Says how a file ends; ``container`` is FFmpeg's name, and these are the packets it gave."""
+def faults_of(
+    path: Path, container: str, packets: Packets, streams: Mapping[int, int]
+) -> tuple[list[str], list[str]]:
+    """Says what is wrong with a file by its structure, and what is to be noted, in sentences.
+
+    ``container`` is FFmpeg's name, and these are the packets it gave. ``streams`` has the index of
+    each video stream by its number in the file: of MPEG-TS, one that has pictures where this one
+    has none is a fault (`transport`).
+    """
     judge = ENDINGS.get(container)
     if judge is None:
-        return WHOLE
+        return [], []
     with path.open("rb", buffering=0) as file:
-        return judge(Bytes(file), packets)
-
-
-def unread_pictures(
-    path: Path, container: str, packets: Packets, streams: Mapping[int, int]
-) -> list[str]:
-    """Says which pictures of an MPEG-TS file another video stream has; see `transport`."""
-    if container != "mpegts":
-        return []
-    with path.open("rb", buffering=0) as file:
-        return pictures_elsewhere(Bytes(file), packets, streams)
+        end = judge(Bytes(file), packets)
+        is_ts = container == "mpegts"
+        elsewhere = pictures_elsewhere(Bytes(file), packets, streams) if is_ts else []
+    return [*filter(None, [end.damage]), *elsewhere], [*filter(None, [end.note])]
 
 
 def _asf_ending(data: Bytes, _packets: Packets) -> Ending:

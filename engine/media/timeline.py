@@ -18,9 +18,8 @@ import numpy.typing as npt
 from fewframes.arrays import F64, I64, Mask
 from fewframes.media.cropping import Crop
 from fewframes.media.headers import Headers
-from fewframes.media.seconds import rows_at
 from fewframes.media.source import Source
-from fewframes.times import as_times, whole_numbers
+from fewframes.times import as_times, rows_at, whole_numbers
 
 NO_PTS = np.iinfo(np.int64).min
 """Stands for a missing time stamp (FFmpeg's AV_NOPTS_VALUE)."""

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from fewframes.errors import CorruptStoreError, UnreachableStoreError
-from fewframes.media.seconds import seconds_of
 from fewframes.store.backend import Folder, GroupBackend, digest_file
 from fewframes.store.recipes import canonical_json
 from fewframes.store.record_rules import check_group_facts, checked_files
 from fewframes.store.untrusted import check_not_linked, load_json, read_regular
+from fewframes.times import seconds_of
 
 COMMIT = "commit.json"
 _LINE = re.compile(rb"\n *")
