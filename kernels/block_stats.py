@@ -7,6 +7,7 @@ import numpy as np
 
 from fewframes.kernels import gpu
 from fewframes.kernels.block_stats_gpu import STEP, block_stats_gpu
+from fewframes.kernels.grid import tile_sums
 from fewframes.kernels.kernel import F32, F64, I64, U8, U16, U32, U64, Kernel, require
 
 
@@ -42,9 +43,9 @@ def block_stats(luma: U8, blue: U8, red: U8, half: int, dark: int, bright: int) 
     ([4.0, 2.236, 128.0, 128.0], [0.0, 0.5, 0.5])
     """
     wide = luma.astype(np.int64)
-    sums, squares, counts = (_tiled(part, 2 * half) for part in (wide, wide**2, wide**0))
+    sums, squares, counts = (tile_sums(part, 2 * half) for part in (wide, wide**2, wide**0))
     spread = np.sqrt(counts * squares - sums * sums) / counts
-    chroma = [_tiled(plane, half) / _tiled(plane**0, half) for plane in (blue, red)]
+    chroma = [tile_sums(plane, half) / tile_sums(plane**0, half) for plane in (blue, red)]
     sharpness = 0.0
     if min(luma.shape) > 2:
         around = wide[:-2, 1:-1] + wide[2:, 1:-1] + wide[1:-1, :-2] + wide[1:-1, 2:]
@@ -54,15 +55,6 @@ def block_stats(luma: U8, blue: U8, red: U8, half: int, dark: int, bright: int) 
     shares = [count / max(1, rows.size) for count in tails]
     grids = np.stack([sums / counts, spread, *chroma]).astype(np.float32)
     return grids, np.array([sharpness, *shares])
-
-
-def _tiled(plane: I64 | U8, side: int) -> I64:
-    """Sums over tiles; of an empty plane none."""
-    tops, lefts = (np.arange(0, size, side) for size in plane.shape)
-    if plane.size == 0:
-        return np.zeros((len(tops), len(lefts)), np.int64)
-    sums: I64 = np.add.reduceat(np.add.reduceat(plane, tops, axis=0, dtype=np.int64), lefts, axis=1)
-    return sums
 
 
 @block_stats.check

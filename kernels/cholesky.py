@@ -1,15 +1,10 @@
 """Which rows span the most volume? Greedy MAP of a determinantal point process, linear kernel."""
 
-import functools
-
 import numpy as np
 
-from fewframes.kernels.cholesky_gpu import cholesky_there
+from fewframes.kernels.cholesky_gpu import SPANNED, cholesky_there
 from fewframes.kernels.kernel import F32, F64, I64, Kernel, require
 from fewframes.kernels.memory import on_host
-
-SPANNED = 1e-12
-"""What is left of a row counts as nothing below this share of the longest row's square."""
 
 
 @Kernel
@@ -137,4 +132,4 @@ def _pivoted_cholesky_cpu(features: F32, weights: F64, count: int, chosen: I64) 
     return rows[len(chosen) : found], lengths[len(chosen) : found]
 
 
-pivoted_cholesky.cupy(functools.partial(cholesky_there, spanned=SPANNED))
+pivoted_cholesky.cupy(cholesky_there)

@@ -33,16 +33,6 @@ U64: TypeAlias = npt.NDArray[np.uint64]
 F32: TypeAlias = npt.NDArray[np.float32]
 F64: TypeAlias = npt.NDArray[np.float64]
 
-_DTYPES = {
-    "u8": np.dtype(np.uint8),
-    "u16": np.dtype(np.uint16),
-    "i32": np.dtype(np.int32),
-    "i64": np.dtype(np.int64),
-    "u64": np.dtype(np.uint64),
-    "f32": np.dtype(np.float32),
-    "f64": np.dtype(np.float64),
-}
-
 LIGHT_SECONDS = 0.3
 """CPU time of importing Numba and loading a kernel from its cache; a light body that has taken as
 long in a process has had its turn."""
@@ -241,4 +231,4 @@ def require(name: str, value: Any, form: str) -> None:  # noqa: ANN401 (what it 
 def _parsed(form: str) -> tuple[int, Any]:
     """Number of dimensions and dtype of a form."""
     shape, _, code = form.rpartition(" ")
-    return shape.count(",") + 1, _DTYPES[code]
+    return shape.count(",") + 1, np.dtype(f"{code[0]}{int(code[1:]) // 8}")  # NumPy counts bytes
