@@ -3,7 +3,7 @@
 import numpy as np
 
 from fewframes.kernels.cholesky_gpu import SPANNED, cholesky_there
-from fewframes.kernels.kernel import F32, F64, I64, Kernel, require
+from fewframes.kernels.kernel import F32, F64, I64, Kernel, require, require_rows
 from fewframes.kernels.memory import on_host
 
 
@@ -71,12 +71,8 @@ def _fit(features: F32, weights: F64, count: int, chosen: I64) -> None:
     require("features", features, "[n, d] f32")
     require("weights", weights, "[n] f64")
     require("chosen", chosen, "[m] i64")
-    n, chosen, weights = len(features), on_host(chosen), on_host(weights)
-    if len(chosen) and not 0 <= chosen.min() <= chosen.max() < n:
-        raise ValueError(
-            f"chosen has rows from {chosen.min()} to {chosen.max()}, but features has {n} rows; "
-            f"pass row numbers from 0 to {n - 1}"
-        )
+    n, weights = len(features), on_host(weights)
+    require_rows(on_host(chosen), "features", n)
     if not 0 <= count <= n:
         raise ValueError(f"count={count} rows cannot be picked of {n}; pass count from 0 to {n}")
     if not features.shape[1]:

@@ -227,6 +227,37 @@ def require(name: str, value: Any, form: str) -> None:  # noqa: ANN401 (what it 
     raise TypeError(f"{name} must be {form}, got {got}; pass a {dimensions}-D array of {dtype}")
 
 
+def require_rows(chosen: I64, table: str, n: int) -> None:
+    """Raises ValueError unless `chosen` are rows of a table of n.
+
+    >>> require_rows(np.array([1, 4]), "features", 4)
+    Traceback (most recent call last):
+    ...
+    ValueError: chosen has rows from 1 to 4, but features has 4 rows; pass row numbers from 0 to 3
+    """
+    if len(chosen) and not 0 <= chosen.min() <= chosen.max() < n:
+        raise ValueError(
+            f"chosen has rows from {chosen.min()} to {chosen.max()}, but {table} has {n} rows; "
+            f"pass row numbers from 0 to {n - 1}"
+        )
+
+
+def require_unchosen(count: int, chosen: I64, n: int) -> None:
+    """Raises ValueError unless `count` rows of n are left beside those in `chosen`.
+
+    >>> require_unchosen(4, np.array([1, 1]), 4)
+    Traceback (most recent call last):
+    ...
+    ValueError: count=4 rows cannot be picked: 4 rows, 1 already chosen; pass count from 0 to 3
+    """
+    left = n - len(np.unique(chosen))
+    if not 0 <= count <= left:
+        raise ValueError(
+            f"count={count} rows cannot be picked: {n} rows, {n - left} already chosen; "
+            f"pass count from 0 to {left}"
+        )
+
+
 @functools.cache
 def _parsed(form: str) -> tuple[int, Any]:
     """Number of dimensions and dtype of a form."""

@@ -15,7 +15,7 @@ from fewframes.decode.decoder import DecodeReport, decoder
 from fewframes.decode.plan import plan_frames
 from fewframes.features.picture_stats import BLOCKS
 from fewframes.kernels import block_stats
-from fewframes.kernels.area import area_weights
+from fewframes.kernels.taps import area_weights
 
 RGB_MEAN, RGB_MOST = 1.2, 64
 """Levels by which RGB may differ from this package's: chroma is interpolated in another way."""
