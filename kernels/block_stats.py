@@ -8,7 +8,7 @@ import numpy as np
 from fewframes.kernels import gpu
 from fewframes.kernels.block_stats_gpu import STEP, block_stats_gpu
 from fewframes.kernels.grid import tile_sums
-from fewframes.kernels.kernel import F32, F64, I64, U8, U16, U32, U64, Kernel, require
+from fewframes.kernels.kernel import F32, F64, I64, U8, U16, U32, U64, Kernel, require_planes
 
 
 @Kernel
@@ -59,14 +59,7 @@ def block_stats(luma: U8, blue: U8, red: U8, half: int, dark: int, bright: int) 
 
 @block_stats.check
 def _fit_together(luma: U8, blue: U8, red: U8, half: int, dark: int, bright: int) -> None:
-    for name, plane in (("luma", luma), ("blue", blue), ("red", red)):
-        require(name, plane, "[h, w] u8")
-    (h, w), chroma = luma.shape, ((luma.shape[0] + 1) // 2, (luma.shape[1] + 1) // 2)
-    if not blue.shape == red.shape == chroma:
-        raise ValueError(
-            f"luma is {[h, w]}, blue {list(blue.shape)}, red {list(red.shape)}; "
-            f"pass 4:2:0 chroma planes {list(chroma)}"
-        )
+    require_planes(luma, blue, red)
     if not 1 <= half <= 32:
         raise ValueError(f"half={half} cannot tile a picture; pass half from 1 to 32")
     for name, level in (("dark", dark), ("bright", bright)):

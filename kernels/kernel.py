@@ -173,9 +173,8 @@ class Kernel(Generic[P, R]):
     def _body_for(self, array: Any) -> Callable[..., Any]:  # noqa: ANN401 (any array library's)
         if not is_on_gpu(array):
             is_light = "light" in self.bodies and "numba" not in sys.modules
-            return (
-                self._timed if is_light and self._light_seconds < LIGHT_SECONDS else self._compiled
-            )
+            has_turn = is_light and self._light_seconds < LIGHT_SECONDS
+            return self._timed if has_turn else self._compiled
         if "cupy" in self.bodies and is_on_real_gpu(array):
             return self.bodies["cupy"]
         if "cuda" not in self.bodies:
@@ -225,6 +224,25 @@ def require(name: str, value: Any, form: str) -> None:  # noqa: ANN401 (what it 
         return
     got = type(value).__name__ if found is None else f"{list(value.shape)} {found}"
     raise TypeError(f"{name} must be {form}, got {got}; pass a {dimensions}-D array of {dtype}")
+
+
+def require_planes(luma: U8, blue: U8, red: U8) -> None:
+    """Raises TypeError unless planes are `[h, w] u8`, and ValueError unless they are 4:2:0.
+
+    >>> grey = np.zeros((4, 6), np.uint8)
+    >>> require_planes(grey, grey[:2, :3], grey)
+    Traceback (most recent call last):
+    ...
+    ValueError: luma is [4, 6], blue [2, 3], red [4, 6]; pass 4:2:0 chroma planes [2, 3]
+    """
+    for name, plane in (("luma", luma), ("blue", blue), ("red", red)):
+        require(name, plane, "[h, w] u8")
+    half = tuple(-(-size // 2) for size in luma.shape)
+    if not blue.shape == red.shape == half:
+        raise ValueError(
+            f"luma is {list(luma.shape)}, blue {list(blue.shape)}, red {list(red.shape)}; "
+            f"pass 4:2:0 chroma planes {list(half)}"
+        )
 
 
 def require_rows(chosen: I64, table: str, n: int) -> None:

@@ -113,10 +113,8 @@ def shots(
     """
     request = DecoderRequest(backend, device)
     timeline = path if isinstance(path, Timeline) else probe(path, stream=stream)
-    lag, near = (
-        max(least, round(seconds * timeline.frame_rate))
-        for least, seconds in ((4, LAG_SECONDS), (1, NEAR_SECONDS))
-    )
+    lag = max(4, round(LAG_SECONDS * timeline.frame_rate))
+    near = max(1, round(NEAR_SECONDS * timeline.frame_rate))
     numbers, steps = _measure(timeline, lag, request)
     if not len(numbers):
         raise UnreadableMediaError(f"no frame of {timeline.source.name!r} can be decoded")
@@ -172,12 +170,11 @@ class ShotPass:
         spread of the blocks of luma.
         """
         tones = np.sort(grids.reshape(3, -1), axis=1)
-        (before, tones_before), (old, tones_old) = (
-            (self.seen[-1], self.seen[0]) if self.seen else ((grids, tones),) * 2
-        )
+        others = (self.seen[-1], self.seen[0]) if self.seen else ((grids, tones),) * 2
         self.seen = [*self.seen[-self.lag + 1 :], (grids, tones)]
-        layout = grid_change(grids, np.stack([before, old]), 0.0)[:, :, 0].sum(axis=1)
-        moved = [np.abs(tones - other).mean(axis=1).sum() for other in (tones_before, tones_old)]
+        before = np.stack([layout for layout, _ in others])
+        layout = grid_change(grids, before, 0.0)[:, :, 0].sum(axis=1)
+        moved = [np.abs(tones - other).mean(axis=1).sum() for _, other in others]
         return np.array([layout[0], moved[0], layout[1], moved[1], grids[0].std()], np.float32)
 
 
