@@ -9,7 +9,7 @@ import click
 
 import fewframes
 from fewframes.cli.film_commands import BACKEND, DEVICE
-from fewframes.cli.params import WHERE, cli_errors, read_rate, read_size, say
+from fewframes.cli.params import RATE, SIZE, WHERE, cli_errors, option, say
 from fewframes.decode.batch import QUALITY
 from fewframes.indexing.isolation import SECONDS_PER_GB
 from fewframes.indexing.options import WORKERS_OF_GPU, IndexOptions
@@ -33,35 +33,28 @@ LOG_HELP = "Form of progress on stderr; json is one object per line."
 @click.option(
     "-o", "--output", "store", required=True, type=WHERE, help="Folder or URL of the store."
 )
-@click.option(
+@option(
     "--fps",
-    callback=read_rate,
+    type=RATE,
     default=f"{DEFAULTS.fps:g}",
-    show_default=True,
     help="Frames scanned per second of film, or 'all'.",
 )
-@click.option(
-    "--size",
-    callback=read_size,
-    default=str(DEFAULTS.size),
-    show_default=True,
-    help="Longer side of stored pictures, or HxW.",
+@option(
+    "--size", type=SIZE, default=str(DEFAULTS.size), help="Longer side of stored pictures, or HxW."
 )
-@click.option(
+@option(
     "--codec",
     type=click.Choice(list(CODECS)),
     default=DEFAULTS.codec,
-    show_default=True,
     help="Codec of stored pictures; zstd and raw are lossless.",
 )
 @click.option(
     "--quality", type=click.IntRange(*QUALITIES), help=f"JPEG quality; {QUALITY} if not given."
 )
-@click.option(
+@option(
     "--dedup",
     type=click.FloatRange(0, 1),
     default=DEFAULTS.dedup,
-    show_default=True,
     help="Largest local difference, 0 to 1, of frames that share one picture; 0 stores all.",
 )
 @click.option("--id", "video_id", help="Id of the video; only with a single file.")
@@ -74,14 +67,7 @@ LOG_HELP = "Form of progress on stderr; json is one object per line."
 @click.option("--ray", metavar="ADDRESS", help="Ray cluster to run on: auto, host:port or local.")
 @BACKEND
 @DEVICE
-@click.option(
-    "--limit",
-    "limit_seconds",
-    type=float,
-    default=DEFAULTS.limit_seconds,
-    show_default=True,
-    help=LIMIT_HELP,
-)
+@option("--limit", "limit_seconds", type=float, default=DEFAULTS.limit_seconds, help=LIMIT_HELP)
 @click.option(
     "--space-check/--no-space-check",
     "check_space",
@@ -89,13 +75,7 @@ LOG_HELP = "Form of progress on stderr; json is one object per line."
     help="Refuse a run that may not fit on the disk (the default).",
 )
 @click.option("--strict", is_flag=True, help="Refuse films that do not decode completely.")
-@click.option(
-    "--memory",
-    type=click.IntRange(64),
-    default=DEFAULTS.memory_bytes >> 20,
-    show_default=True,
-    help=MEMORY_HELP,
-)
+@option("--memory", type=click.IntRange(64), default=DEFAULTS.memory_bytes >> 20, help=MEMORY_HELP)
 @click.option(
     "--since", metavar="DATE", help="Index only films changed at or after this date or time."
 )
@@ -107,13 +87,7 @@ LOG_HELP = "Form of progress on stderr; json is one object per line."
 )
 @click.option("--shard", metavar="I/N", help="Index only part I of N of the films, as in 2/5.")
 @click.option("--retry-failed", is_flag=True, help="Retry films that crashed or hung before.")
-@click.option(
-    "--range-seconds",
-    type=float,
-    default=DEFAULTS.range_seconds,
-    show_default=True,
-    help=RANGE_HELP,
-)
+@option("--range-seconds", type=float, default=DEFAULTS.range_seconds, help=RANGE_HELP)
 @click.option(
     "--dry-run", is_flag=True, help="Estimate decode work, CPU time and disk use; write nothing."
 )

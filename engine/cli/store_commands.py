@@ -1,36 +1,38 @@
-"""Commands on stores: ls, info, verify, rm, compact, export."""
+"""Commands on stores: ls, info, embed, verify, rm, compact, export, mcp."""
 
 import json
 import sys
+from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import click
 
 import fewframes
-from fewframes.cli.params import (
-    WHERE,
-    apart,
-    cli_errors,
-    is_store,
-    on_disk,
-    say,
-    show,
-    the_video,
-)
+from fewframes.cli import params
+from fewframes.cli.params import PATH, WHERE, cli_errors, on_disk, option, say
 from fewframes.indexing.results import ExitStatus
-from fewframes.naming import quoted
+from fewframes.naming import one_line, quoted
 from fewframes.plugins import plugin
 from fewframes.store.dataset_export import FORMATS, export_videos
 from fewframes.store.object_store import resolve_store
+from fewframes.store.results import Status
 
 FORMAT = click.Choice(list(FORMATS))
+MODEL_HELP = "Folder of a CLIP- or SigLIP-like model, or its name on the hub."
+
+
+def film_option(words: str) -> Any:  # noqa: ANN401 (what click decorates with)
+    """Makes the option of films, which says what they are for."""
+    words = f"Film or folder that {words}; repeat it for more."
+    return click.option("--film", "films", multiple=True, type=PATH, help=words)
 
 
 @click.command()
 @click.argument("store", type=WHERE)
 @click.option("--where", help='SQL condition on the columns, such as "rows > 10".')
-@click.option("--parquet", type=click.Path(path_type=Path), help="Write the rows to this file.")
+@click.option("--parquet", type=PATH, help="Write the rows to this file.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print all columns, one JSON object per line."
 )
@@ -66,18 +68,44 @@ def info(store: str | Path, video: str | None, as_json: bool) -> None:
     """Prints the record of one video: its film, recipe, counts and status."""
     from fewframes.cli.formatting import video_facts
 
-    show(video_facts(the_video(fewframes.open(store), video)), as_json=as_json)
+    params.show(video_facts(params.the_video(fewframes.open(store), video)), as_json=as_json)
+
+
+@click.command()
+@click.argument("store", type=WHERE)
+@click.option("--model", required=True, help=MODEL_HELP)
+@click.option("--revision", help="Branch, tag or commit of a model on the hub.")
+@option("--device", default="cpu", help="Device, as PyTorch names it.")
+@option("--batch", type=click.IntRange(1), default=32, help="Pictures per batch.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per video.")
+@cli_errors
+def embed(
+    store: str | Path, model: str, revision: str | None, device: str, batch: int, as_json: bool
+) -> None:
+    """Embeds the pictures of a store with a model. A second run continues the first."""
+    from fewframes.store.embedding import load_embedder
+
+    videos = fewframes.open(on_disk(store))
+    embedder = load_embedder(model, revision=revision, device=device)
+    report_progress = show_progress if sys.stderr.isatty() else None
+    outcomes = videos.embed(embedder, batch=batch, progress=report_progress)
+    for outcome in outcomes:
+        words = outcome.reason or f"{outcome.stored} pictures"
+        line = f"{quoted(outcome.video_id)}: {outcome.status}, {words}"
+        facts = {"video": outcome.video_id, "embedder": embedder.name, **asdict(outcome)}
+        say(json.dumps(facts) if as_json else line)
+    is_all = all(outcome.status != Status.FAILED for outcome in outcomes)
+    sys.exit(ExitStatus.DONE if is_all else ExitStatus.NOT_ALL)
+
+
+def show_progress(video_id: str, done: int, total: int) -> None:
+    """Shows the progress of a video on one line of a terminal."""
+    click.echo(f"\r{one_line(video_id[-60:])}: {done} of {total}", nl=done == total, err=True)
 
 
 @click.command()
 @click.argument("source", type=WHERE)
-@click.option(
-    "--film",
-    "films",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    help="Film or folder that was indexed; repeat it for more.",
-)
+@film_option("was indexed")
 @click.option("--repair", is_flag=True, help="Index broken videos again, from --film.")
 @click.option("--drop", is_flag=True, help="With --repair, delete videos that cannot be repaired.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per video.")
@@ -89,14 +117,14 @@ def verify(
     from fewframes.checking.repair import repair_store
     from fewframes.checking.verify import verify_film, verify_store
 
-    if repair and not is_store(on_disk(source)):
+    if repair and not params.is_store(on_disk(source)):
         raise click.UsageError(f"{str(source)!r} is not a store; only a store can be repaired")
     if drop and not repair:
         raise click.UsageError("--drop goes with --repair")
-    if is_store(source):
+    if params.is_store(source):
         verdicts = verify_store(resolve_store(source), films)
     else:
-        verdicts = [apart(verify_film, on_disk(source))]
+        verdicts = [params.apart(verify_film, on_disk(source))]
     for verdict in verdicts:
         words = verdict.differences[0] if verdict.differences else "as it should be"
         notes = "".join(f"; {note}" for note in verdict.notes)
@@ -140,15 +168,9 @@ def compact(store: str | Path) -> None:
 @click.command()
 @click.argument("store", type=WHERE)
 @click.argument("videos", nargs=-1, required=True)
+@click.option("--to", "folder", required=True, type=PATH, help="Folder to create.")
 @click.option(
-    "--to", "folder", required=True, type=click.Path(path_type=Path), help="Folder to create."
-)
-@click.option(
-    "--format",
-    "form",
-    required=True,
-    type=FORMAT,
-    help="Form of the files; README describes each.",
+    "--format", "form", required=True, type=FORMAT, help="Form of the files; README describes each."
 )
 @cli_errors
 def export(store: str | Path, videos: tuple[str, ...], folder: Path, form: str) -> None:
@@ -158,18 +180,12 @@ def export(store: str | Path, videos: tuple[str, ...], folder: Path, form: str) 
 
 
 @click.command()
-@click.argument("store", type=click.Path(path_type=Path))
+@click.argument("store", type=PATH)
 @click.option(
     "--max-frames", type=click.IntRange(1), help="Most frames per video that a client may see."
 )
-@click.option(
-    "--film",
-    "films",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    help="Film or folder that clients may zoom into; repeat it for more.",
-)
-@click.option("--log", type=click.Path(path_type=Path), help="File that records each look as JSON.")
+@film_option("clients may zoom into")
+@click.option("--log", type=PATH, help="File that records each look as JSON.")
 @cli_errors
 def mcp(store: Path, max_frames: int | None, films: tuple[Path, ...], log: Path | None) -> None:
     """Serves a store to agents by the Model Context Protocol, over stdin and stdout."""
