@@ -11,6 +11,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -138,9 +139,8 @@ def verify_catalogue(store: Path) -> CheckResult:
 
 def _verdict(store: Path | ObjectStore, video_id: str, film: Path | None) -> CheckResult:
     """Whatever is wrong with any group of a video is in its verdict."""
-    whole = _on_disk(store, video_id) if isinstance(store, Path) else _by_url(store, video_id)
     compared, differences, notes = 0, [], []
-    for commit in whole:
+    for commit in _records(store, video_id):
         if isinstance(commit, str):
             differences.append(commit)
             continue
@@ -153,25 +153,20 @@ def _verdict(store: Path | ObjectStore, video_id: str, film: Path | None) -> Che
     return CheckResult(video_id, compared, tuple(differences), tuple(notes))
 
 
-def _on_disk(store: Path, video_id: str) -> Iterator[Manifest | str]:
+def _records(store: Path | ObjectStore, video_id: str) -> Iterator[Manifest | str]:
     """The records of a video's groups, or what is wrong with one."""
-    for group in groups_of(store, video_id):
+    reads: list[Callable[[], Manifest | None]]
+    if isinstance(store, Path):
+        reads = [partial(read_commit_of, group, video_id) for group in groups_of(store, video_id)]
+    else:
+        reads = [partial(commit_at, store, video_id, key) for key in remote_keys(store, video_id)]
+    for read in reads:
         try:
-            yield read_commit_of(group, video_id)
-        except FewframesError as error:
-            yield str(error)
-
-
-def _by_url(store: ObjectStore, video_id: str) -> Iterator[Manifest | str]:
-    """The same of a video in an object store."""
-    for key in remote_keys(store, video_id):
-        try:
-            commit = commit_at(store, video_id, key)
+            commit = read()
         except CorruptStoreError as error:
             yield str(error)
-            continue
-        if commit is not None:  # else it was removed just now
-            yield commit
+        else:
+            yield from [commit] if commit else []  # else it was removed just now
 
 
 def known_hashes(video: Video) -> tuple[int, str]:

@@ -121,9 +121,9 @@ def index(
         return
     if as_json:
         raise click.UsageError("--json is the form of --dry-run; for a run, pass --log json")
-    from fewframes.indexing.reporting import reporter_for
+    from fewframes.indexing.reporting import JsonReporter, Reporter
 
-    with reporter_for(log, quiet=quiet) as reporter:
+    with (JsonReporter if log == "json" else Reporter)(quiet=quiet) as reporter:
         report = fewframes.index(list(paths), store, options, progress=reporter)
         reporter.finish(report)
     sys.exit(report.exit_status)

@@ -2,10 +2,10 @@
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -23,7 +23,7 @@ FORMAT = click.Choice(list(FORMATS))
 MODEL_HELP = "Folder of a CLIP- or SigLIP-like model, or its name on the hub."
 
 
-def film_option(words: str) -> Any:  # noqa: ANN401 (what click decorates with)
+def film_option(words: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Makes the option of films, which says what they are for."""
     words = f"Film or folder that {words}; repeat it for more."
     return click.option("--film", "films", multiple=True, type=PATH, help=words)

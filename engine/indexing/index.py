@@ -10,11 +10,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-from fewframes.indexing.discovery import FilmPath
 from fewframes.indexing.disk_space import make_ready
 from fewframes.indexing.executor import IndexRun
-from fewframes.indexing.filters import narrowed
-from fewframes.indexing.inputs import find_inputs
+from fewframes.indexing.filters import films_of
 from fewframes.indexing.options import IndexKeywords, IndexOptions
 from fewframes.indexing.results import IndexReport, Progress
 from fewframes.keywords import changed, keywords_of
@@ -84,21 +82,3 @@ def index(
         if progress:
             progress(event)
     return IndexReport(tuple(outcomes[name] for name in films), time.monotonic() - started)
-
-
-def films_of(
-    paths: str | Path | Sequence[str | Path], options: IndexOptions
-) -> dict[str, FilmPath]:
-    """Finds the films of a run, by id; for a cluster as its machines see them."""
-    many = [paths] if isinstance(paths, str | Path) else list(paths)
-    films = narrowed(
-        find_inputs(many, options.ids),
-        since=options.since,
-        only=options.only,
-        shard=options.shard,
-    )
-    if options.ray is None:
-        return films
-    return {
-        name: film.absolute() if isinstance(film, Path) else film for name, film in films.items()
-    }

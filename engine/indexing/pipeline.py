@@ -137,10 +137,7 @@ def decode(film: Scan, out: VideoWriter, report_progress: Callable[[int, int], N
 
 
 def merge(
-    film: Scan,
-    files: list[Path],
-    out: VideoWriter,
-    report_progress: Callable[[int, int], None],
+    film: Scan, files: list[Path], out: VideoWriter, report_progress: Callable[[int, int], None]
 ) -> ScanResult:
     """Makes the rows of a film from its parts; copies the pictures that are no repeats.
 

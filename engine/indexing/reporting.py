@@ -4,10 +4,8 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import asdict
-from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from fewframes.indexing.forecast import clock
 from fewframes.indexing.results import IndexReport, Progress
@@ -26,46 +24,46 @@ JSON_SECONDS = 5.0
 GO_ON = "interrupted; run the same command again to go on"
 
 
-class _Warnings(logging.Handler):
-    """Passes on what the package warns of while a run is under way."""
+class _Reporter(logging.Handler):
+    """A progress callback for `index` that also says what the package warns of meanwhile."""
 
-    def __init__(self, say: Callable[[str], None]) -> None:
+    def __init__(self, *, quiet: bool = False) -> None:
         super().__init__(logging.WARNING)
-        self.say = say
+        self.quiet, self.said = quiet, 0.0
 
-    def emit(self, record: logging.LogRecord) -> None:
-        """Says a warning in the form of the run."""
-        self.say(record.getMessage())
+    def __enter__(self) -> Self:
+        log.addHandler(self)
+        return self
+
+    def __exit__(self, _kind: object, _error: BaseException | None, _trace: object) -> None:
+        log.removeHandler(self)
 
 
-class Reporter:
+class Reporter(_Reporter):
     """A progress callback for `index` that talks to stderr."""
 
     def __init__(self, *, quiet: bool = False) -> None:
-        self.quiet = quiet
-        self.warnings = _Warnings(lambda words: self._say(f"note: {words}"))
+        super().__init__(quiet=quiet)
         self.bar: Bar | None = None
         self.task: TaskID | None = None
         self.said = time.monotonic()
 
-    def __enter__(self) -> "Reporter":
-        log.addHandler(self.warnings)
+    def __enter__(self) -> Self:
         if not self.quiet and sys.stderr.isatty():
             bar = self.bar = _bar()
             bar.start()
-        return self
+        return super().__enter__()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        log.removeHandler(self.warnings)
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        super().__exit__(kind, error, trace)
         if self.bar:
             self.bar.stop()
-        if kind is KeyboardInterrupt:
+        if isinstance(error, KeyboardInterrupt):
             self._say(GO_ON)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Says a warning."""
+        self._say(f"note: {record.getMessage()}")
 
     def __call__(self, now: Progress) -> None:
         """Shows how far the run is."""
@@ -114,32 +112,23 @@ class Reporter:
             _to_stderr(line)
 
 
-class JsonReporter:
+class JsonReporter(_Reporter):
     """A progress callback for `index` that writes one JSON object a line to stderr.
 
     ``event`` is "note" (with ``words``), "film" (its outcome), "progress" (every `JSON_SECONDS` at
     most), "end" or "interrupted"; the names are those of `Outcome` and `Progress`.
     """
 
-    def __init__(self, *, quiet: bool = False) -> None:
-        self.quiet, self.said = quiet, 0.0
-        self.warnings = _Warnings(lambda words: self._say("note", {"words": words}))
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        super().__exit__(kind, error, trace)
+        if isinstance(error, KeyboardInterrupt):
+            self._say("interrupted", {"reason": GO_ON})
+        elif kind is not None:
+            self._say("failed", {"reason": str(error)})
 
-    def __enter__(self) -> "JsonReporter":
-        log.addHandler(self.warnings)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        log.removeHandler(self.warnings)
-        if kind is not None:
-            words = GO_ON if kind is KeyboardInterrupt else str(error)
-            is_stopped = kind is KeyboardInterrupt
-            self._say("interrupted" if is_stopped else "failed", {"reason": words})
+    def emit(self, record: logging.LogRecord) -> None:
+        """Says a warning."""
+        self._say("note", {"words": record.getMessage()})
 
     def __call__(self, now: Progress) -> None:
         """Writes a film's outcome, and now and then how far the run is."""
@@ -160,11 +149,6 @@ class JsonReporter:
     def _say(self, event: str, facts: dict[str, Any], *, is_bad: bool = False) -> None:
         if not self.quiet or is_bad or event in ("end", "failed"):
             _to_stderr(json.dumps({"event": event, **facts}))
-
-
-def reporter_for(log: str, *, quiet: bool) -> Reporter | JsonReporter:
-    """Gives the reporter of a form, "plain" or "json"."""
-    return JsonReporter(quiet=quiet) if log == "json" else Reporter(quiet=quiet)
 
 
 def _so_far(now: Progress) -> str:
@@ -191,7 +175,5 @@ def _bar() -> Any:  # noqa: ANN401 (rich is loaded only where there is a termina
     from rich.progress import BarColumn, Progress, TextColumn
 
     return Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        console=Console(stderr=True),
+        TextColumn("{task.description}", markup=False), BarColumn(), console=Console(stderr=True)
     )
