@@ -19,7 +19,8 @@ from fewframes.checking.verify import differences_of
 from fewframes.errors import CorruptStoreError, FewframesError, StaleIndexError
 from fewframes.indexing.discovery import find_films
 from fewframes.indexing.isolation import Worker, limit_for
-from fewframes.indexing.tasks import FilmTask, execute
+from fewframes.indexing.options import FilmTask
+from fewframes.indexing.tasks import execute
 from fewframes.media.source import check_film_file
 from fewframes.store.backend import digest_file
 from fewframes.store.compaction import compact

@@ -17,17 +17,16 @@ from typing import Any, TypeVar
 
 from fewframes.indexing.discovery import FilmPath
 from fewframes.indexing.disk_space import check_space
-from fewframes.indexing.estimate import FilmEstimate, estimate_film, needed_bytes
 from fewframes.indexing.fetching import size_of
 from fewframes.indexing.isolation import Worker, WorkerHandle, limit_for
-from fewframes.indexing.options import IndexOptions
+from fewframes.indexing.options import FilmTask, IndexOptions
 from fewframes.indexing.pool import ProgressEvent, run_tasks
 from fewframes.indexing.progress import ProgressTracker
 from fewframes.indexing.quarantine import Quarantine
 from fewframes.indexing.results import Progress
 from fewframes.indexing.retry import RetryPolicy
 from fewframes.indexing.scheduler import FATAL_ERRORS, MOST_PART_BYTES, Schedule, failed
-from fewframes.indexing.tasks import FilmTask, execute
+from fewframes.indexing.tasks import FilmEstimate, estimate_film, execute, needed_bytes
 from fewframes.plugins import plugin
 from fewframes.store.object_store import ObjectStore
 from fewframes.store.object_writer import staging_dir

@@ -9,7 +9,6 @@ from fewframes.indexing.discovery import FilmPath
 from fewframes.indexing.fetching import stamp_of
 from fewframes.indexing.inputs import find_inputs
 from fewframes.indexing.options import IndexOptions
-from fewframes.indexing.tasks import shard_of
 
 
 def films_of(
@@ -56,6 +55,17 @@ def narrowed(films: Mapping[str, FilmPath], options: IndexOptions) -> dict[str, 
         earliest = _time(options.since).timestamp() * 1e9
         films = {name: film for name, film in films.items() if stamp_of(film)[1] >= earliest}
     return dict(films)
+
+
+def shard_of(video_id: str, count: int) -> int:
+    """Says which of ``count`` shards a video belongs to, from 0, whatever other videos there are.
+
+    >>> [shard_of(name, 2) for name in ("a", "b", "c", "d")]
+    [1, 1, 1, 0]
+    """
+    import xxhash
+
+    return xxhash.xxh3_64_intdigest(video_id.encode("utf-8", "surrogateescape")) % count
 
 
 def _shard(words: str) -> tuple[int, int]:

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from fewframes.indexing.cost_model import PredictedCost
-from fewframes.indexing.estimate import FilmEstimate
 from fewframes.indexing.executor import FilmEstimates, IndexRun
 from fewframes.indexing.filters import films_of
 from fewframes.indexing.options import IndexKeywords, IndexOptions
+from fewframes.indexing.tasks import FilmEstimate
 from fewframes.keywords import changed, keywords_of
 from fewframes.store.object_store import ObjectStore, resolve_store
 from fewframes.store.results import Outcome, Status

@@ -18,9 +18,9 @@ from dataclasses import dataclass, field, replace
 
 from fewframes.errors import CrashedError, FewframesError, MemoryLimitError, TimedOutError
 from fewframes.indexing.cost_model import PredictedCost
-from fewframes.indexing.estimate import FilmEstimate
+from fewframes.indexing.options import FilmTask
 from fewframes.indexing.results import RangeResult
-from fewframes.indexing.tasks import FilmTask
+from fewframes.indexing.tasks import FilmEstimate
 from fewframes.store.results import Outcome, Status
 
 MOST_PART_BYTES = 8 << 30
