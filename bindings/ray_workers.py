@@ -147,14 +147,14 @@ def _call_there(
     options: dict[str, Any],
 ) -> tuple[str, Any]:
     """Makes a call on a node; an error comes back as a value, without Ray's words around it."""
-    memory_bytes, limit_seconds, scalars = limits
+    memory_bytes, limit_seconds, has_progress = limits
     if version != __version__:
         words = f"a node has fewframes {__version__}, the driver {version}; install the same"
         return "error", ValueError(words)
-    report_progress = _pass_over if scalars else None
+    sign_of_life = (lambda *_: None) if has_progress else None  # nobody looks at it
     try:
         return "result", _worker(memory_bytes).call(
-            function, *args, limit_seconds=limit_seconds, progress=report_progress, **options
+            function, *args, limit_seconds=limit_seconds, progress=sign_of_life, **options
         )
     except Exception as error:
         return "error", error
@@ -164,7 +164,3 @@ def _call_there(
 def _worker(memory_bytes: int) -> Worker:
     """The process of a Ray worker that makes its calls, kept from one to the next."""
     return Worker(memory_bytes=memory_bytes)
-
-
-def _pass_over(*_: object) -> None:
-    """A sign of life that nobody looks at."""

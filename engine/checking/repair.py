@@ -10,15 +10,15 @@
 5. A catalogue that is wrong is made anew.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from fewframes.checking.results import CATALOGUE, CheckResult, Repair, RepairAction
 from fewframes.checking.verify import differences_of
 from fewframes.errors import CorruptStoreError, FewframesError, StaleIndexError
 from fewframes.indexing.discovery import find_films
-from fewframes.indexing.isolation import Worker, limit_for
+from fewframes.indexing.isolation import isolated, limit_for
 from fewframes.indexing.options import FilmTask
 from fewframes.indexing.tasks import execute
 from fewframes.media.source import check_film_file
@@ -79,10 +79,9 @@ def _index_again(store: Path, group: Path, video_id: str, film: Path) -> None:
         )
     with trash(store, group, video_id) as aside:
         try:
-            with Worker() as worker:
-                limit = limit_for(film.stat().st_size)
-                task = FilmTask(film, store, video_id, recipe)
-                worker.call(execute, task, limit_seconds=limit, progress=lambda *_: None)
+            limit = limit_for(film.stat().st_size)
+            task = FilmTask(film, store, video_id, recipe)
+            isolated(execute, task, limit_seconds=limit, progress=lambda *_: None)
         except BaseException:
             if aside is not None:
                 aside.rename(group)
@@ -95,23 +94,14 @@ def recipe_of(group: Path, video_id: str) -> Recipe:
     Raises:
         CorruptStoreError: Nothing that is left of it gives the group's own key.
     """
-    try:
+    with suppress(CorruptStoreError):
         return Recipe.from_dict(read_commit_of(group, video_id).facts["recipe"])
-    except CorruptStoreError:
-        facts = _facts_beside(group)
     try:
+        facts = load_json(read_regular(group / "zarr.json"))["attributes"]["fewframes"]
         recipe, digest = Recipe.from_dict(facts["recipe"]), facts["source"]["digest"]
         is_so = facts["id"] == video_id and recipe.key(digest) == group.name
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (OSError, KeyError, TypeError, ValueError, AttributeError):
         is_so = False
     if not is_so:
         raise CorruptStoreError("its recipe is lost; index the film anew")
     return recipe
-
-
-def _facts_beside(group: Path) -> Mapping[str, Any]:
-    try:
-        facts: Mapping[str, Any] = load_json(read_regular(group / "zarr.json"))["attributes"]
-        return facts["fewframes"]  # type: ignore[no-any-return]
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}

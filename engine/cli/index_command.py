@@ -3,7 +3,7 @@
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -15,9 +15,6 @@ from fewframes.indexing.isolation import SECONDS_PER_GB
 from fewframes.indexing.options import WORKERS_OF_GPU, IndexOptions
 from fewframes.naming import quoted
 from fewframes.store.codecs import CODECS, QUALITIES
-
-if TYPE_CHECKING:
-    from fewframes.indexing.forecast import Forecast
 
 DEFAULTS = IndexOptions()
 LIMIT_HELP = (
@@ -133,21 +130,14 @@ def show_forecast(
     paths: tuple[str, ...], store: str | Path, options: IndexOptions, *, as_json: bool
 ) -> None:
     """Prints the estimate of a run: a line per film, then the total."""
-    from fewframes.indexing.forecast import forecast
+    from fewframes.indexing.forecast import clock, forecast
 
     if not options.is_on_cpu_here:
         raise click.UsageError("--dry-run predicts runs on this machine's CPU cores alone")
     found = forecast(list(paths), store, options)
     if as_json:
         click.echo(json.dumps(found.to_dict()))
-    else:
-        echo_forecast(found)
-
-
-def echo_forecast(found: "Forecast") -> None:
-    """Prints a line per film, then the total."""
-    from fewframes.indexing.forecast import clock
-
+        return
     for look in found.looks:
         say(
             f"{quoted(look.video_id)}: {clock(look.film_seconds)} of film, "

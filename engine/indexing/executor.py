@@ -110,15 +110,9 @@ class IndexRun:
 
     def task(self, name: str, film: FilmPath) -> FilmTask:
         """The task of a whole film."""
-        return FilmTask(
-            film,
-            self.store,
-            name,
-            self.options.recipe,
-            self.options.strict,
-            self.options.request,
-            range_seconds=self.options.range_seconds,
-        )
+        options = self.options
+        how = (options.recipe, options.strict, options.request)
+        return FilmTask(film, self.store, name, *how, range_seconds=options.range_seconds)
 
     def pool(self, stack: ExitStack) -> Sequence[WorkerHandle]:
         """So many workers on this machine, or those of the cluster."""

@@ -8,7 +8,7 @@ What killed runs have left is removed. `executor` says how it works.
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import Unpack
 
 from fewframes.indexing.disk_space import make_ready
 from fewframes.indexing.executor import IndexRun
@@ -17,9 +17,6 @@ from fewframes.indexing.options import IndexKeywords, IndexOptions
 from fewframes.indexing.results import IndexReport, Progress
 from fewframes.keywords import changed, keywords_of
 from fewframes.store.object_store import ObjectStore, resolve_store
-
-if TYPE_CHECKING:
-    from fewframes.store.results import Outcome
 
 
 @keywords_of(IndexOptions)
@@ -75,7 +72,7 @@ def index(
     home = resolve_store(store)
     make_ready(home)
     started = time.monotonic()
-    outcomes: dict[str, Outcome] = {}
+    outcomes = {}
     for event in IndexRun.of(home, options).events(films):
         if event.outcome:
             outcomes[event.video_id] = event.outcome

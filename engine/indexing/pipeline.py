@@ -25,6 +25,7 @@ from fewframes.indexing.range_results import Parts, PartWriter, read_part
 from fewframes.indexing.ranges import ranges_of
 from fewframes.indexing.results import RangeResult
 from fewframes.media.sizes import output_size
+from fewframes.media.source import Source
 from fewframes.media.timeline import Timeline
 from fewframes.store.codecs import PictureCodec, picture_codec
 from fewframes.store.object_writer import ensure_store, staging_dir
@@ -76,6 +77,12 @@ class Scan:
         return Parts.of(home, task.video_id, task.recipe, self.timeline.source, self.ranges)
 
 
+def standing(task: FilmTask, source: Source, *, is_dry: bool = False) -> Outcome | None:
+    """Gives the outcome of a film that the store has already; see `what_stands`."""
+    how = {"is_strict": task.is_strict, "is_dry": is_dry}
+    return what_stands(task.store, task.video_id, task.recipe, source, **how)
+
+
 def index_film(
     task: FilmTask, progress: Callable[[int, int], None] = lambda _done, _all: None
 ) -> Outcome:
@@ -86,7 +93,7 @@ def index_film(
     nothing can be decoded, and where the task is strict `DamagedFrameError` if not everything can.
     """
     path, video_id, recipe = Path(task.path), task.video_id, task.recipe
-    there = what_stands(task.store, video_id, recipe, identify(path), is_strict=task.is_strict)
+    there = standing(task, identify(path))
     if there is not None:
         return there
     film = Scan.of(probe(path, stream=recipe.stream), task)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from fewframes.indexing.forecast import clock
 from fewframes.indexing.results import IndexReport, Progress
 from fewframes.naming import one_line, plain, quoted
-from fewframes.store.results import Status
+from fewframes.store.results import Outcome, Status
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -68,10 +68,10 @@ class Reporter(_Reporter):
     def __call__(self, now: Progress) -> None:
         """Shows how far the run is."""
         if self.bar:
-            self._draw(now)
+            self._draw(self.bar, now)
         if now.outcome:
             if now.outcome.status != Status.DONE:
-                self._say(self._line(now))
+                self._say(_line(now, now.outcome))
         elif not self.bar and time.monotonic() - self.said > STILL_SECONDS:
             self._say(f"[{now.films_done}/{now.films_total}] {_so_far(now)}")
 
@@ -86,21 +86,11 @@ class Reporter(_Reporter):
             )
         self._say(repr(report))
 
-    def _line(self, now: Progress) -> str:
-        outcome = now.outcome
-        assert outcome is not None
-        was = " before" if outcome.was_stored else ""
-        return (
-            f"[{now.films_done}/{now.films_total}] {quoted(outcome.video_id)}: {outcome.status}, "
-            f"{outcome.rows} frames, {outcome.stored} stored{was}; {_so_far(now)}"
-        )
-
-    def _draw(self, now: Progress) -> None:
-        assert self.bar is not None
+    def _draw(self, bar: "Bar", now: Progress) -> None:
         if self.task is None:
-            self.task = self.bar.add_task("", total=1.0)
+            self.task = bar.add_task("", total=1.0)
         words = f"{now.films_done}/{now.films_total} {_so_far(now)} {one_line(now.video_id[-40:])}"
-        self.bar.update(self.task, completed=now.share_done, description=words)
+        bar.update(self.task, completed=now.share_done, description=words)
 
     def _say(self, line: str, *, always: bool = False) -> None:
         self.said = time.monotonic()
@@ -149,6 +139,14 @@ class JsonReporter(_Reporter):
     def _say(self, event: str, facts: dict[str, Any], *, is_bad: bool = False) -> None:
         if not self.quiet or is_bad or event in ("end", "failed"):
             _to_stderr(json.dumps({"event": event, **facts}))
+
+
+def _line(now: Progress, outcome: Outcome) -> str:
+    was = " before" if outcome.was_stored else ""
+    return (
+        f"[{now.films_done}/{now.films_total}] {quoted(outcome.video_id)}: {outcome.status}, "
+        f"{outcome.rows} frames, {outcome.stored} stored{was}; {_so_far(now)}"
+    )
 
 
 def _so_far(now: Progress) -> str:

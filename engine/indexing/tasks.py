@@ -16,7 +16,6 @@ from fewframes.indexing.cost_model import PredictedCost
 from fewframes.indexing.disk_space import FILM_BYTES, GRID_BYTES, predict_bytes
 from fewframes.indexing.options import FilmTask
 from fewframes.indexing.results import RangeResult
-from fewframes.media.source import Source
 from fewframes.store.results import Outcome
 
 UNKNOWN_SECONDS_A_MEGABYTE = 0.3
@@ -52,7 +51,7 @@ def estimate_film(task: FilmTask, *, is_dry: bool = False) -> FilmEstimate | Out
     """
     from fewframes.files.probing import identify, probe
     from fewframes.indexing.fetching import source_of
-    from fewframes.indexing.pipeline import Scan
+    from fewframes.indexing.pipeline import Scan, standing
     from fewframes.media import timeline_cache
     from fewframes.store.object_writer import staging_dir
 
@@ -106,7 +105,7 @@ def execute(
     """
     from fewframes.features.scan import warm_up
     from fewframes.indexing.fetching import on_disk, source_of
-    from fewframes.indexing.pipeline import index_film, index_range
+    from fewframes.indexing.pipeline import index_film, index_range, standing
 
     if not isinstance(task.path, Path):
         there = standing(task, source_of(task.path))
@@ -120,14 +119,6 @@ def execute(
         if task.part is None:
             return index_film(here, progress)
         return index_range(here, task.part, progress)
-
-
-def standing(task: FilmTask, source: Source, *, is_dry: bool = False) -> Outcome | None:
-    """Gives the outcome of a film that the store has already; see `what_stands`."""
-    from fewframes.store.standing import what_stands
-
-    how = {"is_strict": task.is_strict, "is_dry": is_dry}
-    return what_stands(task.store, task.video_id, task.recipe, source, **how)
 
 
 @contextmanager
