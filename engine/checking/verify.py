@@ -10,7 +10,6 @@
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -84,12 +83,7 @@ def changed_by_seeking(
             yield f"frame {number} ({timeline.seconds[number]:.3f} s) {words} by seeking"
 
 
-def verify_store(
-    store: Path | ObjectStore,
-    films: Sequence[Path] = (),
-    *,
-    progress: Callable[[CheckResult], None] | None = None,
-) -> list[CheckResult]:
+def verify_store(store: Path | ObjectStore, films: Sequence[Path] = ()) -> list[CheckResult]:
     """Checks every byte of a store, and with ``films`` every indexed frame of them.
 
     A video's film is the one of ``films`` (files, or folders as they were indexed) with its id.
@@ -104,12 +98,8 @@ def verify_store(
     opened = open_store(store)
     verdicts = []
     for video_id in listed_ids(store) if isinstance(store, Path) else opened:
-        result = _verdict(store, video_id, known.get(video_id))
-        if films and video_id not in known:
-            result = replace(result, notes=(*result.notes, NO_FILM))
-        verdicts.append(result)
-        if progress:
-            progress(verdicts[-1])
+        film = known.get(video_id)
+        verdicts.append(_verdict(store, video_id, film, [NO_FILM] if films and not film else []))
     if isinstance(store, Path) and not (catalogue := verify_catalogue(store)).is_well:
         verdicts.append(catalogue)
     return verdicts
@@ -137,9 +127,11 @@ def verify_catalogue(store: Path) -> CheckResult:
     return CheckResult(CATALOGUE, len(there), tuple(differences), is_catalogue=True)
 
 
-def _verdict(store: Path | ObjectStore, video_id: str, film: Path | None) -> CheckResult:
-    """Whatever is wrong with any group of a video is in its verdict."""
-    compared, differences, notes = 0, [], []
+def _verdict(
+    store: Path | ObjectStore, video_id: str, film: Path | None, notes: list[str]
+) -> CheckResult:
+    """Whatever is wrong with any group of a video is in its verdict; ``notes`` go into it, too."""
+    compared, differences = 0, []
     for commit in _records(store, video_id):
         if isinstance(commit, str):
             differences.append(commit)

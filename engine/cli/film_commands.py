@@ -13,7 +13,7 @@ from fewframes.decode.backend_choice import DEVICE_CHOICES, DecoderRequest
 from fewframes.decode.decoder import DECODERS
 from fewframes.media.seconds import SCAN_FPS
 
-BACKEND = click.option(
+BACKEND = option(
     "--backend",
     type=click.Choice(list(DECODERS)),
     help="Decoder; chosen by device and stream if not given.",
@@ -30,9 +30,9 @@ OF_FILE = ("scan_fps", "size", "backend", "device", "allow_damaged")
 
 @click.command()
 @click.argument("file", type=PATH)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@click.option("--stream", type=int, help="Index of the video stream in the container.")
-@click.option("--verify", is_flag=True, help="Decode everything once and correct the prediction.")
+@option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@option("--stream", type=int, help="Index of the video stream in the container.")
+@option("--verify", is_flag=True, help="Decode everything once and correct the prediction.")
 @cli_errors
 def probe(file: Path, as_json: bool, stream: int | None, verify: bool) -> None:
     """Reports stream, times and damage of a video file from its packets alone."""
@@ -50,36 +50,34 @@ def probe(file: Path, as_json: bool, stream: int | None, verify: bool) -> None:
     default="adaptive",
     help="Policy that picks the frames; 'fewframes policies' lists them.",
 )
-@click.option("--start", type=TIME, help="Start of the span: seconds, or HH:MM:SS.")
-@click.option("--end", type=TIME, help="End of the span, inclusive: seconds, or HH:MM:SS.")
+@option("--start", type=TIME, help="Start of the span: seconds, or HH:MM:SS.")
+@option("--end", type=TIME, help="End of the span, inclusive: seconds, or HH:MM:SS.")
 @click.option(
     "--min-gap", "min_gap_seconds", type=float, default=0.0, help="Least seconds between frames."
 )
-@click.option("--distinct", is_flag=True, help="Take each stored picture once.")
-@click.option("--coverage", type=float, help="Share of the budget, 0 to 1, that covers time.")
-@click.option("--relevance", help="Signal that scores the frames, such as 'sharpness'.")
-@click.option("--query", help="Text that scores the frames of a STORE; needs --model.")
-@click.option("--model", help="Model that 'embed' was run with; it encodes the query.")
-@click.option("--revision", help="Branch, tag or commit of a model on the hub.")
-@click.option("--features", help="Name of a model whose vectors replace signatures.")
-@click.option("--fps", type=float, help="Frames per second of the policies 'fps', 'runtime:…'.")
-@click.option("--k-max", type=int, help="Largest number of frames of the policy 'maxvol'.")
-@click.option("--anchor", "anchor_seconds", type=TIME, help="Time of the policy 'multiscale'.")
-@click.option("--seed", type=int, help="Random seed of the policy 'cdf'.")
+@option("--distinct", is_flag=True, help="Take each stored picture once.")
+@option("--coverage", type=float, help="Share of the budget, 0 to 1, that covers time.")
+@option("--relevance", help="Signal that scores the frames, such as 'sharpness'.")
+@option("--query", help="Text that scores the frames of a STORE; needs --model.")
+@option("--model", help="Model that 'embed' was run with; it encodes the query.")
+@option("--revision", help="Branch, tag or commit of a model on the hub.")
+@option("--features", help="Name of a model whose vectors replace signatures.")
+@option("--fps", type=float, help="Frames per second of the policies 'fps', 'runtime:…'.")
+@option("--k-max", type=int, help="Largest number of frames of the policy 'maxvol'.")
+@option("--anchor", "anchor_seconds", type=TIME, help="Time of the policy 'multiscale'.")
+@option("--seed", type=int, help="Random seed of the policy 'cdf'.")
 @click.option(
     "--scan-fps",
     type=params.RATE,
     default=SCAN_FPS,
     help="Frames scanned per second of a file, or 'all'.",
 )
-@click.option("--size", type=params.SIZE, help="Longer side, or HxW, of frames of a file.")
+@option("--size", type=params.SIZE, help="Longer side, or HxW, of frames of a file.")
 @BACKEND
 @DEVICE
-@click.option(
-    "--allow-damaged", is_flag=True, help="Also pick frames of a file that may be damaged."
-)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@click.option("--out", type=PATH, help="Folder for JPEGs and frames.json.")
+@option("--allow-damaged", is_flag=True, help="Also pick frames of a file that may be damaged.")
+@option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@option("--out", type=PATH, help="Folder for JPEGs and frames.json.")
 @cli_errors
 def sample(
     source: str | Path,
@@ -131,7 +129,7 @@ def question(query: str | None, model: str | None, revision: str | None) -> dict
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 @cli_errors
 def policies(as_json: bool) -> None:
     """Lists the policies, including those of other packages."""

@@ -96,11 +96,9 @@ def listed_line(row: dict[str, Any]) -> dict[str, Any]:
 
 def video_facts(video: "Video") -> dict[str, Any]:
     """Says all that a store knows of a video."""
-    hidden = {"files", "xxh3"}
-    known = {name: value for name, value in video.facts.items() if name not in hidden}
     line = listed_line(row_from(video.id, [], video.commit))
     counted = {"rows": len(video.slots), "stored": int(video.slots.max()) + 1}  # by the table
-    return {**line, **counted, **size_facts(video), **known}
+    return {**line, **counted, **size_facts(video), **video.facts}
 
 
 def size_facts(video: "Video") -> dict[str, Any]:

@@ -27,9 +27,7 @@ LOG_HELP = "Form of progress on stderr; json is one object per line."
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True)
-@click.option(
-    "-o", "--output", "store", required=True, type=WHERE, help="Folder or URL of the store."
-)
+@option("-o", "--output", "store", required=True, type=WHERE, help="Folder or URL of the store.")
 @option(
     "--fps",
     type=RATE,
@@ -45,23 +43,21 @@ LOG_HELP = "Form of progress on stderr; json is one object per line."
     default=DEFAULTS.codec,
     help="Codec of stored pictures; zstd and raw are lossless.",
 )
-@click.option(
-    "--quality", type=click.IntRange(*QUALITIES), help=f"JPEG quality; {QUALITY} if not given."
-)
+@option("--quality", type=click.IntRange(*QUALITIES), help=f"JPEG quality; {QUALITY} if not given.")
 @option(
     "--dedup",
     type=click.FloatRange(0, 1),
     default=DEFAULTS.dedup,
     help="Largest local difference, 0 to 1, of frames that share one picture; 0 stores all.",
 )
-@click.option("--id", "video_id", help="Id of the video; only with a single file.")
-@click.option("--stream", type=int, help="Index of the video stream in the container.")
-@click.option(
+@option("--id", "video_id", help="Id of the video; only with a single file.")
+@option("--stream", type=int, help="Index of the video stream in the container.")
+@option(
     "--workers",
     type=click.IntRange(1),
     help=f"Worker processes; one per core if not given, {WORKERS_OF_GPU} with --device cuda.",
 )
-@click.option("--ray", metavar="ADDRESS", help="Ray cluster to run on: auto, host:port or local.")
+@option("--ray", metavar="ADDRESS", help="Ray cluster to run on: auto, host:port or local.")
 @BACKEND
 @DEVICE
 @option("--limit", "limit_seconds", type=float, default=DEFAULTS.limit_seconds, help=LIMIT_HELP)
@@ -71,26 +67,24 @@ LOG_HELP = "Form of progress on stderr; json is one object per line."
     default=DEFAULTS.check_space,
     help="Refuse a run that may not fit on the disk (the default).",
 )
-@click.option("--strict", is_flag=True, help="Refuse films that do not decode completely.")
+@option("--strict", is_flag=True, help="Refuse films that do not decode completely.")
 @option("--memory", type=click.IntRange(64), default=DEFAULTS.memory_bytes >> 20, help=MEMORY_HELP)
-@click.option(
-    "--since", metavar="DATE", help="Index only films changed at or after this date or time."
-)
-@click.option(
+@option("--since", metavar="DATE", help="Index only films changed at or after this date or time.")
+@option(
     "--only",
     multiple=True,
     metavar="GLOB",
     help="Index only films whose ids match; repeat it for more.",
 )
-@click.option("--shard", metavar="I/N", help="Index only part I of N of the films, as in 2/5.")
-@click.option("--retry-failed", is_flag=True, help="Retry films that crashed or hung before.")
+@option("--shard", metavar="I/N", help="Index only part I of N of the films, as in 2/5.")
+@option("--retry-failed", is_flag=True, help="Retry films that crashed or hung before.")
 @option("--range-seconds", type=float, default=DEFAULTS.range_seconds, help=RANGE_HELP)
-@click.option(
+@option(
     "--dry-run", is_flag=True, help="Estimate decode work, CPU time and disk use; write nothing."
 )
-@click.option("--json", "as_json", is_flag=True, help="With --dry-run, print one JSON object.")
+@option("--json", "as_json", is_flag=True, help="With --dry-run, print one JSON object.")
 @click.option("--log", type=click.Choice(["plain", "json"]), default="plain", help=LOG_HELP)
-@click.option("--quiet", is_flag=True, help="Print only errors.")
+@option("--quiet", is_flag=True, help="Print only errors.")
 @cli_errors
 def index(
     paths: tuple[str, ...],

@@ -26,16 +26,14 @@ MODEL_HELP = "Folder of a CLIP- or SigLIP-like model, or its name on the hub."
 def film_option(words: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Makes the option of films, which says what they are for."""
     words = f"Film or folder that {words}; repeat it for more."
-    return click.option("--film", "films", multiple=True, type=PATH, help=words)
+    return option("--film", "films", multiple=True, type=PATH, help=words)
 
 
 @click.command()
 @click.argument("store", type=WHERE)
-@click.option("--where", help='SQL condition on the columns, such as "rows > 10".')
-@click.option("--parquet", type=PATH, help="Write the rows to this file.")
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print all columns, one JSON object per line."
-)
+@option("--where", help='SQL condition on the columns, such as "rows > 10".')
+@option("--parquet", type=PATH, help="Write the rows to this file.")
+@option("--json", "as_json", is_flag=True, help="Print all columns, one JSON object per line.")
 @cli_errors
 def ls(store: str | Path, where: str | None, parquet: Path | None, as_json: bool) -> None:
     """Lists the videos of a store and its failed films, or those that match a condition."""
@@ -62,7 +60,7 @@ def ls(store: str | Path, where: str | None, parquet: Path | None, as_json: bool
 @click.command()
 @click.argument("store", type=WHERE)
 @click.argument("video", required=False)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @cli_errors
 def info(store: str | Path, video: str | None, as_json: bool) -> None:
     """Prints the record of one video: its film, recipe, counts and status."""
@@ -73,11 +71,11 @@ def info(store: str | Path, video: str | None, as_json: bool) -> None:
 
 @click.command()
 @click.argument("store", type=WHERE)
-@click.option("--model", required=True, help=MODEL_HELP)
-@click.option("--revision", help="Branch, tag or commit of a model on the hub.")
+@option("--model", required=True, help=MODEL_HELP)
+@option("--revision", help="Branch, tag or commit of a model on the hub.")
 @option("--device", default="cpu", help="Device, as PyTorch names it.")
 @option("--batch", type=click.IntRange(1), default=32, help="Pictures per batch.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per video.")
+@option("--json", "as_json", is_flag=True, help="Print one JSON object per video.")
 @cli_errors
 def embed(
     store: str | Path, model: str, revision: str | None, device: str, batch: int, as_json: bool
@@ -106,9 +104,9 @@ def show_progress(video_id: str, done: int, total: int) -> None:
 @click.command()
 @click.argument("source", type=WHERE)
 @film_option("was indexed")
-@click.option("--repair", is_flag=True, help="Index broken videos again, from --film.")
-@click.option("--drop", is_flag=True, help="With --repair, delete videos that cannot be repaired.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per video.")
+@option("--repair", is_flag=True, help="Index broken videos again, from --film.")
+@option("--drop", is_flag=True, help="With --repair, delete videos that cannot be repaired.")
+@option("--json", "as_json", is_flag=True, help="Print one JSON object per video.")
 @cli_errors
 def verify(
     source: str | Path, films: tuple[Path, ...], repair: bool, drop: bool, as_json: bool
@@ -168,8 +166,8 @@ def compact(store: str | Path) -> None:
 @click.command()
 @click.argument("store", type=WHERE)
 @click.argument("videos", nargs=-1, required=True)
-@click.option("--to", "folder", required=True, type=PATH, help="Folder to create.")
-@click.option(
+@option("--to", "folder", required=True, type=PATH, help="Folder to create.")
+@option(
     "--format", "form", required=True, type=FORMAT, help="Form of the files; README describes each."
 )
 @cli_errors
@@ -181,9 +179,7 @@ def export(store: str | Path, videos: tuple[str, ...], folder: Path, form: str) 
 
 @click.command()
 @click.argument("store", type=PATH)
-@click.option(
-    "--max-frames", type=click.IntRange(1), help="Most frames per video that a client may see."
-)
+@option("--max-frames", type=click.IntRange(1), help="Most frames per video that a client may see.")
 @film_option("clients may zoom into")
 @click.option("--log", type=PATH, help="File that records each look as JSON.")
 @cli_errors

@@ -157,8 +157,7 @@ def index_range(
     if parts.unsplittable_reason or parts.find(at):
         return RangeResult(video_id, unsplittable_reason=parts.unsplittable_reason)
     report = _leave_part(film, parts, at, progress)
-    rows, reason = len(film.ranges[at]), parts.unsplittable_reason
-    return RangeResult(video_id, rows, report[Event.PICTURES], reason)
+    return RangeResult(video_id, report[Event.PICTURES], parts.unsplittable_reason)
 
 
 def _leave_part(

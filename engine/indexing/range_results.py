@@ -157,7 +157,9 @@ class PartWriter:
     def _flush(self) -> None:
         import pyarrow as pa
 
-        schema = _schema()
+        hashed, shape = pa.uint64(), pa.list_(pa.int32(), 3)
+        kinds = (pa.int64(), hashed, hashed, shape, pa.binary(), pa.binary(24), pa.binary())
+        schema = pa.schema(zip(COLUMNS, kinds, strict=True))
         if self._out is None:
             self._parts.folder.mkdir(parents=True, exist_ok=True)
             self._out = pa.ipc.new_stream(pa.OSFile(os.fsencode(self._file), "wb"), schema)
@@ -168,14 +170,6 @@ class PartWriter:
         if self._out is not None:
             self._out.close()
             self._out = None
-
-
-def _schema() -> Any:  # noqa: ANN401 (pyarrow has no types of its own)
-    import pyarrow as pa
-
-    hashed, shape = pa.uint64(), pa.list_(pa.int32(), 3)
-    kinds = (pa.int64(), hashed, hashed, shape, pa.binary(), pa.binary(24), pa.binary())
-    return pa.schema(zip(COLUMNS, kinds, strict=True))
 
 
 def read_part(file: Path, numbers: I64) -> Iterator[ScannedFrame]:
