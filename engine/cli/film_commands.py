@@ -11,7 +11,7 @@ from fewframes.cli import params
 from fewframes.cli.params import PATH, TIME, WHERE, cli_errors, option
 from fewframes.decode.backend_choice import DEVICE_CHOICES, DecoderRequest
 from fewframes.decode.decoder import DECODERS
-from fewframes.media.seconds import SCAN_FPS
+from fewframes.media.sizes import SCAN_FPS
 
 BACKEND = option(
     "--backend",
