@@ -109,7 +109,7 @@ def test_pictures_unlike_those_of_ffmpeg_are_found_out(films, monkeypatch):
         return [np.concatenate([frames[:1], np.roll(frames[1:-1], places, axis=0), frames[-1:]])]
 
     timeline = fewframes.probe(films("vp9"))
-    work = [timeline, "rgb", None, DecodeReport(), "cpu", 2]
+    work = [timeline, "rgb", None, DecodeReport(), "dali", "cpu", 2]
     runs = plan_frames(timeline, np.arange(30)).runs
     original = VideoPipeline.given
     for shift, says in ((0, ""), (15, dali_decode.UNLIKE)):
