@@ -45,15 +45,11 @@ class SliceWork:
 
     def batch(self, rows: I64, planes: tuple[Samples, ...], **hashes: Any) -> FrameBatch:  # noqa: ANN401
         """The pictures of wanted packets ``[m] i64``, in the format asked for."""
-        timeline, numbers = self.timeline, self._number_of[rows]
+        numbers = self._number_of[rows]
         return FrameBatch(
             planes,
             self.format,
-            numbers,
-            timeline.pts[numbers],
-            timeline.time_base,
-            timeline.start_pts,
-            timeline.source.name,
+            *self.timeline.stamped(numbers),
             **hashes,
             is_damaged=np.zeros(len(numbers), bool),
         )

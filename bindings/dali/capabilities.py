@@ -22,27 +22,23 @@ CAPABILITY_MAJOR, CAPABILITY_MINOR = 75, 76
 def require_here(device: Device) -> str:
     """Gives DALI's version, or raises the error that says what is missing."""
     machine = machine_facts()
-    missing = machine.missing(device)
-    if missing:
+    if missing := machine.missing(device):
         raise MissingBackendError(missing)
     return machine.dali
 
 
 def require_gpu() -> None:
     """Raises the error that says why no GPU can be used, if none can; asks nothing of DALI."""
-    no_gpu = gpu_facts()[1]
-    if no_gpu:
+    if no_gpu := gpu_facts()[1]:
         raise MissingBackendError(f"device='cuda' cannot be used: {no_gpu}; use device='cpu'")
 
 
 def require(stream: StreamInfo, device: Device) -> str:
     """Gives DALI's version, or raises the error that says what is missing for this stream."""
     machine = machine_facts()
-    missing = machine.missing(device, for_video=True)
-    if missing:
+    if missing := machine.missing(device, for_video=True):
         raise MissingBackendError(missing)
-    reason = refusal(stream, device, machine)
-    if reason:
+    if reason := refusal(stream, device, machine):
         raise UnsupportedStreamError(
             f"DALI cannot decode this stream on device={device!r}: {reason}; "
             "pass backend='ffmpeg', or device='auto'"

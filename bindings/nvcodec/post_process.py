@@ -59,7 +59,5 @@ class PostProcess:
         rgb = planes_to_rgb.batch(*planes, self.plan)
         if self.is_turned:
             rgb = resize_rgb.batch(rgb, self.turn)
-        if self.format == "rgb":
-            return (rgb,)
-        ycc: tuple[Samples, ...] = rgb_to_ycc.batch(rgb)
+        ycc = () if self.format == "rgb" else rgb_to_ycc.batch(rgb)
         return (*ycc, rgb) if "rgb" in self.format else ycc
