@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fewframes.bindings.mp4 import write_mp4
-from fewframes.store.dataset_export import film_facts, frame_facts
+from fewframes.store.dataset_export import film_facts
 from fewframes.store.video import Video
 
 CHUNK = 1000
@@ -43,7 +43,7 @@ def write_lerobot(videos: Sequence[Video], folder: Path) -> None:
             f"a LeRobot dataset has one picture size and rate, but these videos have {len(kinds)}; "
             "index them with one --size HxW and --fps"
         )
-    first, stats, numbers = 0, [], {}
+    first, stats, columns = 0, [], dict[str, npt.NDArray[Any]]()
     for episode, video in enumerate(videos):
         place = {"episode_chunk": episode // CHUNK, "episode_index": episode}
         data, film = folder / DATA.format(**place), folder / FILMS.format(**place, video_key=KEY)
@@ -55,11 +55,8 @@ def write_lerobot(videos: Sequence[Video], folder: Path) -> None:
         first += len(video.slots)
         each = {name: statistics_of(values) for name, values in columns.items()}
         stats.append({"episode_index": episode, "stats": each})
-        numbers = {
-            name: {"dtype": values.dtype.name, "shape": [1], "names": None}
-            for name, values in columns.items()
-        }
-    write_meta(videos, folder / "meta", numbers=numbers, stats=stats)
+    dtypes = {name: values.dtype.name for name, values in columns.items()}
+    write_meta(videos, folder / "meta", dtypes=dtypes, stats=stats)
 
 
 def columns_of(video: Video, *, episode: int, first: int) -> dict[str, npt.NDArray[Any]]:
@@ -67,8 +64,7 @@ def columns_of(video: Video, *, episode: int, first: int) -> dict[str, npt.NDArr
 
     The first five are LeRobot's own.
     """
-    frames, count = frame_facts(video), len(video.slots)
-    seconds = np.array([frame["seconds"] for frame in frames], np.float64)
+    seconds, count = video.table.seconds, len(video.slots)
     return {
         "timestamp": seconds.astype(np.float32),
         "frame_index": np.arange(count),
@@ -93,11 +89,11 @@ def write_rows(path: Path, columns: dict[str, Any]) -> None:
 
 
 def write_meta(
-    videos: Sequence[Video], folder: Path, *, numbers: dict[str, Any], stats: list[dict[str, Any]]
+    videos: Sequence[Video], folder: Path, *, dtypes: dict[str, str], stats: list[dict[str, Any]]
 ) -> None:
     """Writes what is said of the dataset and of each episode."""
     folder.mkdir(exist_ok=True)
-    text = json.dumps(info_of(videos, numbers), indent=4)
+    text = json.dumps(info_of(videos, dtypes), indent=4)
     (folder / "info.json").write_text(text + "\n", encoding="ascii")
     lines = {
         "tasks.jsonl": [{"task_index": 0, "task": "video"}],
@@ -117,9 +113,10 @@ def write_meta(
         (folder / name).write_text(text, encoding="ascii")
 
 
-def info_of(videos: Sequence[Video], numbers: dict[str, Any]) -> dict[str, Any]:
-    """Gives ``meta/info.json``; ``numbers`` are the features of the columns."""
+def info_of(videos: Sequence[Video], dtypes: dict[str, str]) -> dict[str, Any]:
+    """Gives ``meta/info.json``; ``dtypes`` are those of the columns."""
     count = len(videos)
+    numbers = {name: {"dtype": kind, "shape": [1], "names": None} for name, kind in dtypes.items()}
     return {
         "codebase_version": "v2.1",
         "robot_type": None,
