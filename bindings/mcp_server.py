@@ -135,9 +135,8 @@ class StoreTools:
         try:
             sent.encode()
         except UnicodeEncodeError as error:
-            raise ValueError(
-                f"{tools.as_shown(sent)} is no id; list_videos gives the ids"
-            ) from error
+            shown = tools.as_shown(sent)
+            raise ValueError(f"{shown} is no id; list_videos gives the ids") from error
         is_quoted = sent.startswith(QUOTED) and sent not in self.store
         return unquoted(sent.removeprefix(QUOTED)) if is_quoted else sent
 

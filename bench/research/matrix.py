@@ -109,8 +109,8 @@ def main(patterns: tuple[str, ...], output: Path | None) -> None:
         if row["result"] != "exact":
             click.echo(f"{cell.name}: {row['result']}: {row['why']}")
     print_table(rows)
-    tally = dict(Counter(row["result"] for row in rows.values()))
-    keep_result({"machine": machine(["imageio-ffmpeg"]), "tally": tally, "cells": rows}, output)
+    counts = dict(Counter(row["result"] for row in rows.values()))
+    keep_result({"machine": machine(["imageio-ffmpeg"]), "tally": counts, "cells": rows}, output)
     raise SystemExit(any(row["result"] not in ("exact", "unplayed") for row in rows.values()))
 
 

@@ -54,8 +54,8 @@ from door_requests import (
 from stored import picture_of_row
 
 import fewframes as ff
-from fewframes.bench.measure import keep_result, machine
 from fewframes.agents.tools import QUALITY
+from fewframes.bench.measure import keep_result, machine
 from fewframes.bindings.mcp_server import MOST_BYTES, StoreTools
 from fewframes.bindings.vllm import plugin as vllm_plugin
 
