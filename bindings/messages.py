@@ -9,6 +9,7 @@
 
 import base64
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,35 +28,42 @@ ANTHROPIC_MANY, ANTHROPIC_SIDE = 20, 2000
 """With more images than this, no side may be longer than that (Anthropic's vision guide)."""
 
 
-def interleaved(
-    batch: FrameBatch,
-    runtime: str,
-    model: Runtime,
-    *,
-    quality: int = QUALITY,
-    time: str = TIME,
-    sides: npt.ArrayLike | None = None,
-) -> Handover:
-    """Exports to a chat form: for each frame a line of text, then the picture.
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How a chat interface writes a line of text and a picture; it is an exporter of that form."""
 
-    ``quality`` is that of the JPEGs; ``time`` is the line, in which ``{seconds}`` is replaced;
-    ``sides`` the longest side of each frame, see `fewframes.models.resolutions`.
+    text: Callable[[str], Part]
+    image: Callable[[bytes], Part]
 
-    Raises:
-        ValueError: All JPEGs together are more than the runtime takes, or sides are longer.
-    """
-    text, image = FORMS[runtime]
-    pictures = resize_each(batch.frames, sides)
-    _check_sides(pictures, runtime)
-    files = as_jpegs(pictures, quality=quality)
-    _check_bytes(files, runtime, model, quality)
-    seconds = batch.seconds
-    content: list[Part] = []
-    for at, file in zip(seconds.tolist(), files, strict=True):
-        content += [text(time.format(seconds=at)), image(file)]
-    rows, told = np.arange(len(batch)), np.round(seconds, 3)
-    said = reported(batch, rows, told, bytes=sum(map(len, files)), layout="images and text")
-    return Handover(runtime, content, {}, rows, told, said)
+    def __call__(
+        self,
+        batch: FrameBatch,
+        runtime: str,
+        model: Runtime,
+        *,
+        quality: int = QUALITY,
+        time: str = TIME,
+        sides: npt.ArrayLike | None = None,
+    ) -> Handover:
+        """Exports to the form: for each frame a line of text, then the picture.
+
+        ``quality`` is that of the JPEGs; ``time`` is the line, in which ``{seconds}`` is replaced;
+        ``sides`` the longest side of each frame, see `fewframes.models.resolutions`.
+
+        Raises:
+            ValueError: All JPEGs together are more than the runtime takes, or sides are longer.
+        """
+        pictures = resize_each(batch.frames, sides)
+        _check_sides(pictures, runtime)
+        files = as_jpegs(pictures, quality=quality)
+        _check_bytes(files, runtime, model, quality)
+        seconds = batch.seconds
+        content: list[Part] = []
+        for at, file in zip(seconds.tolist(), files, strict=True):
+            content += [self.text(time.format(seconds=at)), self.image(file)]
+        rows, told = np.arange(len(batch)), np.round(seconds, 3)
+        said = reported(batch, rows, told, bytes=sum(map(len, files)), layout="images and text")
+        return Handover(runtime, content, {}, rows, told, said)
 
 
 def _check_bytes(files: list[bytes], runtime: str, model: Runtime, quality: int) -> None:
@@ -106,12 +114,7 @@ def _qwen_image(file: bytes) -> Part:
     return {"type": "image", "image": f"data:image;base64,{_base64(file)}"}
 
 
-FORMS: dict[str, tuple[Callable[[str], Part], Callable[[bytes], Part]]] = {
-    "openai": (_openai_text, _openai_image),
-    "sglang": (_openai_text, _openai_image),
-    "llama.cpp": (_openai_text, _openai_image),
-    "anthropic": (_openai_text, _anthropic_image),
-    "gemini": (_gemini_text, _gemini_image),
-    "qwen-vl-utils": (_openai_text, _qwen_image),
-}
-"""How each runtime writes a line of text and a picture."""
+OPENAI = Form(_openai_text, _openai_image)
+ANTHROPIC = Form(_openai_text, _anthropic_image)
+GEMINI = Form(_gemini_text, _gemini_image)
+QWEN = Form(_openai_text, _qwen_image)

@@ -22,7 +22,7 @@ from torch.utils.data import BatchSampler, DataLoader, Dataset
 
 from fewframes.arrays import F64
 from fewframes.bindings.torch.dataset import ClipSampler
-from fewframes.training.clip_sizes import batches_by_shape, check_sizes, count_by_shape
+from fewframes.training.clip_sizes import BatchesByShape, check_sizes
 from fewframes.training.clips import ClipPlan
 
 NEW = -1
@@ -128,8 +128,8 @@ class ClipLoader:
         elif not len(plan):
             check_sizes(plan)
         self.plan, self.workers = plan, workers
-        self.batches: BatchSampler | _ShapeBatches = (
-            _ShapeBatches(plan, sampler, batch_size, drop_last)
+        self.batches: BatchSampler | BatchesByShape = (
+            BatchesByShape(plan, sampler, batch_size, drop_last=drop_last)
             if by_shape
             else BatchSampler(sampler, batch_size, drop_last)
         )
@@ -182,19 +182,6 @@ def _numbers_of(sampler: Iterable[int]) -> Iterable[int] | None:
         drawn: list[int] = np.flatnonzero(sampler.weights).tolist()
         return drawn
     return sampler if isinstance(sampler, Sequence) else None
-
-
-class _ShapeBatches:
-    """Batches of clips whose pictures have one size; as PyTorch's `BatchSampler` otherwise."""
-
-    def __init__(self, plan: ClipPlan, sampler: Iterable[int], size: int, drop_last: bool) -> None:
-        self.plan, self.sampler, self.size, self.drop_last = plan, sampler, size, drop_last
-
-    def __len__(self) -> int:
-        return count_by_shape(self.plan, self.sampler, self.size, drop_last=self.drop_last)
-
-    def __iter__(self) -> Iterator[list[int]]:
-        return batches_by_shape(self.plan, self.sampler, self.size, drop_last=self.drop_last)
 
 
 class _Requests:

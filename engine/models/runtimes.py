@@ -59,7 +59,7 @@ class Runtime:
 
 
 _HF = "fewframes.bindings.transformers_video:export"
-_CHAT = "fewframes.bindings.messages:interleaved"
+_CHAT = "fewframes.bindings.messages"
 _INPUTS = "fewframes.bindings.vllm.inputs"
 _VLLM = {"vllm": f"{_INPUTS}:offline", "vllm-server": f"{_INPUTS}:server"}
 _QWEN2 = Runtime(
@@ -74,7 +74,7 @@ _GLM = Runtime(
     shares_pixels=True,
     pixels=(112**2, 2 * 30000 * 28**2),
 )
-_TEXT = Runtime(_CHAT, "a line of text before each image", "text")
+_TEXT = Runtime(f"{_CHAT}:OPENAI", "a line of text before each image", "text")
 
 RUNTIMES: dict[str, Runtime] = {
     "qwen2-vl": _QWEN2,
@@ -104,9 +104,11 @@ RUNTIMES: dict[str, Runtime] = {
     "openai": _TEXT,
     "sglang": _TEXT,
     "llama.cpp": _TEXT,
-    "anthropic": replace(_TEXT, max_frames=100, max_bytes=32 << 20),
-    "gemini": _TEXT,
-    "qwen-vl-utils": _TEXT,
+    "anthropic": replace(
+        _TEXT, exporter=f"{_CHAT}:ANTHROPIC", max_frames=100, max_bytes=32 << 20
+    ),
+    "gemini": replace(_TEXT, exporter=f"{_CHAT}:GEMINI"),
+    "qwen-vl-utils": replace(_TEXT, exporter=f"{_CHAT}:QWEN"),
 }
 """Name of a runtime, or of a model for transformers, and how it takes frames. Sources: transformers
 5.23, vLLM 0.33, Anthropic's vision guide (100 images and 32 MB a request)."""
