@@ -20,7 +20,6 @@ import numpy as np
 import torch
 from torch.utils.data import BatchSampler, DataLoader, Dataset
 
-from fewframes.arrays import F64
 from fewframes.bindings.torch.dataset import ClipSampler
 from fewframes.training.clip_sizes import BatchesByShape, check_sizes
 from fewframes.training.clips import ClipPlan
@@ -42,12 +41,9 @@ class _Read(NamedTuple):
     buffer: int
     memory: torch.Tensor | None
     """The pixels, where no buffer was free."""
-    numbers: list[int]
-    videos: list[str]
-    seconds: list[float]
-    past_seconds: F64
-    future_seconds: F64
     size: tuple[int, int]
+    columns: dict[str, Any]
+    """What the batch has beside the pixels: the ids of videos, and arrays."""
 
 
 class _Reader(Dataset[_Read]):  # type: ignore[misc]
@@ -65,16 +61,14 @@ class _Reader(Dataset[_Read]):  # type: ignore[misc]
         pixels = self.buffers[request.buffer] if memory is None else memory
         targets = zip(*_windows(pixels.numpy(), plan, len(numbers), size), strict=True)
         clips = [plan.clip(number, out=out) for number, out in zip(numbers, targets, strict=True)]
-        return _Read(
-            request.buffer,
-            memory,
-            numbers,
-            [clip.video for clip in clips],
-            [clip.seconds for clip in clips],
-            np.stack([clip.past.seconds for clip in clips]),
-            np.stack([clip.future.seconds for clip in clips]),
-            size,
-        )
+        columns = {
+            "clip": np.array(numbers),
+            "video": [clip.video for clip in clips],
+            "seconds": np.array([clip.seconds for clip in clips]),
+            "past_seconds": np.stack([clip.past.seconds for clip in clips]),
+            "future_seconds": np.stack([clip.future.seconds for clip in clips]),
+        }
+        return _Read(request.buffer, memory, size, columns)
 
 
 class ClipLoader:
@@ -164,16 +158,13 @@ class ClipLoader:
             weakref.finalize(array, free.append, read.buffer).atexit = False
         else:
             array = read.memory.numpy()
-        past, future = _windows(torch.from_numpy(array), self.plan, len(read.numbers), read.size)
-        return {
-            "clip": torch.tensor(read.numbers),
-            "video": read.videos,
-            "seconds": torch.tensor(read.seconds, dtype=torch.float64),
-            "past": past,
-            "past_seconds": torch.from_numpy(read.past_seconds),
-            "future": future,
-            "future_seconds": torch.from_numpy(read.future_seconds),
+        count = len(read.columns["video"])
+        past, future = _windows(torch.from_numpy(array), self.plan, count, read.size)
+        arrays = {
+            name: values if name == "video" else torch.from_numpy(values)
+            for name, values in read.columns.items()
         }
+        return {**arrays, "past": past, "future": future}
 
 
 def _numbers_of(sampler: Iterable[int]) -> Iterable[int] | None:
