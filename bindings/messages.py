@@ -33,7 +33,8 @@ class Form:
     """How a chat interface writes a line of text and a picture; it is an exporter of that form."""
 
     text: Callable[[str], Part]
-    image: Callable[[bytes], Part]
+    image: Callable[[str], Part]
+    """Is given the JPEG file as base64."""
 
     def __call__(
         self,
@@ -56,21 +57,21 @@ class Form:
         pictures = resize_each(batch.frames, sides)
         _check_sides(pictures, runtime)
         files = as_jpegs(pictures, quality=quality)
-        _check_bytes(files, runtime, model, quality)
-        seconds = batch.seconds
+        coded = [base64.b64encode(file).decode("ascii") for file in files]
+        _check_bytes(coded, runtime, model, quality)
         content: list[Part] = []
-        for at, file in zip(seconds.tolist(), files, strict=True):
-            content += [self.text(time.format(seconds=at)), self.image(file)]
-        rows, told = np.arange(len(batch)), np.round(seconds, 3)
+        for at, data in zip(batch.seconds.tolist(), coded, strict=True):
+            content += [self.text(time.format(seconds=at)), self.image(data)]
+        rows, told = np.arange(len(batch)), np.round(batch.seconds, 3)
         said = reported(batch, rows, told, bytes=sum(map(len, files)), layout="images and text")
         return Handover(runtime, content, {}, rows, told, said)
 
 
-def _check_bytes(files: list[bytes], runtime: str, model: Runtime, quality: int) -> None:
-    total = 4 * sum(-(-len(file) // 3) for file in files)  # as base64
+def _check_bytes(coded: list[str], runtime: str, model: Runtime, quality: int) -> None:
+    total = sum(map(len, coded))
     if model.max_bytes is not None and total > model.max_bytes:
         raise ValueError(
-            f"{len(files)} JPEGs of quality {quality} are {total / 2**20:.1f} MiB as base64, more "
+            f"{len(coded)} JPEGs of quality {quality} are {total / 2**20:.1f} MiB as base64, more "
             f"than {runtime!r} takes ({model.max_bytes / 2**20:.0f} MiB); read with a smaller "
             "size, or pass a lower quality"
         )
@@ -85,20 +86,16 @@ def _check_sides(pictures: list[U8], runtime: str) -> None:
         )
 
 
-def _base64(file: bytes) -> str:
-    return base64.b64encode(file).decode("ascii")
-
-
 def _openai_text(words: str) -> Part:
     return {"type": "text", "text": words}
 
 
-def _openai_image(file: bytes) -> Part:
-    return {"type": "image_url", "image_url": {"url": f"data:image/jpeg;base64,{_base64(file)}"}}
+def _openai_image(data: str) -> Part:
+    return {"type": "image_url", "image_url": {"url": f"data:image/jpeg;base64,{data}"}}
 
 
-def _anthropic_image(file: bytes) -> Part:
-    source = {"type": "base64", "media_type": "image/jpeg", "data": _base64(file)}
+def _anthropic_image(data: str) -> Part:
+    source = {"type": "base64", "media_type": "image/jpeg", "data": data}
     return {"type": "image", "source": source}
 
 
@@ -106,12 +103,12 @@ def _gemini_text(words: str) -> Part:
     return {"text": words}
 
 
-def _gemini_image(file: bytes) -> Part:
-    return {"inlineData": {"mimeType": "image/jpeg", "data": _base64(file)}}
+def _gemini_image(data: str) -> Part:
+    return {"inlineData": {"mimeType": "image/jpeg", "data": data}}
 
 
-def _qwen_image(file: bytes) -> Part:
-    return {"type": "image", "image": f"data:image;base64,{_base64(file)}"}
+def _qwen_image(data: str) -> Part:
+    return {"type": "image", "image": f"data:image;base64,{data}"}
 
 
 OPENAI = Form(_openai_text, _openai_image)

@@ -49,17 +49,10 @@ def require(stream: StreamInfo, device: Device) -> str:
 @cache
 def machine_facts() -> Capabilities:
     """Looks once a process what is installed, and whether there is a GPU, and what it takes."""
-    dali, no_dali = _dali()
-    capability, no_gpu = gpu_facts()
+    (dali, no_dali), (capability, no_gpu) = _dali(), gpu_facts()
     no_video = "" if no_gpu else nvcodec_engines.missing()
-    return Capabilities(
-        dali=dali,
-        no_dali=no_dali,
-        capability=capability,
-        no_gpu=no_gpu,
-        no_video=no_video,
-        engines={} if no_gpu or no_video else nvcodec_engines.engine_limits(),
-    )
+    engines = {} if no_gpu or no_video else nvcodec_engines.engine_limits()
+    return Capabilities(dali, no_dali, capability, no_gpu, no_video, engines)
 
 
 def _dali() -> tuple[str, str]:

@@ -26,11 +26,7 @@ class PostProcess:
     """
 
     def __init__(
-        self,
-        stream: StreamInfo,
-        format: Format,
-        size: tuple[int, int] | None,
-        crop: Crop,
+        self, stream: StreamInfo, format: Format, size: tuple[int, int] | None, crop: Crop
     ) -> None:
         if size is not None and stream.rotation in (90, 270):
             size = size[1], size[0]

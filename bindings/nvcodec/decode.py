@@ -25,7 +25,7 @@ from fewframes.arrays import I64, Samples
 from fewframes.bindings.ffmpeg.cursor import Cursor
 from fewframes.bindings.ffmpeg.slice_streams import UnfitError
 from fewframes.bindings.nvcodec.capabilities import engines_of, require
-from fewframes.bindings.nvcodec.core import Core, surface_of
+from fewframes.bindings.nvcodec.core import Core
 from fewframes.bindings.nvcodec.hashes import Hasher
 from fewframes.bindings.nvcodec.packets import EnginePackets, Fed
 from fewframes.bindings.nvcodec.pool import Decoding, Pool
@@ -91,10 +91,8 @@ class _Work(SliceWork):
 
     def __post_init__(self) -> None:
         """Shares out the memory that there is; no room is made yet."""
-        self.surface = surface_of(self.timeline.stream)
-        self.finish = PostProcess(
-            self.timeline.stream, self.format, self.size, self.surface, self.report
-        )
+        self.finish = PostProcess(self.timeline.stream, self.format, self.size, self.report)
+        self.surface = self.finish.surface
         count = DECODED_BYTES // (2 * self.most * self.surface.size_bytes)
         self.room_pictures = max(1, min(AT_ONCE, count))
         self.hasher = Hasher(self.room_pictures) if self.format.startswith("jpeg") else None

@@ -6,7 +6,7 @@ made of that RGB.
 """
 
 from fewframes.arrays import Samples
-from fewframes.bindings.nvcodec.core import Surface
+from fewframes.bindings.nvcodec.core import surface_of
 from fewframes.decode.batch import Format
 from fewframes.decode.decoder import DecodeReport, Event
 from fewframes.kernels import (
@@ -25,14 +25,9 @@ class PostProcess:
     """Brings pictures of one stream to one format and size."""
 
     def __init__(
-        self,
-        stream: StreamInfo,
-        format: Format,
-        size: tuple[int, int] | None,
-        surface: Surface,
-        report: DecodeReport,
+        self, stream: StreamInfo, format: Format, size: tuple[int, int] | None, report: DecodeReport
     ) -> None:
-        self.format, self.surface = format, surface
+        self.format, self.surface = format, surface_of(stream)
         if format == "yuv":
             return
         colour = colour_of(stream, stream.pixel_format, stream.colour_range)
@@ -41,7 +36,7 @@ class PostProcess:
             report[Event.COLOUR, f"fewframes: {colour}"] += 1
         target = size or stream.display_size
         target = target[::-1] if stream.rotation in (90, 270) else target
-        self.plan = colour.plan(surface[:2], (target[0], target[1]))
+        self.plan = colour.plan(self.surface[:2], (target[0], target[1]))
         self.is_turned = bool(stream.rotation or stream.is_mirrored)
         self.turn = resize_plan(target, rotation=stream.rotation, is_mirrored=stream.is_mirrored)
 
