@@ -57,9 +57,14 @@ class SliceWork:
     def by_ffmpeg(self, run: GopRun, reason: str) -> Iterator[FrameBatch]:
         """Frames that are left to FFmpeg, and why."""
         self.report[Event.FALLBACK, reason] += 1
-        yield from self.ffmpeg(run, self.format, self.report)
+        yield from self._ffmpeg(run, self.format, self.report)
 
-    def ffmpeg(self, run: GopRun, format: Format, report: DecodeReport) -> Iterator[FrameBatch]:
-        """Frames by FFmpeg, for themselves or to compare with."""
+    def audit_planes(self, part: Slice, packet: int, format: Format) -> tuple[Samples, ...]:
+        """One wanted picture of a slice by FFmpeg, to compare with; no planes where it has none."""
+        feed = part.run.feed[part.run.feed <= packet]
+        made = self._ffmpeg(GopRun(feed, np.array([packet])), format, DecodeReport())
+        return next((batch.planes for batch in list(made)), ())
+
+    def _ffmpeg(self, run: GopRun, format: Format, report: DecodeReport) -> Iterator[FrameBatch]:
         size = None if format == "yuv" else self.size
         return ffmpeg_decode.decode(self.timeline, [run], format=format, size=size, report=report)

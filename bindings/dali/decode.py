@@ -71,8 +71,8 @@ def decode(
             "pass format='rgb', or backend='ffmpeg'"
         )
     name = f"dali {require(timeline.stream, device)} on {device}"
-    work = _Work(timeline, format, size, report, name, device, slices or SLICES[device])
-    work.is_audited |= not is_compared
+    is_audited, slices = device == "cpu" or not is_compared, slices or SLICES[device]
+    work = _Work(timeline, format, size, report, name, device, slices, is_audited)
     return work.batches(runs)
 
 
@@ -82,11 +82,12 @@ class _Work(SliceWork):
 
     device: Device
     slices: int
+    is_audited: bool
+    """Whether no picture is to be compared with FFmpeg's, or none any more."""
 
     def __post_init__(self) -> None:
         """Borrows no pipeline yet."""
         self.video = SliceDecoder(self.device, self.slices)
-        self.is_audited = self.device == "cpu"
 
     def batches(self, runs: Sequence[GopRun]) -> Iterator[FrameBatch]:
         """Decodes slices, several at a time, and gives their frames in order."""
@@ -158,13 +159,10 @@ class _Work(SliceWork):
             return True
         part, frames = one.part, one.part.frames
         at = min(int(np.searchsorted(frames, AUDITED)), len(frames) - 1)
-        packet = part.requested[at]
-        run = GopRun(part.run.feed[part.run.feed <= packet], part.requested[at : at + 1])
         (mine,) = self.finish.batches(decoded, one.places[at : at + 1])
-        theirs = list(self.ffmpeg(run, self.format, DecodeReport()))
         difference = AUDIT_LEVELS
-        if theirs:
-            pairs = zip(mine, theirs[0].planes, strict=True)
+        if theirs := self.audit_planes(part, int(part.requested[at]), self.format):
+            pairs = zip(mine, theirs, strict=True)
             difference = max(float(np.abs(on_host(a).astype(int) - b).mean()) for a, b in pairs)
         self.is_audited = difference < AUDIT_LEVELS
         return self.is_audited

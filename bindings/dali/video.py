@@ -177,7 +177,6 @@ class VideoPipeline:
     """A pipeline of DALI's, for up to ``count`` streams at a time."""
 
     def __init__(self, device: Device, count: int) -> None:
-        self.device = device
         self._pipeline = video_pipeline(device, count)
         self._count = 0
 

@@ -21,7 +21,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from fewframes.arrays import I64, Samples
+from fewframes.arrays import I64
 from fewframes.bindings.ffmpeg.cursor import Cursor
 from fewframes.bindings.ffmpeg.slice_streams import UnfitError
 from fewframes.bindings.nvcodec.capabilities import engines_of, require
@@ -95,7 +95,7 @@ class _Work(SliceWork):
         self.surface = self.finish.surface
         count = DECODED_BYTES // (2 * self.most * self.surface.size_bytes)
         self.room_pictures = max(1, min(AT_ONCE, count))
-        self.hasher = Hasher(self.room_pictures) if self.format.startswith("jpeg") else None
+        self.hasher = Hasher(self.room_pictures)
         self.rooms: list[DeviceArray] = []
         self.rooms_left = 2 * self.most
         self.audited = set[int]()
@@ -104,7 +104,7 @@ class _Work(SliceWork):
         """Decodes slices side by side, and gives their frames in order."""
         begun: deque[Begun] = deque()
         pool = Pool(lambda: Core(self.timeline.stream.codec, self.surface), self.most)
-        with closing(pool), closing(Cursor(self.timeline)) as cursor:
+        with closing(pool), closing(self.hasher), closing(Cursor(self.timeline)) as cursor:
             try:
                 packets = EnginePackets(cursor, self.report)
                 for part in slice_runs(self.timeline, runs):
@@ -118,8 +118,6 @@ class _Work(SliceWork):
                 for one in begun:
                     if isinstance(one, Decoding):
                         one.stop()
-                if self.hasher:
-                    self.hasher.close()
 
     def _fed(self, packets: EnginePackets, part: Slice) -> Fed | tuple[Slice, str]:
         """What a decoder is fed for a slice, or the reason why it is none's."""
@@ -143,8 +141,7 @@ class _Work(SliceWork):
 
     def _begin(self, pool: Pool, fed: Fed) -> Decoding:
         """Gives a slice its rooms, and a decoder as soon as one is free."""
-        rooms = [self._room() for _ in range(self._rooms_for(fed))]
-        decoding = Decoding(fed, rooms)
+        decoding = Decoding(fed, [self._room() for _ in range(self._rooms_for(fed))])
         pool.begin(decoding)
         return decoding
 
@@ -182,7 +179,7 @@ class _Work(SliceWork):
 
     def _batch(self, rows: I64, planes: tuple[DeviceArray, ...]) -> FrameBatch:
         made = self.finish.made(planes)
-        hashes = self.hasher.columns(planes) if self.hasher else {}
+        hashes = self.hasher.columns(planes) if self.format.startswith("jpeg") else {}
         gpu.finish()
         return self.batch(rows, made, **hashes)
 
@@ -194,10 +191,7 @@ class _Work(SliceWork):
         behind = np.flatnonzero(rows >= part.feed[0] + AUDITED_AFTER)
         at = int(behind[rows[behind].argmin()] if behind.size else rows.argmax())
         mine = [on_host(plane[at : at + 1]) for plane in planes]
-        feed = part.run.feed[part.run.feed <= rows[at]]
-        run, theirs = GopRun(feed, rows[at : at + 1]), tuple[Samples, ...]()
-        for batch in self.ffmpeg(run, "yuv", DecodeReport()):
-            theirs = batch.planes
+        theirs = self.audit_planes(part, int(rows[at]), "yuv")
         is_alike = len(theirs) == len(mine) and all(map(np.array_equal, mine, theirs))
         self.audited |= {fed.start} if is_alike else set()
         return is_alike
