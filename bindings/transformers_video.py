@@ -11,13 +11,12 @@ from typing import Any, TypedDict, Unpack
 import numpy as np
 import numpy.typing as npt
 
-from fewframes.arrays import F64, I64, Mask
+from fewframes.arrays import F64, I64
 from fewframes.decode.batch import FrameBatch, Handover
-from fewframes.features.patches import changed_patches
 from fewframes.models.export import reported
 from fewframes.models.pairing import NEAR_SECONDS, PAIRINGS, Pairing, paired_rows
 from fewframes.models.resolutions import resize_each
-from fewframes.models.runtimes import RUNTIMES, Runtime, bounded, resized, tokens
+from fewframes.models.runtimes import Runtime, bounded, resized, tokens
 
 FPS = 1000.0
 MAX_TIME_ERROR = 1.0
@@ -175,35 +174,6 @@ def processor_size(
     (fewest, most), sides = model.pixels, batch.frames.shape[1:3]
     made = {"size": resized(model, pictures, *sides), "tokens": tokens(model, pictures, *sides)}
     return {"shortest_edge": fewest, "longest_edge": most}, made
-
-
-def changed_tokens(given: Handover, *, tolerance: float = 0.04) -> Mask:
-    """Marks the visual tokens of a video that show something new, ``[t, gh, gw] bool``.
-
-    For engines that drop tokens. They are in the order of the model's own (time, down, across) and
-    as many as ``report["tokens"]``. A token of two fused pictures is marked where either changed;
-    what "changed" is says `fewframes.features.patches`.
-
-    Raises:
-        ValueError: What is handed over is no video of a model whose tokens are counted.
-
-    >>> from fewframes.decode.batch import example_batch
-    >>> changed_tokens(example_batch().to("qwen3-vl", pairing="repeat")).mean(axis=(1, 2)).tolist()
-    [1.0, 0.0]
-    """
-    size = given.report.get("size")
-    if size is None:
-        raise ValueError(
-            f"{given!r} is no video whose tokens are counted; models with a factor are"
-        )
-    (video,) = given.arguments["videos"]
-    frames = np.ascontiguousarray(video.transpose(0, 2, 3, 1))
-    marks = changed_patches(
-        frames, patch=RUNTIMES[given.runtime].factor, size=size, tolerance=tolerance
-    )
-    if len(marks) % 2:
-        marks = np.concatenate([marks, np.zeros_like(marks[:1])])
-    return np.asarray(marks.reshape(-1, 2, *marks.shape[1:]).any(axis=1))
 
 
 def _as_images(batch: FrameBatch, runtime: str, sides: npt.ArrayLike | None) -> Handover:

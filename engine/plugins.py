@@ -35,7 +35,6 @@ PLUGINS: dict[str, str] = {
     "torch.ClipLoader": "fewframes.bindings.torch.loader:ClipLoader",
     "mcp.serve": "fewframes.bindings.mcp_server:serve",
     "batch.to": "fewframes.models.export:hand_over",
-    "transformers.changed_tokens": "fewframes.bindings.transformers_video:changed_tokens",
 }
 """``module:name`` of each."""
 

@@ -131,8 +131,7 @@ def load(text: str) -> tuple[U8, dict[str, Any]]:
     size = address.options.get("size")
     _check_bytes(len(chosen), fitted_size(video.frame_size, size) or video.frame_size, model)
     batch = video.read(rows=chosen.rows, size=size)
-    (given,) = batch.to(model).arguments["multi_modal_data"]["video"]
-    frames, facts = given
+    ((frames, facts),) = batch.to(model).arguments["multi_modal_data"]["video"]
     return frames, facts
 
 

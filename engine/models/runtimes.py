@@ -104,9 +104,7 @@ RUNTIMES: dict[str, Runtime] = {
     "openai": _TEXT,
     "sglang": _TEXT,
     "llama.cpp": _TEXT,
-    "anthropic": replace(
-        _TEXT, exporter=f"{_CHAT}:ANTHROPIC", max_frames=100, max_bytes=32 << 20
-    ),
+    "anthropic": replace(_TEXT, exporter=f"{_CHAT}:ANTHROPIC", max_frames=100, max_bytes=32 << 20),
     "gemini": replace(_TEXT, exporter=f"{_CHAT}:GEMINI"),
     "qwen-vl-utils": replace(_TEXT, exporter=f"{_CHAT}:QWEN"),
 }

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import fewframes as ff
 from fewframes.bench.research.films import Film, write_film
-from fewframes.bindings.transformers_video import changed_tokens
+from fewframes.models.export import changed_tokens
 from fewframes.models.neighbours import with_neighbours
 from fewframes.models.resolutions import sides_by_score
 from fewframes.models.runtimes import RUNTIMES, resized
