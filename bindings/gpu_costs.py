@@ -29,12 +29,14 @@ from fewframes.bindings.ffmpeg.demux import VERSIONS
 from fewframes.bindings.ffmpeg.priming import VideoPacket
 from fewframes.bindings.nvcodec import capabilities as nvcodec_capabilities
 from fewframes.bindings.nvcodec import engines as nvcodec_engines
+from fewframes.decode import costs
 from fewframes.decode.backend_choice import Capabilities, EngineLimits
-from fewframes.decode.costs import Costs, load, save
-from fewframes.decode.decoder import Decoder, DecodeReport, Event
+from fewframes.decode.costs import Costs
+from fewframes.decode.decoder import DECODERS, Decoder, DecodeReport, Event
 from fewframes.decode.plan import plan_frames
 from fewframes.files.probing import probe
 from fewframes.media.timeline import StreamInfo, Timeline
+from fewframes.plugins import load
 
 GOP, SLICES, FEW, HEIGHT, WIDTH = 120, 8, 12, 720, 1280
 FRAMES = GOP * SLICES
@@ -42,6 +44,8 @@ FRAMES = GOP * SLICES
 BY_FFMPEG = 2 * GOP
 TRIES = 3
 """A warm time is the least of so many."""
+HOW: dict[str, dict[str, int]] = {"dali": {"is_compared": False}, "nvdec": {"decoders": 1}}
+"""Options of a decoder that is measured: nothing is compared with FFmpeg's, or one engine works."""
 MEGAPIXELS = HEIGHT * WIDTH / 1e6
 
 
@@ -78,8 +82,8 @@ def with_nvdec(machine: Capabilities, stream: StreamInfo, *, measures: bool) -> 
     if measures and not reason:
         name = _name(f"nvdec {version}", dali_capabilities.gpu_facts()[0])
         found = _remembered(name, "nvdec", nvcodec_capabilities.engines_of(stream))
-    costs = None if isinstance(found, str) else found
-    return replace(machine, nvdec=version, no_nvdec=reason, nvdec_costs=costs)
+    known = None if isinstance(found, str) else found
+    return replace(machine, nvdec=version, no_nvdec=reason, nvdec_costs=known)
 
 
 def of_dali(machine: Capabilities) -> Costs | str:
@@ -99,13 +103,13 @@ def _name(who: str, capability: tuple[int, int]) -> str:
 @cache
 def _remembered(name: str, who: str, engines: int) -> Costs | str:
     """The costs of this name, or why there are none."""
-    known = load(name)
+    known = costs.load(name)
     if known is None:
         try:
             known = _measure(who, engines)
         except NotMeasuredError as error:
             return str(error)
-        save(name, known)
+        costs.save(name, known)
     return known
 
 
@@ -114,23 +118,12 @@ def _measure(who: str, engines: int) -> Costs:
         path = Path(folder) / "film.mp4"
         _write(path)
         timeline = probe(path, cache=False)
-        decode = _decoder(who)
+        decode = partial(load(DECODERS[who].decode), device="cuda", **HOW[who])
         first = _seconds(timeline, decode, FEW)
         few, one = (_least(timeline, decode, count) for count in (FEW, GOP))
         every = _least(timeline, decode, FRAMES) if who == "dali" else None
         cpu = _seconds(timeline, ffmpeg_decode.decode, BY_FFMPEG)
     return fitted(first, few, one, every, cpu=cpu, engines=engines)
-
-
-def _decoder(who: str) -> Decoder:
-    """DALI comparing nothing with FFmpeg's, or one engine by PyNvVideoCodec."""
-    if who == "dali":
-        from fewframes.bindings.dali import decode as dali_decode
-
-        return partial(dali_decode.decode, device="cuda", is_compared=False)
-    from fewframes.bindings.nvcodec import decode as nvcodec_decode
-
-    return partial(nvcodec_decode.decode, decoders=1)
 
 
 def fitted(
