@@ -62,8 +62,8 @@ class SliceWork:
     def audit_planes(self, part: Slice, packet: int, format: Format) -> tuple[Samples, ...]:
         """One wanted picture of a slice by FFmpeg, to compare with; no planes where it has none."""
         feed = part.run.feed[part.run.feed <= packet]
-        made = self._ffmpeg(GopRun(feed, np.array([packet])), format, DecodeReport())
-        return next((batch.planes for batch in list(made)), ())
+        made = list(self._ffmpeg(GopRun(feed, np.array([packet])), format, DecodeReport()))
+        return made[0].planes if made else ()
 
     def _ffmpeg(self, run: GopRun, format: Format, report: DecodeReport) -> Iterator[FrameBatch]:
         size = None if format == "yuv" else self.size

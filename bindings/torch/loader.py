@@ -147,10 +147,23 @@ class ClipLoader:
             buffer.share_memory_()
         free = list(range(len(buffers)))
         # PyTorch's annotations know batches of samples; these are requests for whole batches
-        whole: dict[str, Any] = {"batch_sampler": _Requests(self, free), "collate_fn": _as_it_is}
+        whole: dict[str, Any] = {"batch_sampler": self._requests(free), "collate_fn": _as_it_is}
         loaded = DataLoader(_Reader(self.plan, buffers), **whole, **self._options)
         for read in loaded:
             yield self._batch(read, buffers, free)
+
+    def _requests(self, free: list[int]) -> Iterator[_Request]:
+        """The requests of one pass; each takes a buffer when it is handed out."""
+        workers = max(1, self.workers)
+        for turn, numbers in enumerate(self.batches):
+            # PyTorch asks workers in turn; each had better get the buffers that it knows
+            known = [buffer for buffer in free if buffer % workers == turn % workers]
+            buffer = (known or free or [NEW])[-1]
+            if buffer == NEW:
+                self.new_memory += 1
+            else:
+                free.remove(buffer)
+            yield _Request(buffer, numbers)
 
     def _batch(self, read: _Read, buffers: list[torch.Tensor], free: list[int]) -> dict[str, Any]:
         if read.memory is None:
@@ -173,28 +186,6 @@ def _numbers_of(sampler: Iterable[int]) -> Iterable[int] | None:
         drawn: list[int] = np.flatnonzero(sampler.weights).tolist()
         return drawn
     return sampler if isinstance(sampler, Sequence) else None
-
-
-class _Requests:
-    """The requests of one pass; each takes a buffer when it is handed out."""
-
-    def __init__(self, loader: ClipLoader, free: list[int]) -> None:
-        self.loader, self.free = loader, free
-
-    def __len__(self) -> int:
-        return len(self.loader.batches)
-
-    def __iter__(self) -> Iterator[_Request]:
-        workers = max(1, self.loader.workers)
-        for turn, numbers in enumerate(self.loader.batches):
-            # PyTorch asks workers in turn; each had better get the buffers that it knows
-            known = [buffer for buffer in self.free if buffer % workers == turn % workers]
-            buffer = (known or self.free or [NEW])[-1]
-            if buffer == NEW:
-                self.loader.new_memory += 1
-            else:
-                self.free.remove(buffer)
-            yield _Request(buffer, numbers)
 
 
 def _as_it_is(read: _Read) -> _Read:
