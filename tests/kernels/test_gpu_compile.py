@@ -21,7 +21,6 @@ GPU_ARGUMENTS = {
     "count_different": (np.zeros((9, 7, 3), np.uint8), np.ones((9, 7, 3), np.uint8)),
     "grid_change": (F32, np.stack([F32, F32]), 6.0),
     "grid_descriptors": (F32, np.zeros((4, 256), np.float32)),
-    "hamming64": (np.zeros(3, np.uint64), np.zeros(4, np.uint64)),
     "nearest_change": (F32, np.stack([F32, F32]), 6.0),
     "block_stats": (U8, HALF, HALF, 2, 16, 239),
     "resize": (
