@@ -47,7 +47,7 @@ def test_gpu_bodies_compile_without_a_gpu(name, capability, monkeypatch):
     launched = []
     monkeypatch.setattr(gpu, "launch", lambda *what: launched.append(what))
     monkeypatch.setattr(gpu, "empty", OnHost)
-    monkeypatch.setattr(gpu, "there", lambda array: array.view(OnHost))
+    monkeypatch.setattr(gpu, "to_device", lambda array: array.view(OnHost))
     monkeypatch.setattr(gpu, "constant", lambda array: array.view(OnHost))
     call = KERNELS[name].bodies["cuda"]
     monkeypatch.setattr(Kernel, "_body_for", lambda kernel, _: kernel.bodies["cuda"])
