@@ -158,7 +158,7 @@ def _add(total: dict[str, tuple[float, float]], more: Measured) -> None:
         total[name] = before[0] + value, before[1] + count
 
 
-class Tally:
+class Totals:
     """Sums and counts by name, budget and video, gathered video by video."""
 
     def __init__(self, budgets: Sequence[int]) -> None:
@@ -192,20 +192,20 @@ def evaluate(
     Raises ValueError for an unknown policy, one that cannot run on the tables, or no videos.
     """
     numbers, names = sorted(set(budgets)), list(policies or ())
-    about, tallies = Found(tolerance), {"expected": Tally(numbers)}
+    about, totals = Found(tolerance), {"expected": Totals(numbers)}
     for i, subject in enumerate(subjects):
         names = names or policies_for(subject.table, is_scored=scores is not None)
         names = [BASELINE, *(name for name in names if name != BASELINE)]
         about.add(subject)
         for budget in numbers:
-            tallies["expected"].put(i, budget, _expected(subject, budget, tolerance))
+            totals["expected"].put(i, budget, _expected(subject, budget, tolerance))
         for name in names:
-            tally, options = tallies.setdefault(name, Tally(numbers)), {"tolerance": tolerance}
+            total, options = totals.setdefault(name, Totals(numbers)), {"tolerance": tolerance}
             shown = measured(subject, name, budgets=numbers, scores=scores, **options)
             for budget, values in shown.items():
-                tally.put(i, budget, values)
+                total.put(i, budget, values)
     facts, draws = about.facts(), Draws.of(about.videos)
-    means = {name: tally.means(draws) for name, tally in tallies.items()}
+    means = {name: total.means(draws) for name, total in totals.items()}
     expected, at = means.pop("expected"), np.array(numbers)
     return {
         "about": facts,

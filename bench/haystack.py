@@ -18,6 +18,7 @@ import click
 
 from fewframes.bench.haystack_clips import Clip, SetName, clips_of
 from fewframes.bench.haystack_films import HaystackFilm
+from fewframes.indexing.options import FilmTask
 from fewframes.indexing.pipeline import index_film
 from fewframes.store.recipes import Recipe
 
@@ -105,7 +106,7 @@ def make_film(work: Work, seed: int) -> str:
         part = path.with_suffix(".part.mp4")
         film.write(part)
         part.rename(path)
-    index_film(path, work.store, video_id=video_id(seed), recipe=Recipe(fps=CANDIDATES_FPS))
+    index_film(FilmTask(path, work.store, video_id(seed), Recipe(fps=CANDIDATES_FPS)))
     if not work.keeps_films:
         path.unlink()
     return json.dumps(film.truth(video_id(seed)))

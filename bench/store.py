@@ -21,6 +21,7 @@ from fewframes.bench.measure import complaint, keep_result, machine, run_cold
 from fewframes.bench.store_jobs import CASES, FLOORS, place_of
 from fewframes.decode.decoder import DecodeReport, decoder
 from fewframes.decode.plan import plan_frames
+from fewframes.indexing.options import FilmTask
 from fewframes.indexing.pipeline import index_film
 from fewframes.store.codecs import CODECS
 from fewframes.store.recipes import Recipe
@@ -39,7 +40,7 @@ def lay_out(film: Path, folder: Path, frames: int) -> None:
     places: dict[str, Any] = {}
     for codec in CODECS:
         recipe = Recipe(fps=fps, size=f"{SIDE}x{SIDE}", codec=codec, dedup=0)
-        index_film(film, folder / codec, video_id="film", recipe=recipe)
+        index_film(FilmTask(film, folder / codec, "film", recipe))
         places[codec] = picture_places(ShardReader(place_of(folder, codec)))
     facts = {"size": [SIDE, SIDE], "count": len(places["raw"]), "places": places}
     (folder / "facts.json").write_text(json.dumps(facts))

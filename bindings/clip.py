@@ -8,6 +8,7 @@ processor, texts through its tokenizer, padded to the model's full length, as Si
 # Where PyTorch is not installed, `bindings/torch` is taken for it.
 # pyright: reportAttributeAccessIssue=false
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,7 +22,6 @@ from fewframes.errors import MissingBackendError
 
 MODEL_FILES = (".json", ".safetensors", ".bin", ".model", ".txt")
 """Endings of the files of a folder that decide what a model gives."""
-BLOCK_BYTES = 1 << 22
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -109,8 +109,7 @@ def _digest(folder: Path) -> str:
     for path in sorted(files):
         digest.update(f"{path.name}\0{path.stat().st_size}\0".encode())
         with path.open("rb") as file:
-            while block := file.read(BLOCK_BYTES):
-                digest.update(block)
+            hashlib.file_digest(file, lambda: digest)
     return digest.hexdigest()[:16]
 
 

@@ -1,4 +1,6 @@
-"""A GPU beside FFmpeg: what does decoding take here? A generated film, decoded by both.
+"""What a machine has to decode with, and what decoding takes there: by DALI, and by NVDEC.
+
+A generated film is decoded by them and by FFmpeg:
 
 1. A few pictures of one slice, twice: what the first time takes longer is the start.
 2. A few pictures and a whole slice: what more pictures take is an engine's time for a picture, and
@@ -13,6 +15,7 @@ library's version, FFmpeg's and the GPU's capability.
 
 import tempfile
 import time
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 
@@ -20,16 +23,20 @@ import av
 import numpy as np
 from av.video.stream import VideoStream
 
+from fewframes.bindings.dali import capabilities as dali_capabilities
 from fewframes.bindings.ffmpeg import decode as ffmpeg_decode
 from fewframes.bindings.ffmpeg.demux import VERSIONS
 from fewframes.bindings.ffmpeg.priming import VideoPacket
+from fewframes.bindings.nvcodec import capabilities as nvcodec_capabilities
+from fewframes.bindings.nvcodec import engines as nvcodec_engines
 from fewframes.decode import costs
 from fewframes.decode.backend_choice import Capabilities, EngineLimits
 from fewframes.decode.costs import Costs
-from fewframes.decode.decoder import Decoder, DecodeReport, Event
+from fewframes.decode.decoder import DECODERS, Decoder, DecodeReport, Event
 from fewframes.decode.plan import plan_frames
 from fewframes.files.probing import probe
-from fewframes.media.timeline import Timeline
+from fewframes.media.timeline import StreamInfo, Timeline
+from fewframes.plugins import load
 
 GOP, SLICES, FEW, HEIGHT, WIDTH = 120, 8, 12, 720, 1280
 FRAMES = GOP * SLICES
@@ -37,6 +44,8 @@ FRAMES = GOP * SLICES
 BY_FFMPEG = 2 * GOP
 TRIES = 3
 """A warm time is the least of so many."""
+HOW: dict[str, dict[str, int]] = {"dali": {"is_compared": False}, "nvdec": {"decoders": 1}}
+"""Options of a decoder that is measured: nothing is compared with FFmpeg's, or one engine works."""
 MEGAPIXELS = HEIGHT * WIDTH / 1e6
 
 
@@ -44,33 +53,56 @@ class NotMeasuredError(Exception):
     """There are no costs; says why."""
 
 
-def of_dali(machine: Capabilities) -> Costs:
+def dali_with_costs() -> Capabilities:
+    """The facts of DALI, with what decoding takes here; measured where that is not known yet.
+
+    Without a GPU, DALI is not even looked for: importing it takes 0.7 s.
+    """
+    no_gpu = dali_capabilities.gpu_facts()[1]
+    bare = Capabilities(no_gpu=no_gpu, no_video="" if no_gpu else nvcodec_engines.missing())
+    if bare.no_decoding:
+        return bare
+    machine = dali_capabilities.machine_facts()
+    if machine.no_dali:
+        return machine
+    found = of_dali(machine)
+    if isinstance(found, str):
+        return replace(machine, no_costs=found)
+    return replace(machine, costs=found)
+
+
+def with_nvdec(machine: Capabilities, stream: StreamInfo, *, measures: bool) -> Capabilities:
+    """What is known of a machine, and whether its video engines take a stream.
+
+    With ``measures``, also what that takes here, which is measured where it is not known yet.
+    """
+    version, missing = nvcodec_capabilities.facts()
+    reason = missing or nvcodec_capabilities.refusal(stream)
+    found: Costs | str = ""
+    if measures and not reason:
+        name = _name(f"nvdec {version}", dali_capabilities.gpu_facts()[0])
+        found = _remembered(name, "nvdec", nvcodec_capabilities.engines_of(stream))
+    known = None if isinstance(found, str) else found
+    return replace(machine, nvdec=version, no_nvdec=reason, nvdec_costs=known)
+
+
+def of_dali(machine: Capabilities) -> Costs | str:
     """What DALI takes, remembered or measured once a process.
 
-    Raises `NotMeasuredError` where it does not decode everything that it is given.
+    Or why that is not known, where it does not decode everything that it is given.
     """
     engines = machine.engines.get(("h264", 8), EngineLimits(is_taken=True)).engines
     who = f"dali {machine.dali} in slices, {engines} engines"
-    return _told(_remembered(_name(who, machine.capability), "dali", max(1, engines)))
-
-
-def of_nvdec(version: str, capability: tuple[int, int], engines: int) -> Costs:
-    """What PyNvVideoCodec takes; the same."""
-    return _told(_remembered(_name(f"nvdec {version}", capability), "nvdec", engines))
+    return _remembered(_name(who, machine.capability), "dali", max(1, engines))
 
 
 def _name(who: str, capability: tuple[int, int]) -> str:
     return f"{who}, sm_{capability[0]}{capability[1]}, {VERSIONS}"
 
 
-def _told(found: Costs | str) -> Costs:
-    if isinstance(found, str):
-        raise NotMeasuredError(found)
-    return found
-
-
 @cache
 def _remembered(name: str, who: str, engines: int) -> Costs | str:
+    """The costs of this name, or why there are none."""
     known = costs.load(name)
     if known is None:
         try:
@@ -86,23 +118,12 @@ def _measure(who: str, engines: int) -> Costs:
         path = Path(folder) / "film.mp4"
         _write(path)
         timeline = probe(path, cache=False)
-        decode = _decoder(who)
+        decode = partial(load(DECODERS[who].decode), device="cuda", **HOW[who])
         first = _seconds(timeline, decode, FEW)
         few, one = (_least(timeline, decode, count) for count in (FEW, GOP))
         every = _least(timeline, decode, FRAMES) if who == "dali" else None
         cpu = _seconds(timeline, ffmpeg_decode.decode, BY_FFMPEG)
     return fitted(first, few, one, every, cpu=cpu, engines=engines)
-
-
-def _decoder(who: str) -> Decoder:
-    """DALI comparing nothing with FFmpeg's, or one engine by PyNvVideoCodec."""
-    if who == "dali":
-        from fewframes.bindings.dali import decode as dali_decode
-
-        return partial(dali_decode.decode, device="cuda", is_compared=False)
-    from fewframes.bindings.nvcodec import decode as nvcodec_decode
-
-    return partial(nvcodec_decode.decode, decoders=1)
 
 
 def fitted(

@@ -13,33 +13,21 @@ the MP4, whose frames are shown at their own times from 0.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from fewframes.bindings.mp4 import write_mp4
-from fewframes.store.dataset_export import film_facts, frame_facts
+from fewframes.store.dataset_export import film_facts
 from fewframes.store.video import Video
 
 CHUNK = 1000
 KEY = "observation.images.video"
 DATA = "data/chunk-{episode_chunk:03d}/episode_{episode_index:06d}.parquet"
 FILMS = "videos/chunk-{episode_chunk:03d}/{video_key}/episode_{episode_index:06d}.mp4"
-NUMBERS = {
-    "timestamp": "float32",
-    "frame_index": "int64",
-    "episode_index": "int64",
-    "index": "int64",
-    "task_index": "int64",
-    "seconds": "float64",
-    "pts": "int64",
-    "source_frame": "int64",
-    "is_damaged": "bool",
-    "is_repaired": "bool",
-}
-"""Columns of the data; the first five are LeRobot's own."""
 
 
 def write_lerobot(videos: Sequence[Video], folder: Path) -> None:
@@ -55,22 +43,28 @@ def write_lerobot(videos: Sequence[Video], folder: Path) -> None:
             f"a LeRobot dataset has one picture size and rate, but these videos have {len(kinds)}; "
             "index them with one --size HxW and --fps"
         )
-    first = 0
+    first, stats, columns = 0, [], dict[str, npt.NDArray[Any]]()
     for episode, video in enumerate(videos):
         place = {"episode_chunk": episode // CHUNK, "episode_index": episode}
         data, film = folder / DATA.format(**place), folder / FILMS.format(**place, video_key=KEY)
         data.parent.mkdir(parents=True, exist_ok=True)
         film.parent.mkdir(parents=True, exist_ok=True)
-        write_rows(data, columns_of(video, episode=episode, first=first))
+        columns = columns_of(video, episode=episode, first=first)
+        write_rows(data, columns)
         write_mp4(video, film, zero_pts=int(video.facts["start_pts"]))
         first += len(video.slots)
-    write_meta(videos, folder / "meta")
+        each = {name: statistics_of(values) for name, values in columns.items()}
+        stats.append({"episode_index": episode, "stats": each})
+    dtypes = {name: values.dtype.name for name, values in columns.items()}
+    write_meta(videos, folder / "meta", dtypes=dtypes, stats=stats)
 
 
-def columns_of(video: Video, *, episode: int, first: int) -> dict[str, Any]:
-    """Gives the columns of one episode; ``first`` is the number of its first row in the dataset."""
-    frames, count = frame_facts(video), len(video.slots)
-    seconds = np.array([frame["seconds"] for frame in frames], np.float64)
+def columns_of(video: Video, *, episode: int, first: int) -> dict[str, npt.NDArray[Any]]:
+    """Gives the columns of one episode; ``first`` is the number of its first row in the dataset.
+
+    The first five are LeRobot's own.
+    """
+    seconds, count = video.table.seconds, len(video.slots)
     return {
         "timestamp": seconds.astype(np.float32),
         "frame_index": np.arange(count),
@@ -94,10 +88,12 @@ def write_rows(path: Path, columns: dict[str, Any]) -> None:
         pq.write_table(pa.table(columns), file)
 
 
-def write_meta(videos: Sequence[Video], folder: Path) -> None:
+def write_meta(
+    videos: Sequence[Video], folder: Path, *, dtypes: dict[str, str], stats: list[dict[str, Any]]
+) -> None:
     """Writes what is said of the dataset and of each episode."""
     folder.mkdir(exist_ok=True)
-    text = json.dumps(info_of(videos), indent=4)
+    text = json.dumps(info_of(videos, dtypes), indent=4)
     (folder / "info.json").write_text(text + "\n", encoding="ascii")
     lines = {
         "tasks.jsonl": [{"task_index": 0, "task": "video"}],
@@ -110,16 +106,17 @@ def write_meta(videos: Sequence[Video], folder: Path) -> None:
             }
             for episode, video in enumerate(videos)
         ],
-        "episodes_stats.jsonl": list(statistics(videos)),
+        "episodes_stats.jsonl": stats,
     }
     for name, rows in lines.items():
         text = "".join(json.dumps(row) + "\n" for row in rows)
         (folder / name).write_text(text, encoding="ascii")
 
 
-def info_of(videos: Sequence[Video]) -> dict[str, Any]:
-    """Gives ``meta/info.json``."""
+def info_of(videos: Sequence[Video], dtypes: dict[str, str]) -> dict[str, Any]:
+    """Gives ``meta/info.json``; ``dtypes`` are those of the columns."""
     count = len(videos)
+    numbers = {name: {"dtype": kind, "shape": [1], "names": None} for name, kind in dtypes.items()}
     return {
         "codebase_version": "v2.1",
         "robot_type": None,
@@ -133,21 +130,12 @@ def info_of(videos: Sequence[Video]) -> dict[str, Any]:
         "splits": {"train": f"0:{count}"},
         "data_path": DATA,
         "video_path": FILMS,
-        "features": {KEY: _film_feature(videos[0]), **_number_features()},
+        "features": {KEY: _film_feature(videos[0]), **numbers},
     }
 
 
-def statistics(videos: Sequence[Video]) -> Iterator[dict[str, Any]]:
-    """Gives the range, mean and spread of every number of every episode."""
-    first = 0
-    for episode, video in enumerate(videos):
-        columns = columns_of(video, episode=episode, first=first)
-        first += len(video.slots)
-        stats = {name: _statistics_of(np.asarray(values)) for name, values in columns.items()}
-        yield {"episode_index": episode, "stats": stats}
-
-
-def _statistics_of(values: np.ndarray[Any, Any]) -> dict[str, list[float]]:
+def statistics_of(values: npt.NDArray[Any]) -> dict[str, list[float]]:
+    """Gives the range, mean, spread and count of the numbers of an episode."""
     numbers = values.astype(np.float64)
     found = {"min": numbers.min(), "max": numbers.max(), "mean": numbers.mean()}
     found |= {"std": numbers.std(), "count": len(numbers)}
@@ -178,7 +166,3 @@ def _film_feature(video: Video) -> dict[str, Any]:
             "has_audio": False,
         },
     }
-
-
-def _number_features() -> dict[str, Any]:
-    return {name: {"dtype": kind, "shape": [1], "names": None} for name, kind in NUMBERS.items()}

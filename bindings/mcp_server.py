@@ -1,4 +1,4 @@
-"""MCP: the looks of a session as tools of a server, for agents with Model Context Protocol.
+"""MCP: the tools of a session, offered by a server, for agents with Model Context Protocol.
 
 ``fewframes mcp STORE`` serves one store over standard input and output.
 
@@ -20,8 +20,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from fewframes.agents import tools
 from fewframes.agents.open_sessions import OpenSessions
-from fewframes.agents.tools import QUALITY, TOOLS, Schema, Tool, as_shown, call, checked_arguments
+from fewframes.agents.tools import Tool
 from fewframes.decode.batch import FrameBatch
 from fewframes.errors import FewframesError, MissingBackendError
 from fewframes.indexing.discovery import find_films
@@ -41,7 +42,7 @@ QUOTED = "quoted:"
 """Stands before an id in percent signs, where letters of it cannot be sent as they are."""
 NOT_SENT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 """Letters that end a line, or are not text."""
-VIDEO: Schema = {
+VIDEO: tools.Schema = {
     "type": "string",
     "maxLength": LONGEST_ID,
     "description": "id of a video, as list_videos gives it",
@@ -50,12 +51,7 @@ LIST = Tool(
     "The videos there are, and how long they are, a page at a time: the last line of a page says "
     "how to ask for the next one.",
     {
-        "limit": {
-            "type": "integer",
-            "minimum": 1,
-            "maximum": MOST_LISTED,
-            "description": "how many videos; 100 if left out",
-        },
+        "limit": tools.number_from("integer", 1, MOST_LISTED, "how many videos; 100 if left out"),
         "cursor": {**VIDEO, "description": "the id that the page before ended with"},
     },
 )
@@ -63,8 +59,8 @@ Line = tuple[str, bytes | None]
 """A line of text, and the JPEG behind it if there is one."""
 
 
-class Looks:
-    """The looks at a store's videos, as calls of tools; many threads may share it."""
+class StoreTools:
+    """The tools for the videos of a store, and answers to calls; many threads may share it."""
 
     def __init__(
         self,
@@ -83,7 +79,7 @@ class Looks:
             name: Tool(
                 tool.description, {"video": VIDEO, **tool.properties}, ("video", *tool.required)
             )
-            for name, tool in TOOLS.items()
+            for name, tool in tools.TOOLS.items()
             if name != "zoom" or films
         }
         known = [*hidden, *(films or {}).values(), *([log] if log else [])]
@@ -111,13 +107,13 @@ class Looks:
         given but for the paths in them.
         """
         if name not in self.tools:
-            tools = ", ".join(self.tools)
-            raise ValueError(f"there is no tool {as_shown(name)}; tools: {tools}")
-        values = checked_arguments(name, self.tools[name], arguments)
+            known = ", ".join(self.tools)
+            raise ValueError(f"there is no tool {tools.as_shown(name)}; tools: {known}")
+        values = tools.checked_arguments(name, self.tools[name], arguments)
         if name == "list_videos":
             return [(line, None) for line in self._page(**values)]
         with self.sessions.use(self._id_of(values.pop("video"))) as opened:
-            lines = _told(call(opened.session, name, values))
+            lines = _told(tools.call(opened.session, name, values))
             notice = opened.take_notice()
         return [(notice, None), *lines] if notice else lines
 
@@ -139,7 +135,8 @@ class Looks:
         try:
             sent.encode()
         except UnicodeEncodeError as error:
-            raise ValueError(f"{as_shown(sent)} is no id; list_videos gives the ids") from error
+            shown = tools.as_shown(sent)
+            raise ValueError(f"{shown} is no id; list_videos gives the ids") from error
         is_quoted = sent.startswith(QUOTED) and sent not in self.store
         return unquoted(sent.removeprefix(QUOTED)) if is_quoted else sent
 
@@ -173,7 +170,7 @@ def _length(seconds: float | None) -> str:
 
 def _told(batch: FrameBatch) -> list[Line]:
     """The frames of a batch as lines; ValueError where they are more than an answer may hold."""
-    files, numbers = batch.jpeg(quality=QUALITY), batch.frame_numbers.tolist()
+    files, numbers = batch.jpeg(quality=tools.QUALITY), batch.frame_numbers.tolist()
     size = sum(map(len, files))
     if size > MOST_BYTES:
         raise ValueError(
@@ -203,10 +200,10 @@ def serve(
         raise MissingBackendError(
             "an MCP server needs the MCP SDK, which is not installed; pip install 'fewframes[mcp]'"
         ) from error
-    looks = Looks(
+    store_tools = StoreTools(
         open_store(store), max_frames=max_frames, films=find_films(films), log=log, hidden=[store]
     )
-    server = _server(looks)
+    server = _server(store_tools)
 
     async def run() -> None:
         async with stdio_server() as (incoming, outgoing):
@@ -215,21 +212,17 @@ def serve(
     anyio.run(run)
 
 
-def _server(looks: Looks) -> Any:  # noqa: ANN401 (the SDK's)
+def _server(store_tools: StoreTools) -> Any:  # noqa: ANN401 (the SDK's)
     import anyio
     import mcp_types as types
     from mcp.server.lowlevel.server import Server
 
     async def list_tools(_context: Any, _request: Any) -> Any:  # noqa: ANN401
-        return types.ListToolsResult(
-            tools=[
-                types.Tool(name=name, description=tool.description, input_schema=tool.schema)
-                for name, tool in looks.tools.items()
-            ]
-        )
+        known = tools.described(store_tools.tools, "input_schema")
+        return types.ListToolsResult(tools=[types.Tool(**facts) for facts in known])
 
     async def call_tool(_context: Any, request: Any) -> Any:  # noqa: ANN401
-        work = partial(looks.answer, request.name, dict(request.arguments or {}))
+        work = partial(store_tools.answer, request.name, dict(request.arguments or {}))
         lines, is_error = await anyio.to_thread.run_sync(work)
         return types.CallToolResult(content=_parts(lines), is_error=is_error)
 

@@ -9,14 +9,14 @@
 
 import base64
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from fewframes.arrays import U8
-from fewframes.decode.batch import QUALITY, FrameBatch, as_jpegs
-from fewframes.decode.handover import Handover
+from fewframes.decode.batch import QUALITY, FrameBatch, Handover, as_jpegs
 from fewframes.models.export import reported
 from fewframes.models.resolutions import resize_each
 from fewframes.models.runtimes import Runtime
@@ -28,42 +28,50 @@ ANTHROPIC_MANY, ANTHROPIC_SIDE = 20, 2000
 """With more images than this, no side may be longer than that (Anthropic's vision guide)."""
 
 
-def interleaved(
-    batch: FrameBatch,
-    runtime: str,
-    model: Runtime,
-    *,
-    quality: int = QUALITY,
-    time: str = TIME,
-    sides: npt.ArrayLike | None = None,
-) -> Handover:
-    """Exports to a chat form: for each frame a line of text, then the picture.
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How a chat interface writes a line of text and a picture; it is an exporter of that form."""
 
-    ``quality`` is that of the JPEGs; ``time`` is the line, in which ``{seconds}`` is replaced;
-    ``sides`` the longest side of each frame, see `fewframes.models.resolutions`.
+    text: Callable[[str], Part]
+    image: Callable[[str], Part]
+    """Is given the JPEG file as base64."""
 
-    Raises:
-        ValueError: All JPEGs together are more than the runtime takes, or sides are longer.
-    """
-    text, image = FORMS[runtime]
-    pictures = resize_each(batch.frames, sides)
-    _check_sides(pictures, runtime)
-    files = as_jpegs(pictures, quality=quality)
-    _check_bytes(files, runtime, model, quality)
-    seconds = batch.seconds
-    content: list[Part] = []
-    for at, file in zip(seconds.tolist(), files, strict=True):
-        content += [text(time.format(seconds=at)), image(file)]
-    rows, told = np.arange(len(batch)), np.round(seconds, 3)
-    said = reported(batch, rows, told, bytes=sum(map(len, files)), layout="images and text")
-    return Handover(runtime, content, {}, rows, told, said)
+    def __call__(
+        self,
+        batch: FrameBatch,
+        runtime: str,
+        model: Runtime,
+        *,
+        quality: int = QUALITY,
+        time: str = TIME,
+        sides: npt.ArrayLike | None = None,
+    ) -> Handover:
+        """Exports to the form: for each frame a line of text, then the picture.
+
+        ``quality`` is that of the JPEGs; ``time`` is the line, in which ``{seconds}`` is replaced;
+        ``sides`` the longest side of each frame, see `fewframes.models.resolutions`.
+
+        Raises:
+            ValueError: All JPEGs together are more than the runtime takes, or sides are longer.
+        """
+        pictures = resize_each(batch.frames, sides)
+        _check_sides(pictures, runtime)
+        files = as_jpegs(pictures, quality=quality)
+        coded = [base64.b64encode(file).decode("ascii") for file in files]
+        _check_bytes(coded, runtime, model, quality)
+        content: list[Part] = []
+        for at, data in zip(batch.seconds.tolist(), coded, strict=True):
+            content += [self.text(time.format(seconds=at)), self.image(data)]
+        rows, told = np.arange(len(batch)), np.round(batch.seconds, 3)
+        said = reported(batch, rows, told, bytes=sum(map(len, files)), layout="images and text")
+        return Handover(runtime, content, {}, rows, told, said)
 
 
-def _check_bytes(files: list[bytes], runtime: str, model: Runtime, quality: int) -> None:
-    total = 4 * sum(-(-len(file) // 3) for file in files)  # as base64
+def _check_bytes(coded: list[str], runtime: str, model: Runtime, quality: int) -> None:
+    total = sum(map(len, coded))
     if model.max_bytes is not None and total > model.max_bytes:
         raise ValueError(
-            f"{len(files)} JPEGs of quality {quality} are {total / 2**20:.1f} MiB as base64, more "
+            f"{len(coded)} JPEGs of quality {quality} are {total / 2**20:.1f} MiB as base64, more "
             f"than {runtime!r} takes ({model.max_bytes / 2**20:.0f} MiB); read with a smaller "
             "size, or pass a lower quality"
         )
@@ -78,20 +86,16 @@ def _check_sides(pictures: list[U8], runtime: str) -> None:
         )
 
 
-def _base64(file: bytes) -> str:
-    return base64.b64encode(file).decode("ascii")
-
-
 def _openai_text(words: str) -> Part:
     return {"type": "text", "text": words}
 
 
-def _openai_image(file: bytes) -> Part:
-    return {"type": "image_url", "image_url": {"url": f"data:image/jpeg;base64,{_base64(file)}"}}
+def _openai_image(data: str) -> Part:
+    return {"type": "image_url", "image_url": {"url": f"data:image/jpeg;base64,{data}"}}
 
 
-def _anthropic_image(file: bytes) -> Part:
-    source = {"type": "base64", "media_type": "image/jpeg", "data": _base64(file)}
+def _anthropic_image(data: str) -> Part:
+    source = {"type": "base64", "media_type": "image/jpeg", "data": data}
     return {"type": "image", "source": source}
 
 
@@ -99,20 +103,15 @@ def _gemini_text(words: str) -> Part:
     return {"text": words}
 
 
-def _gemini_image(file: bytes) -> Part:
-    return {"inlineData": {"mimeType": "image/jpeg", "data": _base64(file)}}
+def _gemini_image(data: str) -> Part:
+    return {"inlineData": {"mimeType": "image/jpeg", "data": data}}
 
 
-def _qwen_image(file: bytes) -> Part:
-    return {"type": "image", "image": f"data:image;base64,{_base64(file)}"}
+def _qwen_image(data: str) -> Part:
+    return {"type": "image", "image": f"data:image;base64,{data}"}
 
 
-FORMS: dict[str, tuple[Callable[[str], Part], Callable[[bytes], Part]]] = {
-    "openai": (_openai_text, _openai_image),
-    "sglang": (_openai_text, _openai_image),
-    "llama.cpp": (_openai_text, _openai_image),
-    "anthropic": (_openai_text, _anthropic_image),
-    "gemini": (_gemini_text, _gemini_image),
-    "qwen-vl-utils": (_openai_text, _qwen_image),
-}
-"""How each runtime writes a line of text and a picture."""
+OPENAI = Form(_openai_text, _openai_image)
+ANTHROPIC = Form(_openai_text, _anthropic_image)
+GEMINI = Form(_gemini_text, _gemini_image)
+QWEN = Form(_openai_text, _qwen_image)

@@ -40,9 +40,7 @@ def write_mp4(video: Video, path: Path, *, zero_pts: int = 0) -> None:
     options = {"video_track_timescale": scale, "movie_timescale": scale}
     with av.open(f"file:{path}", "w", options=options) as container:  # a colon may be in it
         stream = _stream(container, video, time_base)
-        last_duration = int(ends[-1] - ticks[-1])
-        durations = [*np.diff(ticks).tolist(), last_duration]
-        lasting = dict(zip(ticks.tolist(), durations, strict=True))
+        lasting = dict(zip(ticks.tolist(), (ends - ticks).tolist(), strict=True))
         for rgb, pts in zip(_pictures(video), ticks.tolist(), strict=True):
             _mux(container, stream, stream.encode(_frame(rgb, pts, stream)), lasting)
         _mux(container, stream, stream.encode(None), lasting)

@@ -18,13 +18,12 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
-from typing import Any, Self, TypeVar
+from typing import Any
 
 from fewframes import __version__
 from fewframes.errors import CrashedError, MissingBackendError
-from fewframes.indexing.isolation import LIMIT_SECONDS, MEMORY_BYTES, Worker
+from fewframes.indexing.isolation import MEMORY_BYTES, Call, Worker, WorkerHandle
 
-R = TypeVar("R")
 ANSWER_SECONDS = 10.0
 RETRIES = 20
 """How often Ray makes a call again whose worker or node has died."""
@@ -66,48 +65,29 @@ def ray_workers(
             ray.shutdown()
 
 
-class RayWorker:
-    """Makes calls on some node of the cluster for one thread, one after the other."""
+class RayWorker(WorkerHandle):
+    """Makes calls on some node of the cluster for one thread, one after the other.
+
+    What a function tells is a sign of life on its node and does not come back here.
+    """
 
     def __init__(self, memory_bytes: int = MEMORY_BYTES) -> None:
         self.memory_bytes = memory_bytes
-        self.is_stopped = False
         self._lock = threading.Lock()
         self._call: Any = None
         """The Ray task that is waited for."""
 
-    def __enter__(self) -> Self:
-        """Gives the worker."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Cancels a call that is being made."""
-        self.stop()
-
-    def call(
-        self,
-        function: Callable[..., R],
-        *args: Any,  # noqa: ANN401 (the function's own)
-        limit_seconds: float = LIMIT_SECONDS,
-        progress: Callable[..., None] | None = None,
-        **options: Any,  # noqa: ANN401
-    ) -> R:
-        """Calls a function there; the contract is that of `Worker.call`.
-
-        What the function tells is a sign of life on its node and does not come back here.
-
-        Raises:
-            CrashedError: Its Ray worker died again and again.
-        """
+    def answer(
+        self, call: Call, limit_seconds: float, progress: Callable[..., None] | None
+    ) -> tuple[str, Any]:
+        """Has a node make a call; CrashedError where its Ray worker died again and again."""
         import ray
 
-        if not limit_seconds > 0:
-            raise ValueError(f"limit_seconds={limit_seconds} gives no time; pass a positive number")
         limits = (self.memory_bytes, limit_seconds, progress is not None)
         with self._lock:
             if self.is_stopped:
                 raise CrashedError("the run was stopped")
-            self._call = _remote().remote(__version__, limits, function, args, options)
+            self._call = _remote().remote(__version__, limits, *call)
         try:
             kind, value = ray.get(self._call)
         except ray.exceptions.RayError as error:
@@ -115,12 +95,7 @@ class RayWorker:
             raise CrashedError(f"Ray gave up after {RETRIES} retries: {words}") from error
         finally:
             self._call = None
-        if kind == "error":
-            raise value
-        return value  # type: ignore[no-any-return]  # as the function's own signature says
-
-    def close(self) -> None:
-        """Has nothing to end: Ray ends its processes when they are idle."""
+        return kind, value
 
     def stop(self) -> None:
         """Cancels the call at once and for good; may be called from another thread."""
@@ -172,14 +147,14 @@ def _call_there(
     options: dict[str, Any],
 ) -> tuple[str, Any]:
     """Makes a call on a node; an error comes back as a value, without Ray's words around it."""
-    memory_bytes, limit_seconds, scalars = limits
+    memory_bytes, limit_seconds, has_progress = limits
     if version != __version__:
         words = f"a node has fewframes {__version__}, the driver {version}; install the same"
         return "error", ValueError(words)
-    report_progress = _pass_over if scalars else None
+    sign_of_life = (lambda *_: None) if has_progress else None  # nobody looks at it
     try:
         return "result", _worker(memory_bytes).call(
-            function, *args, limit_seconds=limit_seconds, progress=report_progress, **options
+            function, *args, limit_seconds=limit_seconds, progress=sign_of_life, **options
         )
     except Exception as error:
         return "error", error
@@ -189,7 +164,3 @@ def _call_there(
 def _worker(memory_bytes: int) -> Worker:
     """The process of a Ray worker that makes its calls, kept from one to the next."""
     return Worker(memory_bytes=memory_bytes)
-
-
-def _pass_over(*_: object) -> None:
-    """A sign of life that nobody looks at."""

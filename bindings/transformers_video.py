@@ -6,23 +6,31 @@ than that (nothing, an ordinal, one rate for frames that are not evenly spaced) 
 would be further off than allowed, pictures go between lines of text.
 """
 
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 import numpy.typing as npt
 
-from fewframes.arrays import F64, I64, Mask
-from fewframes.decode.batch import FrameBatch
-from fewframes.decode.handover import Handover
-from fewframes.features.patches import changed_patches
+from fewframes.arrays import F64, I64
+from fewframes.decode.batch import FrameBatch, Handover
 from fewframes.models.export import reported
 from fewframes.models.pairing import NEAR_SECONDS, PAIRINGS, Pairing, paired_rows
 from fewframes.models.resolutions import resize_each
-from fewframes.models.runtimes import RUNTIMES, Runtime, bounded, resized, tokens
+from fewframes.models.runtimes import Runtime, bounded, resized, tokens
 
 FPS = 1000.0
+MAX_TIME_ERROR = 1.0
+"""Seconds that a told time may be off where nothing is asked for."""
 EVEN_SECONDS = 0.0005
 """Frames count as evenly spaced where no time is further than this from an even one."""
+
+
+class Timing(TypedDict, total=False):
+    """How exact the times must be that a model is told: options of `as_told`, and its defaults."""
+
+    pairing: Pairing | None
+    near_seconds: float
+    max_time_error: float
 
 
 def export(
@@ -30,11 +38,9 @@ def export(
     runtime: str,
     model: Runtime,
     *,
-    pairing: Pairing | None = None,
-    near_seconds: float = NEAR_SECONDS,
-    max_time_error: float = 1.0,
     max_tokens: int | None = None,
     sides: npt.ArrayLike | None = None,
+    **timing: Unpack[Timing],
 ) -> Handover:
     """Exports a batch to the processor of a transformers model: ``processor(text=…, **arguments)``.
 
@@ -46,8 +52,7 @@ def export(
     `fewframes.models.resolutions`); ValueError where they go as a video, of which all have one
     size.
     """
-    check_pairing(pairing, model, runtime)
-    sent = as_told(batch, model, pairing, near_seconds, max_time_error)
+    sent = as_told(batch, runtime, model, **timing)
     if sent is None:
         return _as_images(batch, runtime, sides)
     if sides is not None:
@@ -59,15 +64,24 @@ def export(
 
 def as_told(
     batch: FrameBatch,
+    runtime: str,
     model: Runtime,
-    pairing: Pairing | None,
-    near_seconds: float,
-    max_time_error: float,
+    *,
+    pairing: Pairing | None = None,
+    near_seconds: float = NEAR_SECONDS,
+    max_time_error: float = MAX_TIME_ERROR,
 ) -> tuple[I64, F64] | None:
     """Gives the rows of a video and the times that the model is told; None where none will do.
 
-    Without a wish for the pairing, frames that would be told too far off are sent twice.
+    Without a wish for the pairing, frames that would be told too far off are sent twice. Raises
+    ValueError for a pairing that is not known, or that the model has no use for.
     """
+    if pairing is not None and pairing not in PAIRINGS:
+        raise ValueError(f"pairing={pairing!r} is not known; pairings: {', '.join(PAIRINGS)}")
+    if pairing in ("neighbour", "repeat") and not model.fuses:
+        raise ValueError(
+            f"pairing={pairing!r} has no meaning for {runtime!r}, which fuses no frames"
+        )
     options: tuple[Pairing | None, ...] = (pairing,)
     if pairing is None and model.fuses:
         options = (None, "repeat")
@@ -79,16 +93,6 @@ def as_told(
         if told is not None and np.abs(told - batch.seconds[rows]).max() <= max_time_error:
             return rows, told
     return None
-
-
-def check_pairing(pairing: str | None, model: Runtime, runtime: str) -> None:
-    """Refuses a pairing that is not known, or that a model has no use for."""
-    if pairing is not None and pairing not in PAIRINGS:
-        raise ValueError(f"pairing={pairing!r} is not known; pairings: {', '.join(PAIRINGS)}")
-    if pairing in ("neighbour", "repeat") and not model.fuses:
-        raise ValueError(
-            f"pairing={pairing!r} has no meaning for {runtime!r}, which fuses no frames"
-        )
 
 
 def video_rows(
@@ -157,42 +161,19 @@ def _as_video(
         batch, rows, told, layout="video", pictures=len(rows), words=model.prompt_format
     )
     if model.factor:
-        size = batch.frames.shape[1:3]
-        model = model if max_tokens is None else bounded(model, len(rows), max_tokens)
-        fewest, most = model.pixels
-        arguments["size"] = {"shortest_edge": fewest, "longest_edge": most}
-        said["size"] = resized(model, len(rows), *size)
-        said["tokens"] = tokens(model, len(rows), *size)
+        arguments["size"], sized = processor_size(batch, model, len(rows), max_tokens)
+        said |= sized
     return Handover(runtime, [{"type": "video"}], arguments, rows, told, said)
 
 
-def changed_tokens(given: Handover, *, tolerance: float = 0.04) -> Mask:
-    """Marks the visual tokens of a video that show something new, ``[t, gh, gw] bool``.
-
-    For engines that drop tokens. They are in the order of the model's own (time, down, across) and
-    as many as ``report["tokens"]``. A token of two fused pictures is marked where either changed;
-    what "changed" is says `fewframes.features.patches`.
-
-    Raises:
-        ValueError: What is handed over is no video of a model whose tokens are counted.
-
-    >>> from fewframes.decode.batch import example_batch
-    >>> changed_tokens(example_batch().to("qwen3-vl", pairing="repeat")).mean(axis=(1, 2)).tolist()
-    [1.0, 0.0]
-    """
-    size = given.report.get("size")
-    if size is None:
-        raise ValueError(
-            f"{given!r} is no video whose tokens are counted; models with a factor are"
-        )
-    (video,) = given.arguments["videos"]
-    frames = np.ascontiguousarray(video.transpose(0, 2, 3, 1))
-    marks = changed_patches(
-        frames, patch=RUNTIMES[given.runtime].factor, size=size, tolerance=tolerance
-    )
-    if len(marks) % 2:
-        marks = np.concatenate([marks, np.zeros_like(marks[:1])])
-    return np.asarray(marks.reshape(-1, 2, *marks.shape[1:]).any(axis=1))
+def processor_size(
+    batch: FrameBatch, model: Runtime, pictures: int, max_tokens: int | None
+) -> tuple[dict[str, int], dict[str, Any]]:
+    """Gives a processor's ``size`` that bounds the tokens, and the size and tokens it makes."""
+    model = model if max_tokens is None else bounded(model, pictures, max_tokens)
+    (fewest, most), sides = model.pixels, batch.frames.shape[1:3]
+    made = {"size": resized(model, pictures, *sides), "tokens": tokens(model, pictures, *sides)}
+    return {"shortest_edge": fewest, "longest_edge": most}, made
 
 
 def _as_images(batch: FrameBatch, runtime: str, sides: npt.ArrayLike | None) -> Handover:

@@ -81,8 +81,7 @@ def changed(default: T, options: T | None, changes: Mapping[str, object]) -> T:
     >>> changed(IndexOptions(), given, {"size": 160}) == IndexOptions(fps=1, size=160)
     True
     """
-    if options is None:
-        return replace(default, **changes)
+    options = default if options is None else options
     if not isinstance(options, type(default)):
         raise TypeError(
             f"options={options!r} is no {type(default).__name__}; pass one, or its fields as "

@@ -66,7 +66,7 @@ def plain(words: str) -> str:
     """
     if ":/" not in words:
         return words
-    return QUERY.sub(_without_query, USER.sub(r"\1", words))
+    return QUERY.sub(r"\1\2\1\3", USER.sub(r"\1", words))
 
 
 def path_of(url: str) -> str:
@@ -85,11 +85,6 @@ def shown(url: str) -> str:
     'https://host/a b.mp4'
     """
     return USER.sub(r"\1", path_of(url))
-
-
-def _without_query(found: re.Match[str]) -> str:
-    quote, inside, bare = found.groups()
-    return f"{quote}{inside}{quote}" if quote else str(bare)
 
 
 def _is_control(sign: str) -> bool:

@@ -16,11 +16,11 @@ PLUGINS: dict[str, str] = {
     "ffmpeg.versions": "fewframes.bindings.ffmpeg.demux:VERSIONS",
     # what there is to decode with
     "dali.facts": "fewframes.bindings.dali.capabilities:machine_facts",
-    "dali.facts_with_costs": "fewframes.bindings.gpu_capabilities:dali_with_costs",
+    "dali.facts_with_costs": "fewframes.bindings.gpu_costs:dali_with_costs",
     "dali.require_gpu": "fewframes.bindings.dali.capabilities:require_gpu",
     "dali.require_here": "fewframes.bindings.dali.capabilities:require_here",
     "dali.decode_jpegs": "fewframes.bindings.dali.jpeg:decode",
-    "nvdec.facts": "fewframes.bindings.gpu_capabilities:with_nvdec",
+    "nvdec.facts": "fewframes.bindings.gpu_costs:with_nvdec",
     # stores and films by URL
     "object_store": "fewframes.bindings.obstore:ObstoreBackend",
     # other libraries, one job each
@@ -35,7 +35,6 @@ PLUGINS: dict[str, str] = {
     "torch.ClipLoader": "fewframes.bindings.torch.loader:ClipLoader",
     "mcp.serve": "fewframes.bindings.mcp_server:serve",
     "batch.to": "fewframes.models.export:hand_over",
-    "transformers.changed_tokens": "fewframes.bindings.transformers_video:changed_tokens",
 }
 """``module:name`` of each."""
 

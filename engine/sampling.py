@@ -13,8 +13,7 @@ from fewframes.features.table import FilmFacts, FrameTable
 from fewframes.files.probing import probe
 from fewframes.files.reading import read
 from fewframes.keywords import keywords_of
-from fewframes.media.seconds import SCAN_FPS
-from fewframes.media.sizes import SCAN_SIZE, Size, output_size
+from fewframes.media.sizes import SCAN_FPS, SCAN_SIZE, Size, output_size
 from fewframes.media.timeline import Timeline
 from fewframes.selection.options import SelectOptions
 from fewframes.selection.policies import policy_named

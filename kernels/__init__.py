@@ -21,7 +21,6 @@ from fewframes.kernels.descriptors import grid_descriptors as grid_descriptors
 from fewframes.kernels.different import count_different as count_different
 from fewframes.kernels.farthest import farthest_first as farthest_first
 from fewframes.kernels.grid import block_means as block_means
-from fewframes.kernels.hamming import hamming64 as hamming64
 from fewframes.kernels.kernel import Kernel as Kernel
 from fewframes.kernels.memory import on_host as on_host
 from fewframes.kernels.nearest import nearest_change as nearest_change

@@ -7,7 +7,8 @@ import numpy as np
 
 from fewframes.kernels import gpu
 from fewframes.kernels.block_stats_gpu import STEP, block_stats_gpu
-from fewframes.kernels.kernel import F32, F64, I64, U8, U16, U32, U64, Kernel, require
+from fewframes.kernels.grid import tile_sums
+from fewframes.kernels.kernel import F32, F64, I64, U8, U16, U32, U64, Kernel, require_planes
 
 
 @Kernel
@@ -42,9 +43,9 @@ def block_stats(luma: U8, blue: U8, red: U8, half: int, dark: int, bright: int) 
     ([4.0, 2.236, 128.0, 128.0], [0.0, 0.5, 0.5])
     """
     wide = luma.astype(np.int64)
-    sums, squares, counts = (_tiled(part, 2 * half) for part in (wide, wide**2, wide**0))
+    sums, squares, counts = (tile_sums(part, 2 * half) for part in (wide, wide**2, wide**0))
     spread = np.sqrt(counts * squares - sums * sums) / counts
-    chroma = [_tiled(plane, half) / _tiled(plane**0, half) for plane in (blue, red)]
+    chroma = [tile_sums(plane, half) / tile_sums(plane**0, half) for plane in (blue, red)]
     sharpness = 0.0
     if min(luma.shape) > 2:
         around = wide[:-2, 1:-1] + wide[2:, 1:-1] + wide[1:-1, :-2] + wide[1:-1, 2:]
@@ -56,25 +57,9 @@ def block_stats(luma: U8, blue: U8, red: U8, half: int, dark: int, bright: int) 
     return grids, np.array([sharpness, *shares])
 
 
-def _tiled(plane: I64 | U8, side: int) -> I64:
-    """Sums over tiles; of an empty plane none."""
-    tops, lefts = (np.arange(0, size, side) for size in plane.shape)
-    if plane.size == 0:
-        return np.zeros((len(tops), len(lefts)), np.int64)
-    sums: I64 = np.add.reduceat(np.add.reduceat(plane, tops, axis=0, dtype=np.int64), lefts, axis=1)
-    return sums
-
-
 @block_stats.check
 def _fit_together(luma: U8, blue: U8, red: U8, half: int, dark: int, bright: int) -> None:
-    for name, plane in (("luma", luma), ("blue", blue), ("red", red)):
-        require(name, plane, "[h, w] u8")
-    (h, w), chroma = luma.shape, ((luma.shape[0] + 1) // 2, (luma.shape[1] + 1) // 2)
-    if not blue.shape == red.shape == chroma:
-        raise ValueError(
-            f"luma is {[h, w]}, blue {list(blue.shape)}, red {list(red.shape)}; "
-            f"pass 4:2:0 chroma planes {list(chroma)}"
-        )
+    require_planes(luma, blue, red)
     if not 1 <= half <= 32:
         raise ValueError(f"half={half} cannot tile a picture; pass half from 1 to 32")
     for name, level in (("dark", dark), ("bright", bright)):

@@ -29,10 +29,8 @@ def block_stats_gpu(
     (n, h, w), (ch, cw) = luma.shape, blue.shape[1:]
     rows, cols = -(-ch // half), -(-cw // half)
     lines, chroma = gpu.empty((n, 5, rows, w), np.uint32), gpu.empty((n, 2, rows, cw), np.uint32)
-    grids, counts = (
-        gpu.empty((n, 4, rows, cols), np.float32),
-        gpu.to_device(np.zeros((n, 3), np.int64)),
-    )
+    grids = gpu.empty((n, 4, rows, cols), np.float32)
+    counts = gpu.to_device(np.zeros((n, 3), np.int64))
     planes = luma, blue, red
     gpu.launch(_one_column, (n * rows, w), *planes, half, dark, bright, lines, chroma)
     gpu.launch(_one_tile, (n * rows, cols), lines, chroma, (h, ch), half, grids, counts)

@@ -1,15 +1,10 @@
 """Which rows span the most volume? Greedy MAP of a determinantal point process, linear kernel."""
 
-import functools
-
 import numpy as np
 
-from fewframes.kernels.cholesky_gpu import cholesky_there
-from fewframes.kernels.kernel import F32, F64, I64, Kernel, require
+from fewframes.kernels.cholesky_gpu import SPANNED, cholesky_there
+from fewframes.kernels.kernel import F32, F64, I64, Kernel, require, require_rows
 from fewframes.kernels.memory import on_host
-
-SPANNED = 1e-12
-"""What is left of a row counts as nothing below this share of the longest row's square."""
 
 
 @Kernel
@@ -76,12 +71,8 @@ def _fit(features: F32, weights: F64, count: int, chosen: I64) -> None:
     require("features", features, "[n, d] f32")
     require("weights", weights, "[n] f64")
     require("chosen", chosen, "[m] i64")
-    n, chosen, weights = len(features), on_host(chosen), on_host(weights)
-    if len(chosen) and not 0 <= chosen.min() <= chosen.max() < n:
-        raise ValueError(
-            f"chosen has rows from {chosen.min()} to {chosen.max()}, but features has {n} rows; "
-            f"pass row numbers from 0 to {n - 1}"
-        )
+    n, weights = len(features), on_host(weights)
+    require_rows(on_host(chosen), "features", n)
     if not 0 <= count <= n:
         raise ValueError(f"count={count} rows cannot be picked of {n}; pass count from 0 to {n}")
     if not features.shape[1]:
@@ -137,4 +128,4 @@ def _pivoted_cholesky_cpu(features: F32, weights: F64, count: int, chosen: I64) 
     return rows[len(chosen) : found], lengths[len(chosen) : found]
 
 
-pivoted_cholesky.cupy(functools.partial(cholesky_there, spanned=SPANNED))
+pivoted_cholesky.cupy(cholesky_there)

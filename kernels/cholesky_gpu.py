@@ -13,6 +13,8 @@ from fewframes.kernels.memory import cupy, on_host
 from fewframes.kernels.picking import BEST_OF_ALL, columns_of, room_for_best
 from fewframes.kernels.raw import CupyArray, Source, blocks_for
 
+SPANNED = 1e-12
+"""What is left of a row counts as nothing below this share of the longest row's square."""
 SOURCE = Source(
     BEST_OF_ALL
     + r"""
@@ -118,7 +120,7 @@ extern "C" __global__ void next_direction(
 
 
 def cholesky_there(
-    features: F32, weights: F64, count: int, chosen: I64, spanned: float
+    features: F32, weights: F64, count: int, chosen: I64
 ) -> tuple[CupyArray, CupyArray]:
     """Picks where the features lie; what `pivoted_cholesky` means, tie by tie."""
     xp, (n, d) = cupy(), features.shape
@@ -135,7 +137,7 @@ def cholesky_there(
         if step:
             added = (points, n, d, factors, step - 1, rows, least, basis, known)
             SOURCE.launch("next_direction", 1, *added)
-        what = (points, n, d, factors, basis, spanned, step, steps, left, least, known)
+        what = (points, n, d, factors, basis, SPANNED, step, steps, left, least, known)
         SOURCE.launch("pick_longest", blocks_for(n), *what, *room, rows, lengths)
     end = int((rows >= 0).sum())  # behind it no row had anything left
     return rows[len(taken) : end], lengths[len(taken) : end]

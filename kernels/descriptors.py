@@ -5,10 +5,10 @@ import math
 import numpy as np
 
 from fewframes.kernels import gpu
-from fewframes.kernels.area import area_weights
 from fewframes.kernels.gpu import cuda
 from fewframes.kernels.kernel import F32, F64, Kernel, require
 from fewframes.kernels.memory import on_host
+from fewframes.kernels.taps import area_weights
 
 
 @Kernel

@@ -3,7 +3,7 @@
 import numpy as np
 
 from fewframes.kernels.farthest_gpu import farthest_there
-from fewframes.kernels.kernel import F32, F64, I64, Kernel, require
+from fewframes.kernels.kernel import F32, F64, I64, Kernel, require, require_rows, require_unchosen
 from fewframes.kernels.memory import on_host
 
 EVEN = np.empty(0, np.float64)
@@ -69,18 +69,9 @@ def _leave_enough(signatures: F32, count: int, chosen: I64, pull: F64) -> None:
     require("signatures", signatures, "[n, d] f32")
     require("chosen", chosen, "[m] i64")
     require("pull", pull, "[n] f64")
-    n, pull = len(signatures), on_host(pull)
-    taken = np.unique(on_host(chosen))
-    if len(taken) and not 0 <= taken[0] <= taken[-1] < n:
-        raise ValueError(
-            f"chosen has rows from {taken[0]} to {taken[-1]}, but signatures has {n} rows; "
-            f"pass row numbers from 0 to {n - 1}"
-        )
-    if not 0 <= count <= n - len(taken):
-        raise ValueError(
-            f"count={count} rows cannot be picked: {n} rows, {len(taken)} already chosen; "
-            f"pass count from 0 to {n - len(taken)}"
-        )
+    n, chosen, pull = len(signatures), on_host(chosen), on_host(pull)
+    require_rows(chosen, "signatures", n)
+    require_unchosen(count, chosen, n)
     if len(pull) not in (0, n) or not ((pull > 0) & (pull < np.inf)).all():
         raise ValueError(
             f"pull has {len(pull)} factors, the smallest {pull.min(initial=np.inf)}, for {n} rows; "

@@ -21,6 +21,7 @@ from fewframes.kernels.memory import ONE_AT_A_TIME, cupy, is_on_gpu, numba_cuda
 Loops: TypeAlias = Callable[..., None]
 DeviceArray: TypeAlias = Any
 """An array of Numba's on the GPU."""
+Planes: TypeAlias = tuple[DeviceArray, DeviceArray, DeviceArray]
 cuda: Any = None
 """What loops call `cuda`: Numba's module of this name, once they are compiled."""
 MOST_BLOCKS = 65535

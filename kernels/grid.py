@@ -4,7 +4,7 @@ import numpy as np
 
 from fewframes.kernels import gpu
 from fewframes.kernels.gpu import cuda
-from fewframes.kernels.kernel import F32, U8, Kernel, require
+from fewframes.kernels.kernel import F32, I64, U8, Kernel, require
 
 
 @Kernel
@@ -21,16 +21,21 @@ def block_means(plane: U8, block: int = 8) -> F32:
     >>> block_means(np.array([[0, 2, 9], [4, 6, 11]], np.uint8), block=2)
     array([[ 3., 10.]], dtype=float32)
     """
-    tops, lefts = (np.arange(0, size, block) for size in plane.shape)
-    if plane.size == 0:
-        return np.zeros((len(tops), len(lefts)), np.float32)
-    sums = np.add.reduceat(np.add.reduceat(plane, tops, axis=0, dtype=np.int64), lefts, axis=1)
-    heights, widths = (
-        np.minimum(block, size - starts)
-        for starts, size in zip((tops, lefts), plane.shape, strict=True)
-    )
-    means: F32 = (sums / np.outer(heights, widths)).astype(np.float32)
+    means: F32 = (tile_sums(plane, block) / tile_sums(plane**0, block)).astype(np.float32)
     return means
+
+
+def tile_sums(plane: I64 | U8, side: int) -> I64:
+    """Sums over tiles of side x side samples, `[h, w] -> [rows, cols] i64`; of an empty plane none.
+
+    >>> tile_sums(np.array([[0, 2, 9], [4, 6, 11]], np.uint8), 2).tolist()
+    [[12, 20]]
+    """
+    tops, lefts = (np.arange(0, size, side) for size in plane.shape)
+    if plane.size == 0:
+        return np.zeros((len(tops), len(lefts)), np.int64)
+    sums: I64 = np.add.reduceat(np.add.reduceat(plane, tops, axis=0, dtype=np.int64), lefts, axis=1)
+    return sums
 
 
 @block_means.check

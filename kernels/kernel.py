@@ -33,16 +33,6 @@ U64: TypeAlias = npt.NDArray[np.uint64]
 F32: TypeAlias = npt.NDArray[np.float32]
 F64: TypeAlias = npt.NDArray[np.float64]
 
-_DTYPES = {
-    "u8": np.dtype(np.uint8),
-    "u16": np.dtype(np.uint16),
-    "i32": np.dtype(np.int32),
-    "i64": np.dtype(np.int64),
-    "u64": np.dtype(np.uint64),
-    "f32": np.dtype(np.float32),
-    "f64": np.dtype(np.float64),
-}
-
 LIGHT_SECONDS = 0.3
 """CPU time of importing Numba and loading a kernel from its cache; a light body that has taken as
 long in a process has had its turn."""
@@ -183,9 +173,8 @@ class Kernel(Generic[P, R]):
     def _body_for(self, array: Any) -> Callable[..., Any]:  # noqa: ANN401 (any array library's)
         if not is_on_gpu(array):
             is_light = "light" in self.bodies and "numba" not in sys.modules
-            return (
-                self._timed if is_light and self._light_seconds < LIGHT_SECONDS else self._compiled
-            )
+            has_turn = is_light and self._light_seconds < LIGHT_SECONDS
+            return self._timed if has_turn else self._compiled
         if "cupy" in self.bodies and is_on_real_gpu(array):
             return self.bodies["cupy"]
         if "cuda" not in self.bodies:
@@ -237,8 +226,58 @@ def require(name: str, value: Any, form: str) -> None:  # noqa: ANN401 (what it 
     raise TypeError(f"{name} must be {form}, got {got}; pass a {dimensions}-D array of {dtype}")
 
 
+def require_planes(luma: U8, blue: U8, red: U8) -> None:
+    """Raises TypeError unless planes are `[h, w] u8`, and ValueError unless they are 4:2:0.
+
+    >>> grey = np.zeros((4, 6), np.uint8)
+    >>> require_planes(grey, grey[:2, :3], grey)
+    Traceback (most recent call last):
+    ...
+    ValueError: luma is [4, 6], blue [2, 3], red [4, 6]; pass 4:2:0 chroma planes [2, 3]
+    """
+    for name, plane in (("luma", luma), ("blue", blue), ("red", red)):
+        require(name, plane, "[h, w] u8")
+    half = tuple(-(-size // 2) for size in luma.shape)
+    if not blue.shape == red.shape == half:
+        raise ValueError(
+            f"luma is {list(luma.shape)}, blue {list(blue.shape)}, red {list(red.shape)}; "
+            f"pass 4:2:0 chroma planes {list(half)}"
+        )
+
+
+def require_rows(chosen: I64, table: str, n: int) -> None:
+    """Raises ValueError unless `chosen` are rows of a table of n.
+
+    >>> require_rows(np.array([1, 4]), "features", 4)
+    Traceback (most recent call last):
+    ...
+    ValueError: chosen has rows from 1 to 4, but features has 4 rows; pass row numbers from 0 to 3
+    """
+    if len(chosen) and not 0 <= chosen.min() <= chosen.max() < n:
+        raise ValueError(
+            f"chosen has rows from {chosen.min()} to {chosen.max()}, but {table} has {n} rows; "
+            f"pass row numbers from 0 to {n - 1}"
+        )
+
+
+def require_unchosen(count: int, chosen: I64, n: int) -> None:
+    """Raises ValueError unless `count` rows of n are left beside those in `chosen`.
+
+    >>> require_unchosen(4, np.array([1, 1]), 4)
+    Traceback (most recent call last):
+    ...
+    ValueError: count=4 rows cannot be picked: 4 rows, 1 already chosen; pass count from 0 to 3
+    """
+    left = n - len(np.unique(chosen))
+    if not 0 <= count <= left:
+        raise ValueError(
+            f"count={count} rows cannot be picked: {n} rows, {n - left} already chosen; "
+            f"pass count from 0 to {left}"
+        )
+
+
 @functools.cache
 def _parsed(form: str) -> tuple[int, Any]:
     """Number of dimensions and dtype of a form."""
     shape, _, code = form.rpartition(" ")
-    return shape.count(",") + 1, _DTYPES[code]
+    return shape.count(",") + 1, np.dtype(f"{code[0]}{int(code[1:]) // 8}")  # NumPy counts bytes

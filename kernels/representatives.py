@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fewframes.kernels.kernel import F32, I64, U16, Kernel, require
+from fewframes.kernels.kernel import F32, I64, U16, Kernel, require, require_rows, require_unchosen
 from fewframes.kernels.memory import on_host
 from fewframes.kernels.representatives_gpu import representatives_there
 
@@ -72,22 +72,13 @@ def _fit(alike: U16, unit: F32, bonus: I64, penalty: float, count: int, chosen: 
     require("unit", unit, "[n, d] f32")
     require("bonus", bonus, "[n] i64")
     require("chosen", chosen, "[m] i64")
-    chosen = on_host(chosen)
-    n, left = len(alike), len(alike) - len(np.unique(chosen))
+    n, chosen = len(alike), on_host(chosen)
     if not len(unit) == len(bonus) == n:
         raise ValueError(
             f"alike has {n} rows, unit {len(unit)}, bonus {len(bonus)}; pass one length"
         )
-    if len(chosen) and not 0 <= chosen.min() <= chosen.max() < n:
-        raise ValueError(
-            f"chosen has rows from {chosen.min()} to {chosen.max()}, but alike has {n} rows; "
-            f"pass row numbers from 0 to {n - 1}"
-        )
-    if not 0 <= count <= left:
-        raise ValueError(
-            f"count={count} rows cannot be picked: {n} rows, {n - left} already chosen; "
-            f"pass count from 0 to {left}"
-        )
+    require_rows(chosen, "alike", n)
+    require_unchosen(count, chosen, n)
     if not 0 <= penalty < np.inf:
         raise ValueError(f"penalty={penalty} is not a weight; pass a number of 0 or more")
 

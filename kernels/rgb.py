@@ -170,20 +170,15 @@ def _recolour(y: U32, cb: U32, cr: U32, coefficients: I32, out: U8) -> None:
 def _planes_to_rgb_light(luma: Plane, blue: Plane, red: Plane, plan: RgbPlan) -> U8:
     height, width = plan.luma_rows.shape[1], plan.luma_columns.shape[1]
     out = np.empty((height, width, 3), np.uint8)
+    of_chroma = plan.chroma_rows, plan.chroma_columns, plan.doubles
+    ways = (luma, *plan[2:4], False), (blue, *of_chroma), (red, *of_chroma)
     step = max(1, STRIP_SAMPLES // width)
     for top in range(0, height, step):
         strip = slice(top, top + step)
-        y = _columns(
-            _rows(luma, plan.bits, plan.luma_rows[:, strip]), plan.luma_columns, doubles=False
+        y, *chroma = (
+            _columns(_rows(plane, plan.bits, rows[:, strip]), columns, doubles=doubles)
+            for plane, rows, columns, doubles in ways
         )
-        chroma = [
-            _columns(
-                _rows(plane, plan.bits, plan.chroma_rows[:, strip]),
-                plan.chroma_columns,
-                doubles=plan.doubles,
-            )
-            for plane in (blue, red)
-        ]
         grey = y * plan.coefficients[0, 0]
         for channel, (_, *factors, constant) in enumerate(plan.coefficients):
             level = grey + constant

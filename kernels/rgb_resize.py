@@ -177,11 +177,9 @@ def _one_pixel(
             r += weight * np.int64(pixels[picture, y, x, 0])
             g += weight * np.int64(pixels[picture, y, x, 1])
             b += weight * np.int64(pixels[picture, y, x, 2])
-        red, green, blue = (
-            red + share * (r >> 16),
-            green + share * (g >> 16),
-            blue + share * (b >> 16),
-        )
+        red += share * (r >> 16)
+        green += share * (g >> 16)
+        blue += share * (b >> 16)
     for channel in range(3):
         total = np.int64(1 << (SHIFT - 1))
         total += np.int64(coefficients[channel, 0]) * (red >> 16)

@@ -50,11 +50,8 @@ def _rgb_to_ycc_cpu(pixels: U8) -> tuple[U8, U8, U8]:
     one, low, high = np.int32(1 << 17), np.int32(0), np.int32(255)
     for y in range(h):
         for x in range(w):
-            r, g, b = (
-                np.int32(pixels[y, x, 0]),
-                np.int32(pixels[y, x, 1]),
-                np.int32(pixels[y, x, 2]),
-            )
+            r, g = np.int32(pixels[y, x, 0]), np.int32(pixels[y, x, 1])
+            b = np.int32(pixels[y, x, 2])
             luma[y, x] = np.int32(19595 * r + 38470 * g + 7471 * b + 32768) >> 16
     for y in range(blue.shape[0]):
         below = min(2 * y + 1, h - 1)
@@ -73,9 +70,7 @@ def _rgb_to_ycc_cpu(pixels: U8) -> tuple[U8, U8, U8]:
 
 
 @rgb_to_ycc.cuda_each(1)
-def _rgb_to_ycc_cuda(
-    pixels: U8,
-) -> tuple[gpu.DeviceArray, gpu.DeviceArray, gpu.DeviceArray]:
+def _rgb_to_ycc_cuda(pixels: U8) -> gpu.Planes:
     """One launch, whatever the number of pictures."""
     count, h, w = pixels.shape[0], pixels.shape[1], pixels.shape[2]
     half = count, (h + 1) // 2, (w + 1) // 2
@@ -94,11 +89,8 @@ def _four_pixels(pixels: U8, luma: U8, blue: U8, red: U8) -> None:
     for k in range(4):
         y = min(2 * row + k // 2, luma.shape[1] - 1)
         x = min(2 * column + k % 2, luma.shape[2] - 1)
-        one, two, three = (
-            np.int64(pixels[picture, y, x, 0]),
-            np.int64(pixels[picture, y, x, 1]),
-            np.int64(pixels[picture, y, x, 2]),
-        )
+        one, two = np.int64(pixels[picture, y, x, 0]), np.int64(pixels[picture, y, x, 1])
+        three = np.int64(pixels[picture, y, x, 2])
         luma[picture, y, x] = (19595 * one + 38470 * two + 7471 * three + 32768) >> 16
         r += one
         g += two

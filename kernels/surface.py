@@ -67,9 +67,7 @@ def _surface_planes_cpu(surface: Plane, height: int, bits: int) -> tuple[Plane, 
 
 
 @surface_planes.cuda_each(1)
-def _surface_planes_cuda(
-    surface: Plane, height: int, bits: int
-) -> tuple[gpu.DeviceArray, gpu.DeviceArray, gpu.DeviceArray]:
+def _surface_planes_cuda(surface: Plane, height: int, bits: int) -> gpu.Planes:
     """One launch, whatever the number of pictures."""
     count, rows, width = surface.shape
     half = count, rows - height, width // 2

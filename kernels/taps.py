@@ -5,6 +5,8 @@
    it; both steps are one set of weights.
 3. Weights are whole numbers of 1 / 65536 that add up to exactly 65536: their running sum is
    rounded, so no error adds up along the axis.
+
+`area_weights` are those of grids, of which few parts are made: exact, in float64.
 """
 
 from functools import lru_cache
@@ -90,6 +92,24 @@ def _packed(cells: I64, weights: I64, samples: int) -> I32:
     total = running[:, -1:]
     rounded = (2 * ONE * running + total) // (2 * total)
     return np.vstack([first, np.diff(rounded, prepend=0).T]).astype(np.int32)
+
+
+def area_weights(size: int, parts: int) -> F64:
+    """Overlap of `parts` equal parts with `size` equal cells on one axis, `-> [parts, size] f64`.
+
+    The unit is 1 / parts of a cell, which makes every weight a whole number and every row add up
+    to `size`; sums of grid levels then carry no rounding, and equal averages compare as equal.
+    Works for more parts than cells, too.
+
+    >>> area_weights(3, 2)
+    array([[2., 1., 0.],
+           [0., 1., 2.]])
+    """
+    cell, part = np.arange(size), np.arange(parts)[:, None]
+    end = np.minimum((cell + 1) * parts, (part + 1) * size)
+    start = np.maximum(cell * parts, part * size)
+    weights: F64 = np.maximum(end - start, 0).astype(np.float64)
+    return weights
 
 
 def combined(samples: F64, taps: I32) -> F64:

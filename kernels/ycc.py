@@ -4,7 +4,7 @@ import numpy as np
 
 from fewframes.kernels import gpu
 from fewframes.kernels.gpu import cuda
-from fewframes.kernels.kernel import F32, F64, I32, U8, Kernel, require
+from fewframes.kernels.kernel import F32, F64, I32, U8, Kernel, require, require_planes
 from fewframes.kernels.memory import on_host
 
 _RED_AND_BLUE_WEIGHTS = {
@@ -104,17 +104,9 @@ def ycc_matrix(luma: U8, blue: U8, red: U8, coefficients: F32) -> tuple[U8, U8, 
 
 @ycc_matrix.check
 def _fit_together(luma: U8, blue: U8, red: U8, coefficients: F32) -> None:
-    require("luma", luma, "[h, w] u8")
-    require("blue", blue, "[h, w] u8")
-    require("red", red, "[h, w] u8")
+    require_planes(luma, blue, red)
     require("coefficients", coefficients, "[3, 3] f32")
     coefficients = on_host(coefficients)
-    half = tuple(-(-size // 2) for size in luma.shape)
-    if not blue.shape == red.shape == half:
-        raise ValueError(
-            f"luma is {list(luma.shape)}, blue {list(blue.shape)}, red {list(red.shape)}; "
-            f"pass 4:2:0 chroma planes {list(half)}"
-        )
     if coefficients.shape != (3, 3) or not (np.abs(coefficients) <= 100).all():
         raise ValueError(
             f"coefficients={coefficients.tolist()} must be [3, 3] within -100..100; "

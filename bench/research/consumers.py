@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from fewframes.decode.handover import Handover
+from fewframes.decode.batch import Handover
 
 Processor: TypeAlias = Any
 """What transformers makes; it has no types of its own."""

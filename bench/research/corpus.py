@@ -26,16 +26,14 @@ import click
 
 from fewframes.bench.measure import interleave, keep_result, machine
 from fewframes.bench.research.films import Film, write_film
-from fewframes.decode.backend_choice import DecoderRequest
 from fewframes.features.scan import scan
 from fewframes.files.probing import probe
-from fewframes.indexing.estimate import estimate_film
+from fewframes.indexing.options import FilmTask
 from fewframes.indexing.pipeline import Scan
 from fewframes.indexing.results import RangeResult
-from fewframes.indexing.tasks import FilmTask, execute
+from fewframes.indexing.tasks import estimate_film, execute
 from fewframes.store.codecs import picture_codec
 from fewframes.store.recipes import Recipe
-from fewframes.store.resolve import resolve_store
 from fewframes.store.results import Outcome
 
 TINY = 60
@@ -46,7 +44,7 @@ WORKERS = (1, 2, 4, 8, 16, 32, 64)
 
 def tiny_films(folder: Path) -> dict[str, Any]:
     """CPU milliseconds of a film of 2 s beside its decode, in a warm process with an open store."""
-    films, store, recipe = [], resolve_store(folder / "tiny.zarr"), Recipe()
+    films, store, recipe = [], folder / "tiny.zarr", Recipe()
     for number in range(TINY):
         films.append(folder / f"{number:03d}.mp4")
         write_film(films[-1], Film(frames=50 + number % 9, options={"g": "25"}))
@@ -73,7 +71,7 @@ def tiny_films(folder: Path) -> dict[str, Any]:
 
 def bare_seconds(film: Path, recipe: Recipe) -> float:
     """CPU time of decoding the frames, measuring them and encoding their pictures, and no more."""
-    what = Scan.of(probe(film), recipe, DecoderRequest(), 1e9)
+    what = Scan.of(probe(film), FilmTask(film, Path("s"), "a", recipe, range_seconds=1e9))
     codec, started = picture_codec(recipe.codec, recipe.quality), time.process_time()
     scan(
         what.timeline,
@@ -88,12 +86,11 @@ def bare_seconds(film: Path, recipe: Recipe) -> float:
 
 def tasks_of(film: Path, folder: Path, recipe: Recipe) -> dict[str, Any]:
     """CPU seconds of the tasks of a long film, and what follows for several workers."""
-    what = Scan.of(probe(film), recipe, DecoderRequest(), RANGE_SECONDS)
-    count, store = len(what.ranges), resolve_store(folder / "one-go")
-    whole = FilmTask(film, store, "a", recipe, range_seconds=1e9)
-    cut = replace(whole, store=resolve_store(folder / "cut"), range_seconds=RANGE_SECONDS)
-    timed(replace(whole, store=resolve_store(folder / "warm")))
-    single, outcome = timed_film(whole)
+    cut = FilmTask(film, folder / "cut", "a", recipe, range_seconds=RANGE_SECONDS)
+    what = Scan.of(probe(film), cut)
+    count = len(what.ranges)
+    timed(FilmTask(film, folder / "warm", "a", recipe, range_seconds=1e9))
+    single, outcome = timed_film(FilmTask(film, folder / "one-go", "a", recipe, range_seconds=1e9))
     ranges = [timed(replace(cut, part=part))[0] for part in range(count)] if count > 1 else []
     merge = timed(cut)[0] if ranges else 0.0
     stream, hours = what.timeline.stream, what.timeline.duration_seconds / 3600

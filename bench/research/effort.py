@@ -23,12 +23,12 @@ import numpy as np
 
 from fewframes.arrays import F64
 from fewframes.bench.measure import keep_result, machine
-from fewframes.decode.backend_choice import DecoderRequest
 from fewframes.decode.decoder import DecodeReport, decoder
 from fewframes.decode.plan import plan_frames
 from fewframes.errors import FewframesError
 from fewframes.files.probing import probe
 from fewframes.indexing.discovery import find_films
+from fewframes.indexing.options import FilmTask
 from fewframes.indexing.pipeline import Scan, index_film
 from fewframes.store.recipes import Recipe
 
@@ -67,14 +67,14 @@ def indexing_seconds(path: Path, recipe: Recipe) -> float:
     """CPU time of indexing, with a process that is warm and a timeline that is remembered."""
     with tempfile.TemporaryDirectory() as store:
         started = time.process_time()
-        index_film(path, Path(store), video_id="film", recipe=recipe)
+        index_film(FilmTask(path, Path(store), "film", recipe))
         return time.process_time() - started
 
 
 def measured(path: Path, recipe: Recipe, rounds: int) -> dict[str, Any] | None:
     """Everything about one film; None for one that is too short, or is damaged."""
     try:
-        film = Scan.of(probe(path), recipe, DecoderRequest(), 12.0)
+        film = Scan.of(probe(path), FilmTask(path, Path("s"), "a", recipe))
         decoding = median(decoding_seconds(film) for _ in range(rounds))
         if film.timeline.damage or decoding < LEAST_SECONDS:
             return None

@@ -94,9 +94,9 @@ def main(paths: tuple[Path, ...], output: Path | None) -> None:
             except FewframesError as error:
                 rows[file.name] = {"result": "refused", "why": str(error)}
             click.echo(f"{file.name}: {' '.join(str(v) for v in rows[file.name].values())}")
-    tally = Counter(row["result"] for row in rows.values())
-    click.echo(str(dict(tally)))
-    result = {"machine": machine(), "tally": dict(tally), "files": rows}
+    counts = dict(Counter(row["result"] for row in rows.values()))
+    click.echo(str(counts))
+    result = {"machine": machine(), "tally": counts, "files": rows}
     keep_result(result, output)
 
 

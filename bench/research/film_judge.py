@@ -144,7 +144,7 @@ def rgb_faults(timeline: Timeline, truth: PlainDecode, step: int) -> list[str]:
     wrong = [n for n in range(count) if not is_near(batch.frames[n], truth.shown[n])]
     faults = [f"in sequence: frame {n} is another picture in rgb" for n in wrong]
     right = [(hash_of(picture),) for picture in batch.frames]
-    return tally(faults) + alone_faults(timeline, right, "rgb", step)
+    return shortened(faults) + alone_faults(timeline, right, "rgb", step)
 
 
 def is_near(given: U8, right: Shown) -> bool:
@@ -172,10 +172,10 @@ def alone_faults(
     """Reads frames one by one, backwards, each after a seek of its own."""
     numbers = range(len(timeline) - 1, -1, -step)
     found = [_attempt(timeline, np.array([n]), right, kind, "alone") for n in numbers]
-    return tally([fault for faults in found for fault in faults])
+    return shortened([fault for faults in found for fault in faults])
 
 
-def tally(faults: list[str]) -> list[str]:
+def shortened(faults: list[str]) -> list[str]:
     """The first of faults of one kind, and how many there are."""
     return [f"{faults[0]} [{len(faults)} times]"] if len(faults) > 1 else faults
 

@@ -29,6 +29,7 @@ from fewframes.arrays import U8
 from fewframes.bench.measure import keep_result, machine, run_cold
 from fewframes.bench.research.format_jobs import READERS, the_video
 from fewframes.bench.store import medians
+from fewframes.indexing.options import FilmTask
 from fewframes.indexing.pipeline import index_film
 from fewframes.store.recipes import DEDUP, Recipe
 
@@ -69,7 +70,7 @@ def lay_out(film: Path, folder: Path, fps: float, side: int) -> dict[str, Any]:
     sizes: dict[str, Any] = {}
     for name, dedup in (("fewframes", DEDUP), ("fewframes dedup=0", 0.0)):
         recipe = Recipe(fps=fps, size=str(side), dedup=dedup)
-        index_film(film, folder / name, video_id="film", recipe=recipe)
+        index_film(FilmTask(film, folder / name, "film", recipe))
         video = the_video(folder / name)
         files = sum(p.stat().st_size for p in video.commit.folder.rglob("*") if p.is_file())
         counts = {"bytes": files, "picture_bytes": video.picture_bytes}

@@ -30,6 +30,7 @@ from fewframes.bench.research.films import read_number
 from fewframes.bench.research.matrix_films import Cell, cells
 from fewframes.bench.research.plain_decode import PlainDecode, plain_decode
 from fewframes.errors import FewframesError
+from fewframes.indexing.options import FilmTask
 from fewframes.indexing.pipeline import index_film
 from fewframes.store.recipes import Recipe
 from fewframes.store.results import Status
@@ -76,7 +77,7 @@ def _number(picture: Any) -> int | None:  # noqa: ANN401 (an array)
 def store_faults(path: Path, folder: Path, known: Known) -> list[str]:
     """Indexes a film whole; its pictures must be those that a read gives, at the same times."""
     store = folder / "stores" / path.name
-    outcome = index_film(path, store, video_id="film", recipe=WHOLE)
+    outcome = index_film(FilmTask(path, store, "film", WHOLE))
     if outcome.status != Status.OK:
         return [f"store: DamagedFrameError: {outcome.status}: {outcome.reason}"]
     video, timeline = ff.open(store)["film"], ff.probe(path)
@@ -108,8 +109,8 @@ def main(patterns: tuple[str, ...], output: Path | None) -> None:
         if row["result"] != "exact":
             click.echo(f"{cell.name}: {row['result']}: {row['why']}")
     print_table(rows)
-    tally = dict(Counter(row["result"] for row in rows.values()))
-    keep_result({"machine": machine(["imageio-ffmpeg"]), "tally": tally, "cells": rows}, output)
+    counts = dict(Counter(row["result"] for row in rows.values()))
+    keep_result({"machine": machine(["imageio-ffmpeg"]), "tally": counts, "cells": rows}, output)
     raise SystemExit(any(row["result"] not in ("exact", "unplayed") for row in rows.values()))
 
 

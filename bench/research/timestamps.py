@@ -15,7 +15,7 @@ import numpy as np
 import simplejpeg
 
 from fewframes.bench.research.consumers import CONSUMERS
-from fewframes.decode.handover import Handover
+from fewframes.decode.batch import Handover
 
 LINE = re.compile(r"Frame at ([\d.]+) s:")
 

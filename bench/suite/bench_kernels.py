@@ -29,7 +29,6 @@ GRID = block_means.reference(LUMA, 8)
 BLUE_GRID, RED_GRID = (block_means.reference(plane, 4) for plane in (BLUE, RED))
 GRIDS = np.stack([GRID, GRID, BLUE_GRID, RED_GRID])
 NINE = np.stack([np.roll(GRIDS, shift, axis=1) for shift in range(9)])
-HASHES = RNG.integers(0, 2**64, 5000, np.uint64)
 SIGNATURES = RNG.standard_normal((5000, 432)).astype(np.float32)
 SIGNATURES /= np.linalg.norm(SIGNATURES, axis=1, keepdims=True)
 ALIKE = np.rint(np.clip(SIGNATURES @ SIGNATURES[::10].T, 0, 1) * 65535).astype(np.uint16)
@@ -43,7 +42,6 @@ SIZES = {
     "block_means": (LUMA, 8),
     "count_different": (RGB, RGB.copy()),
     "farthest_first": (SIGNATURES, 16, NONE),
-    "hamming64": (HASHES[:64], HASHES),
     "pivoted_cholesky": (SIGNATURES, np.ones(5000), 16, NONE),
     "representatives": (ALIKE, SIGNATURES, np.zeros(5000, np.int64), 0.0, 16, NONE),
     "resize": (PIXELS, axis_taps(126, 84), axis_taps(224, 150)),

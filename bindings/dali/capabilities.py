@@ -22,27 +22,23 @@ CAPABILITY_MAJOR, CAPABILITY_MINOR = 75, 76
 def require_here(device: Device) -> str:
     """Gives DALI's version, or raises the error that says what is missing."""
     machine = machine_facts()
-    missing = machine.missing(device)
-    if missing:
+    if missing := machine.missing(device):
         raise MissingBackendError(missing)
     return machine.dali
 
 
 def require_gpu() -> None:
     """Raises the error that says why no GPU can be used, if none can; asks nothing of DALI."""
-    no_gpu = gpu_facts()[1]
-    if no_gpu:
+    if no_gpu := gpu_facts()[1]:
         raise MissingBackendError(f"device='cuda' cannot be used: {no_gpu}; use device='cpu'")
 
 
 def require(stream: StreamInfo, device: Device) -> str:
     """Gives DALI's version, or raises the error that says what is missing for this stream."""
     machine = machine_facts()
-    missing = machine.missing_for_video(device)
-    if missing:
+    if missing := machine.missing(device, for_video=True):
         raise MissingBackendError(missing)
-    reason = refusal(stream, device, machine)
-    if reason:
+    if reason := refusal(stream, device, machine):
         raise UnsupportedStreamError(
             f"DALI cannot decode this stream on device={device!r}: {reason}; "
             "pass backend='ffmpeg', or device='auto'"
@@ -53,17 +49,10 @@ def require(stream: StreamInfo, device: Device) -> str:
 @cache
 def machine_facts() -> Capabilities:
     """Looks once a process what is installed, and whether there is a GPU, and what it takes."""
-    dali, no_dali = _dali()
-    capability, no_gpu = gpu_facts()
+    (dali, no_dali), (capability, no_gpu) = _dali(), gpu_facts()
     no_video = "" if no_gpu else nvcodec_engines.missing()
-    return Capabilities(
-        dali=dali,
-        no_dali=no_dali,
-        capability=capability,
-        no_gpu=no_gpu,
-        no_video=no_video,
-        engines={} if no_gpu or no_video else nvcodec_engines.engine_limits(),
-    )
+    engines = {} if no_gpu or no_video else nvcodec_engines.engine_limits()
+    return Capabilities(dali, no_dali, capability, no_gpu, no_video, engines)
 
 
 def _dali() -> tuple[str, str]:

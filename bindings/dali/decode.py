@@ -17,21 +17,20 @@
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from fewframes.arrays import I64, Samples
 from fewframes.bindings.dali.capabilities import require
 from fewframes.bindings.dali.groups import AHEAD, BUFFERED, ahead, frames_at_once, groups
 from fewframes.bindings.dali.post_process import PostProcess
 from fewframes.bindings.dali.video import GIVEN_UP, SliceDecoder
-from fewframes.bindings.ffmpeg import decode as ffmpeg_decode
 from fewframes.bindings.ffmpeg.cursor import Cursor
-from fewframes.bindings.ffmpeg.slice_packets import UnfitError
-from fewframes.bindings.ffmpeg.slice_streams import SliceWriter, Stream, Written
+from fewframes.bindings.ffmpeg.slice_streams import SliceWriter, Stream, UnfitError, Written
+from fewframes.bindings.slice_work import SliceWork
 from fewframes.decode.batch import Format, FrameBatch
-from fewframes.decode.decoder import DecodeReport, Device, Event
+from fewframes.decode.decoder import DecodeReport, Device
 from fewframes.decode.plan import GopRun
 from fewframes.decode.slices import Slice, slice_runs
 from fewframes.kernels import count_different, on_host
@@ -72,34 +71,26 @@ def decode(
             "pass format='rgb', or backend='ffmpeg'"
         )
     name = f"dali {require(timeline.stream, device)} on {device}"
-    work = _Work(timeline, format, size, report, device, slices or SLICES[device])
-    work.is_audited |= not is_compared
-    return work.batches(runs, name)
+    is_audited, slices = device == "cpu" or not is_compared, slices or SLICES[device]
+    work = _Work(timeline, format, size, report, name, device, slices, is_audited)
+    return work.batches(runs)
 
 
-class _Work:
+@dataclass(eq=False)
+class _Work(SliceWork):
     """The decoding of one film."""
 
-    def __init__(
-        self,
-        timeline: Timeline,
-        format: Format,
-        size: tuple[int, int] | None,
-        report: DecodeReport,
-        device: Device,
-        slices: int,
-    ) -> None:
-        self.timeline, self.report, self.size = timeline, report, size
-        self.device: Device = device
-        self.format: Format = format
-        self.video = SliceDecoder(device, slices)
-        self.is_audited = device == "cpu"
-        self.number_of = np.full(len(timeline.packets), -1)
-        self.number_of[timeline.order] = np.arange(len(timeline))
+    device: Device
+    slices: int
+    is_audited: bool
+    """Whether no picture is to be compared with FFmpeg's, or none any more."""
 
-    def batches(self, runs: Sequence[GopRun], name: str = "dali") -> Iterator[FrameBatch]:
+    def __post_init__(self) -> None:
+        """Borrows no pipeline yet."""
+        self.video = SliceDecoder(self.device, self.slices)
+
+    def batches(self, runs: Sequence[GopRun]) -> Iterator[FrameBatch]:
         """Decodes slices, several at a time, and gives their frames in order."""
-        self.name = name
         with closing(Cursor(self.timeline)) as cursor:
             writer = SliceWriter(cursor, self.report, on_gpu=self.device == "cuda")
             self.decoded_size = writer.size
@@ -113,7 +104,7 @@ class _Work:
                         if isinstance(one, Stream):
                             yield from self._frames(one, next(decoded))
                         else:
-                            yield from self._by_ffmpeg(*one)
+                            yield from self.by_ffmpeg(one[0].run, one[1])
 
     def _groups(self, writer: SliceWriter, runs: Sequence[GopRun]) -> Generator[list[Written]]:
         """Slices as they are given to DALI, on a GPU written by a thread."""
@@ -140,16 +131,14 @@ class _Work:
         part = one.part
         reason = self._fault(one, decoded)
         if reason:
-            yield from self._by_ffmpeg(part, reason)
+            yield from self.by_ffmpeg(part.run, reason)
             return
-        self.report[Event.DECODER, self.name] += 1
-        self.report[Event.PLANNED] += 1
-        self.report[Event.PICTURES] += len(part.feed)
-        numbers = self.number_of[part.requested]
+        self.count(part)
+        rows = part.requested
         for planes in self.finish.batches(decoded, one.places):
             count = len(planes[0])
-            yield self._batch(numbers[:count], planes)
-            numbers = numbers[count:]
+            yield self.batch(rows[:count], planes)
+            rows = rows[count:]
 
     def _fault(self, one: Stream, decoded: Any) -> str:  # noqa: ANN401 (an array, anywhere)
         """Why what DALI gave is not what it was asked for; empty where it is."""
@@ -161,19 +150,6 @@ class _Work:
             return MISCOUNTED
         return "" if self._is_alike(one, decoded) else UNLIKE
 
-    def _batch(self, numbers: I64, planes: tuple[Samples, ...]) -> FrameBatch:
-        timeline = self.timeline
-        return FrameBatch(
-            planes,
-            self.format,
-            numbers,
-            timeline.pts[numbers],
-            timeline.time_base,
-            timeline.start_pts,
-            timeline.source.name,
-            is_damaged=np.zeros(len(numbers), bool),
-        )
-
     def _is_alike(self, one: Stream, decoded: Any) -> bool:  # noqa: ANN401 (an array, anywhere)
         """Whether a picture of the first slice is FFmpeg's; asked once, of a GPU alone.
 
@@ -183,22 +159,10 @@ class _Work:
             return True
         part, frames = one.part, one.part.frames
         at = min(int(np.searchsorted(frames, AUDITED)), len(frames) - 1)
-        packet = part.requested[at]
-        run = GopRun(part.run.feed[part.run.feed <= packet], part.requested[at : at + 1])
         (mine,) = self.finish.batches(decoded, one.places[at : at + 1])
-        theirs = list(self._ffmpeg(run, DecodeReport()))
         difference = AUDIT_LEVELS
-        if theirs:
-            pairs = zip(mine, theirs[0].planes, strict=True)
+        if theirs := self.audit_planes(part, int(part.requested[at]), self.format):
+            pairs = zip(mine, theirs, strict=True)
             difference = max(float(np.abs(on_host(a).astype(int) - b).mean()) for a, b in pairs)
         self.is_audited = difference < AUDIT_LEVELS
         return self.is_audited
-
-    def _by_ffmpeg(self, part: Slice, reason: str) -> Iterator[FrameBatch]:
-        self.report[Event.FALLBACK, reason] += 1
-        yield from self._ffmpeg(part.run, self.report)
-
-    def _ffmpeg(self, run: GopRun, report: DecodeReport) -> Iterator[FrameBatch]:
-        return ffmpeg_decode.decode(
-            self.timeline, [run], format=self.format, size=self.size, report=report
-        )

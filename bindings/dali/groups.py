@@ -5,9 +5,9 @@ decodes, and for the decoder's own pictures. All groups in flight together take 
 what is free when a film begins, and always enough for one slice each.
 """
 
-import threading
+from collections import deque
 from collections.abc import Generator, Iterable, Iterator
-from queue import SimpleQueue
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from fewframes.bindings.ffmpeg.slice_streams import Stream, Written
@@ -57,13 +57,6 @@ def groups(
         yield group
 
 
-class _End:
-    """Behind the last item: what its maker raised, if anything."""
-
-    def __init__(self, error: BaseException | None) -> None:
-        self.error = error
-
-
 def ahead(items: Iterator[T], count: int) -> Generator[T]:
     """Gives items that a thread makes, up to so many before they are asked for.
 
@@ -72,27 +65,12 @@ def ahead(items: Iterator[T], count: int) -> Generator[T]:
     >>> list(ahead(iter(range(5)), 2))
     [0, 1, 2, 3, 4]
     """
-    made: SimpleQueue[Any] = SimpleQueue()
-    free, is_over = threading.Semaphore(count), threading.Event()
-
-    def make() -> None:
-        try:
-            while free.acquire() and not is_over.is_set():
-                made.put(next(items))
-        except StopIteration:
-            made.put(_End(None))
-        except BaseException as raised:  # raised where it is waited for
-            made.put(_End(raised))
-
-    thread = threading.Thread(target=make, daemon=True, name="slices ahead")
-    thread.start()
+    end: Any = object()
+    thread = ThreadPoolExecutor(1, thread_name_prefix="slices ahead")
     try:
-        while not isinstance(item := made.get(), _End):
-            free.release()
+        made = deque(thread.submit(next, items, end) for _ in range(count))
+        while (item := made.popleft().result()) is not end:
+            made.append(thread.submit(next, items, end))
             yield item
-        if item.error is not None:
-            raise item.error
     finally:
-        is_over.set()
-        free.release()
-        thread.join()
+        thread.shutdown(cancel_futures=True)

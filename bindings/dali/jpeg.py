@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from fewframes.arrays import I64, U8
-from fewframes.bindings.dali.video import there_or_here
+from fewframes.bindings.dali.video import new_pipeline, there_or_here
 from fewframes.decode.decoder import Device
 from fewframes.errors import CorruptStoreError
 from fewframes.kernels import axis_taps, gpu, resize
@@ -93,14 +93,8 @@ def _decoded(pipeline: Any, files: Sequence[bytes]) -> list[Any]:  # noqa: ANN40
 def _pipeline(process: int, device: Device, threads: int) -> Any:  # noqa: ANN401 (DALI's)
     """A pipeline of a process for up to `AT_ONCE` files a run; it cannot be taken over a fork."""
     from nvidia.dali import fn, types
-    from nvidia.dali.pipeline import Pipeline
 
-    pipeline = Pipeline(
-        batch_size=AT_ONCE,
-        num_threads=threads,
-        device_id=None if device == "cpu" else 0,
-        prefetch_queue_depth=1,
-    )
+    pipeline = new_pipeline(device, AT_ONCE, threads)
     with pipeline:
         encoded = fn.external_source(name="encoded", dtype=types.UINT8, ndim=1)
         pictures = fn.decoders.image(

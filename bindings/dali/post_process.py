@@ -4,7 +4,7 @@ In memory a picture at a time, while it is in a core's caches. On a GPU `AT_ONCE
 launch for RGB and one more for planes, and the results stay there: nothing is copied to the host.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from fewframes.arrays import I64, Samples
@@ -26,11 +26,7 @@ class PostProcess:
     """
 
     def __init__(
-        self,
-        stream: StreamInfo,
-        format: Format,
-        size: tuple[int, int] | None,
-        crop: Crop,
+        self, stream: StreamInfo, format: Format, size: tuple[int, int] | None, crop: Crop
     ) -> None:
         if size is not None and stream.rotation in (90, 270):
             size = size[1], size[0]
@@ -53,14 +49,14 @@ class PostProcess:
         if not is_on_gpu(decoded):
             for at in range(first, stop):
                 rgb = resize_rgb(decoded[at], self.plan)
-                planes = () if self.format == "rgb" else rgb_to_ycc(rgb)
-                yield tuple(plane[None] for plane in self._with_rgb(planes, rgb))
+                yield tuple(plane[None] for plane in self._made(rgb, rgb_to_ycc))
             return
         for at in range(first, stop, AT_ONCE):
             rgb = resize_rgb.batch(decoded[at : min(stop, at + AT_ONCE)], self.plan)
-            planes = () if self.format == "rgb" else rgb_to_ycc.batch(rgb)
+            planes = self._made(rgb, rgb_to_ycc.batch)
             gpu.finish()
-            yield self._with_rgb(planes, rgb)
+            yield planes
 
-    def _with_rgb(self, planes: tuple[Samples, ...], rgb: Samples) -> tuple[Samples, ...]:
-        return (*planes, rgb) if "rgb" in self.format else planes
+    def _made(self, rgb: Samples, to_ycc: Callable[..., Any]) -> tuple[Samples, ...]:
+        ycc = () if self.format == "rgb" else to_ycc(rgb)
+        return (*ycc, rgb) if "rgb" in self.format else ycc

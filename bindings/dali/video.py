@@ -49,7 +49,7 @@ class _Started:
 
     group: Sequence[Written]
     streams: list[Stream]
-    pipeline: "VideoPipeline | None"
+    pipeline: "VideoPipeline | None" = None
     """Where it is decoded; None where there is nothing to decode, or no more is tried."""
     error: Exception | None = None
 
@@ -95,7 +95,7 @@ class SliceDecoder:
     def _start(self, group: Sequence[Written]) -> _Started:
         streams = [one for one in group if isinstance(one, Stream)]
         if not streams or self.has_given_up:
-            return _Started(group, streams, None)
+            return _Started(group, streams)
         pipeline = self._borrow()
         try:
             pipeline.start(streams)
@@ -104,12 +104,11 @@ class SliceDecoder:
         return _Started(group, streams, pipeline)
 
     def _end(self, one: _Started) -> Iterator[tuple[Sequence[Written], Iterator[Any]]]:
-        error = one.error
         if one.pipeline:
             try:
                 decoded = one.pipeline.given()
-            except ERRORS as raised:
-                error = raised
+            except ERRORS as error:
+                one.error = error
             else:
                 self._refused = 0
                 try:
@@ -117,14 +116,11 @@ class SliceDecoder:
                 finally:
                     self._give_back(one.pipeline)
                 return
-        if error:
-            yield one.group, self._apart(one.streams, error)
-        else:
-            yield one.group, iter([GIVEN_UP] * len(one.streams))
+        yield one.group, self._apart(one.streams, one.error)
 
-    def _apart(self, streams: Sequence[Stream], error: Exception) -> Iterator[Any]:
-        """Each stream of a group that was refused, decoded alone."""
-        if len(streams) == 1:
+    def _apart(self, streams: Sequence[Stream], error: Exception | None) -> Iterator[Any]:
+        """Each stream of a group that was refused, or that nobody tried, decoded alone."""
+        if error and len(streams) == 1:
             yield self._refuse(error)
             return
         log.debug("DALI, %d streams together: %s", len(streams), error)
@@ -149,18 +145,20 @@ class SliceDecoder:
         log.warning("DALI refuses a stream: %s", reason_of(error))
         return REFUSED
 
-    def _borrow(self) -> "VideoPipeline":
+    def _idle(self) -> "list[VideoPipeline]":
         kind = VideoPipeline, os.getpid(), self.device, self.group
+        return _IDLE.setdefault(kind, [])
+
+    def _borrow(self) -> "VideoPipeline":
         with _one_at_a_time:
-            if _IDLE.get(kind):
-                return _IDLE[kind].pop()
+            if idle := self._idle():
+                return idle.pop()
         return VideoPipeline(self.device, self.group)
 
     def _give_back(self, pipeline: "VideoPipeline") -> None:
         pipeline.release()
-        kind = type(pipeline), os.getpid(), self.device, self.group
         with _one_at_a_time:
-            idle = _IDLE.setdefault(kind, [])
+            idle = self._idle()
             if len(idle) < PIPELINES[self.device]:
                 idle.append(pipeline)
 
@@ -179,7 +177,6 @@ class VideoPipeline:
     """A pipeline of DALI's, for up to ``count`` streams at a time."""
 
     def __init__(self, device: Device, count: int) -> None:
-        self.device = device
         self._pipeline = video_pipeline(device, count)
         self._count = 0
 
@@ -215,17 +212,19 @@ def there_or_here(decoded: Any, at: int) -> Any:  # noqa: ANN401 (DALI's, an arr
     return np.asarray(decoded.at(at))
 
 
+def new_pipeline(device: Device, samples: int, threads: int) -> Any:  # noqa: ANN401 (DALI's)
+    """A pipeline without operators, for up to so many samples a run."""
+    from nvidia.dali.pipeline import Pipeline
+
+    gpu = None if device == "cpu" else 0
+    return Pipeline(batch_size=samples, num_threads=threads, device_id=gpu, prefetch_queue_depth=1)
+
+
 def video_pipeline(device: Device, slices: int) -> Any:  # noqa: ANN401 (DALI's)
     """A pipeline that decodes up to so many streams a run; it has inputs by name, feed both."""
     from nvidia.dali import fn, types
-    from nvidia.dali.pipeline import Pipeline
 
-    pipeline = Pipeline(
-        batch_size=slices,
-        num_threads=min(THREADS[device], slices),
-        device_id=None if device == "cpu" else 0,
-        prefetch_queue_depth=1,
-    )
+    pipeline = new_pipeline(device, slices, min(THREADS[device], slices))
     where: dict[str, Any] = (
         {"device": "cpu"} if device == "cpu" else {"device": "mixed", "affine": False}
     )

@@ -22,12 +22,8 @@ def crop_of_stream(
     Gives it on whole chroma samples, and a sentence where what the container says is ignored.
     PyAV passes this side data on no stream, so the file is read for it.
     """
-    path, kind, is_sound = (
-        Path(container.name.removeprefix("file:")),
-        container.format.name.split(",")[0],
-        True,
-    )
-    crop = Crop()
+    path, kind = Path(container.name.removeprefix("file:")), container.format.name.split(",")[0]
+    crop, is_sound = Crop(), True
     if kind == "matroska":
         crop = matroska_crop(path, [s.index for s in container.streams.video].index(stream.index))
     elif kind == "mov":

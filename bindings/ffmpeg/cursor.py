@@ -7,6 +7,7 @@ row: by position and size where the demuxer tells positions, else by size and pt
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -184,12 +185,6 @@ class Cursor:
         order.start()
         return order.follows
 
-    def _order_check(self, stream: VideoStream) -> OrderCheck | None:
-        info = self.timeline.stream
-        is_timed = info.codec == "h264" or self.timeline.timing != "decoded"
-        extradata = bytes(stream.codec_context.extradata or b"")
-        return order_check(info.codec, extradata) if is_timed else None
-
     def _packets(self, row: int) -> Iterator[tuple[int, VideoPacket]]:
         """Every packet from a row on; each must be the one that the timeline has there."""
         self._go_to(row)
@@ -208,9 +203,7 @@ class Cursor:
         self._opened()
         if 0 <= row - self._next_row <= READ_THROUGH_PACKETS:
             return
-        if row and not self._seek(row):
-            self.close()
-        if not row:
+        if not row or not self._seek(row):
             self.close()
         self._opened()
 
@@ -233,7 +226,7 @@ class Cursor:
         packets = opened.container.demux(opened.stream)
         for _, packet in zip(range(LOST_AFTER_PACKETS), packets, strict=False):
             if packet.size and self._is_row(packet, row):
-                opened.packets = _put_back(packet, packets)
+                opened.packets = chain([packet], packets)
                 self._next_row = row
                 return True
         return False
@@ -249,24 +242,21 @@ class Cursor:
 
     def _opened(self) -> _Open:
         if self._open is None:
-            path = self.timeline.source.path
+            path, codec = self.timeline.source.path, self.timeline.stream.codec
             self.timeline.source.check_unchanged()
             container = open_container(path)
             stream = choose_stream(container, path, self.timeline.stream.index)
             stream.codec_context.thread_count = 1
             stream.codec_context.thread_type = "NONE"
             if self.is_strict:
-                stream.codec_context.options = dict(STRICT[self.timeline.stream.codec])
+                stream.codec_context.options = dict(STRICT[codec])
             packets = priming_packets(self.timeline) if self._primes else 0
             is_clean = prime(path, stream, packets) if packets else True
-            order = self._order_check(stream)
+            is_timed = codec == "h264" or self.timeline.timing != "decoded"
+            extradata = bytes(stream.codec_context.extradata or b"")
+            order = order_check(codec, extradata) if is_timed else None
             self._open = _Open(
                 container, stream, container.demux(stream), order, is_clean, StaleMemoryCheck()
             )
             self._next_row = 0
         return self._open
-
-
-def _put_back(first: VideoPacket, rest: Iterator[VideoPacket]) -> Iterator[VideoPacket]:
-    yield first
-    yield from rest

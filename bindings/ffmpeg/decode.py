@@ -61,15 +61,10 @@ def decode(
     try:
         for run in runs if cursor.starts_anywhere() else _in_one(runs):
             for row, picture, is_damaged in _decode_run(cursor, run, report):
-                numbers = number_of[row : row + 1]
                 yield FrameBatch(
                     tuple(plane[None] for plane in pixels.planes(picture)),
                     format,
-                    numbers,
-                    timeline.pts[numbers],
-                    timeline.time_base,
-                    timeline.start_pts,
-                    timeline.source.name,
+                    *timeline.stamped(number_of[row : row + 1]),
                     **pixels.hashes(picture),
                     is_damaged=np.array([is_damaged]),
                 )
@@ -231,7 +226,8 @@ class _Damage:
         self.given.add(row)
         if picture.pict_type == PictureType.I:
             self.proven.add(row)
-        start = self._start_of(row)
+        at = bisect_right(self.starts, row)
+        start = max(self.start, self.starts[at - 1] if at else 0)
         if start in self.proven or self.times[row] <= self.times[start]:
             return
         if start not in self.given and self.packets.is_frame[start]:
@@ -240,10 +236,6 @@ class _Damage:
             self.begin(start, report)
         elif touched is not None and start and touched[start - 1]:
             touched[start : self._next_start(start)] = True
-
-    def _start_of(self, row: int) -> int:
-        at = bisect_right(self.starts, row)
-        return max(self.start, self.starts[at - 1] if at else 0)
 
     def touches(self, picture: VideoFrame) -> bool:
         """Whether a picture is flagged by the decoder or lies in a damaged stretch."""

@@ -22,9 +22,9 @@ from fewframes.bindings.ffmpeg.log import drain_log, is_harmless
 from fewframes.bindings.ffmpeg.opening import check_is_inside, open_container
 from fewframes.bindings.ffmpeg.packets import PacketReader
 from fewframes.errors import UnreadableMediaError
-from fewframes.media.demuxed import Demuxed
+from fewframes.media.prediction import Demuxed
 from fewframes.media.source import Source
-from fewframes.media.structure import ending_of, unread_pictures
+from fewframes.media.structure import faults_of
 from fewframes.media.timeline import Packets, StreamInfo
 
 if TYPE_CHECKING:
@@ -88,7 +88,8 @@ def choose_stream(container: InputContainer, path: Path, index: int | None = Non
         raise UnreadableMediaError(
             f"{path.name!r} has no video stream {index}; its video streams: {known}"
         )
-    films = [s for s in streams if index is not None or not is_cover(s)]
+    cover, default = Disposition.attached_pic, Disposition.default
+    films = [s for s in streams if index is not None or not s.disposition & cover]
     if not films:
         found = "only an attached picture" if streams else "none"
         raise UnreadableMediaError(f"{path.name!r} has no video stream (found {found})")
@@ -97,17 +98,7 @@ def choose_stream(container: InputContainer, path: Path, index: int | None = Non
         raise UnreadableMediaError(
             f"{path.name!r} is coded in a way that {VERSIONS} has no decoder for"
         )
-    return max(readable, key=lambda s: (is_default(s), s.width * s.height, -s.index))
-
-
-def is_cover(stream: VideoStream) -> bool:
-    """Whether a stream is an attached picture."""
-    return bool(stream.disposition & Disposition.attached_pic)
-
-
-def is_default(stream: VideoStream) -> bool:
-    """Whether the container marks a stream as the one to show."""
-    return bool(stream.disposition & Disposition.default)
+    return max(readable, key=lambda s: (s.disposition & default, s.width * s.height, -s.index))
 
 
 def read_packets(source: Source, index: int | None) -> Demuxed:
@@ -160,11 +151,9 @@ def _faults(
     listed = len(stream.index_entries) if kind == "mov" else 0
     if listed > len(packets):
         damage.append(f"ends early: {len(packets)} of {listed} listed frames are there")
-    end = ending_of(source.path, kind, packets)
-    damage += [end.damage] if end.damage else []
     streams = {other.id: other.index for other in container.streams.video}
-    damage += unread_pictures(source.path, kind, packets, streams)
-    return damage, [end.note] if end.note else []
+    more, notes = faults_of(source.path, kind, packets, streams)
+    return [*damage, *more], notes
 
 
 def _nothing_decodes(
@@ -230,31 +219,26 @@ def _every_packet(
     yield from container.demux(stream)
 
 
-def describe(
-    container: InputContainer, stream: VideoStream, picture: VideoFrame | None
-) -> StreamInfo:
+def describe(container: InputContainer, stream: VideoStream, picture: VideoFrame) -> StreamInfo:
     """Gathers what header and first picture say of a stream."""
-    context = stream.codec_context
-    rotation, is_mirrored = (0, False) if picture is None else orientation(picture)
-    pixels: Any = picture or context
-    pixel_format = picture.format.name if picture else str(context.pix_fmt)
-    size = (pixels.height, pixels.width)
+    rotation, is_mirrored = orientation(picture)
+    size, pixel_format = (picture.height, picture.width), picture.format.name
     crop, crop_note = crop_of_stream(container, stream, size, pixel_format)
     return StreamInfo(
         index=stream.index,
         container=container.format.name.split(",")[0],
-        codec=context.codec.canonical_name,
-        width=pixels.width,
-        height=pixels.height,
+        codec=stream.codec_context.codec.canonical_name,
+        width=picture.width,
+        height=picture.height,
         pixel_format=pixel_format,
         time_base=Fraction(stream.time_base or Fraction(1, 1)),
         pixel_aspect=Fraction(stream.sample_aspect_ratio or 1),
         rotation=rotation,
         is_mirrored=is_mirrored,
-        colour_space=COLOUR_SPACES.get(int(pixels.colorspace), "unspecified"),
-        colour_range=COLOUR_RANGES.get(int(pixels.color_range), "unspecified"),
+        colour_space=COLOUR_SPACES.get(int(picture.colorspace), "unspecified"),
+        colour_range=COLOUR_RANGES.get(int(picture.color_range), "unspecified"),
         header_frames=stream.frames,
-        transfer=TRANSFERS.get(int(pixels.color_trc), "unspecified"),
+        transfer=TRANSFERS.get(int(picture.color_trc), "unspecified"),
         crop=crop,
         crop_note=crop_note,
     )

@@ -30,14 +30,15 @@ def picture_hashes(picture: VideoFrame, scaler: VideoReformatter) -> tuple[int, 
     digest, planes = xxhash.xxh64(), picture.planes
     luma = 0
     for at, width in enumerate(layout.row_bytes(picture.width)):
-        _update(digest, rows_of(planes[at])[:, :width])
+        _updated(digest, rows_of(planes[at])[:, :width])
         if at == 0:
             luma = digest.intdigest()
     if layout.is_rgb:
         plane = reformatted(picture, scaler, "yuv444p").planes[0]
-        luma = _hash(rows_of(plane)[:, : plane.width])
+        luma = _updated(xxhash.xxh64(), rows_of(plane)[:, : plane.width]).intdigest()
     elif layout.is_packed:
-        luma = _hash(rows_of(planes[0])[:, : picture.width * layout.sample_bytes])
+        samples = rows_of(planes[0])[:, : picture.width * layout.sample_bytes]
+        luma = _updated(xxhash.xxh64(), samples).intdigest()
     return luma, digest.intdigest()
 
 
@@ -90,17 +91,9 @@ def layout_of(name: str) -> Layout:
     return Layout(is_like_rgb(layout), is_packed, sample_bytes, step, tuple(planes))
 
 
-def _hash(rows: U8) -> int:
-    digest = xxhash.xxh64()
-    _update(digest, rows)
-    return digest.intdigest()
-
-
-def _update(digest: xxhash.xxh64, rows: U8) -> None:
-    """Adds rows to a digest, at once where no padding is between them, or few."""
-    if rows.size <= BLOCK_BYTES:
-        digest.update(np.ascontiguousarray(rows).data)
-        return
-    step = len(rows) if rows.flags.c_contiguous else max(1, BLOCK_BYTES // max(1, rows.shape[1]))
-    for at in range(0, len(rows), step):
+def _updated(digest: xxhash.xxh64, rows: U8) -> xxhash.xxh64:
+    """Adds rows to a digest, at once where no padding is between them, or few; gives it."""
+    step = len(rows) if rows.flags.c_contiguous else BLOCK_BYTES // max(1, rows.shape[1])
+    for at in range(0, len(rows), max(1, step)):
         digest.update(np.ascontiguousarray(rows[at : at + step]).data)
+    return digest

@@ -27,9 +27,8 @@ class _Complaints(logging.Handler):
 
     def mine(self, kind: str = "damage") -> list[str]:
         """The messages of this thread since they were last cleared."""
-        if not hasattr(self.local, kind):
-            setattr(self.local, kind, [])
-        return getattr(self.local, kind)  # type: ignore[no-any-return]
+        mine: list[str] = self.local.__dict__.setdefault(kind, [])
+        return mine
 
 
 EXTERNAL = "Skipped opening external track: stream "

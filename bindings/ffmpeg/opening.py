@@ -21,7 +21,7 @@ from av.error import FFmpegError
 
 from fewframes.bindings.ffmpeg.log import EXTERNAL, drain_log, external_tracks
 from fewframes.errors import UnreadableMediaError
-from fewframes.media.film_file import check_film_file
+from fewframes.media.source import check_film_file
 
 HOLDERS = " ".join(
     (

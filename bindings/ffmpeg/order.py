@@ -1,13 +1,14 @@
 """PyAV: in which order does the decoder give the pictures of a stretch of packets?"""
 
+from bisect import bisect_left
 from collections.abc import Sequence
 
 import numpy as np
 
 from fewframes.bindings.ffmpeg.cursor import Cursor, LandingError
 from fewframes.bindings.ffmpeg.log import drain_log, is_harmless
-from fewframes.media.demuxed import Decoded
 from fewframes.media.order import Stretch
+from fewframes.media.prediction import Decoded
 from fewframes.media.timeline import NO_PTS, Timeline
 
 
@@ -18,11 +19,10 @@ def decoded_order(timeline: Timeline, stretches: Sequence[Stretch]) -> Decoded:
     are decoded from the first one on.
     """
     cursor, found = Cursor(timeline), Decoded()
-    starts = np.flatnonzero(timeline.packets.is_random_access)
     try:
         for stretch in stretches:
-            before = starts[starts < stretch.first]
-            first = int(before[-1]) if before.size and cursor.starts_anywhere() else 0
+            before = bisect_left(cursor.starts, stretch.first)
+            first = cursor.starts[before - 1] if before and cursor.starts_anywhere() else 0
             if not _decode(cursor, first, stretch, found) and first:
                 _decode(cursor, 0, stretch, found)
     finally:
@@ -34,8 +34,7 @@ def decoded_order(timeline: Timeline, stretches: Sequence[Stretch]) -> Decoded:
 def _decode(cursor: Cursor, first: int, stretch: Stretch, found: Decoded) -> bool:
     """Decodes from a packet on, and notes what is of the stretch; False where packets are lost."""
     log, seen = drain_log(), set(found.rows)
-    starts = np.flatnonzero(cursor.timeline.packets.is_random_access)
-    settled = next((start for start in starts.tolist() if start > first), stretch.end)
+    settled = next((start for start in cursor.starts if start > first), stretch.end)
     try:
         for row, pictures, _ in cursor.decoded(np.arange(first, stretch.end)):
             if pictures is None or (log and not (row < settled and all(map(is_harmless, log)))):

@@ -8,7 +8,7 @@ from av.video.stream import VideoStream
 
 from fewframes.arrays import I64, Mask
 from fewframes.media.bitstream import Buffer, PacketKind, packet_parser
-from fewframes.media.fields import field_pairs
+from fewframes.media.coded_order import field_pairs
 from fewframes.media.headers import LASTING, HeaderTracker
 from fewframes.media.timeline import NO_PTS, Packets
 

@@ -23,9 +23,9 @@ from fewframes.bindings.ffmpeg.hashes import picture_hashes
 from fewframes.bindings.ffmpeg.planes import in_low_endian, planar, reformatted, rows_of
 from fewframes.decode.batch import Format
 from fewframes.decode.decoder import DecodeReport, Event
-from fewframes.decode.fitting import Box, fitted_box
-from fewframes.kernels import matrix_between, planes_to_rgb, rgb_plan, ycc_matrix
+from fewframes.kernels import matrix_between, planes_to_rgb, ycc_matrix
 from fewframes.media.colour import MATRICES, Colour, colour_of
+from fewframes.media.sizes import Box, fitted_box
 from fewframes.media.timeline import StreamInfo
 
 AREA = Interpolation.AREA
@@ -84,11 +84,8 @@ class Pixels:
         """Gives the hash columns of a batch of this one picture, ``[1] u64``, for a scan."""
         if not self.format.startswith("jpeg"):
             return {}
-        luma, whole = picture_hashes(picture, self.scaler)
-        return {
-            "luma_xxh64": np.array([luma], np.uint64),
-            "picture_xxh64": np.array([whole], np.uint64),
-        }
+        luma, whole = np.array([picture_hashes(picture, self.scaler)], np.uint64).T
+        return {"luma_xxh64": luma, "picture_xxh64": whole}
 
     def _box(self, part: VideoFrame) -> Box:
         """Where a picture goes; counts those of another size than the stream's."""
@@ -128,15 +125,7 @@ class Pixels:
 
     def _from_planes(self, picture: VideoFrame, colour: Colour, box: Box) -> U8:
         """Runs the kernel on whole rows, padding included: it looks at what the plan reaches."""
-        plan = rgb_plan(
-            (picture.height, picture.width),
-            (box.height, box.width),
-            steps=colour.steps,
-            siting=colour.siting,
-            matrix=colour.matrix,
-            is_full=colour.is_full,
-            bits=colour.bits,
-        )
+        plan = colour.plan((picture.height, picture.width), (box.height, box.width))
         dtype = "<u2" if colour.bits > 8 else "u1"
         luma, *chroma = (rows_of(plane).view(dtype) for plane in picture.planes)
         if not colour.steps[0]:

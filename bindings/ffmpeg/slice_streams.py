@@ -1,10 +1,13 @@
-"""PyAV: slices of a film as streams in memory, for a decoder that takes whole files only.
+"""PyAV: slices of a film as packets, or as streams in memory, for decoders other than FFmpeg.
 
-H.264 and HEVC are written so that all of the coded picture is shown (`uncropping.py`).
-
-A decoder that counts pictures gives the wrong ones from the first packet on that it makes none of,
-and says nothing. So the slice's first packet is written once more at its end, as a witness: its
-picture must be that of the first one.
+1. A `Cursor` proves that each packet is the one that the timeline has there. Withheld packets are
+   checked as for FFmpeg; where the check fails, or cannot be made, the slice is read whole. Every
+   packet must be fit for who decodes it.
+2. For a decoder that takes whole files only, H.264 and HEVC are written so that all of the coded
+   picture is shown (`uncropping.py`).
+3. A decoder that counts pictures gives the wrong ones from the first packet on that it makes none
+   of, and says nothing. So the slice's first packet is written once more at its end, as a witness:
+   its picture must be that of the first one.
 """
 
 from dataclasses import dataclass
@@ -13,14 +16,62 @@ from typing import TypeAlias
 import numpy as np
 
 from fewframes.arrays import I32, I64
-from fewframes.bindings.ffmpeg.cursor import Cursor
-from fewframes.bindings.ffmpeg.slice_packets import SlicePackets, UnfitError
-from fewframes.decode.decoder import DecodeReport
-from fewframes.decode.slices import Slice
+from fewframes.bindings.ffmpeg.cursor import Cursor, LandingError, OutOfOrderError
+from fewframes.decode.decoder import DecodeReport, Event
+from fewframes.decode.slices import Slice, whole
+from fewframes.media.bitstream import SAYS_UNREFERENCED
 from fewframes.media.cropping import Crop
 from fewframes.media.matroska import matroska
-from fewframes.media.slice_checks import UNKNOWN, fitness
+from fewframes.media.slice_checks import CROPPED, UNKNOWN, Fitness, fitness
 from fewframes.media.uncropping import uncropped
+
+MISPLACED = "packets that are not where they were"
+
+
+class UnfitError(Exception):
+    """A slice cannot be decoded on its own by another decoder than FFmpeg; says why."""
+
+
+class SlicePackets:
+    """Reads slices of one film, one after the other."""
+
+    def __init__(
+        self, cursor: Cursor, report: DecodeReport, fits: Fitness, *, waived: str = ""
+    ) -> None:
+        """``waived`` is a slice's own reason that does not count here."""
+        self.cursor, self.report, self.fits, self.waived = cursor, report, fits, waived
+        codec = cursor.timeline.stream.codec
+        if codec not in SAYS_UNREFERENCED:
+            report[Event.NOTHING_WITHHELD, f"{codec} does not say what may be"] += 1
+
+    def read(self, part: Slice) -> tuple[Slice, list[bytes]]:
+        """Gives a slice, whole where nothing may be withheld from it, and its packets as they are.
+
+        Raises `UnfitError`.
+        """
+        reason = "" if part.reason == self.waived else part.reason
+        if reason or self.cursor.timeline.stream.crop != Crop():
+            raise UnfitError(reason or CROPPED)
+        try:
+            try:
+                return part, self._read(part, is_checked=True)
+            except OutOfOrderError as error:
+                self.report[Event.NO_DROP] += 1
+                self.report[Event.NOTHING_WITHHELD, str(error)] += 1
+                part = whole(self.cursor.timeline, part)
+                return part, self._read(part, is_checked=False)
+        except LandingError as error:
+            self.cursor.close()
+            raise UnfitError(MISPLACED) from error
+
+    def _read(self, part: Slice, *, is_checked: bool) -> list[bytes]:
+        packets: list[bytes] = []
+        for _, packet in self.cursor.followed(part.feed, is_checked=is_checked):
+            reason = self.fits(memoryview(packet), len(packets))
+            if reason:
+                raise UnfitError(reason)
+            packets.append(bytes(packet))
+        return packets
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +133,8 @@ class SliceWriter:
                 packets = [self.rewritten.packet(packet) for packet in packets]
             except ValueError as error:
                 raise UnfitError(UNKNOWN) from error
-        return stream_of(part, self._file(part, packets))
-
-    def _file(self, part: Slice, packets: list[bytes]) -> bytes:
-        info, ranks = self.info, part.ranks.tolist()
+        ranks, codec = part.ranks.tolist(), self.info.codec
         if len(packets) > 1:
             packets, ranks = [*packets, packets[0]], [*ranks, len(packets)]
-        return matroska(
-            packets,
-            ranks,
-            codec=info.codec,
-            width=self.size[1],
-            height=self.size[0],
-            extradata=self.extradata,
-        )
+        data = matroska(packets, ranks, codec=codec, size=self.size, extradata=self.extradata)
+        return stream_of(part, data)

@@ -30,8 +30,7 @@ def require(stream: StreamInfo) -> str:
         raise MissingBackendError(
             f"backend='nvdec' cannot be used: {missing}; or pass backend='ffmpeg'"
         )
-    reason = refusal(stream)
-    if reason:
+    if reason := refusal(stream):
         raise UnsupportedStreamError(
             f"the video engines cannot decode this stream: {reason}; "
             "pass backend='ffmpeg', or device='auto'"
@@ -86,8 +85,7 @@ def bits_of(stream: StreamInfo) -> int:
 
 def refusal(stream: StreamInfo) -> str:
     """Why the engines of this GPU do not take a stream; empty where they do."""
-    reason = nvdec_refusal(stream)
-    if reason:
+    if reason := nvdec_refusal(stream):
         return reason
     bits = bits_of(stream)
     caps, of = caps_of(stream.codec, bits), f"{stream.codec} of {bits} bits"

@@ -45,7 +45,7 @@ class Surface(NamedTuple):
     @property
     def size_bytes(self) -> int:
         """Of a picture."""
-        return self.rows * self.width * (1 if self.bits == 8 else 2)
+        return self.rows * self.width * np.dtype(self.dtype).itemsize
 
 
 def surface_of(stream: StreamInfo) -> Surface:
@@ -95,10 +95,6 @@ class Core:
         """Copies a picture to its place among others, in the stream's order."""
         pointer = int(picture.cuda()[0].__cuda_array_interface__["data"][0])
         self.stream.copy(pointer, room, at)
-
-    def finish(self) -> None:
-        """Waits until all copies are done."""
-        self.stream.finish()
 
     def close(self) -> None:
         """Gives decoder and stream back."""

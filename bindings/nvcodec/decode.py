@@ -16,22 +16,23 @@
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from typing import Any, TypeAlias
+from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
-from fewframes.arrays import I64, Samples
-from fewframes.bindings.ffmpeg import decode as ffmpeg_decode
+from fewframes.arrays import I64
 from fewframes.bindings.ffmpeg.cursor import Cursor
-from fewframes.bindings.ffmpeg.slice_packets import UnfitError
+from fewframes.bindings.ffmpeg.slice_streams import UnfitError
 from fewframes.bindings.nvcodec.capabilities import engines_of, require
-from fewframes.bindings.nvcodec.core import Core, surface_of
+from fewframes.bindings.nvcodec.core import Core
 from fewframes.bindings.nvcodec.hashes import Hasher
 from fewframes.bindings.nvcodec.packets import EnginePackets, Fed
 from fewframes.bindings.nvcodec.pool import Decoding, Pool
 from fewframes.bindings.nvcodec.post_process import PostProcess
+from fewframes.bindings.slice_work import SliceWork
 from fewframes.decode.batch import Format, FrameBatch
-from fewframes.decode.decoder import DecodeReport, Device, Event
+from fewframes.decode.decoder import DecodeReport, Device
 from fewframes.decode.plan import GopRun
 from fewframes.decode.slices import Slice, slice_runs
 from fewframes.kernels import gpu, on_host
@@ -77,41 +78,33 @@ def decode(
         raise ValueError(f"backend='nvdec' decodes on device='cuda', not {device!r}")
     name = f"nvdec {require(timeline.stream)} on {device}"
     most = decoders or DECODERS_AN_ENGINE * engines_of(timeline.stream)
-    work = _Work(timeline, format, size, report, most)
-    work.compares = is_compared
-    return work.batches(runs, name)
+    return _Work(timeline, format, size, report, name, most, is_compared).batches(runs)
 
 
-class _Work:
+@dataclass(eq=False)
+class _Work(SliceWork):
     """The decoding of one film."""
 
-    def __init__(
-        self,
-        timeline: Timeline,
-        format: Format,
-        size: tuple[int, int] | None,
-        report: DecodeReport,
-        most: int,
-    ) -> None:
-        self.timeline, self.report, self.size = timeline, report, size
-        self.format: Format = format
-        self.surface = surface_of(timeline.stream)
-        self.finish = PostProcess(timeline.stream, format, size, self.surface, report)
-        self.most, self.compares, self.audited = most, True, set[int]()
-        count = DECODED_BYTES // (2 * most * self.surface.size_bytes)
-        self.room_pictures = max(1, min(AT_ONCE, count))
-        self.hasher = Hasher(self.room_pictures) if format.startswith("jpeg") else None
-        self.rooms: list[DeviceArray] = []
-        self.rooms_left = 2 * most
-        self.number_of = np.full(len(timeline.packets), -1)
-        self.number_of[timeline.order] = np.arange(len(timeline))
+    most: int
+    """Decoders side by side."""
+    is_compared: bool
 
-    def batches(self, runs: Sequence[GopRun], name: str) -> Iterator[FrameBatch]:
+    def __post_init__(self) -> None:
+        """Shares out the memory that there is; no room is made yet."""
+        self.finish = PostProcess(self.timeline.stream, self.format, self.size, self.report)
+        self.surface = self.finish.surface
+        count = DECODED_BYTES // (2 * self.most * self.surface.size_bytes)
+        self.room_pictures = max(1, min(AT_ONCE, count))
+        self.hasher = Hasher(self.room_pictures)
+        self.rooms: list[DeviceArray] = []
+        self.rooms_left = 2 * self.most
+        self.audited = set[int]()
+
+    def batches(self, runs: Sequence[GopRun]) -> Iterator[FrameBatch]:
         """Decodes slices side by side, and gives their frames in order."""
-        self.name = name
         begun: deque[Begun] = deque()
         pool = Pool(lambda: Core(self.timeline.stream.codec, self.surface), self.most)
-        with closing(pool), closing(Cursor(self.timeline)) as cursor:
+        with closing(pool), closing(self.hasher), closing(Cursor(self.timeline)) as cursor:
             try:
                 packets = EnginePackets(cursor, self.report)
                 for part in slice_runs(self.timeline, runs):
@@ -125,8 +118,6 @@ class _Work:
                 for one in begun:
                     if isinstance(one, Decoding):
                         one.stop()
-                if self.hasher:
-                    self.hasher.close()
 
     def _fed(self, packets: EnginePackets, part: Slice) -> Fed | tuple[Slice, str]:
         """What a decoder is fed for a slice, or the reason why it is none's."""
@@ -150,8 +141,7 @@ class _Work:
 
     def _begin(self, pool: Pool, fed: Fed) -> Decoding:
         """Gives a slice its rooms, and a decoder as soon as one is free."""
-        rooms = [self._room() for _ in range(self._rooms_for(fed))]
-        decoding = Decoding(fed, rooms)
+        decoding = Decoding(fed, [self._room() for _ in range(self._rooms_for(fed))])
         pool.begin(decoding)
         return decoding
 
@@ -165,7 +155,7 @@ class _Work:
     def _ended(self, one: Begun) -> Iterator[FrameBatch]:
         """The frames of a slice; FFmpeg's where the engine's are not what was asked for."""
         if not isinstance(one, Decoding):
-            yield from self._by_ffmpeg(one[0].run, one[1])
+            yield from self.by_ffmpeg(one[0].run, one[1])
             return
         part, given, is_alike = one.fed.part, 0, True
         try:
@@ -183,49 +173,25 @@ class _Work:
         self.rooms += one.rooms
         if one.fault or not is_alike:
             rest = GopRun(part.run.feed, part.requested[given:])
-            yield from self._by_ffmpeg(rest, one.fault if is_alike else UNLIKE)
+            yield from self.by_ffmpeg(rest, one.fault if is_alike else UNLIKE)
             return
-        self.report[Event.DECODER, self.name] += 1
-        self.report[Event.PLANNED] += 1
-        self.report[Event.PICTURES] += len(part.feed)
+        self.count(part)
 
     def _batch(self, rows: I64, planes: tuple[DeviceArray, ...]) -> FrameBatch:
-        timeline, numbers = self.timeline, self.number_of[rows]
         made = self.finish.made(planes)
-        hashes: dict[str, Any] = self.hasher.columns(planes) if self.hasher else {}
+        hashes = self.hasher.columns(planes) if self.format.startswith("jpeg") else {}
         gpu.finish()
-        return FrameBatch(
-            made,
-            self.format,
-            numbers,
-            timeline.pts[numbers],
-            timeline.time_base,
-            timeline.start_pts,
-            timeline.source.name,
-            **hashes,
-            is_damaged=np.zeros(len(numbers), bool),
-        )
+        return self.batch(rows, made, **hashes)
 
     def _is_alike(self, fed: Fed, rows: I64, planes: tuple[DeviceArray, ...]) -> bool:
         """Whether a picture is FFmpeg's in every sample; asked once for each kind of start."""
-        if fed.start in self.audited or not self.compares:
+        if fed.start in self.audited or not self.is_compared:
             return True
         part = fed.part
         behind = np.flatnonzero(rows >= part.feed[0] + AUDITED_AFTER)
         at = int(behind[rows[behind].argmin()] if behind.size else rows.argmax())
         mine = [on_host(plane[at : at + 1]) for plane in planes]
-        feed = part.run.feed[part.run.feed <= rows[at]]
-        run, theirs = GopRun(feed, rows[at : at + 1]), tuple[Samples, ...]()
-        for batch in self._ffmpeg(run, "yuv", DecodeReport()):
-            theirs = batch.planes
+        theirs = self.audit_planes(part, int(rows[at]), "yuv")
         is_alike = len(theirs) == len(mine) and all(map(np.array_equal, mine, theirs))
         self.audited |= {fed.start} if is_alike else set()
         return is_alike
-
-    def _by_ffmpeg(self, run: GopRun, reason: str) -> Iterator[FrameBatch]:
-        self.report[Event.FALLBACK, reason] += 1
-        yield from self._ffmpeg(run, self.format, self.report)
-
-    def _ffmpeg(self, run: GopRun, format: Format, report: DecodeReport) -> Iterator[FrameBatch]:
-        size = None if format == "yuv" else self.size
-        return ffmpeg_decode.decode(self.timeline, [run], format=format, size=size, report=report)

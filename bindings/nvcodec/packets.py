@@ -12,11 +12,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fewframes.bindings.ffmpeg.cursor import Cursor
-from fewframes.bindings.ffmpeg.slice_packets import SlicePackets, UnfitError
+from fewframes.bindings.ffmpeg.slice_streams import SlicePackets, UnfitError
 from fewframes.decode.decoder import DecodeReport
 from fewframes.decode.slices import CHANGED, Slice
-from fewframes.media.bitstream import Buffer, unit_reader
-from fewframes.media.headers import LENGTH_AT, NOTHING
+from fewframes.media import bitstream
+from fewframes.media.bitstream import Buffer, is_other_layer, unit_kind
+from fewframes.media.headers import NOTHING
 from fewframes.media.slice_checks import engine_fitness
 
 MARKER = b"\0\0\0\1"
@@ -51,12 +52,10 @@ class EnginePackets:
         info = timeline.stream
         extradata = bytes(cursor.stream.codec_context.extradata or b"")
         self.fits = engine_fitness(info.codec, extradata, (info.height, info.width))
-        self.codec, self.length_bytes = info.codec, 0
-        at = LENGTH_AT.get(info.codec, 0)
-        self.units = unit_reader(extradata, length_at=at) if at else None
-        if at and len(extradata) > at and extradata[0] == 1:
-            self.length_bytes = (extradata[at] & 3) + 1
-        waived = CHANGED if at else ""
+        self.codec, has_units = info.codec, info.codec in bitstream.LENGTH_AT
+        self.length_bytes = bitstream.length_bytes(info.codec, extradata) if has_units else 0
+        self.units = bitstream.unit_reader(info.codec, extradata) if has_units else None
+        waived = CHANGED if has_units else ""
         self.packets = SlicePackets(cursor, report, self.fits, waived=waived)
 
     def read(self, part: Slice) -> Fed:
@@ -78,10 +77,9 @@ class EnginePackets:
     def _start(self, data: Buffer) -> int:
         """The type of the first coded slice of a packet; 0 where there are no NAL units."""
         starts = self.units(data) if self.units else iter(())
-        if self.codec == "h264":
-            kinds = (data[start] & 31 for start in starts)
-            return next((kind for kind in kinds if 1 <= kind <= 5), 0)
-        return next((kind for start in starts if (kind := data[start] >> 1 & 63) < 32), 0)
+        kinds = (unit_kind(self.codec, data[start]) for start in starts)
+        slices = range(1, 6) if self.codec == "h264" else range(32)
+        return next((kind for kind in kinds if kind in slices), 0)
 
 
 def marked(data: bytes, length_bytes: int, *, is_hevc: bool) -> bytes:
@@ -101,8 +99,3 @@ def marked(data: bytes, length_bytes: int, *, is_hevc: bool) -> bytes:
         if at > start and not (is_hevc and is_other_layer(data[start : start + 2])):
             units += [MARKER, data[start:at]]
     return b"".join(units)
-
-
-def is_other_layer(header: bytes) -> bool:
-    """Whether a NAL unit of HEVC has another nuh_layer_id than 0 (Rec. ITU-T H.265, 7.3.1.2)."""
-    return len(header) > 1 and bool(header[0] & 1 or header[1] >> 3)

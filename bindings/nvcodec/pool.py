@@ -7,9 +7,8 @@ go on. A decoder waits where its slice has no free room.
 
 import logging
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
-from queue import Empty, LifoQueue, SimpleQueue
+from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
 
 from fewframes.bindings.nvcodec.core import Core
 from fewframes.bindings.nvcodec.packets import Fed
@@ -47,17 +46,19 @@ class Decoding:
         self.is_stopped = True
         self._free.put(None)
 
-    def run(self, take: Callable[[], Core]) -> bool:
-        """Decodes with the decoder it takes; gives whether that may be used again."""
+    def run(self, take: Callable[[], Core]) -> Core | None:
+        """Decodes with the decoder it takes, and gives that, if there was one."""
+        core = None
         try:
-            self._fill(take())
+            core = take()
+            self._fill(core)
         except FaultError as error:
             self.fault = str(error)
         except Exception as error:  # the library has no class of its own for most of them
             log.debug("PyNvVideoCodec: %s", error)
             self.fault = REFUSED
         self._filled.put(None)
-        return not self.fault
+        return core
 
     def _fill(self, core: Core) -> None:
         """Each packet makes one picture, so each rank must come, and none twice."""
@@ -74,7 +75,7 @@ class Decoding:
             awaited.pop()
             at += 1
             if at == len(room) or not awaited:
-                core.finish()
+                core.stream.finish()
                 self._filled.put((room, at))
                 room, at = self._free.get() if awaited else room, 0
         if due < len(self.fed.packets):
@@ -85,39 +86,29 @@ class Pool:
     """Up to so many decoders, made when they are needed and kept."""
 
     def __init__(self, make: Callable[[], Core], most: int) -> None:
-        self._make, self._idle = make, LifoQueue[Core]()
+        self._make, self._idle = make, list[Core]()
         self._threads = ThreadPoolExecutor(most, thread_name_prefix="nvdec")
 
-    def begin(self, decoding: Decoding) -> "Future[None]":
-        """Has a slice decoded by the next decoder that is free."""
-        return self._threads.submit(self._work, decoding)
+    def begin(self, decoding: Decoding) -> None:
+        """Has a slice decoded by the next decoder that is free; after a fault it is let go."""
+        self._threads.submit(self._work, decoding)
 
     def _work(self, decoding: Decoding) -> None:
-        taken: list[Core] = []
-
-        def take() -> Core:
-            taken.append(self._free_or_new())
-            return taken[0]
-
-        is_good = decoding.run(take)
-        for core in taken:
-            if is_good:
-                self._idle.put(core)
-            else:
-                core.close()
+        core = decoding.run(self._free_or_new)
+        if core and decoding.fault:
+            core.close()
+        elif core:
+            self._idle.append(core)
 
     def _free_or_new(self) -> Core:
-        with suppress(Empty):
-            return self._idle.get_nowait()
-        return self._make()
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return self._make()
 
     def close(self) -> None:
         """Waits for the threads and gives the decoders back; nothing may be waiting for a room."""
         self._threads.shutdown(cancel_futures=True)
-        cores = []
-        with suppress(Empty):
-            while True:
-                cores.append(self._idle.get_nowait())
-        if cores:  # side by side: the driver takes a tenth of a second and more for each
-            with ThreadPoolExecutor(len(cores)) as closing:
-                list(closing.map(Core.close, cores))
+        if self._idle:  # side by side: the driver takes a tenth of a second and more for each
+            with ThreadPoolExecutor(len(self._idle)) as closing:
+                list(closing.map(Core.close, self._idle))

@@ -6,14 +6,13 @@ made of that RGB.
 """
 
 from fewframes.arrays import Samples
-from fewframes.bindings.nvcodec.core import Surface
+from fewframes.bindings.nvcodec.core import surface_of
 from fewframes.decode.batch import Format
 from fewframes.decode.decoder import DecodeReport, Event
 from fewframes.kernels import (
     planes_to_rgb,
     resize_plan,
     resize_rgb,
-    rgb_plan,
     rgb_to_ycc,
     surface_planes,
 )
@@ -26,14 +25,9 @@ class PostProcess:
     """Brings pictures of one stream to one format and size."""
 
     def __init__(
-        self,
-        stream: StreamInfo,
-        format: Format,
-        size: tuple[int, int] | None,
-        surface: Surface,
-        report: DecodeReport,
+        self, stream: StreamInfo, format: Format, size: tuple[int, int] | None, report: DecodeReport
     ) -> None:
-        self.format, self.surface = format, surface
+        self.format, self.surface = format, surface_of(stream)
         if format == "yuv":
             return
         colour = colour_of(stream, stream.pixel_format, stream.colour_range)
@@ -42,15 +36,7 @@ class PostProcess:
             report[Event.COLOUR, f"fewframes: {colour}"] += 1
         target = size or stream.display_size
         target = target[::-1] if stream.rotation in (90, 270) else target
-        self.plan = rgb_plan(
-            surface[:2],
-            (target[0], target[1]),
-            steps=colour.steps,
-            siting=colour.siting,
-            matrix=colour.matrix,
-            is_full=colour.is_full,
-            bits=colour.bits,
-        )
+        self.plan = colour.plan(self.surface[:2], (target[0], target[1]))
         self.is_turned = bool(stream.rotation or stream.is_mirrored)
         self.turn = resize_plan(target, rotation=stream.rotation, is_mirrored=stream.is_mirrored)
 
@@ -68,7 +54,5 @@ class PostProcess:
         rgb = planes_to_rgb.batch(*planes, self.plan)
         if self.is_turned:
             rgb = resize_rgb.batch(rgb, self.turn)
-        if self.format == "rgb":
-            return (rgb,)
-        ycc: tuple[Samples, ...] = rgb_to_ycc.batch(rgb)
+        ycc = () if self.format == "rgb" else rgb_to_ycc.batch(rgb)
         return (*ycc, rgb) if "rgb" in self.format else ycc

@@ -20,9 +20,8 @@ import numpy as np
 import torch
 from torch.utils.data import BatchSampler, DataLoader, Dataset
 
-from fewframes.arrays import F64
 from fewframes.bindings.torch.dataset import ClipSampler
-from fewframes.training.clip_sizes import batches_by_shape, check_sizes, count_by_shape
+from fewframes.training.clip_sizes import BatchesByShape, check_sizes
 from fewframes.training.clips import ClipPlan
 
 NEW = -1
@@ -42,12 +41,9 @@ class _Read(NamedTuple):
     buffer: int
     memory: torch.Tensor | None
     """The pixels, where no buffer was free."""
-    numbers: list[int]
-    videos: list[str]
-    seconds: list[float]
-    past_seconds: F64
-    future_seconds: F64
     size: tuple[int, int]
+    columns: dict[str, Any]
+    """What the batch has beside the pixels: the ids of videos, and arrays."""
 
 
 class _Reader(Dataset[_Read]):  # type: ignore[misc]
@@ -65,16 +61,14 @@ class _Reader(Dataset[_Read]):  # type: ignore[misc]
         pixels = self.buffers[request.buffer] if memory is None else memory
         targets = zip(*_windows(pixels.numpy(), plan, len(numbers), size), strict=True)
         clips = [plan.clip(number, out=out) for number, out in zip(numbers, targets, strict=True)]
-        return _Read(
-            request.buffer,
-            memory,
-            numbers,
-            [clip.video for clip in clips],
-            [clip.seconds for clip in clips],
-            np.stack([clip.past.seconds for clip in clips]),
-            np.stack([clip.future.seconds for clip in clips]),
-            size,
-        )
+        columns = {
+            "clip": np.array(numbers),
+            "video": [clip.video for clip in clips],
+            "seconds": np.array([clip.seconds for clip in clips]),
+            "past_seconds": np.stack([clip.past.seconds for clip in clips]),
+            "future_seconds": np.stack([clip.future.seconds for clip in clips]),
+        }
+        return _Read(request.buffer, memory, size, columns)
 
 
 class ClipLoader:
@@ -128,8 +122,8 @@ class ClipLoader:
         elif not len(plan):
             check_sizes(plan)
         self.plan, self.workers = plan, workers
-        self.batches: BatchSampler | _ShapeBatches = (
-            _ShapeBatches(plan, sampler, batch_size, drop_last)
+        self.batches: BatchSampler | BatchesByShape = (
+            BatchesByShape(plan, sampler, batch_size, drop_last=drop_last)
             if by_shape
             else BatchSampler(sampler, batch_size, drop_last)
         )
@@ -153,10 +147,23 @@ class ClipLoader:
             buffer.share_memory_()
         free = list(range(len(buffers)))
         # PyTorch's annotations know batches of samples; these are requests for whole batches
-        whole: dict[str, Any] = {"batch_sampler": _Requests(self, free), "collate_fn": _as_it_is}
+        whole: dict[str, Any] = {"batch_sampler": self._requests(free), "collate_fn": _as_it_is}
         loaded = DataLoader(_Reader(self.plan, buffers), **whole, **self._options)
         for read in loaded:
             yield self._batch(read, buffers, free)
+
+    def _requests(self, free: list[int]) -> Iterator[_Request]:
+        """The requests of one pass; each takes a buffer when it is handed out."""
+        workers = max(1, self.workers)
+        for turn, numbers in enumerate(self.batches):
+            # PyTorch asks workers in turn; each had better get the buffers that it knows
+            known = [buffer for buffer in free if buffer % workers == turn % workers]
+            buffer = (known or free or [NEW])[-1]
+            if buffer == NEW:
+                self.new_memory += 1
+            else:
+                free.remove(buffer)
+            yield _Request(buffer, numbers)
 
     def _batch(self, read: _Read, buffers: list[torch.Tensor], free: list[int]) -> dict[str, Any]:
         if read.memory is None:
@@ -164,16 +171,13 @@ class ClipLoader:
             weakref.finalize(array, free.append, read.buffer).atexit = False
         else:
             array = read.memory.numpy()
-        past, future = _windows(torch.from_numpy(array), self.plan, len(read.numbers), read.size)
-        return {
-            "clip": torch.tensor(read.numbers),
-            "video": read.videos,
-            "seconds": torch.tensor(read.seconds, dtype=torch.float64),
-            "past": past,
-            "past_seconds": torch.from_numpy(read.past_seconds),
-            "future": future,
-            "future_seconds": torch.from_numpy(read.future_seconds),
+        count = len(read.columns["video"])
+        past, future = _windows(torch.from_numpy(array), self.plan, count, read.size)
+        arrays = {
+            name: values if name == "video" else torch.from_numpy(values)
+            for name, values in read.columns.items()
         }
+        return {**arrays, "past": past, "future": future}
 
 
 def _numbers_of(sampler: Iterable[int]) -> Iterable[int] | None:
@@ -182,41 +186,6 @@ def _numbers_of(sampler: Iterable[int]) -> Iterable[int] | None:
         drawn: list[int] = np.flatnonzero(sampler.weights).tolist()
         return drawn
     return sampler if isinstance(sampler, Sequence) else None
-
-
-class _ShapeBatches:
-    """Batches of clips whose pictures have one size; as PyTorch's `BatchSampler` otherwise."""
-
-    def __init__(self, plan: ClipPlan, sampler: Iterable[int], size: int, drop_last: bool) -> None:
-        self.plan, self.sampler, self.size, self.drop_last = plan, sampler, size, drop_last
-
-    def __len__(self) -> int:
-        return count_by_shape(self.plan, self.sampler, self.size, drop_last=self.drop_last)
-
-    def __iter__(self) -> Iterator[list[int]]:
-        return batches_by_shape(self.plan, self.sampler, self.size, drop_last=self.drop_last)
-
-
-class _Requests:
-    """The requests of one pass; each takes a buffer when it is handed out."""
-
-    def __init__(self, loader: ClipLoader, free: list[int]) -> None:
-        self.loader, self.free = loader, free
-
-    def __len__(self) -> int:
-        return len(self.loader.batches)
-
-    def __iter__(self) -> Iterator[_Request]:
-        workers = max(1, self.loader.workers)
-        for turn, numbers in enumerate(self.loader.batches):
-            # PyTorch asks workers in turn; each had better get the buffers that it knows
-            known = [buffer for buffer in self.free if buffer % workers == turn % workers]
-            buffer = (known or self.free or [NEW])[-1]
-            if buffer == NEW:
-                self.loader.new_memory += 1
-            else:
-                self.free.remove(buffer)
-            yield _Request(buffer, numbers)
 
 
 def _as_it_is(read: _Read) -> _Read:

@@ -6,17 +6,16 @@ frames as one data URL of JPEGs, and the metadata with the request.
 """
 
 import base64
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from fewframes.arrays import F64, I64
-from fewframes.bindings.transformers_video import as_told, check_pairing, metadata
-from fewframes.decode.batch import QUALITY, FrameBatch
-from fewframes.decode.handover import Handover
+from fewframes.bindings import transformers_video
+from fewframes.bindings.transformers_video import Timing, metadata
+from fewframes.decode.batch import QUALITY, FrameBatch, Handover
 from fewframes.models.export import reported
-from fewframes.models.pairing import NEAR_SECONDS, Pairing
-from fewframes.models.runtimes import Runtime, bounded, resized, tokens
+from fewframes.models.runtimes import Runtime
 
 
 def offline(
@@ -24,16 +23,14 @@ def offline(
     runtime: str,
     model: Runtime,
     *,
-    pairing: Pairing | None = None,
-    near_seconds: float = NEAR_SECONDS,
-    max_time_error: float = 1.0,
     max_tokens: int | None = None,
+    **timing: Unpack[Timing],
 ) -> Handover:
     """Exports to ``LLM.generate({"prompt": …, **arguments})``: one video and its metadata.
 
     ``max_tokens`` bounds the visual tokens; vLLM hands the limit on to the model's processor.
     """
-    rows, told = _sent(batch, runtime, model, pairing, near_seconds, max_time_error)
+    rows, told = _sent(batch, runtime, model, timing)
     frames = np.ascontiguousarray(batch.frames[rows])
     said = metadata(batch, rows, model) | {"do_sample_frames": False}
     limits, sized = _limits(batch, model, len(rows), max_tokens)
@@ -48,17 +45,15 @@ def server(
     runtime: str,
     model: Runtime,
     *,
-    pairing: Pairing | None = None,
-    near_seconds: float = NEAR_SECONDS,
-    max_time_error: float = 1.0,
     max_tokens: int | None = None,
     quality: int = QUALITY,
+    **timing: Unpack[Timing],
 ) -> Handover:
     """Exports to a chat request: a ``video_url`` part, and ``arguments`` for its body.
 
     These are ``media_io_kwargs`` and, with ``max_tokens``, ``mm_processor_kwargs``.
     """
-    rows, told = _sent(batch, runtime, model, pairing, near_seconds, max_time_error)
+    rows, told = _sent(batch, runtime, model, timing)
     files = batch.jpeg(quality=quality)
     joined = ",".join(base64.b64encode(files[row]).decode("ascii") for row in rows.tolist())
     facts = metadata(batch, rows, model)
@@ -79,26 +74,16 @@ def _limits(
     """Arguments that bound the tokens, and what the report says of size and tokens then."""
     if max_tokens is None:
         return {}, {}
-    model = bounded(model, pictures, max_tokens)
-    size = {"shortest_edge": model.pixels[0], "longest_edge": model.pixels[1]}
-    sides = batch.frames.shape[1:3]
-    said = {"size": resized(model, pictures, *sides), "tokens": tokens(model, pictures, *sides)}
+    size, said = transformers_video.processor_size(batch, model, pictures, max_tokens)
     return {"mm_processor_kwargs": {"size": size}}, said
 
 
-def _sent(
-    batch: FrameBatch,
-    runtime: str,
-    model: Runtime,
-    pairing: Pairing | None,
-    near_seconds: float,
-    max_time_error: float,
-) -> tuple[I64, F64]:
-    check_pairing(pairing, model, runtime)
-    sent = as_told(batch, model, pairing, near_seconds, max_time_error)
+def _sent(batch: FrameBatch, runtime: str, model: Runtime, timing: Timing) -> tuple[I64, F64]:
+    sent = transformers_video.as_told(batch, runtime, model, **timing)
     if sent is None:
+        error = timing.get("max_time_error", transformers_video.MAX_TIME_ERROR)
         raise ValueError(
-            f"{runtime!r} cannot tell the model the times of these frames to {max_time_error:g} s "
+            f"{runtime!r} cannot tell the model the times of these frames to {error:g} s "
             f"({model.prompt_format}); send them with .to('openai') as images between lines of "
             "text, or pass pairing='repeat' or a larger max_time_error"
         )

@@ -49,24 +49,16 @@ LONGEST = 16384
 """Letters of an address."""
 LONGEST_VALUE = 100
 """Letters of one value behind its question mark."""
-KINDS: Mapping[str, Callable[[str], Any]] = {
-    "k": int,
-    "policy": str,
-    "start": as_seconds,
-    "end": as_seconds,
-    "size": int,
-    "model": str,
-    "group": str,
+NUMBERS: Mapping[str, tuple[Callable[[str], float], float, float]] = {
+    "k": (int, 1, MOST_FRAMES),
+    "size": (int, 1, 16384),
+    "start": (as_seconds, 0, math.inf),
+    "end": (as_seconds, 0, math.inf),
 }
-"""What may stand behind the question mark. ``group`` is the digest of the video's record: the
-connector adds it, so that vLLM's caches, which go by the address, know a video indexed anew."""
-LIMITS: Mapping[str, tuple[float, float]] = {
-    "k": (1, MOST_FRAMES),
-    "size": (1, 16384),
-    "start": (0, math.inf),
-    "end": (0, math.inf),
-}
-"""Least and largest value of each number."""
+"""Numbers that may stand behind the question mark, with the least and the largest of each."""
+TEXTS = ("policy", "model", "group")
+"""Texts that may. ``group`` is the digest of the video's record: the connector adds it, so that
+vLLM's caches, which go by the address, know a video indexed anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +89,8 @@ class Address:
             )
         options: dict[str, Any] = {}
         for key, value in parse_qsl(parts.query, keep_blank_values=True):
-            if key not in KINDS or key in options:
-                names = ", ".join(KINDS)
+            if key not in (*NUMBERS, *TEXTS) or key in options:
+                names = ", ".join((*NUMBERS, *TEXTS))
                 raise ValueError(
                     f"{key[:40]!r} may not be asked for, or not twice; allowed: {names}"
                 )
@@ -108,10 +100,9 @@ class Address:
     @property
     def span(self) -> tuple[float, float] | None:
         """The seconds asked for; None for all."""
-        start, end = self.options.get("start"), self.options.get("end")
-        if start is None and end is None:
+        if not self.options.keys() & {"start", "end"}:
             return None
-        return (0.0 if start is None else start, math.inf if end is None else end)
+        return self.options.get("start", 0.0), self.options.get("end", math.inf)
 
     def pinned(self) -> str:
         """The address with the digest of the video's record; raises as `load` does."""
@@ -141,21 +132,22 @@ def load(text: str) -> tuple[U8, dict[str, Any]]:
     size = address.options.get("size")
     _check_bytes(len(chosen), fitted_size(video.frame_size, size) or video.frame_size, model)
     batch = video.read(rows=chosen.rows, size=size)
-    (given,) = batch.to(model).arguments["multi_modal_data"]["video"]
-    frames, facts = given
+    ((frames, facts),) = batch.to(model).arguments["multi_modal_data"]["video"]
     return frames, facts
 
 
-def _value(key: str, text: str) -> Any:  # noqa: ANN401 (as `KINDS` says)
+def _value(key: str, text: str) -> float | str:
     """A value of an address, within its limits."""
     if len(text) > LONGEST_VALUE:
         raise ValueError(f"{key}={text[:40]!r}… has {len(text)} letters; {LONGEST_VALUE} may be")
+    if key in TEXTS:
+        return text
+    kind, low, high = NUMBERS[key]
     try:
-        value: Any = KINDS[key](text)
+        value = kind(text)
     except ValueError as error:
         raise ValueError(f"{key}={text[:40]!r} is no number") from error
-    low, high = LIMITS.get(key, (-math.inf, math.inf))
-    if key in LIMITS and not low <= value <= high:
+    if not low <= value <= high:
         upto = f"from {low:g} to {high:g}" if high < math.inf else f"of {low:g} or more"
         raise ValueError(f"{key}={text[:40]} must be a number {upto}")
     return value

@@ -16,12 +16,13 @@ import os
 import time
 from array import array
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from threading import Lock
+from typing import NamedTuple
 
 from fewframes.agents.session import Session, Step
 from fewframes.errors import FewframesError
@@ -64,13 +65,12 @@ class OpenSession:
         return notice
 
 
-@dataclass(slots=True)
-class _Gone:
+class _Gone(NamedTuple):
     """What is kept of a session that was let go."""
 
-    number: int
-    why: str
-    given: "array[int]"
+    number: int = 0
+    why: str = ""
+    given: Sequence[int] = ()
 
 
 class OpenSessions:
@@ -131,29 +131,25 @@ class OpenSessions:
         try:
             yield opened
         finally:
-            self._leave(video, opened)
+            with self._lock:
+                opened.users -= 1
+                opened.used_at = self.clock()
+                if not opened.has_begun and not opened.users:
+                    del self._open[video]
 
     def _enter(self, video: str) -> OpenSession:
         with self._lock:
             self._let_idle_go()
             if video not in self._open:
                 self._make_room()
-                gone = self._gone.get(video)
-                number, why = (gone.number + 1, gone.why) if gone else (1, "")
-                begin = partial(self._begun, video, number)
-                self._open[video] = OpenSession(number, why, begin)
+                gone = self._gone.get(video, _Gone())
+                begin = partial(self._begun, video, gone)
+                self._open[video] = OpenSession(gone.number + 1, gone.why, begin)
             opened = self._open[video]
             opened.users += 1
             opened.used_at = self.clock()
             self._open.move_to_end(video)
             return opened
-
-    def _leave(self, video: str, opened: OpenSession) -> None:
-        with self._lock:
-            opened.users -= 1
-            opened.used_at = self.clock()
-            if not opened.has_begun and not opened.users:
-                del self._open[video]
 
     def _let_idle_go(self) -> None:
         now = self.clock()
@@ -180,16 +176,16 @@ class OpenSessions:
             words += f" The {len(given)} frames that it gave count on."
         self._gone[video] = _Gone(opened.number, words, given)
 
-    def _begun(self, video: str, number: int) -> Session:
-        gone = self._gone.get(video)
+    def _begun(self, video: str, gone: _Gone) -> Session:
+        on_step = partial(self._note, self.log, video, gone.number + 1) if self.log else None
         return Session(
             self.store[video],
             max_frames=self.max_frames,
             film=self.films.get(video),
             cache_bytes=PICTURE_BYTES,
             film_bytes=PICTURE_BYTES,
-            given=gone.given if gone else (),
-            on_step=None if self.log is None else partial(self._note, self.log, video, number),
+            given=gone.given,
+            on_step=on_step,
         )
 
     def _note(

@@ -6,18 +6,16 @@
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from fewframes.arrays import F64
-
-if TYPE_CHECKING:
-    from fewframes.store.embedding import Embedder
-    from fewframes.store.video import Video
+from fewframes.store.embedding import Embedder
+from fewframes.store.video import Video
 
 
-def scores_for(video: "Video", query: str, embedder: "Embedder | None") -> Any:  # noqa: ANN401
+def scores_for(video: Video, query: str, embedder: Embedder | None) -> Any:  # noqa: ANN401
     """Gives the scores of words, ``[n] f64``, or the name of the signal that the query is.
 
     Raises ValueError where words are asked for without an embedder, or have no vectors.
@@ -32,7 +30,7 @@ def scores_for(video: "Video", query: str, embedder: "Embedder | None") -> Any: 
     return video.relevance(query, embedder=embedder)
 
 
-def scores_like(video: "Video", row: int, embedder: "Embedder | None") -> F64:
+def scores_like(video: Video, row: int, embedder: Embedder | None) -> F64:
     """Gives the likeness of every row to one of them: cosines, ``[n] f64``.
 
     They are those of the embedder's vectors; without one, of the signatures in the table. Nothing
@@ -49,7 +47,7 @@ def scores_like(video: "Video", row: int, embedder: "Embedder | None") -> F64:
     return likeness
 
 
-def scores_in(video: "Video", intervals: Sequence[tuple[float, float, float]]) -> F64:
+def scores_in(video: Video, intervals: Sequence[tuple[float, float, float]]) -> F64:
     """Gives each row the score of the interval it lies in, ``[n] f64``; 0 outside all.
 
     ``intervals`` are ``(start, end, score)`` in seconds; where they overlap the last one counts.

@@ -11,24 +11,21 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 
 from fewframes.agents.allowance import Allowance
+from fewframes.agents.pictures import CACHE_BYTES, FILM_BYTES, SeenPictures, SourceFilm
 from fewframes.agents.scoring import scores_for, scores_in, scores_like
-from fewframes.agents.seen import CACHE_BYTES, SeenPictures
-from fewframes.agents.source_film import FILM_BYTES, SourceFilm
 from fewframes.arrays import I64, U8
 from fewframes.decode.batch import FrameBatch, marks_or_none
 from fewframes.errors import BudgetSpentError
 from fewframes.models.runtimes import RUNTIMES, tokens
 from fewframes.selection.selection import select
+from fewframes.store.embedding import Embedder
 from fewframes.store.video import Video
 from fewframes.times import Time, as_seconds
-
-if TYPE_CHECKING:
-    from fewframes.store.embedding import Embedder
 
 __all__ = ["BudgetSpentError", "Session", "Step"]
 
@@ -68,7 +65,7 @@ class Session:
         max_frames: int | None = None,
         max_tokens: int | None = None,
         runtime: str | None = None,
-        embedder: "Embedder | None" = None,
+        embedder: Embedder | None = None,
         cache_bytes: int = CACHE_BYTES,
         film_bytes: int = FILM_BYTES,
         given: Iterable[int] = (),

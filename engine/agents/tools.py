@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 
 from fewframes.agents.session import Session
-from fewframes.decode.batch import FrameBatch
-from fewframes.decode.handover import Handover
+from fewframes.decode.batch import FrameBatch, Handover
 from fewframes.models.resolutions import shrink_to
 from fewframes.times import as_seconds
 
@@ -32,18 +31,15 @@ MOST_SHOWN = 80
 """Letters of a wrong value that a sentence about it repeats."""
 
 Schema = dict[str, Any]
-SECONDS: Schema = {
-    "type": "number",
-    "minimum": 0,
-    "maximum": MOST_SECONDS,
-    "description": "seconds from the film's start",
-}
-COUNT: Schema = {
-    "type": "integer",
-    "minimum": 1,
-    "maximum": MOST_FRAMES,
-    "description": "how many frames",
-}
+
+
+def number_from(kind: str, low: float, high: float, description: str) -> Schema:
+    """The schema of a number within bounds; ``kind`` is "number" or "integer"."""
+    return {"type": kind, "minimum": low, "maximum": high, "description": description}
+
+
+SECONDS = number_from("number", 0, MOST_SECONDS, "seconds from the film's start")
+COUNT = number_from("integer", 1, MOST_FRAMES, "how many frames")
 SHARE: Schema = {"type": "number", "minimum": 0, "maximum": 1}
 
 
@@ -104,17 +100,7 @@ def openai_tools() -> list[Schema]:
     >>> [tool["function"]["name"] for tool in openai_tools()][:2]
     ['glance', 'look']
     """
-    return [
-        {
-            "type": "function",
-            "function": {
-                "name": name,
-                "description": tool.description,
-                "parameters": tool.schema,
-            },
-        }
-        for name, tool in TOOLS.items()
-    ]
+    return [{"type": "function", "function": one} for one in described(TOOLS, "parameters")]
 
 
 def anthropic_tools() -> list[Schema]:
@@ -123,9 +109,14 @@ def anthropic_tools() -> list[Schema]:
     >>> sorted(anthropic_tools()[0])
     ['description', 'input_schema', 'name']
     """
+    return described(TOOLS, "input_schema")
+
+
+def described(tools: Mapping[str, Tool], schema: str) -> list[Schema]:
+    """Gives name, description and, under the key ``schema``, the arguments of each tool."""
     return [
-        {"name": name, "description": tool.description, "input_schema": tool.schema}
-        for name, tool in TOOLS.items()
+        {"name": name, "description": tool.description, schema: tool.schema}
+        for name, tool in tools.items()
     ]
 
 
@@ -216,8 +207,8 @@ def _checked(name: str, key: str, value: Any, tool: Tool) -> Any:  # noqa: ANN40
     kind = schema["type"]
     if kind == "array":
         if not isinstance(value, list | tuple) or len(value) != schema["minItems"]:
-            words = f"{schema['minItems']} numbers, got {as_shown(value)}"
-            raise ValueError(f"{name}: {key} must be {words}")
+            count = schema["minItems"]
+            raise ValueError(f"{name}: {key} must be {count} numbers, got {as_shown(value)}")
         return tuple(_number(name, key, one, schema["items"]) for one in value)
     if kind == "string":
         if not isinstance(value, str) or not 0 < len(value) <= schema["maxLength"]:

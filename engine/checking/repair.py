@@ -10,17 +10,18 @@
 5. A catalogue that is wrong is made anew.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from fewframes.checking.results import CATALOGUE, CheckResult, Repair, RepairAction
 from fewframes.checking.verify import differences_of
 from fewframes.errors import CorruptStoreError, FewframesError, StaleIndexError
 from fewframes.indexing.discovery import find_films
-from fewframes.indexing.isolation import Worker, limit_for
-from fewframes.indexing.tasks import FilmTask, execute
-from fewframes.media.film_file import check_film_file
+from fewframes.indexing.isolation import isolated, limit_for
+from fewframes.indexing.options import FilmTask
+from fewframes.indexing.tasks import execute
+from fewframes.media.source import check_film_file
 from fewframes.store.backend import StoreBackend
 from fewframes.store.compaction import compact
 from fewframes.store.digests import digest_file
@@ -86,9 +87,8 @@ def _index_again(store: StoreBackend, video_id: str, key: str, film: Path) -> No
             "its own"
         )
     task = FilmTask(film, store, video_id, recipe, replaces=True)
-    with Worker() as worker:
-        limit = limit_for(film.stat().st_size)
-        worker.call(execute, task, limit_seconds=limit, progress=lambda *_: None)
+    limit = limit_for(film.stat().st_size)
+    isolated(execute, task, limit_seconds=limit, progress=lambda *_: None)
 
 
 def recipe_of(store: StoreBackend, video_id: str, key: str) -> Recipe:
@@ -98,26 +98,14 @@ def recipe_of(store: StoreBackend, video_id: str, key: str) -> Recipe:
         CorruptStoreError: Nothing that is left of it gives the group's own key.
     """
     home = home_of(video_id, key)
-    try:
+    with suppress(CorruptStoreError):
         commit = commit_at(store, home)
         if commit is not None:
             return Recipe.from_dict(of_video(commit, video_id).facts["recipe"])
-    except CorruptStoreError:
-        pass
     for name in filter(ATTEMPT.fullmatch, store.names(home)):
-        facts = _facts_beside(store, f"{home}/{name}/zarr.json")
-        try:
+        with suppress(OSError, KeyError, TypeError, ValueError, AttributeError):
+            facts = load_json(store.read(f"{home}/{name}/zarr.json"))["attributes"]["fewframes"]
             recipe, digest = Recipe.from_dict(facts["recipe"]), facts["source"]["digest"]
             if facts["id"] == video_id and recipe.key(digest) == key:
                 return recipe
-        except (KeyError, TypeError, ValueError, AttributeError):
-            continue
     raise CorruptStoreError("its recipe is lost; index the film anew")
-
-
-def _facts_beside(store: StoreBackend, path: str) -> Mapping[str, Any]:
-    try:
-        facts: Mapping[str, Any] = load_json(store.read(path))["attributes"]["fewframes"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
-    return facts

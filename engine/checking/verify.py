@@ -9,8 +9,7 @@
   (``luma_xxh64`` in stores that have no other). A frame that no longer decodes has changed.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -82,12 +81,7 @@ def changed_by_seeking(
             yield f"frame {number} ({timeline.seconds[number]:.3f} s) {words} by seeking"
 
 
-def verify_store(
-    where: AnyStore,
-    films: Sequence[Path] = (),
-    *,
-    progress: Callable[[CheckResult], None] | None = None,
-) -> list[CheckResult]:
+def verify_store(where: AnyStore, films: Sequence[Path] = ()) -> list[CheckResult]:
     """Checks every byte of a store, and with ``films`` every indexed frame of them.
 
     A video's film is the one of ``films`` (files, or folders as they were indexed) with its id.
@@ -102,12 +96,8 @@ def verify_store(
     check_store(store)
     verdicts = []
     for video_id in published_ids(store):
-        result = _verdict(store, video_id, known.get(video_id))
-        if films and video_id not in known:
-            result = replace(result, notes=(*result.notes, NO_FILM))
-        verdicts.append(result)
-        if progress:
-            progress(verdicts[-1])
+        film = known.get(video_id)
+        verdicts.append(_verdict(store, video_id, film, [NO_FILM] if films and not film else []))
     if not (catalogue := verify_catalogue(store)).is_well:
         verdicts.append(catalogue)
     return verdicts
@@ -136,9 +126,11 @@ def verify_catalogue(where: AnyStore) -> CheckResult:
     return CheckResult(CATALOGUE, len(there), tuple(differences), is_catalogue=True)
 
 
-def _verdict(store: StoreBackend, video_id: str, film: Path | None) -> CheckResult:
-    """Whatever is wrong with any group of a video is in its verdict."""
-    compared, differences, notes = 0, [], []
+def _verdict(
+    store: StoreBackend, video_id: str, film: Path | None, notes: list[str]
+) -> CheckResult:
+    """Whatever is wrong with any group of a video is in its verdict; ``notes`` go into it, too."""
+    compared, differences = 0, []
     for key in published_keys(store, video_id):
         found = list(differences_of(store, video_id, key, film))
         differences += found

@@ -7,134 +7,114 @@ from typing import Any
 import click
 
 import fewframes
-from fewframes.cli.params import (
-    CLOCK,
-    FPS,
-    WHERE,
-    apart,
-    cli_errors,
-    is_store,
-    on_disk,
-    read_rate,
-    read_size,
-    show,
-    show_frames,
-    the_video,
-)
+from fewframes.cli import params
+from fewframes.cli.params import PATH, TIME, WHERE, cli_errors, option
 from fewframes.decode.backend_choice import DEVICE_CHOICES, DecoderRequest
 from fewframes.decode.decoder import DECODERS
+from fewframes.media.sizes import SCAN_FPS
 
-BACKEND = click.option(
+BACKEND = option(
     "--backend",
     type=click.Choice(list(DECODERS)),
     help="Decoder; chosen by device and stream if not given.",
 )
-DEVICE = click.option(
+DEVICE = option(
     "--device",
     type=click.Choice(DEVICE_CHOICES),
     default=DecoderRequest().device,
-    show_default=True,
     help="Device that decodes; auto picks the one that is predicted to be faster.",
 )
+OF_FILE = ("scan_fps", "size", "backend", "device", "allow_damaged")
+"""Options of `sample` that say how a file is scanned."""
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@click.option("--stream", type=int, help="Index of the video stream in the container.")
-@click.option("--verify", is_flag=True, help="Decode everything once and correct the prediction.")
+@click.argument("file", type=PATH)
+@option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@option("--stream", type=int, help="Index of the video stream in the container.")
+@option("--verify", is_flag=True, help="Decode everything once and correct the prediction.")
 @cli_errors
 def probe(file: Path, as_json: bool, stream: int | None, verify: bool) -> None:
     """Reports stream, times and damage of a video file from its packets alone."""
     from fewframes.cli.formatting import probed_facts
 
-    show(apart(probed_facts, file, stream=stream, verify=verify), as_json=as_json)
+    params.show(params.apart(probed_facts, file, stream=stream, verify=verify), as_json=as_json)
 
 
 @click.command()
 @click.argument("source", type=WHERE)
 @click.argument("video", required=False)
-@click.option("-k", "--budget", type=int, default=16, show_default=True, help="Number of frames.")
-@click.option(
+@option("-k", "--budget", type=int, default=16, help="Number of frames.")
+@option(
     "--policy",
     default="adaptive",
-    show_default=True,
     help="Policy that picks the frames; 'fewframes policies' lists them.",
 )
-@click.option("--start", type=CLOCK, help="Start of the span: seconds, or HH:MM:SS.")
-@click.option("--end", type=CLOCK, help="End of the span, inclusive: seconds, or HH:MM:SS.")
+@option("--start", type=TIME, help="Start of the span: seconds, or HH:MM:SS.")
+@option("--end", type=TIME, help="End of the span, inclusive: seconds, or HH:MM:SS.")
 @click.option(
     "--min-gap", "min_gap_seconds", type=float, default=0.0, help="Least seconds between frames."
 )
-@click.option("--distinct", is_flag=True, help="Take each stored picture once.")
-@click.option("--coverage", type=float, help="Share of the budget, 0 to 1, that covers time.")
-@click.option("--relevance", help="Signal that scores the frames, such as 'sharpness'.")
-@click.option("--query", help="Text that scores the frames of a STORE; needs --model.")
-@click.option("--model", help="Model that 'embed' was run with; it encodes the query.")
-@click.option("--revision", help="Branch, tag or commit of a model on the hub.")
-@click.option("--features", help="Name of a model whose vectors replace signatures.")
-@click.option("--fps", type=float, help="Frames per second of the policies 'fps', 'runtime:…'.")
-@click.option("--k-max", type=int, help="Largest number of frames of the policy 'maxvol'.")
-@click.option("--anchor", "anchor_seconds", type=CLOCK, help="Time of the policy 'multiscale'.")
-@click.option("--seed", type=int, help="Random seed of the policy 'cdf'.")
+@option("--distinct", is_flag=True, help="Take each stored picture once.")
+@option("--coverage", type=float, help="Share of the budget, 0 to 1, that covers time.")
+@option("--relevance", help="Signal that scores the frames, such as 'sharpness'.")
+@option("--query", help="Text that scores the frames of a STORE; needs --model.")
+@option("--model", help="Model that 'embed' was run with; it encodes the query.")
+@option("--revision", help="Branch, tag or commit of a model on the hub.")
+@option("--features", help="Name of a model whose vectors replace signatures.")
+@option("--fps", type=float, help="Frames per second of the policies 'fps', 'runtime:…'.")
+@option("--k-max", type=int, help="Largest number of frames of the policy 'maxvol'.")
+@option("--anchor", "anchor_seconds", type=TIME, help="Time of the policy 'multiscale'.")
+@option("--seed", type=int, help="Random seed of the policy 'cdf'.")
 @click.option(
     "--scan-fps",
-    callback=read_rate,
-    default=FPS,
+    type=params.RATE,
+    default=SCAN_FPS,
     help="Frames scanned per second of a file, or 'all'.",
 )
-@click.option("--size", callback=read_size, help="Longer side, or HxW, of frames of a file.")
+@option("--size", type=params.SIZE, help="Longer side, or HxW, of frames of a file.")
 @BACKEND
 @DEVICE
-@click.option(
-    "--allow-damaged", is_flag=True, help="Also pick frames of a file that may be damaged."
-)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder for JPEGs and frames.json.")
+@option("--allow-damaged", is_flag=True, help="Also pick frames of a file that may be damaged.")
+@option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@option("--out", type=PATH, help="Folder for JPEGs and frames.json.")
 @cli_errors
 def sample(
     source: str | Path,
     video: str | None,
     start: float | None,
     end: float | None,
-    scan_fps: float | None,
-    size: Any,  # noqa: ANN401
     as_json: bool,
     out: Path | None,
     query: str | None,
     model: str | None,
     revision: str | None,
     features: str | None,
-    backend: str | None,
-    device: str,
-    allow_damaged: bool,
     **options: Any,  # noqa: ANN401
 ) -> None:
     """Picks frames of a video in a store, or of a video file, by a policy."""
     from fewframes.cli.formatting import sample_facts, write_sample
 
-    span = None if start is None and end is None else (start, end)
-    if is_store(source):
-        if backend or device != "cpu":
+    options["span"] = None if start is None and end is None else (start, end)
+    of_file = {name: options.pop(name) for name in OF_FILE}
+    if params.is_store(source):
+        if of_file["backend"] or of_file["device"] != "cpu":
             raise click.UsageError("--backend and --device say who decodes a file, not a STORE")
-        stored = the_video(fewframes.open(source), video)
-        request = question(query, model, revision)
-        batch = stored.sample(span=span, features=features, **request, **options)
+        stored = params.the_video(fewframes.open(source), video)
+        batch = stored.sample(features=features, **question(query, model, revision), **options)
     elif video is not None:
         raise click.UsageError(f"{str(source)!r} is not a store, so VIDEO {video!r} means nothing")
     elif query or model or features:
         raise click.UsageError("--query, --model and --features need a STORE; 'index' makes one")
     else:
-        options |= {"span": span, "scan_fps": scan_fps, "size": size}
-        options |= {"backend": backend, "device": device, "allow_damaged": allow_damaged}
-        batch = apart(fewframes.sample, on_disk(source), **options)
+        batch = params.apart(fewframes.sample, params.on_disk(source), **options, **of_file)
     facts = sample_facts(batch)
     if out is not None:
         write_sample(batch, facts, out)
     if as_json:
         click.echo(json.dumps(facts))
     else:
-        show_frames(facts["frames"])
+        params.show_frames(facts["frames"])
 
 
 def question(query: str | None, model: str | None, revision: str | None) -> dict[str, Any]:
@@ -149,7 +129,7 @@ def question(query: str | None, model: str | None, revision: str | None) -> dict
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 @cli_errors
 def policies(as_json: bool) -> None:
     """Lists the policies, including those of other packages."""

@@ -11,6 +11,7 @@ from fewframes.media.timeline import StreamInfo, Timeline
 from fewframes.models.export import repaired_frames
 from fewframes.naming import byte_words
 from fewframes.selection.policies import Policy, policies
+from fewframes.store.catalogue_rows import row_from
 
 if TYPE_CHECKING:
     from fewframes.store.store import Video
@@ -80,58 +81,30 @@ def stream_facts(stream: StreamInfo) -> dict[str, Any]:
     }
 
 
-def video_line(video: "Video") -> dict[str, Any]:
-    """Says of a stored video what a list shows."""
-    return {
-        "id": video.id,
-        "status": video.status,
-        "rows": len(video.slots),
-        "stored": int(video.slots.max()) + 1,
-        "duration_seconds": round(video.duration_seconds, 3),
-        "size": "x".join(map(str, video.frame_size)),
-    }
-
-
-LISTED = (
-    "id",
-    "status",
-    "rows",
-    "stored",
-    "duration_seconds",
-    "height",
-    "width",
-    "recipes",
-    "total_bytes",
-    "reason",
-    "notes",
-)
-"""Columns of the catalogue that `listed_line` reads."""
+SHOWN = ("id", "status", "rows", "stored", "duration_seconds")
+LISTED = (*SHOWN, "height", "width", "recipes", "total_bytes", "reason", "notes")
+"""Columns of the catalogue that a list reads."""
 
 
 def listed_line(row: dict[str, Any]) -> dict[str, Any]:
     """Says of a row of the catalogue what a list shows; None where a record is unreadable."""
     size = None if row["height"] is None else f"{row['height']}x{row['width']}"
-    seconds = row["duration_seconds"]
-    return {
-        "id": row["id"],
-        "status": row["status"],
-        "rows": row["rows"],
-        "stored": row["stored"],
-        "duration_seconds": None if seconds is None else round(seconds, 3),
-        "size": size,
-    }
+    line = {name: row[name] for name in SHOWN} | {"size": size}
+    if line["duration_seconds"] is not None:
+        line["duration_seconds"] = round(line["duration_seconds"], 3)
+    return line
 
 
 def video_facts(video: "Video") -> dict[str, Any]:
     """Says all that a store knows of a video."""
-    hidden = {"files", "xxh3"}
-    known = {name: value for name, value in video.facts.items() if name not in hidden}
+    line = listed_line(row_from(video.id, [], [video.commit], 0))
+    counted = {"rows": len(video.slots), "stored": int(video.slots.max()) + 1}  # by the table
     recipes = [
         f"{one.key}: {one.recipe.words}, {one.rows} rows, {byte_words(one.bytes)}"
         f"{', current' if one.is_current else ''}"
         for one in video.recipes
     ]
-    return {**video_line(video), **size_facts(video), "recipes": recipes, **known}
+    return {**line, **counted, **size_facts(video), "recipes": recipes, **video.facts}
 
 
 def size_facts(video: "Video") -> dict[str, Any]:

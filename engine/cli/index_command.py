@@ -3,21 +3,18 @@
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 import fewframes
 from fewframes.cli.film_commands import BACKEND, DEVICE
-from fewframes.cli.params import WHERE, cli_errors, read_rate, read_size, say
+from fewframes.cli.params import RATE, SIZE, WHERE, cli_errors, option, say
 from fewframes.decode.batch import QUALITY
 from fewframes.indexing.isolation import SECONDS_PER_GB
 from fewframes.indexing.options import WORKERS_OF_GPU, IndexOptions
 from fewframes.naming import quoted
 from fewframes.store.codecs import CODECS, QUALITIES
-
-if TYPE_CHECKING:
-    from fewframes.indexing.forecast import Forecast
 
 DEFAULTS = IndexOptions()
 LIMIT_HELP = (
@@ -30,96 +27,64 @@ LOG_HELP = "Form of progress on stderr; json is one object per line."
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True)
-@click.option(
-    "-o", "--output", "store", required=True, type=WHERE, help="Folder or URL of the store."
-)
-@click.option(
+@option("-o", "--output", "store", required=True, type=WHERE, help="Folder or URL of the store.")
+@option(
     "--fps",
-    callback=read_rate,
+    type=RATE,
     default=f"{DEFAULTS.fps:g}",
-    show_default=True,
     help="Frames scanned per second of film, or 'all'.",
 )
-@click.option(
-    "--size",
-    callback=read_size,
-    default=str(DEFAULTS.size),
-    show_default=True,
-    help="Longer side of stored pictures, or HxW.",
+@option(
+    "--size", type=SIZE, default=str(DEFAULTS.size), help="Longer side of stored pictures, or HxW."
 )
-@click.option(
+@option(
     "--codec",
     type=click.Choice(list(CODECS)),
     default=DEFAULTS.codec,
-    show_default=True,
     help="Codec of stored pictures; zstd and raw are lossless.",
 )
-@click.option(
-    "--quality", type=click.IntRange(*QUALITIES), help=f"JPEG quality; {QUALITY} if not given."
-)
-@click.option(
+@option("--quality", type=click.IntRange(*QUALITIES), help=f"JPEG quality; {QUALITY} if not given.")
+@option(
     "--dedup",
     type=click.FloatRange(0, 1),
     default=DEFAULTS.dedup,
-    show_default=True,
     help="Largest local difference, 0 to 1, of frames that share one picture; 0 stores all.",
 )
-@click.option("--id", "video_id", help="Id of the video; only with a single file.")
-@click.option("--stream", type=int, help="Index of the video stream in the container.")
-@click.option(
+@option("--id", "video_id", help="Id of the video; only with a single file.")
+@option("--stream", type=int, help="Index of the video stream in the container.")
+@option(
     "--workers",
     type=click.IntRange(1),
     help=f"Worker processes; one per core if not given, {WORKERS_OF_GPU} with --device cuda.",
 )
-@click.option("--ray", metavar="ADDRESS", help="Ray cluster to run on: auto, host:port or local.")
+@option("--ray", metavar="ADDRESS", help="Ray cluster to run on: auto, host:port or local.")
 @BACKEND
 @DEVICE
-@click.option(
-    "--limit",
-    "limit_seconds",
-    type=float,
-    default=DEFAULTS.limit_seconds,
-    show_default=True,
-    help=LIMIT_HELP,
-)
+@option("--limit", "limit_seconds", type=float, default=DEFAULTS.limit_seconds, help=LIMIT_HELP)
 @click.option(
     "--space-check/--no-space-check",
     "check_space",
     default=DEFAULTS.check_space,
     help="Refuse a run that may not fit on the disk (the default).",
 )
-@click.option("--strict", is_flag=True, help="Refuse films that do not decode completely.")
-@click.option(
-    "--memory",
-    type=click.IntRange(64),
-    default=DEFAULTS.memory_bytes >> 20,
-    show_default=True,
-    help=MEMORY_HELP,
-)
-@click.option(
-    "--since", metavar="DATE", help="Index only films changed at or after this date or time."
-)
-@click.option(
+@option("--strict", is_flag=True, help="Refuse films that do not decode completely.")
+@option("--memory", type=click.IntRange(64), default=DEFAULTS.memory_bytes >> 20, help=MEMORY_HELP)
+@option("--since", metavar="DATE", help="Index only films changed at or after this date or time.")
+@option(
     "--only",
     multiple=True,
     metavar="GLOB",
     help="Index only films whose ids match; repeat it for more.",
 )
-@click.option("--shard", metavar="I/N", help="Index only part I of N of the films, as in 2/5.")
-@click.option("--retry-failed", is_flag=True, help="Retry films that crashed or hung before.")
-@click.option(
-    "--range-seconds",
-    type=float,
-    default=DEFAULTS.range_seconds,
-    show_default=True,
-    help=RANGE_HELP,
-)
-@click.option(
+@option("--shard", metavar="I/N", help="Index only part I of N of the films, as in 2/5.")
+@option("--retry-failed", is_flag=True, help="Retry films that crashed or hung before.")
+@option("--range-seconds", type=float, default=DEFAULTS.range_seconds, help=RANGE_HELP)
+@option(
     "--dry-run", is_flag=True, help="Estimate decode work, CPU time and disk use; write nothing."
 )
-@click.option("--json", "as_json", is_flag=True, help="With --dry-run, print one JSON object.")
+@option("--json", "as_json", is_flag=True, help="With --dry-run, print one JSON object.")
 @click.option("--log", type=click.Choice(["plain", "json"]), default="plain", help=LOG_HELP)
-@click.option("--quiet", is_flag=True, help="Print only errors.")
+@option("--quiet", is_flag=True, help="Print only errors.")
 @cli_errors
 def index(
     paths: tuple[str, ...],
@@ -147,9 +112,9 @@ def index(
         return
     if as_json:
         raise click.UsageError("--json is the form of --dry-run; for a run, pass --log json")
-    from fewframes.indexing.reporting import reporter_for
+    from fewframes.indexing.reporting import JsonReporter, Reporter
 
-    with reporter_for(log, quiet=quiet) as reporter:
+    with (JsonReporter if log == "json" else Reporter)(quiet=quiet) as reporter:
         report = fewframes.index(list(paths), store, options, progress=reporter)
         reporter.finish(report)
     sys.exit(report.exit_status)
@@ -159,21 +124,14 @@ def show_forecast(
     paths: tuple[str, ...], store: str | Path, options: IndexOptions, *, as_json: bool
 ) -> None:
     """Prints the estimate of a run: a line per film, then the total."""
-    from fewframes.indexing.forecast import forecast
+    from fewframes.indexing.forecast import clock, forecast
 
     if not options.is_on_cpu_here:
         raise click.UsageError("--dry-run predicts runs on this machine's CPU cores alone")
     found = forecast(list(paths), store, options)
     if as_json:
         click.echo(json.dumps(found.to_dict()))
-    else:
-        echo_forecast(found)
-
-
-def echo_forecast(found: "Forecast") -> None:
-    """Prints a line per film, then the total."""
-    from fewframes.indexing.forecast import clock
-
+        return
     for look in found.looks:
         say(
             f"{quoted(look.video_id)}: {clock(look.film_seconds)} of film, "

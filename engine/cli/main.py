@@ -6,19 +6,20 @@ with 0.
 """
 
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import click
 
 import fewframes
-from fewframes.cli.lazy_group import LazyGroup
+from fewframes.plugins import load
 
 COMMANDS: dict[str, str] = {
     "probe": "fewframes.cli.film_commands:probe",
     "index": "fewframes.cli.index_command:index",
     "ls": "fewframes.cli.store_commands:ls",
     "info": "fewframes.cli.store_commands:info",
-    "embed": "fewframes.cli.embed_command:embed",
+    "embed": "fewframes.cli.store_commands:embed",
     "sample": "fewframes.cli.film_commands:sample",
     "verify": "fewframes.cli.store_commands:verify",
     "rm": "fewframes.cli.store_commands:rm",
@@ -27,9 +28,40 @@ COMMANDS: dict[str, str] = {
     "export": "fewframes.cli.store_commands:export",
     "mcp": "fewframes.cli.store_commands:mcp",
     "policies": "fewframes.cli.film_commands:policies",
-    "bench": "fewframes.cli.bench_command:bench",
+    "bench": "fewframes.cli.main:bench",
 }
 """Name -> the place of the command. A new one is a function in a file and a row here."""
+BENCHES: dict[str, str] = {
+    "haystack": "fewframes.bench.haystack:main",
+    "recall": "fewframes.bench.recall:main",
+    "throughput": "fewframes.bench.throughput:main",
+}
+"""The same of the commands of ``bench``, which measure the user's own films."""
+
+
+class LazyGroup(click.Group):
+    """A group of commands by the places that hold them, ``module:name`` each.
+
+    >>> group = LazyGroup("bench", places={"main": "fewframes.cli.main:main"})
+    >>> context = click.Context(group)
+    >>> group.list_commands(context), group.get_command(context, "no such")
+    (['main'], None)
+    """
+
+    def __init__(self, *args: Any, places: Mapping[str, str], **options: Any) -> None:  # noqa: ANN401 (as click has it)
+        super().__init__(*args, **options)
+        self.places = places
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names them in the order of the table."""
+        return list(self.places)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Loads one; None where there is none of that name."""
+        if cmd_name not in self.places:
+            return None
+        command: click.Command = load(self.places[cmd_name])
+        return command
 
 
 class Commands(LazyGroup):
@@ -53,6 +85,11 @@ def main() -> None:
     """Index long video once; get the few frames that matter, with their exact times."""
     if sys.platform == "win32":
         raise click.ClickException("fewframes does not run on Windows; use Linux, macOS or WSL")
+
+
+@click.group(cls=LazyGroup, places=BENCHES)
+def bench() -> None:
+    """Measures samplers on films with known events, and on your own."""
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import re
 import select
 import sys
 from collections.abc import Callable, Iterable
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -15,7 +15,6 @@ import click
 
 from fewframes.errors import FewframesError
 from fewframes.indexing.results import ExitStatus
-from fewframes.media.seconds import SCAN_FPS
 from fewframes.media.sizes import parse_size
 from fewframes.naming import one_line, plain, shown
 from fewframes.store.layout import MARKER
@@ -26,45 +25,41 @@ R = TypeVar("R")
 FILM_SECONDS, SECONDS_A_GB = 600.0, 3600.0
 
 
-class Where(click.ParamType):  # type: ignore[type-arg]
-    """A path, or the URL of a store, which stays text."""
+class Words(click.ParamType):  # type: ignore[type-arg]
+    """What a function makes of an option's words; its ValueError says what is wrong with them."""
 
-    name = "path"
-
-    def convert(
-        self,
-        value: Any,  # noqa: ANN401 (as click has it)
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> str | Path:
-        """Gives a Path for all but a URL."""
-        return value if is_url(str(value)) else Path(value)
-
-
-WHERE = Where()
-FPS = f"{SCAN_FPS:g}"
-"""Rate of a scan, as options write it."""
-
-
-class Clock(click.ParamType):  # type: ignore[type-arg]
-    """A time: seconds, MM:SS or HH:MM:SS."""
-
-    name = "time"
+    def __init__(self, name: str, read: Callable[[Any], Any]) -> None:
+        self.name, self.read = name, read
 
     def convert(
         self,
         value: Any,  # noqa: ANN401 (as click has it)
         param: click.Parameter | None,
         ctx: click.Context | None,
-    ) -> float:
-        """Gives seconds, or says what a time is."""
+    ) -> Any:  # noqa: ANN401 (what the function gives)
+        """Gives what the function gives."""
         try:
-            return as_seconds(value)
+            return self.read(value)
         except ValueError as error:
-            self.fail(str(error).removeprefix("time="), param, ctx)
+            self.fail(str(error).removeprefix(f"{self.name}="), param, ctx)
 
 
-CLOCK = Clock()
+def read_rate(words: Any) -> float | None:  # noqa: ANN401 (text, or a default)
+    """Reads frames a second; ``all`` is None."""
+    try:
+        return None if str(words).lower() == "all" else float(words)
+    except ValueError:
+        raise ValueError(f"{words!r} is no rate; pass a number, or 'all'") from None
+
+
+WHERE = Words("path", lambda words: words if is_url(str(words)) else Path(words))
+"""A path, or the URL of a store, which stays text."""
+PATH = click.Path(path_type=Path)
+TIME = Words("time", as_seconds)
+SIZE = Words("text", parse_size)
+RATE = Words("text", read_rate)
+option = partial(click.option, show_default=True)
+"""An option that shows its default."""
 
 
 def is_store(source: str | Path) -> bool:
@@ -171,24 +166,6 @@ def apart(function: Callable[..., R], film: Path, *args: Any, **options: Any) ->
     size = film.stat().st_size if film.is_file() else 0
     seconds = FILM_SECONDS + SECONDS_A_GB * size / 1e9
     return isolated(function, film, *args, limit_seconds=seconds, **options)
-
-
-def read_size(
-    _context: click.Context, _option: click.Parameter, words: str | None
-) -> int | tuple[int, int] | None:
-    """Reads 448 or 252x448, or says what a size is."""
-    try:
-        return parse_size(words)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from error
-
-
-def read_rate(_context: click.Context, _option: click.Parameter, words: str) -> float | None:
-    """Reads frames a second; ``all`` is None."""
-    try:
-        return None if words.lower() == "all" else float(words)
-    except ValueError as error:
-        raise click.BadParameter(f"{words!r} is no rate; pass a number, or 'all'") from error
 
 
 def the_video(store: Any, video: str | None, recipe: str | None = None) -> Any:  # noqa: ANN401

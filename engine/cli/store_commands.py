@@ -1,39 +1,39 @@
-"""Commands on stores: ls, info, verify, rm, compact, export."""
+"""Commands on stores: ls, info, embed, verify, rm, compact, export, mcp."""
 
 import json
 import sys
+from collections.abc import Callable
+from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
 
 import click
 
 import fewframes
-from fewframes.cli.params import (
-    WHERE,
-    apart,
-    cli_errors,
-    is_store,
-    on_disk,
-    say,
-    show,
-    the_video,
-)
+from fewframes.cli import params
+from fewframes.cli.params import PATH, WHERE, cli_errors, on_disk, option, say
 from fewframes.indexing.results import ExitStatus
-from fewframes.naming import byte_words, quoted
+from fewframes.naming import byte_words, one_line, quoted
 from fewframes.plugins import plugin
 from fewframes.store.dataset_export import FORMATS, export_videos
 from fewframes.store.resolve import resolve_store
+from fewframes.store.results import Status
 
 FORMAT = click.Choice(list(FORMATS))
+MODEL_HELP = "Folder of a CLIP- or SigLIP-like model, or its name on the hub."
+
+
+def film_option(words: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Makes the option of films, which says what they are for."""
+    words = f"Film or folder that {words}; repeat it for more."
+    return option("--film", "films", multiple=True, type=PATH, help=words)
 
 
 @click.command()
 @click.argument("store", type=WHERE)
-@click.option("--where", help='SQL condition on the columns, such as "rows > 10".')
-@click.option("--parquet", type=click.Path(path_type=Path), help="Write the rows to this file.")
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print all columns, one JSON object per line."
-)
+@option("--where", help='SQL condition on the columns, such as "rows > 10".')
+@option("--parquet", type=PATH, help="Write the rows to this file.")
+@option("--json", "as_json", is_flag=True, help="Print all columns, one JSON object per line.")
 @cli_errors
 def ls(store: str | Path, where: str | None, parquet: Path | None, as_json: bool) -> None:
     """Lists the videos of a store and its failed films, or those that match a condition."""
@@ -62,28 +62,56 @@ def ls(store: str | Path, where: str | None, parquet: Path | None, as_json: bool
 @click.command()
 @click.argument("store", type=WHERE)
 @click.argument("video", required=False)
-@click.option("--recipe", help="Key of another recipe than the current one.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@option("--recipe", help="Key of another recipe than the current one.")
+@option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @cli_errors
 def info(store: str | Path, video: str | None, recipe: str | None, as_json: bool) -> None:
     """Prints the record of one video: its film, recipes, counts and status."""
     from fewframes.cli.formatting import video_facts
 
-    show(video_facts(the_video(fewframes.open(store), video, recipe)), as_json=as_json)
+    params.show(
+        video_facts(params.the_video(fewframes.open(store), video, recipe)), as_json=as_json
+    )
+
+
+@click.command()
+@click.argument("store", type=WHERE)
+@option("--model", required=True, help=MODEL_HELP)
+@option("--revision", help="Branch, tag or commit of a model on the hub.")
+@option("--device", default="cpu", help="Device, as PyTorch names it.")
+@option("--batch", type=click.IntRange(1), default=32, help="Pictures per batch.")
+@option("--json", "as_json", is_flag=True, help="Print one JSON object per video.")
+@cli_errors
+def embed(
+    store: str | Path, model: str, revision: str | None, device: str, batch: int, as_json: bool
+) -> None:
+    """Embeds the pictures of a store with a model. A second run continues the first."""
+    from fewframes.store.embedding import load_embedder
+
+    videos = fewframes.open(store)
+    embedder = load_embedder(model, revision=revision, device=device)
+    report_progress = show_progress if sys.stderr.isatty() else None
+    outcomes = videos.embed(embedder, batch=batch, progress=report_progress)
+    for outcome in outcomes:
+        words = outcome.reason or f"{outcome.stored} pictures"
+        line = f"{quoted(outcome.video_id)}: {outcome.status}, {words}"
+        facts = {"video": outcome.video_id, "embedder": embedder.name, **asdict(outcome)}
+        say(json.dumps(facts) if as_json else line)
+    is_all = all(outcome.status != Status.FAILED for outcome in outcomes)
+    sys.exit(ExitStatus.DONE if is_all else ExitStatus.NOT_ALL)
+
+
+def show_progress(video_id: str, done: int, total: int) -> None:
+    """Shows the progress of a video on one line of a terminal."""
+    click.echo(f"\r{one_line(video_id[-60:])}: {done} of {total}", nl=done == total, err=True)
 
 
 @click.command()
 @click.argument("source", type=WHERE)
-@click.option(
-    "--film",
-    "films",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    help="Film or folder that was indexed; repeat it for more.",
-)
-@click.option("--repair", is_flag=True, help="Index broken videos again, from --film.")
-@click.option("--drop", is_flag=True, help="With --repair, delete videos that cannot be repaired.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per video.")
+@film_option("was indexed")
+@option("--repair", is_flag=True, help="Index broken videos again, from --film.")
+@option("--drop", is_flag=True, help="With --repair, delete videos that cannot be repaired.")
+@option("--json", "as_json", is_flag=True, help="Print one JSON object per video.")
 @cli_errors
 def verify(
     source: str | Path, films: tuple[Path, ...], repair: bool, drop: bool, as_json: bool
@@ -92,14 +120,14 @@ def verify(
     from fewframes.checking.repair import repair_store
     from fewframes.checking.verify import verify_film, verify_store
 
-    if repair and not is_store(source):
+    if repair and not params.is_store(source):
         raise click.UsageError(f"{str(source)!r} is not a store; only a store can be repaired")
     if drop and not repair:
         raise click.UsageError("--drop goes with --repair")
-    if is_store(source):
+    if params.is_store(source):
         verdicts = verify_store(resolve_store(source), films)
     else:
-        verdicts = [apart(verify_film, on_disk(source))]
+        verdicts = [params.apart(verify_film, on_disk(source))]
     for verdict in verdicts:
         words = verdict.differences[0] if verdict.differences else "as it should be"
         notes = "".join(f"; {note}" for note in verdict.notes)
@@ -118,7 +146,7 @@ def verify(
 @click.command()
 @click.argument("store", type=WHERE)
 @click.argument("videos", nargs=-1, required=True)
-@click.option("--recipe", help="Delete one recipe only, by its key; see 'fewframes info'.")
+@option("--recipe", help="Delete one recipe only, by its key; see 'fewframes info'.")
 @cli_errors
 def rm(store: str | Path, videos: tuple[str, ...], recipe: str | None) -> None:
     """Deletes videos from a store: their pictures, tables and names."""
@@ -133,7 +161,7 @@ def rm(store: str | Path, videos: tuple[str, ...], recipe: str | None) -> None:
 
 @click.command()
 @click.argument("store", type=WHERE)
-@click.option("--prune", is_flag=True, help="Delete every recipe that is not the current one.")
+@option("--prune", is_flag=True, help="Delete every recipe that is not the current one.")
 @cli_errors
 def compact(store: str | Path, prune: bool) -> None:
     """Rebuilds the catalogue of a store from its records, and deletes unfinished files."""
@@ -167,15 +195,9 @@ def migrate(store: str | Path) -> None:
 @click.command()
 @click.argument("store", type=WHERE)
 @click.argument("videos", nargs=-1, required=True)
-@click.option(
-    "--to", "folder", required=True, type=click.Path(path_type=Path), help="Folder to create."
-)
-@click.option(
-    "--format",
-    "form",
-    required=True,
-    type=FORMAT,
-    help="Form of the files; README describes each.",
+@option("--to", "folder", required=True, type=PATH, help="Folder to create.")
+@option(
+    "--format", "form", required=True, type=FORMAT, help="Form of the files; README describes each."
 )
 @cli_errors
 def export(store: str | Path, videos: tuple[str, ...], folder: Path, form: str) -> None:
@@ -185,18 +207,10 @@ def export(store: str | Path, videos: tuple[str, ...], folder: Path, form: str) 
 
 
 @click.command()
-@click.argument("store", type=click.Path(path_type=Path))
-@click.option(
-    "--max-frames", type=click.IntRange(1), help="Most frames per video that a client may see."
-)
-@click.option(
-    "--film",
-    "films",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    help="Film or folder that clients may zoom into; repeat it for more.",
-)
-@click.option("--log", type=click.Path(path_type=Path), help="File that records each look as JSON.")
+@click.argument("store", type=PATH)
+@option("--max-frames", type=click.IntRange(1), help="Most frames per video that a client may see.")
+@film_option("clients may zoom into")
+@click.option("--log", type=PATH, help="File that records each look as JSON.")
 @cli_errors
 def mcp(store: Path, max_frames: int | None, films: tuple[Path, ...], log: Path | None) -> None:
     """Serves a store to agents by the Model Context Protocol, over stdin and stdout."""

@@ -7,16 +7,19 @@
    predicted to take less time: pictures to decode, their size, how many slices can be decoded side
    by side, and what starting costs. Otherwise it takes the CPU, and says why.
 
-The prediction is a pure function of the plan and of `Costs`, which are measured once a machine.
+The prediction is a pure function of the plan and of `Costs`, which are measured once a machine; so
+is `choose`. What there is to choose from is looked up in `decoder_for` alone.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias, get_args
 
 from fewframes.decode.costs import Costs, Workload
-from fewframes.decode.decoder import DECODERS, Device
-from fewframes.media.timeline import StreamInfo
+from fewframes.decode.decoder import DECODERS, Decoder, DecodeReport, Device, Event, decoder
+from fewframes.decode.plan import DecodePlan
+from fewframes.media.timeline import StreamInfo, Timeline
+from fewframes.plugins import plugin
 
 Where: TypeAlias = Literal["cpu", "cuda", "auto"]
 DEVICE_CHOICES: tuple[str, ...] = get_args(Where)
@@ -30,8 +33,10 @@ GPU_FORMATS = {
     "h264": ("yuv420p", "yuvj420p"),
     "hevc": ("yuv420p", "yuvj420p", "yuv420p10le"),
 }
-"""Codecs and pixel formats that are given to a GPU: 4:2:0, which is all that DALI's conversion
-reads. Motion JPEG is not among them: DALI 2.4 has no engine for it."""
+"""Codecs and pixel formats that are given to a GPU, by DALI or PyNvVideoCodec. Their standards
+leave no level open, so that every decoder gives the same planes; 4:2:0 is all that DALI's
+conversion reads. DALI 2.4 has no engine for Motion JPEG. Which of these a GPU knows, it is asked;
+AV1 was on none at hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +67,6 @@ class EngineLimits:
         if height * width > 256 * self.macroblocks:
             return f"its engines take up to {256 * self.macroblocks} samples, not {width}x{height}"
         return ""
-
-
-NVDEC_FORMATS = {
-    "h264": ("yuv420p", "yuvj420p"),
-    "hevc": ("yuv420p", "yuvj420p", "yuv420p10le"),
-    "vp8": ("yuv420p",),
-    "vp9": ("yuv420p", "yuv420p10le"),
-}
-"""The same of PyNvVideoCodec: codecs whose standards leave no level open, so that every decoder
-gives the same planes. Which of them a GPU knows, it is asked; AV1 was on none at hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,29 +101,19 @@ class Capabilities:
         """Why no GPU can decode video; empty where one can."""
         return self.no_gpu or self.no_video
 
-    def missing(self, device: Device) -> str:
+    def missing(self, device: Device, *, for_video: bool = False) -> str:
         """Why DALI cannot be used on a device here, as a sentence; empty where it can.
 
-        >>> Capabilities(dali="2.4.0", no_gpu="there is no NVIDIA GPU").missing("cuda")
-        "device='cuda' cannot be used: there is no NVIDIA GPU; use device='cpu', or device='auto'"
+        >>> machine = Capabilities(dali="2.4.0", no_video="there are no video engines")
+        >>> machine.missing("cuda"), machine.missing("cuda", for_video=True)
+        ('', "device='cuda' cannot be used: there are no video engines; use device='cpu', or \
+device='auto'")
         """
         if self.no_dali:
             return f"backend='dali' cannot be used: {self.no_dali}, or pass backend='ffmpeg'"
-        return self._unusable(self.no_gpu) if device == "cuda" else ""
-
-    def missing_for_video(self, device: Device) -> str:
-        """Why it cannot decode video there.
-
-        >>> machine = Capabilities(dali="2.4.0", no_video="there are no video engines")
-        >>> machine.missing_for_video("cuda")
-        "device='cuda' cannot be used: there are no video engines; use device='cpu', or \
-device='auto'"
-        """
-        return self.missing(device) or (self._unusable(self.no_video) if device == "cuda" else "")
-
-    def _unusable(self, why: str) -> str:
+        why = self.no_decoding if for_video else self.no_gpu
         words = f"device='cuda' cannot be used: {why}; use device='cpu', or device='auto'"
-        return words if why else ""
+        return words if why and device == "cuda" else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,11 +218,10 @@ def nvdec_refusal(stream: StreamInfo) -> str:
     ''
     """
     codec, form = stream.codec, stream.pixel_format
-    if codec not in NVDEC_FORMATS:
-        return f"this package gives them {', '.join(NVDEC_FORMATS)}, not {codec}"
-    if form not in NVDEC_FORMATS[codec]:
-        known = ", ".join(NVDEC_FORMATS[codec])
-        return f"{codec} of {form} is not given to them, only {known}"
+    if codec not in GPU_FORMATS:
+        return f"this package gives them {', '.join(GPU_FORMATS)}, not {codec}"
+    if form not in GPU_FORMATS[codec]:
+        return f"{codec} of {form} is not given to them, only {', '.join(GPU_FORMATS[codec])}"
     return "an odd width or height" if stream.width % 2 or stream.height % 2 else ""
 
 
@@ -262,3 +246,41 @@ def refusal(stream: StreamInfo, device: Device, machine: Capabilities) -> str:
     limits = machine.engines.get((codec, bits), EngineLimits(is_taken=False))
     reason = limits.refusal(stream.height, stream.width)
     return f"{codec} of {bits} bits on this GPU: {reason}" if reason else ""
+
+
+def decoder_for(
+    timeline: Timeline,
+    plan: DecodePlan,
+    request: DecoderRequest,
+    report: DecodeReport,
+    *,
+    threads: int = 1,
+) -> Decoder:
+    """Gives the decoder of a plan, and notes in the report why it is this one.
+
+    Raises ValueError, `MissingBackendError` or `UnsupportedStreamError` when it is used, if the one
+    asked for is not there or cannot take the stream.
+    """
+    stream = timeline.stream
+    machine = Capabilities() if request.is_settled else _machine(stream, request)
+    slices = int(timeline.packets.is_random_access.sum())
+    job = Workload(plan.pictures, stream.width * stream.height / 1e6, slices, threads)
+    choice = choose(request, stream, machine, job)
+    if choice.reason:
+        reason = f"{choice.backend} on {choice.device}: {choice.reason}"
+        report[Event.CHOSEN, reason] += 1
+    return decoder(choice.backend, choice.device)
+
+
+def _machine(stream: StreamInfo, request: DecoderRequest) -> Capabilities:
+    """What there is for a stream; what it takes, too, where that will be asked."""
+    is_open = request.device == "auto" and request.backend is None
+    machine: Capabilities = Capabilities()
+    if request.backend != "dali":
+        machine = plugin("nvdec.facts")(machine, stream, measures=is_open)
+    if request.backend == "nvdec" or (request.device == "cuda" and not machine.no_nvdec):
+        return machine
+    dali: Capabilities = plugin("dali.facts_with_costs" if is_open else "dali.facts")()
+    return replace(
+        dali, nvdec=machine.nvdec, no_nvdec=machine.no_nvdec, nvdec_costs=machine.nvdec_costs
+    )

@@ -1,4 +1,4 @@
-"""FrameBatch: decoded frames with their exact times, ready to hand to a model."""
+"""FrameBatch: decoded frames with their exact times; Handover: those in the form of a runtime."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from fewframes.arrays import F32, F64, I64, U8, U64, Mask, Samples
-from fewframes.decode.handover import Handover
 from fewframes.errors import MissingBackendError
 from fewframes.kernels import on_host
 from fewframes.kernels.memory import as_cupy, is_on_gpu
@@ -27,6 +26,40 @@ Format = Literal["rgb", "yuv", "jpeg", "jpeg+rgb"]
 sampling, before rotation; of RGB what swscale makes of it. ``jpeg``: full range BT.601 4:2:0
 planes u8 in display orientation, what a JPEG encoder takes. ``jpeg+rgb``: these three, and rgb as
 the fourth."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Handover:
+    """What to give to a runtime, and what the model is then told.
+
+    >>> example_batch().to("openai")
+    Handover(openai: 2 of 2 frames, told to 0.000 s)
+    """
+
+    runtime: str
+    content: list[dict[str, Any]]
+    """Parts of one user message, in the runtime's own form; the question goes behind them."""
+    arguments: Mapping[str, Any]
+    """Keyword arguments of the runtime's processor, engine or request."""
+    rows: I64
+    """Which frame of the batch each picture sent is, ``[m] i64``."""
+    timestamps: F64
+    """The time that the model is told for each picture sent, ``[m] f64``."""
+    report: dict[str, Any] = field(default_factory=dict)
+    """``frames``: of the batch that are sent; ``time_error_seconds``: largest difference of a told
+    time and the true one; ``repaired_frames``: those whose true time is not the film's own stamp,
+    which does not fit; what else the exporter has to say: bytes, size, layout."""
+
+    def __repr__(self) -> str:
+        sent, of = self.report["frames"], self.report["frames_given"]
+        error = self.report["time_error_seconds"]
+        return f"Handover({self.runtime}: {sent} of {of} frames, told to {error:.3f} s)"
+
+    def message(self, question: str) -> dict[str, Any]:
+        """Gives the user message: pictures first, then the question."""
+        key = "parts" if self.runtime == "gemini" else "content"
+        request = {"text": question} if key == "parts" else {"type": "text", "text": question}
+        return {"role": "user", key: [*self.content, request]}
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -74,13 +107,12 @@ class FrameBatch:
     def __repr__(self) -> str:
         shape = ", ".join(map(str, self.planes[0].shape)) if self.planes else "0"
         kind = "u8" if not self.planes or self.planes[0].dtype == np.uint8 else "u16"
-        if not len(self):
-            return f"FrameBatch([{shape}] {kind} {self.format} of {self.source!r}, no frames)"
-        return (
-            f"FrameBatch([{shape}] {kind} {self.format} of {self.source!r}, "
-            f"frames {self.frame_numbers[0]} to {self.frame_numbers[-1]}, "
-            f"{self.seconds[0]:.2f} s to {self.seconds[-1]:.2f} s)"
-        )
+        which = "no frames"
+        if len(self):
+            first, last = self.frame_numbers[[0, -1]]
+            which = f"frames {first} to {last}, "
+            which += f"{self.seconds[0]:.2f} s to {self.seconds[-1]:.2f} s"
+        return f"FrameBatch([{shape}] {kind} {self.format} of {self.source!r}, {which})"
 
     @property
     def frames(self) -> U8:

@@ -65,20 +65,17 @@ class DecodePlan:
         return sum(len(run.feed) for run in self.runs)
 
 
-def plan_frames(
-    timeline: Timeline, frames: npt.ArrayLike, *, drop_unreferenced: bool = True
-) -> DecodePlan:
+def plan_frames(timeline: Timeline, frames: npt.ArrayLike) -> DecodePlan:
     """Plans the decoding of frame numbers, ``[k]`` whole numbers in any order, repeats allowed.
 
-    ``drop_unreferenced=False`` decodes every packet of a run. Raises IndexError for a number that
-    the timeline does not have. Source of the start rule: FFMS2's seek to a keyframe in decode
-    order whose pts is not after the target; of the dropping rule: Rec. ITU-T H.264 7.4.1 and
-    H.265 7.4.2.2. Takes O(p + k log k) for p packets.
+    Raises IndexError for a number that the timeline does not have. Source of the start rule:
+    FFMS2's seek to a keyframe in decode order whose pts is not after the target; of the dropping
+    rule: Rec. ITU-T H.264 7.4.1 and H.265 7.4.2.2. Takes O(p + k log k) for p packets.
     """
     numbers = np.unique(timeline.check_numbers(frames))
     targets = np.sort(timeline.order[numbers])
     starts = start_packets(timeline, targets)
-    must_feed = ~timeline.packets.is_droppable | (not drop_unreferenced)
+    must_feed = ~timeline.packets.is_droppable
     second = np.append(timeline.packets.is_second_field, False)
     must_feed[targets[second[targets + 1]] + 1] = True
     ends = targets + ((timeline.stream.codec in ENDED_BY_NEXT) | second[targets + 1])

@@ -22,8 +22,9 @@ distance to the k-th nearest neighbour as a measure of outliers is from S. Ramas
 import numpy as np
 
 from fewframes.arrays import F16, F32, F64, I64
-from fewframes.chunks import CHUNK_THERE, in_chunks
-from fewframes.kernels.memory import array_module, is_on_real_gpu
+from fewframes.chunks import in_chunks
+from fewframes.kernels import residual, smallest
+from fewframes.kernels.memory import array_module
 
 APART_SECONDS = 8.5
 """Frames nearer in time are not compared: evidence as long as this is not explained by itself."""
@@ -126,8 +127,6 @@ def _for_distances(others: F32) -> F32:
 
 def _alike(mine: F32, others: F32, near: I64) -> tuple[I64, F32]:
     """The most similar frames of other times, -1 for none, and the distance of the RARE-th."""
-    from fewframes.kernels import smallest  # a light import of the package needs no kernel
-
     xp = array_module(mine)
     wide = xp.concatenate([mine, xp.ones((len(mine), 1), np.float32)], axis=1)
     squares = wide @ others  # less each row's own square, which is the same for all others
@@ -162,8 +161,6 @@ def _bounds(cells: F32) -> tuple[F32, F32]:
 
 def _left_over(cells: F32, low: F32, high: F32, alike: I64) -> F16:
     """What no picture alike explains, over windows of 2 x 2 cells, ``[n, windows] f16``."""
-    from fewframes.kernels import residual  # a light import of the package needs no kernel
-
     left = residual(cells.reshape(len(cells), -1), low, high, alike)
     places = left.reshape(cells.shape).sum(axis=1)
     if places.shape[1] > 1:
@@ -178,9 +175,11 @@ def _oddity(left: F16) -> F32:
     """The largest window beside what is usual there, less half of the picture's 90 % quantile."""
     xp, every = array_module(left), -(-len(left) // MOST)
     usual = xp.quantile(left[::every].astype(np.float32), 0.97, axis=0) + 1
-    odd: F32 = xp.empty(len(left), np.float32)
-    chunk = CHUNK_THERE if is_on_real_gpu(left) else CHUNK
-    for first in range(0, len(left), chunk):
-        part = left[first : first + chunk] / usual
-        odd[first : first + chunk] = part.max(axis=1) - 0.5 * xp.quantile(part, 0.9, axis=1)
-    return odd
+
+    def stands_out(rows: slice) -> F32:
+        part = left[rows] / usual
+        odd: F32 = part.max(axis=1) - 0.5 * xp.quantile(part, 0.9, axis=1)
+        return odd.astype(np.float32, copy=False)
+
+    column: F32 = xp.concatenate(in_chunks(stands_out, len(left), chunk=CHUNK, there=left))
+    return column

@@ -10,7 +10,7 @@ import numpy as np
 
 from fewframes.arrays import F32, U8, Mask
 from fewframes.decode.batch import FrameBatch
-from fewframes.kernels.area import area_weights
+from fewframes.kernels.taps import area_weights
 
 CELLS = 4
 """Cells along each side of a patch; what is smaller than one is averaged away."""

@@ -1,12 +1,10 @@
 """Requested: maps frame numbers, rows or times to the rows of a table."""
 
 import numpy as np
-import numpy.typing as npt
 
 from fewframes.arrays import F64, I64
 from fewframes.features.table import FrameTable
-from fewframes.media.seconds import rows_at, rows_between
-from fewframes.times import FrameIndexer
+from fewframes.times import FrameIndexer, rows_at, rows_between, whole_numbers
 
 
 def requested_rows(
@@ -37,9 +35,9 @@ def requested_rows(
     if isinstance(seconds, slice):
         return rows_between(table.seconds, seconds)
     if frames is not None:
-        return _rows_of_frames(table, video, _whole(frames, "frames"))
+        return _rows_of_frames(table, video, whole_numbers(frames, "frames"))
     if rows is not None:
-        return _checked_rows(table, video, _whole(rows, "rows"))
+        return _checked_rows(table, video, whole_numbers(rows, "rows"))
     times = np.atleast_1d(np.asarray(seconds, np.float64))
     return _rows_at(table, video, duration_seconds, times)
 
@@ -78,10 +76,3 @@ def _rows_at(table: FrameTable, video: str, duration: float, times: F64) -> I64:
             f"from {first:.3f} to {duration:.3f} s"
         )
     return at
-
-
-def _whole(values: npt.ArrayLike, name: str) -> I64:
-    numbers = np.atleast_1d(np.asarray(values))
-    if numbers.size and not np.issubdtype(numbers.dtype, np.integer):
-        raise TypeError(f"{name} must be whole numbers, got {numbers.dtype}; for times, seconds=")
-    return numbers.astype(np.int64)

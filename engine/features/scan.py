@@ -13,8 +13,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from fewframes.arrays import F16, F32, F64, I64, Samples
-from fewframes.decode.backend_choice import DecoderRequest
-from fewframes.decode.backend_lookup import decoder_for
+from fewframes.decode.backend_choice import DecoderRequest, decoder_for
 from fewframes.decode.batch import Format, FrameBatch
 from fewframes.decode.decoder import DecodeReport
 from fewframes.decode.plan import plan_frames
@@ -25,8 +24,8 @@ from fewframes.features.signal_pass import SignalPass
 from fewframes.features.signals import SIGNALS
 from fewframes.features.table import FrameTable
 from fewframes.kernels.memory import cupy, is_on_gpu, is_on_real_gpu, on_host
-from fewframes.media.seconds import SAME_SECONDS
 from fewframes.media.timeline import Timeline, example_timeline
+from fewframes.times import SAME_SECONDS
 
 BLOCK = 32
 """Pictures whose grids are made coarse at a time."""

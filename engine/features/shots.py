@@ -26,9 +26,8 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from fewframes.arrays import F32, F64, I64, U8, Mask, Samples
-from fewframes.decode.backend_choice import DecoderRequest
-from fewframes.decode.backend_lookup import decoder_for
+from fewframes.arrays import F32, F64, I64, Mask, Samples
+from fewframes.decode.backend_choice import DecoderRequest, decoder_for
 from fewframes.decode.batch import FrameBatch
 from fewframes.decode.decoder import DecodeReport, decoder
 from fewframes.decode.plan import plan_frames
@@ -114,10 +113,8 @@ def shots(
     """
     request = DecoderRequest(backend, device)
     timeline = path if isinstance(path, Timeline) else probe(path, stream=stream)
-    lag, near = (
-        max(least, round(seconds * timeline.frame_rate))
-        for least, seconds in ((4, LAG_SECONDS), (1, NEAR_SECONDS))
-    )
+    lag = max(4, round(LAG_SECONDS * timeline.frame_rate))
+    near = max(1, round(NEAR_SECONDS * timeline.frame_rate))
     numbers, steps = _measure(timeline, lag, request)
     if not len(numbers):
         raise UnreadableMediaError(f"no frame of {timeline.source.name!r} can be decoded")
@@ -156,8 +153,8 @@ def coarse_grids(planes: tuple[Samples, ...]) -> Iterator[F32]:
 class ShotPass:
     """Compares each frame with the one before and with the one ``lag`` frames before.
 
-    >>> measure, grey = ShotPass(lag=2), np.full((90, 160), 50, np.uint8)
-    >>> [measure(grey + step, grey[:45, :80], grey[:45, :80]).tolist() for step in (0, 9)]
+    >>> measure, grey = ShotPass(lag=2), np.full((3, 9, 16), 50, np.float32)
+    >>> [measure(grey + step).tolist() for step in (0, 3)]
     [[0.0, 0.0, 0.0, 0.0, 0.0], [9.0, 9.0, 9.0, 9.0, 0.0]]
     """
 
@@ -166,24 +163,18 @@ class ShotPass:
     seen: list[tuple[F32, F32]] = field(default_factory=list)
     """Grids and tones of the last ``lag`` frames, the oldest first."""
 
-    def __call__(self, luma: U8, blue: U8, red: U8) -> F32:
-        """Measures 4:2:0 planes, in levels, ``-> [5] f32``.
+    def __call__(self, grids: F32) -> F32:
+        """Measures a picture by its `coarse_grids`, ``[3, gh, gw] f32``, in levels, ``-> [5] f32``.
 
         The five: how far layout and tones moved since the frame before, and over the lag; and the
         spread of the blocks of luma.
         """
-        (grids,) = coarse_grids((luma[None], blue[None], red[None]))
-        return self.compare(grids)
-
-    def compare(self, grids: F32) -> F32:
-        """The same of a picture's `coarse_grids`, ``[3, gh, gw] f32``."""
         tones = np.sort(grids.reshape(3, -1), axis=1)
-        (before, tones_before), (old, tones_old) = (
-            (self.seen[-1], self.seen[0]) if self.seen else ((grids, tones),) * 2
-        )
+        others = (self.seen[-1], self.seen[0]) if self.seen else ((grids, tones),) * 2
         self.seen = [*self.seen[-self.lag + 1 :], (grids, tones)]
-        layout = grid_change(grids, np.stack([before, old]), 0.0)[:, :, 0].sum(axis=1)
-        moved = [np.abs(tones - other).mean(axis=1).sum() for other in (tones_before, tones_old)]
+        before = np.stack([layout for layout, _ in others])
+        layout = grid_change(grids, before, 0.0)[:, :, 0].sum(axis=1)
+        moved = [np.abs(tones - other).mean(axis=1).sum() for _, other in others]
         return np.array([layout[0], moved[0], layout[1], moved[1], grids[0].std()], np.float32)
 
 
@@ -287,5 +278,5 @@ def _compared(batches: Iterator[FrameBatch], lag: int) -> tuple[I64, F32] | None
             if number > latest:  # a frame that comes late has no place in the comparison
                 latest = number
                 numbers.append(number)
-                steps.extend(measure.compare(grids))
+                steps.extend(measure(grids))
     return np.array(numbers, np.int64), np.array(steps, np.float32).reshape(-1, 5)

@@ -7,7 +7,9 @@ a function of one of the records of `fewframes.features.picture_stats` and a row
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from functools import partial
+from operator import attrgetter
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
@@ -40,6 +42,10 @@ COLOUR_CHANGE, LUMA_HASH, PICTURE_HASH = "colour_change", "luma_xxh64", "picture
 Scope: TypeAlias = Literal["frame", "pair", "film"]
 """What a signal looks at: one frame (`FrameStats`), a frame and those before it (`PairStats`), or
 all rows (`FilmStats`)."""
+Type: TypeAlias = Literal["float32", "int32", "uint64"]
+"""Type of a column, as NumPy names it."""
+SHARE = "share, 0 to 1"
+"""The unit of several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +65,7 @@ class Signal:
     value: Callable[[Any], Any]
     """Function of the record of its scope: a number, or for ``film`` a column ``[n]``. A ``pair``
     is 0 where there is no frame before, and NaN where that is not known."""
-    dtype: Literal["float32", "int32", "uint64"] = "float32"
-    """Type of the column, as NumPy names it."""
+    dtype: Type = "float32"
 
 
 def _shot_starts(film: FilmStats) -> Mask:
@@ -70,182 +75,134 @@ def _shot_starts(film: FilmStats) -> Mask:
     return shot_starts(columns[TONE_CHANGE], levels, film.signatures)
 
 
+def _row(
+    scope: Scope,
+    name: str,
+    unit: str,
+    meaning: str,
+    value: Callable[[Any], Any] | None = None,
+    dtype: Type = "float32",
+) -> Signal:
+    """A row; its value is the record's field of the column's name, unless another is given."""
+    return Signal(name, unit, scope, meaning, value or attrgetter(name), dtype)
+
+
+_frame, _pair, _film = (partial(_row, scope) for scope in get_args(Scope))
+
 _ROWS = (
-    Signal(
-        "brightness",
-        "levels, 0 to 255",
-        "frame",
-        "mean luma",
-        lambda frame: frame.moments[LUMA][MEAN],
-    ),
-    Signal(
+    _frame("brightness", "levels, 0 to 255", "mean luma", lambda one: one.moments[LUMA][MEAN]),
+    _frame(
         "contrast",
         "levels",
-        "frame",
         "standard deviation of the block means of luma",
         lambda frame: frame.moments[LUMA][DEVIATION],
     ),
-    Signal(
+    _frame(
         DETAIL,
         "levels",
-        "frame",
         "mean spread of luma within a block",
         lambda frame: frame.moments[SPREAD][MEAN],
     ),
-    Signal(
-        "sharpness",
-        "levels",
-        "frame",
-        "mean absolute Laplacian of luma, over every eighth row",
-        lambda frame: frame.sharpness,
-    ),
-    Signal(
-        "dark",
-        "share, 0 to 1",
-        "frame",
-        f"luma samples at or below {DARK} of 255, over every eighth row",
-        lambda frame: frame.dark,
-    ),
-    Signal(
-        "bright",
-        "share, 0 to 1",
-        "frame",
-        f"luma samples at or above {BRIGHT} of 255, over every eighth row",
-        lambda frame: frame.bright,
-    ),
-    Signal(
+    _frame("sharpness", "levels", "mean absolute Laplacian of luma, over every eighth row"),
+    _frame("dark", SHARE, f"luma samples at or below {DARK} of 255, over every eighth row"),
+    _frame("bright", SHARE, f"luma samples at or above {BRIGHT} of 255, over every eighth row"),
+    _frame(
         BLACK,
         "0 or 1",
-        "frame",
         f"1 where at least {BLACK_SHARE:.0%} of those samples are dark",
         lambda frame: float(frame.dark >= BLACK_SHARE),
     ),
-    Signal(
+    _pair(
         CHANGE,
         "levels",
-        "pair",
         "mean absolute change of luma blocks since the scanned frame before",
         lambda pair: pair.changes[LUMA][MEAN],
     ),
-    Signal(
-        "change_peak",
-        "levels",
-        "pair",
-        "largest such change",
-        lambda pair: pair.changes[LUMA][PEAK],
-    ),
-    Signal(
+    _pair("change_peak", "levels", "largest such change", lambda pair: pair.changes[LUMA][PEAK]),
+    _pair(
         CHANGED_AREA,
-        "share, 0 to 1",
-        "pair",
+        SHARE,
         f"blocks that changed by more than {CHANGED_LEVELS:g} levels, in luma or in a chroma "
         "plane, whichever changed more",
         lambda pair: max(pair.changes[grid][AREA] for grid in (LUMA, BLUE, RED)),
     ),
-    Signal(
+    _pair(
         COLOUR_CHANGE,
         "levels",
-        "pair",
         "mean absolute change of both chroma planes since the frame before",
         lambda pair: (pair.changes[BLUE][MEAN] + pair.changes[RED][MEAN]) / 2,
     ),
-    Signal(
+    _pair(
         "kept_change",
         "levels",
-        "pair",
         f"smallest mean change of luma blocks from any of the {KEPT} pictures kept last before "
         "it: low where a view returns",
-        lambda pair: pair.kept_change,
     ),
-    Signal(
+    _pair(
         FROZEN,
         "0 or 1",
-        "pair",
         f"1 where no block changed by more than {FROZEN_LEVELS:g} level since the scanned "
         "frame before",
         lambda pair: float(max(grid[PEAK] for grid in pair.changes) <= FROZEN_LEVELS),
     ),
-    Signal(
+    _pair(
         TONE_CHANGE,
         "levels",
-        "pair",
         "mean distance that blocks, wherever they are, must move to be those of the frame "
         "before, luma plus both chroma planes: what motion alone hardly changes",
-        lambda pair: pair.tone_change,
     ),
-    Signal(
+    _pair(
         "similarity",
-        "share, 0 to 1",
-        "pair",
+        SHARE,
         f"likeness to the most similar of the {KEPT} pictures kept last before it: 1 minus the "
         "largest local difference, as a share of the full range",
         lambda pair: 1.0 - pair.difference,
     ),
-    Signal(
+    _film(
         "repeats",
         "row, or -1",
-        "film",
         "row of the frame whose picture it shares, -1 for a picture of its own",
-        lambda film: film.repeats,
-        "int32",
+        dtype="int32",
     ),
-    Signal(
+    _film(
         "familiarity",
         "likeness, 0 to 1",
-        "film",
         "likeness of its signature to the nearest kept picture of the whole film so far",
-        lambda film: film.familiarity,
     ),
-    Signal(
+    _film(
         RARITY,
         "distance, 0 to 2",
-        "film",
         f"distance of its signature to the {RARE}th most similar frame of the film more than "
         f"{APART_SECONDS:g} s away (in a film of less than {4 * APART_SECONDS:g} s, more than a "
         "quarter of it): high for a scene that is hardly ever seen",
-        lambda film: film.rarity,
     ),
-    Signal(
+    _film(
         ODDITY,
         "times the usual",
-        "film",
         f"largest local difference in luma or chroma that none of the {ALIKE} most similar "
         "frames as far away explains, beside what is usual in that place",
-        lambda film: film.oddity,
     ),
-    Signal(
+    _film(
         SHOT_START,
         "0 or 1",
-        "film",
         "1 where a shot begins: the film's first frame, the first one after a cut or in the "
         "midst of a fade; its running sum numbers the shots from 1",
         _shot_starts,
     ),
-    Signal(
-        "dhash64",
-        "hash",
-        "frame",
-        "perceptual difference hash of luma, for similarity",
-        lambda frame: frame.dhash64,
-        "uint64",
-    ),
-    Signal(
+    _frame("dhash64", "hash", "perceptual difference hash of luma, for similarity", dtype="uint64"),
+    _film(
         LUMA_HASH,
         "hash, or 0",
-        "film",
         "hash of the decoded luma at native depth, for integrity, never for similarity; 0 "
         "where the decoder gives no planes (DALI)",
-        lambda film: film.luma_xxh64,
-        "uint64",
+        dtype="uint64",
     ),
-    Signal(
+    _film(
         PICTURE_HASH,
         "hash, or 0",
-        "film",
         "the same of all decoded planes one after the other, alpha and palette included, "
         "which sees a change of colour, too; 0 where it is not known; older stores lack it",
-        lambda film: film.picture_xxh64,
-        "uint64",
+        dtype="uint64",
     ),
 )
 

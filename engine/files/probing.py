@@ -8,20 +8,15 @@
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import xxhash
 
 from fewframes.errors import UnreadableMediaError
 from fewframes.media import timeline_cache
-from fewframes.media.film_file import check_film_file
-from fewframes.media.prediction import predicted
-from fewframes.media.source import Source
+from fewframes.media.prediction import Demuxed, predicted
+from fewframes.media.source import Source, check_film_file
 from fewframes.media.timeline import Timeline
 from fewframes.plugins import plugin
-
-if TYPE_CHECKING:
-    from fewframes.media.demuxed import Demuxed
 
 EDGE_BYTES = 1 << 20
 

@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from fewframes.arrays import I64, Mask, Samples
-from fewframes.decode.backend_choice import DecoderRequest
-from fewframes.decode.backend_lookup import decoder_for
+from fewframes.decode.backend_choice import DecoderRequest, decoder_for
 from fewframes.decode.batch import Format, FrameBatch, marks_or_none
 from fewframes.decode.decoder import DecodeReport, is_of_gpu
 from fewframes.decode.plan import DecodePlan, GopRun, plan_frames
@@ -20,10 +19,9 @@ from fewframes.files.probing import probe
 from fewframes.kernels import on_host
 from fewframes.media.colour import describe_colour
 from fewframes.media.cropping import Crop
-from fewframes.media.seconds import rows_between
 from fewframes.media.sizes import Size, output_size
 from fewframes.media.timeline import Timeline
-from fewframes.times import FrameIndexer, requested_times
+from fewframes.times import FrameIndexer, requested_times, rows_between
 
 
 def read(
@@ -170,11 +168,7 @@ class _Collected:
         return FrameBatch(
             planes or (np.empty((0, 0, 0, 3), np.uint8),),
             format,
-            request,
-            timeline.pts[request],
-            timeline.time_base,
-            timeline.start_pts,
-            timeline.source.name,
+            *timeline.stamped(request),
             is_damaged=marks_or_none(damaged),
             is_repaired=marks_or_none(timeline.is_repaired[request]),
             report={"pictures_planned": plan.pictures, **said},
@@ -206,7 +200,6 @@ def _decode(
     decode = decoder_for(timeline, plan, request, total, threads=count)
     if workers is None and is_of_gpu(decode):
         count = 1
-    reports = [total, *(DecodeReport() for _ in range(count - 1))]
 
     def work(runs: Sequence[GopRun], report: DecodeReport) -> None:
         frames = decode(timeline, runs, format=format, size=size, report=report)
@@ -214,15 +207,13 @@ def _decode(
             collected.put(batch)
 
     first, *rest = shares(plan.runs, count) if plan.runs else [()]
-    if not rest:
-        work(first, reports[0])
-        return total
-    with ThreadPoolExecutor(len(rest)) as pool:
-        others = [pool.submit(work, runs, reports[i + 1]) for i, runs in enumerate(rest)]
-        work(first, reports[0])
+    reports = [DecodeReport() for _ in rest]
+    with ThreadPoolExecutor(count) as pool:
+        others = [pool.submit(work, *share) for share in zip(rest, reports, strict=True)]
+        work(first, total)
         for other in others:
             other.result()
-    for report in reports[1:]:
+    for report in reports:
         total.add(report)
     return total
 

@@ -10,7 +10,7 @@ from pathlib import Path, PurePath, PurePosixPath
 from typing import Any, NamedTuple
 
 from fewframes.errors import UnreadableMediaError
-from fewframes.media.film_file import KINDS, check_film_file
+from fewframes.media.source import KINDS, check_film_file
 from fewframes.naming import shown
 from fewframes.store.resolve import is_url
 

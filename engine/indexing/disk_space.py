@@ -42,8 +42,7 @@ def predict_bytes(recipe: Recipe, *, rows: int, height: int, width: int) -> int:
     """
     per_pixel = LEVEL_BYTES_PER_PIXEL
     if recipe.quality is not None:
-        quality = recipe.quality
-        per_pixel = float(np.interp(quality, JPEG_QUALITIES, JPEG_BYTES_PER_PIXEL)) * MARGIN
+        per_pixel = float(np.interp(recipe.quality, JPEG_QUALITIES, JPEG_BYTES_PER_PIXEL)) * MARGIN
     return int(rows * (height * width * per_pixel + ROW_BYTES)) + FILM_BYTES
 
 

@@ -11,21 +11,21 @@ import math
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
 from fewframes.indexing.discovery import FilmPath
 from fewframes.indexing.disk_space import check_space
-from fewframes.indexing.estimate import FilmEstimate, estimate_film, needed_bytes
 from fewframes.indexing.fetching import size_of
-from fewframes.indexing.isolation import Worker, limit_for
-from fewframes.indexing.options import IndexOptions
-from fewframes.indexing.pool import ProgressEvent, WorkerHandle, run_tasks
+from fewframes.indexing.isolation import Worker, WorkerHandle, limit_for
+from fewframes.indexing.options import FilmTask, IndexOptions
+from fewframes.indexing.pool import ProgressEvent, run_tasks
 from fewframes.indexing.progress import ProgressTracker
 from fewframes.indexing.quarantine import Quarantine
-from fewframes.indexing.results import Progress, RangeResult
+from fewframes.indexing.results import Progress
 from fewframes.indexing.retry import RetryPolicy
 from fewframes.indexing.scheduler import FATAL_ERRORS, MOST_PART_BYTES, Schedule, failed
-from fewframes.indexing.tasks import FilmTask, execute
+from fewframes.indexing.tasks import FilmEstimate, estimate_film, execute, needed_bytes
 from fewframes.plugins import plugin
 from fewframes.store.backend import StoreBackend
 from fewframes.store.results import Outcome, Status
@@ -104,15 +104,9 @@ class IndexRun:
 
     def task(self, name: str, film: FilmPath) -> FilmTask:
         """The task of a whole film."""
-        return FilmTask(
-            film,
-            self.store,
-            name,
-            self.options.recipe,
-            self.options.strict,
-            self.options.request,
-            range_seconds=self.options.range_seconds,
-        )
+        options = self.options
+        how = (options.recipe, options.strict, options.request)
+        return FilmTask(film, self.store, name, *how, range_seconds=options.range_seconds)
 
     def pool(self, stack: ExitStack) -> Sequence[WorkerHandle]:
         """So many workers on this machine, or those of the cluster."""
@@ -133,11 +127,16 @@ class IndexRun:
     ) -> Generator[str, None, None]:
         """Looks at all films, and gives the id of each one looked at."""
         looks: dict[str, FilmEstimate] = {}
-        with closing(run_tasks(films.items(), self._look, workers=workers)) as events:
+
+        def ask(worker: WorkerHandle, task: FilmTask, _tell: object) -> FilmEstimate | Outcome:
+            return self._call(estimate_film, worker, task, is_dry=self.is_dry)
+
+        tasks = list(map(self.task, films, films.values()))
+        with closing(run_tasks(tasks, ask, workers=workers)) as events:
             for event in events:
                 if isinstance(event, ProgressEvent):
                     continue
-                name, _ = event.task
+                name = event.task.video_id
                 if isinstance(event.error, FATAL_ERRORS):
                     looked.again.append(name)
                 elif event.error is not None:
@@ -161,7 +160,7 @@ class IndexRun:
         self, schedule: Schedule, tracker: ProgressTracker, workers: Sequence[WorkerHandle]
     ) -> Generator[Progress, None, None]:
         """Gives workers the tasks, and tells what comes of them."""
-        with closing(run_tasks(schedule, self._execute, workers=workers)) as events:
+        with closing(run_tasks(schedule, partial(self._call, execute), workers=workers)) as events:
             for event in events:
                 share = schedule.share_of(event.task)
                 if isinstance(event, ProgressEvent):
@@ -172,32 +171,18 @@ class IndexRun:
                 if outcome:
                     yield tracker.film(outcome)
 
-    def _look(
-        self, worker: WorkerHandle, film: tuple[str, FilmPath], _tell: Callable[[int, int], None]
-    ) -> FilmEstimate | Outcome:
-        """Has a worker look at one film."""
-        task = self.task(*film)
-        return self._retrying(
-            worker,
-            lambda: worker.call(
-                estimate_film, task, limit_seconds=self._limit(task.path), is_dry=self.is_dry
-            ),
-        )
+    def _call(
+        self,
+        function: Callable[..., R],
+        worker: WorkerHandle,
+        task: FilmTask,
+        progress: Callable[[int, int], None] | None = None,
+        **how: Any,  # noqa: ANN401 (the function's own)
+    ) -> R:
+        """Has a worker do something with a film, again while an object store is away."""
 
-    def _execute(
-        self, worker: WorkerHandle, task: FilmTask, report_progress: Callable[[int, int], None]
-    ) -> Outcome | RangeResult:
-        """Has a worker do one task."""
-        return self._retrying(
-            worker,
-            lambda: worker.call(
-                execute, task, limit_seconds=self._limit(task.path), progress=report_progress
-            ),
-        )
+        def call() -> R:
+            limit = limit_for(size_of(task.path), self.options.limit_seconds)
+            return worker.call(function, task, limit_seconds=limit, progress=progress, **how)
 
-    def _retrying(self, worker: WorkerHandle, call: Callable[[], R]) -> R:
-        """Makes a call again while an object store is away."""
         return self.retry.call(call, is_over=lambda: worker.is_stopped)
-
-    def _limit(self, film: FilmPath) -> float:
-        return limit_for(size_of(film), self.options.limit_seconds)

@@ -17,7 +17,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fewframes.errors import NoSpaceError, StaleIndexError, UnreadableMediaError
 from fewframes.indexing.discovery import FilmPath
@@ -26,11 +26,8 @@ from fewframes.media.timeline_cache import cache_home
 from fewframes.naming import path_of, shown
 from fewframes.plugins import plugin
 from fewframes.store.layout import LONGEST_NAME
+from fewframes.store.object_store import ObjectFacts
 from fewframes.store.staging import Staging, sweep
-
-if TYPE_CHECKING:
-    from fewframes.indexing.web import WebFacts
-    from fewframes.store.object_store import ObjectFacts
 
 WEB = ("http", "https")
 """What is fetched by plain requests; an object of a store is asked for by the store's protocol."""
@@ -126,7 +123,7 @@ def _fetched(url: str, folder: Path, report_progress: Callable[[], None]) -> Pat
     return target
 
 
-def _look(url: str) -> "tuple[Any, str, ObjectFacts | WebFacts]":
+def _look(url: str) -> tuple[Any, str, ObjectFacts]:
     """Gives where a film is, its key there, and what the server says of it."""
     scheme, _, rest = url.partition("://")
     host, _, key = rest.partition("/")

@@ -1,21 +1,30 @@
-"""Filters: keeps the found films that this run is for."""
+"""Filters: finds the films that a run is for."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from fnmatch import fnmatchcase
+from pathlib import Path
 
 from fewframes.indexing.discovery import FilmPath
 from fewframes.indexing.fetching import stamp_of
-from fewframes.indexing.tasks import shard_of
+from fewframes.indexing.inputs import find_inputs
+from fewframes.indexing.options import IndexOptions
 
 
-def narrowed(
-    films: Mapping[str, FilmPath],
-    *,
-    since: datetime | str | None = None,
-    only: str | Sequence[str] = (),
-    shard: str | None = None,
+def films_of(
+    paths: str | Path | Sequence[str | Path], options: IndexOptions
 ) -> dict[str, FilmPath]:
+    """Finds the films of a run, by id; for a cluster as its machines see them."""
+    many = [paths] if isinstance(paths, str | Path) else list(paths)
+    films = narrowed(find_inputs(many, options.ids), options)
+    if options.ray is None:
+        return films
+    return {
+        name: film.absolute() if isinstance(film, Path) else film for name, film in films.items()
+    }
+
+
+def narrowed(films: Mapping[str, FilmPath], options: IndexOptions) -> dict[str, FilmPath]:
     """Gives the films, by id, that were changed, match and belong to a shard.
 
     ``since`` is a date or time (ISO 8601, local time unless it says otherwise): films changed
@@ -26,27 +35,37 @@ def narrowed(
     Raises:
         ValueError: The date or the shard is none.
 
-    >>> from pathlib import Path
     >>> films = {"day1/a": Path("a.mp4"), "day1/b": Path("b.mp4"), "day2/a": Path("c.mp4")}
-    >>> list(narrowed(films, only="day1/*"))
+    >>> list(narrowed(films, IndexOptions(only="day1/*")))
     ['day1/a', 'day1/b']
-    >>> [list(narrowed(films, shard=shard)) for shard in ("1/2", "2/2")]
+    >>> [list(narrowed(films, IndexOptions(shard=shard))) for shard in ("1/2", "2/2")]
     [['day1/b'], ['day1/a', 'day2/a']]
     """
-    patterns = [only] if isinstance(only, str) else list(only)
+    patterns = [options.only] if isinstance(options.only, str) else options.only
     if patterns:
         films = {
             name: film
             for name, film in films.items()
             if any(fnmatchcase(name, pattern) for pattern in patterns)
         }
-    if shard is not None:
-        place, count = _shard(shard)
+    if options.shard is not None:
+        place, count = _shard(options.shard)
         films = {name: film for name, film in films.items() if shard_of(name, count) == place}
-    if since is not None:
-        earliest = _time(since).timestamp() * 1e9
+    if options.since is not None:
+        earliest = _time(options.since).timestamp() * 1e9
         films = {name: film for name, film in films.items() if stamp_of(film)[1] >= earliest}
     return dict(films)
+
+
+def shard_of(video_id: str, count: int) -> int:
+    """Says which of ``count`` shards a video belongs to, from 0, whatever other videos there are.
+
+    >>> [shard_of(name, 2) for name in ("a", "b", "c", "d")]
+    [1, 1, 1, 0]
+    """
+    import xxhash
+
+    return xxhash.xxh3_64_intdigest(video_id.encode("utf-8", "surrogateescape")) % count
 
 
 def _shard(words: str) -> tuple[int, int]:

@@ -6,16 +6,14 @@ Timelines are cached, as in the run itself, so the run does not read them again.
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import reduce
-from operator import add
 from pathlib import Path
 from typing import Any, Unpack
 
 from fewframes.indexing.cost_model import PredictedCost
-from fewframes.indexing.estimate import FilmEstimate
 from fewframes.indexing.executor import FilmEstimates, IndexRun
-from fewframes.indexing.index import films_of
+from fewframes.indexing.filters import films_of
 from fewframes.indexing.options import IndexKeywords, IndexOptions
+from fewframes.indexing.tasks import FilmEstimate
 from fewframes.keywords import changed, keywords_of
 from fewframes.store.resolve import AnyStore, resolve_store
 from fewframes.store.results import Outcome, Status
@@ -48,7 +46,7 @@ class Forecast:
     @property
     def effort(self) -> PredictedCost:
         """Of all films together."""
-        return reduce(add, (look.effort for look in self.looks), PredictedCost())
+        return sum((look.effort for look in self.looks), PredictedCost())
 
     @property
     def film_seconds(self) -> float:
@@ -150,8 +148,7 @@ def forecast(
         workers = run.pool(stack)
         for _ in run.look(films, workers[: len(films)], looked):
             pass
-    crashed = [
-        Outcome(name, Status.FAILED, "a worker crashed or hung on it") for name in looked.again
-    ]
+    words = "a worker crashed or hung on it"
+    crashed = [Outcome(name, Status.FAILED, words) for name in looked.again]
     others = (*looked.outcomes, *crashed)
     return Forecast(tuple(looked.looks.values()), others, len(workers))

@@ -8,20 +8,15 @@ What killed runs have left is removed. `executor` says how it works.
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import Unpack
 
-from fewframes.indexing.discovery import FilmPath
 from fewframes.indexing.disk_space import make_ready
 from fewframes.indexing.executor import IndexRun
-from fewframes.indexing.filters import narrowed
-from fewframes.indexing.inputs import find_inputs
+from fewframes.indexing.filters import films_of
 from fewframes.indexing.options import IndexKeywords, IndexOptions
 from fewframes.indexing.results import IndexReport, Progress
 from fewframes.keywords import changed, keywords_of
 from fewframes.store.resolve import AnyStore, resolve_store
-
-if TYPE_CHECKING:
-    from fewframes.store.results import Outcome
 
 
 @keywords_of(IndexOptions)
@@ -77,28 +72,10 @@ def index(
     home = resolve_store(store)
     make_ready(home)
     started = time.monotonic()
-    outcomes: dict[str, Outcome] = {}
+    outcomes = {}
     for event in IndexRun.of(home, options).events(films):
         if event.outcome:
             outcomes[event.video_id] = event.outcome
         if progress:
             progress(event)
     return IndexReport(tuple(outcomes[name] for name in films), time.monotonic() - started)
-
-
-def films_of(
-    paths: str | Path | Sequence[str | Path], options: IndexOptions
-) -> dict[str, FilmPath]:
-    """Finds the films of a run, by id; for a cluster as its machines see them."""
-    many = [paths] if isinstance(paths, str | Path) else list(paths)
-    films = narrowed(
-        find_inputs(many, options.ids),
-        since=options.since,
-        only=options.only,
-        shard=options.shard,
-    )
-    if options.ray is None:
-        return films
-    return {
-        name: film.absolute() if isinstance(film, Path) else film for name, film in films.items()
-    }

@@ -18,16 +18,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from fewframes.errors import FewframesError, UnreadableMediaError
-from fewframes.indexing.discovery import (
-    SEARCHED,
-    FilmPath,
-    Found,
-    folders_below,
-    found_at,
-    is_hidden,
-    looks_like_film,
-    name_films,
-)
+from fewframes.indexing import discovery
+from fewframes.indexing.discovery import SEARCHED, FilmPath, Found
 from fewframes.naming import path_of, shown
 from fewframes.plugins import plugin
 from fewframes.store.resolve import is_url
@@ -49,7 +41,7 @@ def find_inputs(
     >>> find_inputs(["videos/*.mp4"])
     {'case_07': PosixPath('videos/case_07.mp4')}
     """
-    return name_films((film for word in words for film in _meant(word)), ids)
+    return discovery.name_films((film for word in words for film in _meant(word)), ids)
 
 
 def _meant(word: str | Path) -> Iterator[Found]:
@@ -62,13 +54,13 @@ def _meant(word: str | Path) -> Iterator[Found]:
 def _named(word: str | Path) -> list[Found]:
     """The films of one word that is no list."""
     if isinstance(word, Path):
-        return found_at(word)
+        return discovery.found_at(word)
     if is_url(word):
         is_prefix = path_of(word).endswith("/")
         return _below(word) if is_prefix else [Found(word, _key_of(word, 1))]
     if any(sign in word for sign in MAGIC) and not Path(word).exists():
         return _matching(word)
-    return found_at(Path(word))
+    return discovery.found_at(Path(word))
 
 
 def _matching(pattern: str) -> list[Found]:
@@ -81,12 +73,12 @@ def _matching(pattern: str) -> list[Found]:
     root = Path(*parts[:fixed])
     paths = sorted(path for path in _globbed(root, parts[fixed:]) if path.is_file())
     found = [Found(path, PurePosixPath(path.relative_to(root))) for path in paths]
-    found = [entry for entry in found if not is_hidden(entry.relative)]
+    found = [entry for entry in found if not discovery.is_hidden(entry.relative)]
     suffix = PurePosixPath(parts[-1]).suffix
     if suffix and not any(sign in suffix for sign in MAGIC):
         films = found
     else:
-        films = [entry for entry in found if looks_like_film(entry.relative)]
+        films = [entry for entry in found if discovery.looks_like_film(entry.relative)]
     if not films:
         cure = "end the pattern in a suffix to take what it matches"
         words = f": {SEARCHED}; {cure}" if found else "; check the pattern"
@@ -100,14 +92,14 @@ def _globbed(root: Path, parts: Sequence[str]) -> set[Path]:
         return set(root.glob(str(Path(*parts)))) if parts else {root}
     at = parts.index("**")
     starts = [path for path in _globbed(root, parts[:at]) if path.is_dir()]
-    folders = [folder for start in starts for folder in folders_below(start)]
+    folders = [folder for start in starts for folder in discovery.folders_below(start)]
     return {path for folder in folders for path in _globbed(folder, parts[at + 1 :])}
 
 
 def _below(url: str) -> list[Found]:
     """The films below a prefix, sorted by key."""
     keys = sorted(entry.key for entry in plugin("object_store")(url.rstrip("/")).listed(""))
-    films = [key for key in keys if looks_like_film(PurePosixPath(key))]
+    films = [key for key in keys if discovery.looks_like_film(PurePosixPath(key))]
     if not films:
         raise UnreadableMediaError(f"no film is below {shown(url)!r}: {SEARCHED}; check the URL")
     return [Found(url + key, PurePosixPath(key)) for key in films]

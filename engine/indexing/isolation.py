@@ -19,9 +19,10 @@ import subprocess
 import sys
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from multiprocessing.connection import Connection, Pipe
-from typing import Any, NoReturn, Self, TypeVar
+from typing import Any, NoReturn, Self, TypeAlias, TypeVar
 
 from fewframes.errors import CrashedError, MemoryLimitError, TimedOutError
 
@@ -45,6 +46,8 @@ serve(*numbers)
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 """There is a worker a core, so its linear algebra uses one thread, unless the caller says more."""
 R = TypeVar("R")
+Call: TypeAlias = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
+"""A function, its arguments and its keywords."""
 
 
 def limit_for(size_bytes: int, seconds: float = LIMIT_SECONDS) -> float:
@@ -78,29 +81,10 @@ def isolated(
         return worker.call(function, *args, limit_seconds=limit_seconds, **options)
 
 
-class Worker:
-    """A process that makes calls for one thread, one after the other, and is replaced if it dies.
+class WorkerHandle(ABC):
+    """Who makes the calls of one thread: a `Worker`, or one on a node of a cluster."""
 
-    >>> import math
-    >>> with Worker() as worker:
-    ...     worker.call(math.hypot, 3, 4, limit_seconds=30)
-    5.0
-    """
-
-    def __init__(self, *, memory_bytes: int = MEMORY_BYTES) -> None:
-        self.memory_bytes = memory_bytes
-        self.is_stopped = False
-        self._process: subprocess.Popen[bytes] | None = None
-        self._calls: Connection | None = None
-        self._life: Connection | None = None
-
-    def __enter__(self) -> Self:
-        """Gives the worker; its process starts with the first call."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Ends the process."""
-        self.close()
+    is_stopped = False
 
     def call(
         self,
@@ -117,13 +101,44 @@ class Worker:
         """
         if not limit_seconds > 0:
             raise ValueError(f"limit_seconds={limit_seconds} gives no time; pass a positive number")
-        request = (function, args, options, progress is not None)
-        kind, value = self._answer(request, limit_seconds, progress)
-        if kind == "result":
-            return value  # type: ignore[no-any-return]  # as the function's own signature says
-        if isinstance(value, MemoryLimitError):
-            self._end(0)
-        raise value
+        kind, value = self.answer((function, args, options), limit_seconds, progress)
+        if kind == "error":
+            raise value
+        return value  # type: ignore[no-any-return]  # as the function's own signature says
+
+    @abstractmethod
+    def answer(
+        self, call: Call, limit_seconds: float, progress: Callable[..., None] | None
+    ) -> tuple[str, Any]:
+        """Has a call made; gives "result" and what it returned, or "error" and what it raised."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """Ends a call at once and for good; may be called from another thread."""
+
+
+class Worker(WorkerHandle):
+    """A process that makes calls for one thread, one after the other, and is replaced if it dies.
+
+    >>> import math
+    >>> with Worker() as worker:
+    ...     worker.call(math.hypot, 3, 4, limit_seconds=30)
+    5.0
+    """
+
+    def __init__(self, *, memory_bytes: int = MEMORY_BYTES) -> None:
+        self.memory_bytes = memory_bytes
+        self._process: subprocess.Popen[bytes] | None = None
+        self._calls: Connection | None = None
+        self._life: Connection | None = None
+
+    def __enter__(self) -> Self:
+        """Gives the worker; its process starts with the first call."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Ends the process."""
+        self.close()
 
     def close(self) -> None:
         """Ends the process; the next call starts another."""
@@ -138,16 +153,18 @@ class Worker:
         if process is not None:
             process.kill()
 
-    def _answer(
-        self, request: object, limit_seconds: float, progress: Callable[..., None] | None
+    def answer(
+        self, call: Call, limit_seconds: float, progress: Callable[..., None] | None
     ) -> tuple[str, Any]:
-        """Sends a request and waits for its end; a process that fails to answer is put away."""
+        """Sends a call and waits for its end; a process that fails to answer is put away."""
         try:
             calls = self._started()
-            calls.send(request)
+            calls.send((*call, progress is not None))
             while calls.poll(limit_seconds):
                 kind, value = calls.recv()
                 if kind != "progress":
+                    if isinstance(value, MemoryLimitError):
+                        self._end(0)
                     return kind, value
                 if progress:
                     progress(*value)

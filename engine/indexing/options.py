@@ -1,5 +1,7 @@
 """IndexOptions: how films are indexed, declared once for `index`, `forecast` and the command.
 
+A `FilmTask` is what they say of one film of a run.
+
 What they make: the `Recipe` decides what is stored, the `DecoderRequest` who decodes; the rest says
 which films are meant and what a run may take.
 """
@@ -11,11 +13,13 @@ from datetime import datetime
 from typing import Any, TypedDict
 
 from fewframes.decode.backend_choice import DecoderRequest
+from fewframes.indexing.discovery import FilmPath
 from fewframes.indexing.isolation import LIMIT_SECONDS, MEMORY_BYTES
 from fewframes.indexing.ranges import RANGE_SECONDS
-from fewframes.media.seconds import SCAN_FPS
-from fewframes.media.sizes import SCAN_SIZE, Size, size_words
-from fewframes.store.recipes import DEDUP, Recipe
+from fewframes.media.sizes import SCAN_FPS, SCAN_SIZE, Size, size_words
+from fewframes.store.backend import StoreBackend
+from fewframes.store.recipes import DEDUP, Recipe, canonical_json
+from fewframes.store.resolve import AnyStore, resolve_store
 
 WORKERS_OF_GPU = 2
 """One keeps all video engines of a GPU at work; another fills the gaps between films. Each has a
@@ -140,3 +144,48 @@ class IndexKeywords(TypedDict, total=False):
     backend: str | None
     device: str
     ray: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class FilmTask:
+    """A film to be indexed into a store under a recipe, or one range of it.
+
+    It is all that doing it takes, and can be pickled, and sent to another process or machine. Its
+    ``id`` depends on the video, the recipe and the range alone: the same in every run.
+
+    >>> task = FilmTask(Path("film.mp4"), "corpus.zarr", "film", Recipe(size="160"))
+    >>> task.id == FilmTask(Path("elsewhere.mp4"), Path("other"), "film", Recipe(size="160")).id
+    True
+    """
+
+    path: FilmPath
+    """Where the film is, or its URL."""
+    store: AnyStore
+    """Its folder, its URL or its `files`."""
+    video_id: str
+    recipe: Recipe
+    is_strict: bool = False
+    """Whether a film that does not decode completely is refused."""
+    request: DecoderRequest = DecoderRequest()  # noqa: RUF009 (frozen)
+    """Who is to decode; no part of the id, since it does not decide what is stored."""
+    part: int | None = None
+    """Which range of the film, from 0: it gives a `RangeResult`. None for the film itself, which is
+    merged where all parts of its ranges are there, and decoded in one go where they are not."""
+    replaces: bool = False
+    """Whether the film takes the place of a group that is there and broken."""
+    range_seconds: float = RANGE_SECONDS
+    """Least CPU time of a range, as predicted; a film of less than two is not cut. Nor is one by
+    URL, which each range would fetch anew."""
+
+    @property
+    def files(self) -> StoreBackend:
+        """The files of the store."""
+        return resolve_store(self.store)
+
+    @property
+    def id(self) -> str:
+        """Names the task, 16 hexadecimal digits."""
+        import xxhash
+
+        facts = {"video": self.video_id, "recipe": self.recipe.to_dict(), "part": self.part}
+        return xxhash.xxh3_64_hexdigest(canonical_json(facts))

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from fewframes.arrays import I64
-from fewframes.decode.backend_choice import DecoderRequest
 from fewframes.decode.decoder import FFMPEG_ON_CPU, DecodeReport, Event
 from fewframes.errors import DamagedFrameError, StaleIndexError, UnreadableMediaError
 from fewframes.features.scan import TableBuilder, frames_at_rate, scan, scan_frames
@@ -21,14 +20,14 @@ from fewframes.features.scan_result import ScanResult
 from fewframes.features.signal_pass import SignalPass
 from fewframes.files.probing import identify, probe
 from fewframes.indexing.cost_model import PredictedCost, effort_of
+from fewframes.indexing.options import FilmTask
 from fewframes.indexing.range_results import Parts, PartWriter, read_part
-from fewframes.indexing.ranges import RANGE_SECONDS, ranges_of
+from fewframes.indexing.ranges import ranges_of
 from fewframes.indexing.results import RangeResult
 from fewframes.media.sizes import output_size
+from fewframes.media.source import Source
 from fewframes.media.timeline import Timeline
 from fewframes.store.codecs import PictureCodec, picture_codec
-from fewframes.store.recipes import Recipe
-from fewframes.store.resolve import AnyStore, resolve_store
 from fewframes.store.results import Outcome, stored_status
 from fewframes.store.standing import what_stands
 from fewframes.store.writer import VideoWriter, ensure_store
@@ -39,8 +38,7 @@ class Scan:
     """What is to be scanned of a film, and how."""
 
     timeline: Timeline
-    recipe: Recipe
-    request: DecoderRequest
+    task: FilmTask
     numbers: I64
     """The frames, sorted."""
     size: tuple[int, int] | None
@@ -49,16 +47,13 @@ class Scan:
     """The frames of each range; one of a film that is decoded in one go."""
 
     @classmethod
-    def of(
-        cls, timeline: Timeline, recipe: Recipe, request: DecoderRequest, range_seconds: float
-    ) -> "Scan":
-        """Says what a recipe wants of a film."""
+    def of(cls, timeline: Timeline, task: FilmTask) -> "Scan":
+        """Says what a task wants of a film."""
+        recipe, request, seconds = task.recipe, task.request, task.range_seconds
         numbers = frames_at_rate(timeline, recipe.fps)
         size = output_size(timeline.stream, None if recipe.size == "native" else recipe.size)
-        ranges = ranges_of(
-            timeline, numbers, size=size, request=request, range_seconds=range_seconds
-        )
-        return cls(timeline, recipe, request, numbers, size, ranges)
+        ranges = ranges_of(timeline, numbers, size=size, request=request, range_seconds=seconds)
+        return cls(timeline, task, numbers, size, ranges)
 
     @property
     def picture_size(self) -> tuple[int, int]:
@@ -68,56 +63,48 @@ class Scan:
     @property
     def codec(self) -> PictureCodec:
         """What encodes the stored pictures."""
-        return picture_codec(self.recipe.codec, self.recipe.quality)
+        return picture_codec(self.task.recipe.codec, self.task.recipe.quality)
 
     @property
     def effort(self) -> PredictedCost:
         """What it will take, as predicted."""
         return effort_of(self.timeline, self.numbers, self.size)
 
-    def parts(self, home: Path, video_id: str) -> Parts:
+    def parts(self, home: Path) -> Parts:
         """Where the parts of the ranges are, below the folder for unfinished work."""
-        return Parts.of(home, video_id, self.recipe, self.timeline.source, self.ranges)
+        task = self.task
+        return Parts.of(home, task.video_id, task.recipe, self.timeline.source, self.ranges)
+
+
+def standing(task: FilmTask, source: Source, *, is_dry: bool = False) -> Outcome | None:
+    """Gives the outcome of a film that the store has already; see `what_stands`."""
+    how = {"is_strict": task.is_strict, "is_dry": is_dry}
+    return what_stands(task.files, task.video_id, task.recipe, source, **how)
 
 
 def index_film(
-    path: Path,
-    store: AnyStore,
-    *,
-    video_id: str,
-    recipe: Recipe,
-    is_strict: bool = False,
-    replaces: bool = False,
-    progress: Callable[[int, int], None] | None = None,
-    request: DecoderRequest = DecoderRequest(),  # noqa: B008 (frozen)
-    range_seconds: float = RANGE_SECONDS,
+    task: FilmTask, progress: Callable[[int, int], None] = lambda _done, _all: None
 ) -> Outcome:
-    """Indexes one film into a store, unless the store has it already under the same recipe.
+    """Indexes one film, on disk, unless the store has it already under the same recipe.
 
     Where `index_range` has left the parts of all its ranges, they are merged; else the film is
-    decoded. With ``replaces`` it takes the place of a group that is there and broken.
-    ``progress`` is told frames done and frames in all. Raises `UnreadableMediaError` where
-    nothing can be decoded, and with ``is_strict`` `DamagedFrameError` where not everything can.
+    decoded. ``progress`` is told frames done and frames in all. Raises `UnreadableMediaError` where
+    nothing can be decoded, and where the task is strict `DamagedFrameError` if not everything can.
     """
-    files, source = resolve_store(store), identify(path)
-    there = what_stands(files, video_id, recipe, source, is_strict=is_strict)
-    if there is not None and not replaces:
+    path, video_id, recipe = Path(task.path), task.video_id, task.recipe
+    there = None if task.replaces else standing(task, identify(path))
+    if there is not None:
         return there
-    film = Scan.of(probe(path, stream=recipe.stream), recipe, request, range_seconds)
+    film = Scan.of(probe(path, stream=recipe.stream), task)
     height, width = film.picture_size
-    parts = film.parts(files.workspace, video_id) if len(film.ranges) > 1 else None
-    found = parts.find_all() if parts else None
-    report_progress = progress or (lambda _done, _all: None)
-    about: dict[str, Any] = {"video_id": video_id, "recipe": recipe, "replaces": replaces}
-    with VideoWriter(files, height=height, width=width, **about) as out:
-        scanned = (
-            merge(film, found, out, report_progress)
-            if found
-            else decode(film, out, report_progress)
-        )
-        check_usable(scanned, is_strict=is_strict)
+    parts = film.parts(task.files.workspace) if len(film.ranges) > 1 else None
+    files = parts.find_all() if parts else None
+    about: dict[str, Any] = {"video_id": video_id, "recipe": recipe, "replaces": task.replaces}
+    with VideoWriter(task.files, height=height, width=width, **about) as out:
+        scanned = merge(film, files, out, progress) if files else decode(film, out, progress)
+        check_usable(scanned, is_strict=task.is_strict)
         count = len(film.numbers)
-        out.commit(scanned, report_progress=partial(report_progress, count, count))
+        out.commit(scanned, report_progress=partial(progress, count, count))
     if parts:
         parts.remove()
     return _outcome(video_id, scanned, out.stored_bytes)
@@ -130,26 +117,23 @@ def decode(film: Scan, out: VideoWriter, report_progress: Callable[[int, int], N
         film.timeline,
         film.numbers,
         size=film.size,
-        dedup=film.recipe.dedup,
+        dedup=film.task.recipe.dedup,
         format=codec.format,
         keep=lambda planes: out.append(codec.encode(planes)),
         progress=lambda done: report_progress(done, len(film.numbers)),
-        request=film.request,
+        request=film.task.request,
     )
     return ScanResult.of(film.timeline, film.numbers, rows, report)
 
 
 def merge(
-    film: Scan,
-    files: list[Path],
-    out: VideoWriter,
-    report_progress: Callable[[int, int], None],
+    film: Scan, files: list[Path], out: VideoWriter, report_progress: Callable[[int, int], None]
 ) -> ScanResult:
     """Makes the rows of a film from its parts; copies the pictures that are no repeats.
 
     The same as `decode`, since parts are those of ranges that decoded cleanly.
     """
-    rows = TableBuilder(SignalPass(film.recipe.dedup), out.append)
+    rows = TableBuilder(SignalPass(film.task.recipe.dedup), out.append)
     for file, numbers in zip(files, film.ranges, strict=True):
         for frame in read_part(file, numbers):
             rows.add(frame)
@@ -160,27 +144,18 @@ def merge(
 
 
 def index_range(
-    path: Path,
-    store: AnyStore,
-    *,
-    video_id: str,
-    recipe: Recipe,
-    at: int,
-    progress: Callable[[int, int], None] | None = None,
-    request: DecoderRequest = DecoderRequest(),  # noqa: B008 (frozen)
-    range_seconds: float = RANGE_SECONDS,
+    task: FilmTask, at: int, progress: Callable[[int, int], None] = lambda _done, _all: None
 ) -> RangeResult:
     """Decodes one range of a long film and leaves its part, unless it is there."""
-    film = Scan.of(probe(path, stream=recipe.stream), recipe, request, range_seconds)
-    parts = film.parts(ensure_store(store).workspace, video_id)
+    path, video_id = Path(task.path), task.video_id
+    film = Scan.of(probe(path, stream=task.recipe.stream), task)
+    parts = film.parts(ensure_store(task.files).workspace)
     if at >= len(film.ranges):
         raise StaleIndexError(f"{path.name!r} changed while it was indexed; index it again")
     if parts.unsplittable_reason or parts.find(at):
         return RangeResult(video_id, unsplittable_reason=parts.unsplittable_reason)
-    report_progress = progress or (lambda _done, _all: None)
-    report = _leave_part(film, parts, at, report_progress)
-    rows, reason = len(film.ranges[at]), parts.unsplittable_reason
-    return RangeResult(video_id, rows, report[Event.PICTURES], reason)
+    report = _leave_part(film, parts, at, progress)
+    return RangeResult(video_id, report[Event.PICTURES], parts.unsplittable_reason)
 
 
 def _leave_part(
@@ -188,7 +163,7 @@ def _leave_part(
 ) -> DecodeReport:
     """Decodes a range into its part, or notes that the film has to be decoded in one go."""
     numbers, report, codec = film.ranges[at], DecodeReport(), film.codec
-    how: dict[str, Any] = {"size": film.size, "format": codec.format, "request": film.request}
+    how: dict[str, Any] = {"size": film.size, "format": codec.format, "request": film.task.request}
     with PartWriter(parts, at) as out:
         for frame in scan_frames(film.timeline, numbers, report=report, **how):
             out.append(frame, codec.encode(frame.picture))

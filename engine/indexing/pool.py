@@ -8,33 +8,12 @@ import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from queue import SimpleQueue
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
+
+from fewframes.indexing.isolation import WorkerHandle
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-
-class WorkerHandle(Protocol):
-    """Who makes the calls of one thread: `isolation.Worker`, or one on a node of a cluster."""
-
-    is_stopped: bool
-
-    def call(
-        self,
-        function: Callable[..., R],
-        *args: Any,  # noqa: ANN401 (the function's own)
-        limit_seconds: float = ...,
-        progress: Callable[..., None] | None = None,
-        **options: Any,  # noqa: ANN401
-    ) -> R:
-        """Calls a function in another process; see `isolation.Worker.call`."""
-        ...
-
-    def stop(self) -> None:
-        """Ends a call at once and for good; may be called from another thread."""
-        ...
-
-
 W = TypeVar("W", bound=WorkerHandle)
 
 
@@ -64,10 +43,7 @@ class _Queues(Generic[T, R]):
 
 
 def run_tasks(
-    tasks: Iterable[T],
-    call: Callable[[W, T, Callable[..., None]], R],
-    *,
-    workers: Sequence[W],
+    tasks: Iterable[T], call: Callable[[W, T, Callable[..., None]], R], *, workers: Sequence[W]
 ) -> Generator[ProgressEvent[T] | Done[T, R], None, None]:
     """Makes ``call(worker, task, tell)`` for every task and gives what happens, as it happens.
 

@@ -8,9 +8,9 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from fewframes.indexing.estimate import FilmEstimate
+from fewframes.indexing.options import FilmTask
 from fewframes.indexing.results import Progress
-from fewframes.indexing.tasks import FilmTask
+from fewframes.indexing.tasks import FilmEstimate
 from fewframes.store.results import Outcome, Status
 
 SURE_SHARE = 0.002

@@ -100,14 +100,8 @@ class Parts:
 
     def find_all(self) -> list[Path] | None:
         """Gives the parts of all ranges in order, or None where one is missing."""
-        if len(self.ranges) < 2:
-            return None
         found = [self.find(at) for at in range(len(self.ranges))]
         return None if None in found else [file for file in found if file]
-
-    def count(self) -> int:
-        """How many ranges seem to be done, without a look into their parts."""
-        return len({file.name[:4] for file in self.folder.glob("*.arrow")})
 
     def remove(self) -> None:
         """Removes all that is there of the film."""
@@ -123,7 +117,7 @@ class PartWriter:
     def __init__(self, parts: Parts, at: int) -> None:
         self._parts, self._at = parts, at
         self._file = parts.folder / f"{uuid.uuid4().hex}.partial"
-        self._rows: list[tuple[Any, ...]] = []
+        self._rows: list[dict[str, Any]] = []
         self._bytes = 0
         self._out: Any = None
         self.numbers: list[int] = []
@@ -141,9 +135,8 @@ class PartWriter:
         grids = np.ascontiguousarray(frame.swept.grids, "<f4")
         scalars = np.ascontiguousarray(frame.swept.scalars, "<f8")
         hashes, shape = (frame.luma_xxh64, frame.picture_xxh64), list(grids.shape)
-        self._rows.append(
-            (frame.number, *hashes, shape, grids.tobytes(), scalars.tobytes(), picture)
-        )
+        values = (frame.number, *hashes, shape, grids.tobytes(), scalars.tobytes(), picture)
+        self._rows.append(dict(zip(COLUMNS, values, strict=True)))
         self.numbers.append(frame.number)
         self._bytes += len(picture) + grids.nbytes
         if self._bytes >= BATCH_BYTES:
@@ -163,30 +156,19 @@ class PartWriter:
     def _flush(self) -> None:
         import pyarrow as pa
 
-        schema = _schema()
+        hashed, shape = pa.uint64(), pa.list_(pa.int32(), 3)
+        kinds = (pa.int64(), hashed, hashed, shape, pa.binary(), pa.binary(24), pa.binary())
+        schema = pa.schema(zip(COLUMNS, kinds, strict=True))
         if self._out is None:
             self._parts.folder.mkdir(parents=True, exist_ok=True)
             self._out = pa.ipc.new_stream(pa.OSFile(os.fsencode(self._file), "wb"), schema)
-        columns = zip(*self._rows, strict=True) if self._rows else ([] for _ in schema)
-        arrays = [
-            pa.array(list(values), field.type)
-            for values, field in zip(columns, schema, strict=True)
-        ]
-        self._out.write_batch(pa.record_batch(arrays, schema=schema))
+        self._out.write_batch(pa.RecordBatch.from_pylist(self._rows, schema))
         self._rows, self._bytes = [], 0
 
     def _close(self) -> None:
         if self._out is not None:
             self._out.close()
             self._out = None
-
-
-def _schema() -> Any:  # noqa: ANN401 (pyarrow has no types of its own)
-    import pyarrow as pa
-
-    hashed, shape = pa.uint64(), pa.list_(pa.int32(), 3)
-    kinds = (pa.int64(), hashed, hashed, shape, pa.binary(), pa.binary(24), pa.binary())
-    return pa.schema(zip(COLUMNS, kinds, strict=True))
 
 
 def read_part(file: Path, numbers: I64) -> Iterator[ScannedFrame]:

@@ -4,15 +4,13 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import asdict
-from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from fewframes.indexing.forecast import clock
 from fewframes.indexing.results import IndexReport, Progress
 from fewframes.naming import one_line, plain, quoted
-from fewframes.store.results import Status
+from fewframes.store.results import Outcome, Status
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -26,54 +24,54 @@ JSON_SECONDS = 5.0
 GO_ON = "interrupted; run the same command again to go on"
 
 
-class _Warnings(logging.Handler):
-    """Passes on what the package warns of while a run is under way."""
+class _Reporter(logging.Handler):
+    """A progress callback for `index` that also says what the package warns of meanwhile."""
 
-    def __init__(self, say: Callable[[str], None]) -> None:
+    def __init__(self, *, quiet: bool = False) -> None:
         super().__init__(logging.WARNING)
-        self.say = say
+        self.quiet, self.said = quiet, 0.0
 
-    def emit(self, record: logging.LogRecord) -> None:
-        """Says a warning in the form of the run."""
-        self.say(record.getMessage())
+    def __enter__(self) -> Self:
+        log.addHandler(self)
+        return self
+
+    def __exit__(self, _kind: object, _error: BaseException | None, _trace: object) -> None:
+        log.removeHandler(self)
 
 
-class Reporter:
+class Reporter(_Reporter):
     """A progress callback for `index` that talks to stderr."""
 
     def __init__(self, *, quiet: bool = False) -> None:
-        self.quiet = quiet
-        self.warnings = _Warnings(lambda words: self._say(f"note: {words}"))
+        super().__init__(quiet=quiet)
         self.bar: Bar | None = None
         self.task: TaskID | None = None
         self.said = time.monotonic()
 
-    def __enter__(self) -> "Reporter":
-        log.addHandler(self.warnings)
+    def __enter__(self) -> Self:
         if not self.quiet and sys.stderr.isatty():
             bar = self.bar = _bar()
             bar.start()
-        return self
+        return super().__enter__()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        log.removeHandler(self.warnings)
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        super().__exit__(kind, error, trace)
         if self.bar:
             self.bar.stop()
-        if kind is KeyboardInterrupt:
+        if isinstance(error, KeyboardInterrupt):
             self._say(GO_ON)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Says a warning."""
+        self._say(f"note: {record.getMessage()}")
 
     def __call__(self, now: Progress) -> None:
         """Shows how far the run is."""
         if self.bar:
-            self._draw(now)
+            self._draw(self.bar, now)
         if now.outcome:
             if now.outcome.status != Status.DONE:
-                self._say(self._line(now))
+                self._say(_line(now, now.outcome))
         elif not self.bar and time.monotonic() - self.said > STILL_SECONDS:
             self._say(f"[{now.films_done}/{now.films_total}] {_so_far(now)}")
 
@@ -88,21 +86,11 @@ class Reporter:
             )
         self._say(repr(report))
 
-    def _line(self, now: Progress) -> str:
-        outcome = now.outcome
-        assert outcome is not None
-        was = " before" if outcome.was_stored else ""
-        return (
-            f"[{now.films_done}/{now.films_total}] {quoted(outcome.video_id)}: {outcome.status}, "
-            f"{outcome.rows} frames, {outcome.stored} stored{was}; {_so_far(now)}"
-        )
-
-    def _draw(self, now: Progress) -> None:
-        assert self.bar is not None
+    def _draw(self, bar: "Bar", now: Progress) -> None:
         if self.task is None:
-            self.task = self.bar.add_task("", total=1.0)
+            self.task = bar.add_task("", total=1.0)
         words = f"{now.films_done}/{now.films_total} {_so_far(now)} {one_line(now.video_id[-40:])}"
-        self.bar.update(self.task, completed=now.share_done, description=words)
+        bar.update(self.task, completed=now.share_done, description=words)
 
     def _say(self, line: str, *, always: bool = False) -> None:
         self.said = time.monotonic()
@@ -114,32 +102,23 @@ class Reporter:
             _to_stderr(line)
 
 
-class JsonReporter:
+class JsonReporter(_Reporter):
     """A progress callback for `index` that writes one JSON object a line to stderr.
 
     ``event`` is "note" (with ``words``), "film" (its outcome), "progress" (every `JSON_SECONDS` at
     most), "end" or "interrupted"; the names are those of `Outcome` and `Progress`.
     """
 
-    def __init__(self, *, quiet: bool = False) -> None:
-        self.quiet, self.said = quiet, 0.0
-        self.warnings = _Warnings(lambda words: self._say("note", {"words": words}))
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        super().__exit__(kind, error, trace)
+        if isinstance(error, KeyboardInterrupt):
+            self._say("interrupted", {"reason": GO_ON})
+        elif kind is not None:
+            self._say("failed", {"reason": str(error)})
 
-    def __enter__(self) -> "JsonReporter":
-        log.addHandler(self.warnings)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        log.removeHandler(self.warnings)
-        if kind is not None:
-            words = GO_ON if kind is KeyboardInterrupt else str(error)
-            is_stopped = kind is KeyboardInterrupt
-            self._say("interrupted" if is_stopped else "failed", {"reason": words})
+    def emit(self, record: logging.LogRecord) -> None:
+        """Says a warning."""
+        self._say("note", {"words": record.getMessage()})
 
     def __call__(self, now: Progress) -> None:
         """Writes a film's outcome, and now and then how far the run is."""
@@ -162,9 +141,12 @@ class JsonReporter:
             _to_stderr(json.dumps({"event": event, **facts}))
 
 
-def reporter_for(log: str, *, quiet: bool) -> Reporter | JsonReporter:
-    """Gives the reporter of a form, "plain" or "json"."""
-    return JsonReporter(quiet=quiet) if log == "json" else Reporter(quiet=quiet)
+def _line(now: Progress, outcome: Outcome) -> str:
+    was = " before" if outcome.was_stored else ""
+    return (
+        f"[{now.films_done}/{now.films_total}] {quoted(outcome.video_id)}: {outcome.status}, "
+        f"{outcome.rows} frames, {outcome.stored} stored{was}; {_so_far(now)}"
+    )
 
 
 def _so_far(now: Progress) -> str:
@@ -191,7 +173,5 @@ def _bar() -> Any:  # noqa: ANN401 (rich is loaded only where there is a termina
     from rich.progress import BarColumn, Progress, TextColumn
 
     return Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        console=Console(stderr=True),
+        TextColumn("{task.description}", markup=False), BarColumn(), console=Console(stderr=True)
     )

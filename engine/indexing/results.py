@@ -24,10 +24,8 @@ class RangeResult:
     """What became of one range of a long film."""
 
     video_id: str
-    rows: int = 0
-    """Scanned frames; none where its part was there."""
     pictures: int = 0
-    """Pictures that were decoded."""
+    """Pictures that were decoded; none where its part was there."""
     unsplittable_reason: str = ""
     """Why the film has to be decoded in one go, and has no part; empty where its part is there."""
 

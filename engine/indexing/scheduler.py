@@ -17,13 +17,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from fewframes.errors import CrashedError, FewframesError, MemoryLimitError, TimedOutError
-from fewframes.indexing.estimate import FilmEstimate
+from fewframes.indexing.cost_model import PredictedCost
+from fewframes.indexing.options import FilmTask
 from fewframes.indexing.results import RangeResult
-from fewframes.indexing.tasks import FilmTask
+from fewframes.indexing.tasks import FilmEstimate
 from fewframes.store.results import Outcome, Status
 
 MOST_PART_BYTES = 8 << 30
 FATAL_ERRORS = (CrashedError, MemoryLimitError, TimedOutError)
+NOTHING_KNOWN = FilmEstimate("", 0.0, PredictedCost(), 0)
+"""Of a film at which a worker crashed."""
 
 
 @dataclass(slots=True)
@@ -31,7 +34,7 @@ class _Film:
     """One film of a run."""
 
     task: FilmTask
-    look: FilmEstimate | None
+    look: FilmEstimate
     left: list[int] = field(default_factory=list)
     """Ranges not begun, the next one last."""
     running: int = 0
@@ -46,16 +49,15 @@ class Schedule(Iterator[FilmTask]):
     """The tasks of a run, as they become possible."""
 
     def __init__(
-        self, films: Iterable[tuple[FilmTask, FilmEstimate | None]], again: Iterable[FilmTask] = ()
+        self, films: Iterable[tuple[FilmTask, FilmEstimate]], again: Iterable[FilmTask] = ()
     ) -> None:
         """Takes films with what a look said of them; those of ``again`` have failed once."""
         self._films = {task.video_id: _Film(task, look) for task, look in films}
         self._cut, self._whole = deque[_Film](), deque[_Film]()
         for film in self._films.values():
-            is_cut = film.look is not None and film.look.ranges > 1
-            (self._cut if is_cut else self._whole).append(film)
+            (self._cut if film.look.ranges > 1 else self._whole).append(film)
         self._again = deque(again)
-        self._films |= {task.video_id: _Film(task, None) for task in self._again}
+        self._films |= {task.video_id: _Film(task, NOTHING_KNOWN) for task in self._again}
         self._tried = {_key(task) for task in self._again}
         self._open: list[_Film] = []
         self._ready: deque[FilmTask] = deque()
@@ -90,14 +92,13 @@ class Schedule(Iterator[FilmTask]):
     @property
     def most_tasks(self) -> int:
         """How many tasks may be done at once: more workers have nothing to do."""
-        return max(1, sum(film.look.ranges if film.look else 1 for film in self._films.values()))
+        return max(1, sum(film.look.ranges for film in self._films.values()))
 
     def share_of(self, task: FilmTask) -> float:
         """CPU seconds predicted for a task; nothing for a merge, which is short."""
         look = self._films[task.video_id].look
-        if look is None or (look.ranges > 1 and task.part is None):
-            return 0.0
-        return look.effort.cpu_seconds / look.ranges
+        is_merge = look.ranges > 1 and task.part is None
+        return 0.0 if is_merge else look.effort.cpu_seconds / look.ranges
 
     def _next(self) -> FilmTask | None:
         if self._ready:
@@ -115,13 +116,11 @@ class Schedule(Iterator[FilmTask]):
         return None
 
     def _has_room(self, film: _Film) -> bool:
-        taken = sum(other.look.part_bytes for other in self._open if other.look)
-        more = film.look.part_bytes if film.look else 0
-        return not self._open or taken + more <= MOST_PART_BYTES
+        taken = sum(other.look.part_bytes for other in [*self._open, film])
+        return not self._open or taken <= MOST_PART_BYTES
 
     def _begin(self, film: _Film) -> FilmTask:
-        ranges = film.look.ranges if film.look else 1
-        film.left = list(range(ranges))[::-1]
+        film.left = list(range(film.look.ranges))[::-1]
         self._open.append(film)
         return replace(film.task, part=film.left.pop())
 
@@ -131,13 +130,11 @@ class Schedule(Iterator[FilmTask]):
             return result and replace(result, pictures=result.pictures + film.pictures)
         film.pictures += result.pictures
         if result.unsplittable_reason:
-            film.left, film.look = [], film.look and replace(film.look, ranges=1)
-        if not film.left and not film.running and not self._waits(film):
+            film.left, film.look = [], replace(film.look, ranges=1)
+        waits = any(task.video_id == film.task.video_id for task in self._again)
+        if not film.left and not film.running and not waits:
             self._ready.append(film.task)
         return None
-
-    def _waits(self, film: _Film) -> bool:
-        return any(task.video_id == film.task.video_id for task in self._again)
 
     def _failed(self, film: _Film, task: FilmTask, error: BaseException) -> Outcome | None:
         is_poison = isinstance(error, FATAL_ERRORS)

@@ -1,70 +1,100 @@
-"""FilmTask: one piece of an indexing run, with the same result in any process.
+"""Tasks: what a worker does with a film of a run: a look, then the work.
 
-1. A task is a film under a recipe, or one range of a long one (see `ranges`), and all that doing it
-   takes: it can be pickled, and sent to a worker process or to another machine.
-2. `execute` does it, in the process that calls it. Doing a task again costs next to nothing where
-   it was done before, and does no harm where two processes do it at once.
-3. Its ``id`` depends on the video, the recipe and the range alone: the same in every run.
+1. `estimate_film` looks: it predicts what a film will take, and how it is cut, from packets alone.
+2. `execute` does a task in the process that calls it, with the same result in any. Doing it again
+   costs next to nothing where it was done before, and no harm comes of two processes that do it.
 """
 
 import math
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from fewframes.decode.backend_choice import DecoderRequest
-from fewframes.indexing.discovery import FilmPath
-from fewframes.indexing.ranges import RANGE_SECONDS
+from fewframes.indexing.cost_model import PredictedCost
+from fewframes.indexing.disk_space import FILM_BYTES, GRID_BYTES, predict_bytes
+from fewframes.indexing.options import FilmTask
 from fewframes.indexing.results import RangeResult
-from fewframes.media.source import Source
-from fewframes.store.backend import StoreBackend
-from fewframes.store.recipes import Recipe, canonical_json
 from fewframes.store.results import Outcome
+
+UNKNOWN_SECONDS_A_MEGABYTE = 0.3
+"""CPU time that is guessed for a film by URL whose timeline is not remembered."""
 
 
 @dataclass(frozen=True, slots=True)
-class FilmTask:
-    """A film to be indexed into a store under a recipe.
+class FilmEstimate:
+    """What indexing a film will take, predicted from its packets."""
 
-    >>> from fewframes.store.resolve import resolve_store
-    >>> task = FilmTask(Path("film.mp4"), resolve_store("corpus.zarr"), "film", Recipe(size="160"))
-    >>> elsewhere = resolve_store("other")
-    >>> task.id == FilmTask(Path("elsewhere.mp4"), elsewhere, "film", Recipe(size="160")).id
-    True
-    """
-
-    path: FilmPath
-    """Where the film is, or its URL."""
-    store: StoreBackend
     video_id: str
-    recipe: Recipe
-    is_strict: bool = False
-    """Whether a film that does not decode completely is refused."""
-    request: DecoderRequest = DecoderRequest()  # noqa: RUF009 (frozen)
-    """Who is to decode; no part of the id, since it does not decide what is stored."""
-    part: int | None = None
-    """Which range of the film, from 0: it gives a `RangeResult`. None for the film itself, which is
-    merged where all parts of its ranges are there, and decoded in one go where they are not."""
-    replaces: bool = False
-    """Whether the film takes the place of a group that is there and broken."""
-    range_seconds: float = RANGE_SECONDS
-    """Least CPU time of a range, as predicted; a film of less than two is not cut. Nor is one by
-    URL, which each range would fetch anew."""
+    film_seconds: float
+    """How long the film is; 0 where that is not known."""
+    effort: PredictedCost
+    most_bytes: int
+    """What it may take in the store: half as much again as natural film does (`space`)."""
+    ranges: int = 1
+    """Into how many ranges it is cut."""
 
     @property
-    def id(self) -> str:
-        """Names the task, 16 hexadecimal digits."""
-        import xxhash
+    def part_bytes(self) -> int:
+        """What its parts may take beside the store until it is published."""
+        rows = self.effort.rows * GRID_BYTES
+        return self.most_bytes + rows if self.ranges > 1 else 0
 
-        facts = {"video": self.video_id, "recipe": self.recipe.to_dict(), "part": self.part}
-        return xxhash.xxh3_64_hexdigest(canonical_json(facts))
+
+def estimate_film(task: FilmTask, *, is_dry: bool = False) -> FilmEstimate | Outcome:
+    """Looks at a film, or gives the outcome of one that the store has already (`what_stands`).
+
+    Runs in a worker, from packets alone; the timeline is remembered for the run that follows. A
+    film by URL is not fetched for it: of one whose timeline is not remembered, the effort is
+    guessed by its size. Raises `UnreadableMediaError` for what is not a video.
+    """
+    from fewframes.files.probing import identify, probe
+    from fewframes.indexing.fetching import source_of
+    from fewframes.indexing.pipeline import Scan, standing
+    from fewframes.media import timeline_cache
+
+    film, recipe = task.path, task.recipe
+    source = identify(film) if isinstance(film, Path) else source_of(film)
+    there = standing(task, source, is_dry=is_dry)
+    if there is not None:
+        return there
+    if isinstance(film, Path):
+        timeline = probe(film, stream=recipe.stream)
+    else:
+        known = timeline_cache.load(source, recipe.stream)
+        if known is None:
+            guess = source.size_bytes / 1e6 * UNKNOWN_SECONDS_A_MEGABYTE
+            return FilmEstimate(task.video_id, 0.0, PredictedCost(cpu_seconds=guess), FILM_BYTES)
+        timeline, task = known, replace(task, range_seconds=math.inf)
+    scan = Scan.of(timeline, task)
+    height, width = scan.picture_size
+    most = predict_bytes(recipe, rows=len(scan.numbers), height=height, width=width)
+    parts = scan.parts(task.files.workspace)
+    count = 1 if parts.unsplittable_reason else len(scan.ranges)
+    return FilmEstimate(task.video_id, timeline.duration_seconds, scan.effort, most, count)
+
+
+def needed_bytes(looks: Iterable[FilmEstimate], *, at_once: int | None, parts_bytes: int) -> int:
+    """Bytes that a run may take on a disk.
+
+    ``at_once`` is how many films lie there together (None: all of them), ``parts_bytes`` how much
+    the parts of films that are not published may take.
+
+    >>> sizes = {"a": 5, "b": 9}
+    >>> films = [FilmEstimate(one, 60.0, PredictedCost(), sizes[one]) for one in sizes]
+    >>> [needed_bytes(films, at_once=count, parts_bytes=100) for count in (None, 1)]
+    [14, 9]
+    """
+    films = list(looks)
+    sizes = sorted(look.most_bytes for look in films)
+    cut = [look.part_bytes for look in films]
+    held = max(max(cut, default=0), min(sum(cut), parts_bytes))
+    return sum(sizes[-at_once:] if at_once else sizes) + held
 
 
 def execute(
-    task: FilmTask, *, progress: Callable[[int, int], None] | None = None
+    task: FilmTask, *, progress: Callable[[int, int], None] = lambda _done, _all: None
 ) -> Outcome | RangeResult:
     """Does a task in this process; what that takes is loaded only here.
 
@@ -74,34 +104,20 @@ def execute(
     """
     from fewframes.features.scan import warm_up
     from fewframes.indexing.fetching import on_disk, source_of
-    from fewframes.indexing.pipeline import index_film, index_range
+    from fewframes.indexing.pipeline import index_film, index_range, standing
 
-    there = None if isinstance(task.path, Path) else standing(task, source_of(task.path))
-    if there is not None:  # a film by URL that needs no fetching
-        return there
-    options: dict[str, Any] = {
-        "video_id": task.video_id,
-        "recipe": task.recipe,
-        "progress": progress,
-        "request": task.request,
-        "range_seconds": task.range_seconds if isinstance(task.path, Path) else math.inf,
-    }
-    report_progress = progress or (lambda _done, _all: None)
-    with _alive(lambda: report_progress(0, 0)):
+    if not isinstance(task.path, Path):
+        there = standing(task, source_of(task.path))
+        if there is not None:  # so it needs no fetching
+            return there
+        task = replace(task, range_seconds=math.inf)
+    with _alive(lambda: progress(0, 0)):
         warm_up()
-    with on_disk(task.path, lambda: report_progress(0, 0)) as path:
+    with on_disk(task.path, lambda: progress(0, 0)) as path:
+        here = replace(task, path=path)
         if task.part is None:
-            options |= {"is_strict": task.is_strict, "replaces": task.replaces}
-            return index_film(path, task.store, **options)
-        return index_range(path, task.store, at=task.part, **options)
-
-
-def standing(task: FilmTask, source: Source, *, is_dry: bool = False) -> Outcome | None:
-    """Gives the outcome of a film that the store has already; see `what_stands`."""
-    from fewframes.store.standing import what_stands
-
-    how = {"is_strict": task.is_strict, "is_dry": is_dry}
-    return what_stands(task.store, task.video_id, task.recipe, source, **how)
+            return index_film(here, progress)
+        return index_range(here, task.part, progress)
 
 
 @contextmanager
@@ -120,14 +136,3 @@ def _alive(report_progress: Callable[[], None]) -> Iterator[None]:
     finally:
         is_over.set()
         thread.join()
-
-
-def shard_of(video_id: str, count: int) -> int:
-    """Says which of ``count`` shards a video belongs to, from 0, whatever other videos there are.
-
-    >>> [shard_of(name, 2) for name in ("a", "b", "c", "d")]
-    [1, 1, 1, 0]
-    """
-    import xxhash
-
-    return xxhash.xxh3_64_intdigest(video_id.encode("utf-8", "surrogateescape")) % count

@@ -34,6 +34,7 @@ from fewframes.errors import (
 )
 from fewframes.indexing.web_opener import SENT_AS_IT_IS, TIMEOUT_SECONDS, opener
 from fewframes.naming import plain, shown
+from fewframes.store.object_store import ObjectFacts
 
 BLOCK_BYTES = 1 << 20
 MOST_DIGITS = 18
@@ -45,24 +46,13 @@ BROKEN = (OSError, http.client.HTTPException)
 
 
 @dataclass(frozen=True, slots=True)
-class WebFacts:
-    """What a server says of a film."""
-
-    size: int
-    changed_ns: int
-    """When it was changed, in nanoseconds since 1970; 0 where the server does not say."""
-    etag: str | None
-    """Names this version of it, where the server has such names."""
-
-
-@dataclass(frozen=True, slots=True)
 class WebServer:
     """The server of one address; ``key`` is what follows the host in it."""
 
     base: str
     """Scheme, user, password, host and port."""
 
-    def facts(self, key: str) -> WebFacts:
+    def facts(self, key: str) -> ObjectFacts:
         """Says what a film is; FileNotFoundError where there is none."""
         with self._asked(key, {"Range": "bytes=0-0"}) as answer:
             return self._facts(key, answer)
@@ -71,7 +61,7 @@ class WebServer:
         """Gives parts (start, length) of a film."""
         return [self._part(key, start, length) for start, length in spans]
 
-    def blocks(self, key: str, facts: WebFacts) -> Iterator[bytes]:
+    def blocks(self, key: str, facts: ObjectFacts) -> Iterator[bytes]:
         """Gives a film in blocks; StaleIndexError where it is no longer that of ``facts``."""
         at, broken = 0, 0
         while at < facts.size:
@@ -87,7 +77,7 @@ class WebServer:
                 if broken == TRIES:
                     raise self._away(key, f"the transfer broke off {TRIES} times") from error
 
-    def _rest(self, key: str, at: int, facts: WebFacts) -> Iterator[bytes]:
+    def _rest(self, key: str, at: int, facts: ObjectFacts) -> Iterator[bytes]:
         """The blocks from a byte on, as far as one answer brings them; no more than announced."""
         with self._asked(key, {"Range": f"bytes={at}-{facts.size - 1}"}) as answer:
             if self._facts(key, answer) != facts:
@@ -108,7 +98,7 @@ class WebServer:
             _skip(answer, start - _begin_of(answer))
             return bytes(answer.read(length))
 
-    def _facts(self, key: str, answer: Any) -> WebFacts:  # noqa: ANN401 (of http.client)
+    def _facts(self, key: str, answer: Any) -> ObjectFacts:  # noqa: ANN401 (of http.client)
         """Reads the size from ``Content-Range: bytes 0-0/SIZE``, or of a whole from its length."""
         head = answer.headers
         said = head.get("Content-Length")
@@ -119,7 +109,7 @@ class WebServer:
                 f"{self._shown(key)!r} comes without its size, so nobody knows when to stop; "
                 "fetch it yourself and name the file"
             )
-        return WebFacts(int(str(said)), _changed_ns(head), head.get("ETag"))
+        return ObjectFacts(int(str(said)), _changed_ns(head), head.get("ETag"))
 
     @contextmanager
     def _asked(self, key: str, headers: dict[str, str]) -> Iterator[Any]:

@@ -52,10 +52,8 @@ class _Connection(http.client.HTTPConnection):
             return super().getresponse()
 
 
-class _SafeConnection(http.client.HTTPSConnection):
-    def getresponse(self) -> http.client.HTTPResponse:
-        with _ends(self):
-            return super().getresponse()
+class _SafeConnection(_Connection, http.client.HTTPSConnection):
+    """The same by TLS."""
 
 
 class _Http(urllib.request.HTTPHandler):

@@ -10,18 +10,18 @@ Only headers are read. A parser is chosen once a stream, by codec and extradata,
    kind, since the highest is known only after the last packet. Decoding can start at an IRAP.
 3. VP8 (RFC 6386, 9.1) and VP9 (bitstream specification, 6.2 and Annex B): a packet may hold only
    pictures that are never shown. Nothing is dropped.
-4. Motion JPEG and MPEG-4: a packet that leans on tables or headers of another is no start
-   (`start_headers.py`). Nothing is dropped.
-5. Theora: headers are no pictures (`theora.py`).
-6. Every other codec: nothing is dropped, the container's keyframe flag is believed.
+4. Motion JPEG, MPEG-4 and Theora: a packet that leans on tables or headers of another is no
+   start, and a header is no picture (`start_headers.py`). Nothing is dropped.
+5. Every other codec: nothing is dropped, the container's keyframe flag is believed.
 """
 
 import struct
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import NamedTuple, TypeAlias
 
-from fewframes.media.start_headers import GOV, VOP, jpeg_starts, mpeg4_starts
-from fewframes.media.theora import Start, theora_starts
+from fewframes.media import start_headers
+from fewframes.media.start_headers import GOV, VOP, Start, Test
 
 Buffer: TypeAlias = memoryview
 
@@ -50,12 +50,14 @@ layer=0, has_headers=False)
 
 SAYS_UNREFERENCED = ("h264", "hevc")
 """Codecs whose packets say that no other picture refers to them."""
+LENGTH_AT = {"h264": 4, "hevc": 21}
+"""Where avcC and hvcC extradata say how long the length in front of a NAL unit is."""
 SEQUENCE_HEADERS = {"mpeg1video": b"\xb3", "mpeg2video": b"\xb3", "vc1": b"\x0f"}
 """Codecs with a header in front of some pictures, and its start code."""
-START_TESTS: dict[str, Callable[[bytes], Callable[[Buffer], Start]]] = {
-    "mjpeg": lambda _: jpeg_starts(),
-    "mpeg4": mpeg4_starts,
-    "theora": theora_starts,
+START_TESTS: dict[str, Callable[[bytes], Test]] = {
+    "mjpeg": lambda _: start_headers.jpeg_starts(),
+    "mpeg4": start_headers.mpeg4_starts,
+    "theora": start_headers.theora_starts,
 }
 """Codecs whose packets may lean on what came before, and what makes the test of a stream."""
 _WORD = struct.Struct(">I")
@@ -87,12 +89,11 @@ layer=0, has_headers=False)
     >>> packet_parser("h264", bytes([1, 100, 0, 31, 0xFF, 0]))(idr).is_random_access
     True
     """
-    if codec == "h264":
-        units = unit_reader(extradata, length_at=4)
+    if codec in LENGTH_AT:
+        units = unit_reader(codec, extradata)
+        if codec == "hevc":
+            return lambda data: _hevc_kind(units(data), data)
         return _mostly_one_slice(extradata, lambda data: _h264_kind(units(data), data))
-    if codec == "hevc":
-        units = unit_reader(extradata, length_at=21)
-        return lambda data: _hevc_kind(units(data), data)
     if codec == "vp8":
         return lambda data: PLAIN if len(data) == 0 or data[0] & 0x10 else HIDDEN
     if codec == "vp9":
@@ -124,17 +125,35 @@ def _has_av1_header(data: Buffer) -> bool:
     return len(data) > at and data[at] & 0x78 == 0x08
 
 
-def unit_reader(extradata: bytes, *, length_at: int) -> Callable[[Buffer], Iterator[int]]:
-    """NAL units with a length in front (avcC and hvcC extradata), or with start codes (Annex B)."""
-    if len(extradata) > length_at and extradata[0] == 1:
-        length_bytes = (extradata[length_at] & 3) + 1
-        return lambda data: _sized_units(data, length_bytes)
-    return _marked_units
+def length_bytes(codec: str, extradata: bytes) -> int:
+    """Gives the bytes of the length in front of each NAL unit; 0 for start codes (Annex B)."""
+    at = LENGTH_AT[codec]
+    return (extradata[at] & 3) + 1 if len(extradata) > at and extradata[0] == 1 else 0
+
+
+def unit_kind(codec: str, first: int) -> int:
+    """Gives the type of a NAL unit of H.264 or HEVC, by its first byte."""
+    return first & 31 if codec == "h264" else first >> 1 & 63
+
+
+def is_other_layer(header: Buffer | bytes) -> bool:
+    """Whether a NAL unit of HEVC has another nuh_layer_id than 0 (Rec. ITU-T H.265, 7.3.1.2)."""
+    return len(header) > 1 and bool(header[0] & 1 or header[1] >> 3)
+
+
+def unit_reader(codec: str, extradata: bytes) -> Callable[[Buffer], Iterator[int]]:
+    """Makes what finds the first byte of each NAL unit in packets of a stream."""
+    return partial(unit_starts, size=length_bytes(codec, extradata))
+
+
+def unit_starts(data: Buffer, size: int) -> Iterator[int]:
+    """Finds NAL units behind lengths of ``size`` bytes, or behind start codes where that is 0."""
+    return _sized_units(data, size) if size else _marked_units(data)
 
 
 def _mostly_one_slice(extradata: bytes, parse: PacketParser) -> PacketParser:
     """Knows the commonest packet at a glance: a 4-byte length and one slice of no IDR picture."""
-    if len(extradata) <= 4 or extradata[0] != 1 or extradata[4] & 3 != 3:
+    if length_bytes("h264", extradata) != 4:
         return parse
 
     def kind(data: Buffer) -> PacketKind:
@@ -145,10 +164,10 @@ def _mostly_one_slice(extradata: bytes, parse: PacketParser) -> PacketParser:
     return kind
 
 
-def _sized_units(data: Buffer, length_bytes: int) -> Iterator[int]:
+def _sized_units(data: Buffer, size: int) -> Iterator[int]:
     position, end = 0, len(data)
-    while position + length_bytes < end:
-        start = position + length_bytes
+    while position + size < end:
+        start = position + size
         position = start + int.from_bytes(data[position:start], "big")
         if position > end:
             return  # no length: FFmpeg looks for start codes in such a packet

@@ -12,35 +12,31 @@ withheld ones are checked as they pass:
 
 A stretch that fails is decoded whole. Streams of which the check does not know the parameter sets,
 or that change them, fail as well: that costs time, never truth.
+
+The same headers say which packets hold the second field of a picture that the packet before began.
+H.264 may code the two fields of a frame as pictures of their own (7.4.3, field_pic_flag), and
+MPEG-TS gives each a packet. A decoder gives one picture when it has both. Two fields are of one
+frame if they follow each other, have opposite parity and the same frame_num.
 """
 
 from bisect import bisect_left
-from typing import Protocol
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, TypeAlias
 
 from fewframes.media.bitstream import Buffer, unit_reader
 from fewframes.media.parameter_sets import Bits, h264_parameters, hevc_parameters
 
-HEADER_BYTES = 24
+HEADER_BYTES = 32
 """A slice header is read from so many bytes; the fields needed come first."""
-
-
-class OrderCheck(Protocol):
-    """Follows the packets of one run after the other."""
-
-    def start(self) -> None:
-        """Forgets the run before."""
-        ...
-
-    def follows(self, data: Buffer, time: int) -> bool:
-        """Whether a packet, shown at ``time``, can come after those before it."""
-        ...
+SLICES = (1, 2, 5)
+"""NAL unit types of H.264 that begin with a slice header."""
 
 
 class FrameNumbers:
     """The check of H.264."""
 
     def __init__(self, extradata: bytes) -> None:
-        self._units = unit_reader(extradata, length_at=4)
+        self._units = unit_reader("h264", extradata)
         self._bits, self._has_fields = h264_parameters(extradata)
         self._places: dict[bytes, int] = {}
         self.start()
@@ -50,7 +46,7 @@ class FrameNumbers:
         self._last: int | None = None
 
     def follows(self, data: Buffer, time: int) -> bool:
-        """Whether frame_num is that of the next picture."""
+        """Whether frame_num is that of the next picture; ``time`` does not matter."""
         for start in self._units(data):
             if data[start] & 31 in (1, 5):
                 return self._is_next(data[start], bytes(data[start + 1 : start + HEADER_BYTES]))
@@ -79,8 +75,7 @@ class FrameNumbers:
             return word >> (40 - place - self._bits) & ((1 << self._bits) - 1)
         bits = Bits(payload)
         length = bits.left
-        for _ in range(3):  # first_mb_in_slice, slice_type, pic_parameter_set_id
-            bits.ue()
+        bits.skip(3)  # first_mb_in_slice, slice_type, pic_parameter_set_id
         if length - bits.left <= 16:
             self._places[payload[:2]] = length - bits.left
         return bits.u(self._bits)
@@ -90,7 +85,7 @@ class OrderCounts:
     """The check of HEVC."""
 
     def __init__(self, extradata: bytes) -> None:
-        self._units = unit_reader(extradata, length_at=21)
+        self._units = unit_reader("hevc", extradata)
         self._extra_bits, self._has_output_flag, self._bits = hevc_parameters(extradata)
         self.start()
 
@@ -101,7 +96,7 @@ class OrderCounts:
         self._counts: list[int] = []
 
     def follows(self, data: Buffer, time: int) -> bool:
-        """Whether the picture order count has its place among those of other times."""
+        """Whether the picture order count of a packet, shown at ``time``, has its place there."""
         for start in self._units(data):
             kind = data[start] >> 1 & 63
             if kind < 32:
@@ -152,6 +147,11 @@ class OrderCounts:
         return is_new and before and after
 
 
+OrderCheck: TypeAlias = FrameNumbers | OrderCounts
+"""Follows the packets of one run after the other."""
+CHECKS: dict[str, type[OrderCheck]] = {"h264": FrameNumbers, "hevc": OrderCounts}
+
+
 def order_check(codec: str, extradata: bytes) -> OrderCheck | None:
     """Makes the check of a stream; None where its parameter sets are not understood.
 
@@ -159,10 +159,69 @@ def order_check(codec: str, extradata: bytes) -> OrderCheck | None:
     True
     """
     try:
-        if codec == "h264":
-            return FrameNumbers(extradata)
-        if codec == "hevc":
-            return OrderCounts(extradata)
+        return CHECKS[codec](extradata)
+    except (ValueError, LookupError):  # another codec, too
+        return None
+
+
+class _Field(NamedTuple):
+    """A field whose partner has not come yet."""
+
+    is_bottom: bool
+    frame_num: int
+
+
+def field_pairs(codec: str, extradata: bytes) -> Callable[[Buffer], bool] | None:
+    """Makes the test "is this the second field of the packet before?", to be asked in turn.
+
+    Gives None for a stream that has no fields, or whose parameter sets are not understood.
+
+    >>> field_pairs("hevc", b"") is None
+    True
+    """
+    try:
+        number_bits, has_fields = h264_parameters(extradata) if codec == "h264" else (0, False)
     except (ValueError, LookupError):
         return None
-    return None
+    return _Pairs(unit_reader(codec, extradata), number_bits).is_second if has_fields else None
+
+
+class _Pairs:
+    """Follows the fields of one stream."""
+
+    def __init__(self, units: Callable[[Buffer], Iterator[int]], number_bits: int) -> None:
+        self._units, self._number_bits = units, number_bits
+        self._open: _Field | None = None
+
+    def is_second(self, data: Buffer) -> bool:
+        """Whether a packet completes the picture of the packet before it."""
+        found = set(self._fields(data))
+        before, self._open = self._open, None
+        if len(found) != 1:
+            return False  # a frame, or both fields of one
+        field = found.pop()
+        if field is None:
+            return False
+        if before == _Field(not field.is_bottom, field.frame_num):
+            return True
+        self._open = field
+        return False
+
+    def _fields(self, data: Buffer) -> Iterator[_Field | None]:
+        """The field of each slice; None for a slice of a frame, which is the only one then."""
+        for start in self._units(data):
+            if data[start] & 31 not in SLICES:
+                continue
+            try:
+                field = self._field(bytes(data[start + 1 : start + HEADER_BYTES]))
+            except ValueError:
+                continue
+            yield field
+            if field is None:
+                return
+
+    def _field(self, payload: bytes) -> _Field | None:
+        bits = Bits(payload)
+        bits.skip(3)  # first_mb_in_slice, slice_type, pic_parameter_set_id
+        number = bits.u(self._number_bits)
+        return _Field(bool(bits.u(1)), number) if bits.u(1) else None

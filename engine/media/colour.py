@@ -6,7 +6,7 @@ Nothing here touches a picture: it is read from names that container, codec and 
 import re
 from dataclasses import dataclass
 
-from fewframes.kernels import Siting
+from fewframes.kernels import RgbPlan, Siting, rgb_plan
 from fewframes.media.timeline import StreamInfo
 
 MATRICES = {
@@ -61,6 +61,18 @@ class Colour:
     bits: int
     stands_for: str = ""
     """What the stream says its matrix is, where that is not known and ``matrix`` is a guess."""
+
+    def plan(self, size: tuple[int, int], target: tuple[int, int]) -> RgbPlan:
+        """Plans the way from such planes of a size to RGB of a target size (height and width)."""
+        return rgb_plan(
+            size,
+            target,
+            steps=self.steps,
+            siting=self.siting,
+            matrix=self.matrix,
+            is_full=self.is_full,
+            bits=self.bits,
+        )
 
     def __str__(self) -> str:
         range_ = "full" if self.is_full else "limited"

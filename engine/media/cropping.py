@@ -7,15 +7,19 @@
 3. What is shown begins and ends with a chroma sample, as FFmpeg's crop filter has it.
 """
 
+import struct
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
+
+from fewframes.media.ebml import CLUSTER, SEGMENT, UNKNOWN, element
+from fewframes.media.endings import Bytes
 
 MOST = 10_000
 """How many elements or boxes are looked at."""
-SEGMENT, SEEK_HEAD, TRACKS, CLUSTER = 0x18538067, 0x114D9B74, 0x1654AE6B, 0x1F43B675
-SEEK, SEEK_ID, SEEK_POSITION = 0x4DBB, 0x53AB, 0x53AC
+SEEK_HEAD, TRACKS = 0x114D9B74, 0x1654AE6B
+SEEK_ID, SEEK_POSITION = 0x53AB, 0x53AC
 TRACK, TRACK_TYPE, CODEC_ID, VIDEO = 0xAE, 0x83, 0x86, 0xE0
 PIXEL_CROPS = (0x54CC, 0x54DD, 0x54BB, 0x54AA)
 """PixelCropLeft, -Right, -Top and -Bottom."""
@@ -42,69 +46,62 @@ Part: TypeAlias = tuple[int, int, int]
 def matroska_crop(path: Path, place: int) -> Crop:
     """Reads the cropping of a video track of a Matroska file, ``place`` being its number from 0."""
     with path.open("rb") as file:
-        budget = iter(range(MOST))
-        tracks = _tracks(file, path.stat().st_size, budget)
-        for part in _elements(file, tracks, budget):
-            fields = {name: (start, end) for name, start, end in _elements(file, part, budget)}
-            if part[0] != TRACK or not _is_video(file, fields):
+        data, budget = Bytes(file), iter(range(MOST))
+        tracks = _tracks(data, budget)
+        for part in _elements(data, tracks, budget):
+            fields = {name: (start, end) for name, start, end in _elements(data, part, budget)}
+            if part[0] != TRACK or not _is_video(data, fields):
                 continue
             if place == 0:
                 video = (VIDEO, *fields.get(VIDEO, (0, 0)))
-                there = {name: where for name, *where in _elements(file, video, budget)}
-                return Crop(*(_uint(file, *there.get(name, (0, 0))) for name in PIXEL_CROPS))
+                there = {name: where for name, *where in _elements(data, video, budget)}
+                return Crop(*(_uint(data, *there.get(name, (0, 0))) for name in PIXEL_CROPS))
             place -= 1
     return Crop()
 
 
-def _is_video(file: BinaryIO, fields: dict[int, tuple[int, int]]) -> bool:
+def _is_video(data: Bytes, fields: dict[int, tuple[int, int]]) -> bool:
     """Whether a track is one that FFmpeg makes a video stream of."""
-    is_coded = CODEC_ID in fields and _bytes(file, fields[CODEC_ID][0], 1) == b"V"
-    return is_coded and _uint(file, *fields.get(TRACK_TYPE, (0, 0))) == 1
+    is_coded = CODEC_ID in fields and data.at(fields[CODEC_ID][0], 1) == b"V"
+    return is_coded and _uint(data, *fields.get(TRACK_TYPE, (0, 0))) == 1
 
 
-def _tracks(file: BinaryIO, size: int, budget: Iterator[int]) -> Part:
+def _tracks(data: Bytes, budget: Iterator[int]) -> Part:
     """Finds the tracks: before the first cluster, or where the index of the file has them."""
-    top = _elements(file, (0, 0, size), budget)
+    top = _elements(data, (0, 0, data.size), budget)
     segment = next((part for part in top if part[0] == SEGMENT), (0, 0, 0))
     listed = 0
-    for part in _elements(file, segment, budget):
+    for part in _elements(data, segment, budget):
         if part[0] == TRACKS:
             return part
         if part[0] == SEEK_HEAD:
-            listed = listed or _listed(file, part, budget)
+            listed = listed or _listed(data, part, budget)
         if part[0] == CLUSTER:
             break
     there = (0, segment[1] + listed, segment[2] if listed else 0)
-    found = next(_elements(file, there, budget), (0, 0, 0))
+    found = next(_elements(data, there, budget), (0, 0, 0))
     return found if found[0] == TRACKS else (0, 0, 0)
 
 
-def _listed(file: BinaryIO, index: Part, budget: Iterator[int]) -> int:
+def _listed(data: Bytes, index: Part, budget: Iterator[int]) -> int:
     """Where the tracks are in the segment, by an index of it; 0 where that does not say."""
-    for entry in _elements(file, index, budget):
-        fields = {name: (start, end) for name, start, end in _elements(file, entry, budget)}
-        if _uint(file, *fields.get(SEEK_ID, (0, 0))) == TRACKS:
-            return _uint(file, *fields.get(SEEK_POSITION, (0, 0)))
+    for entry in _elements(data, index, budget):
+        fields = {name: (start, end) for name, start, end in _elements(data, entry, budget)}
+        if _uint(data, *fields.get(SEEK_ID, (0, 0))) == TRACKS:
+            return _uint(data, *fields.get(SEEK_POSITION, (0, 0)))
     return 0
 
 
-def _elements(file: BinaryIO, parent: Part, budget: Iterator[int]) -> Iterator[Part]:
+def _elements(data: Bytes, parent: Part, budget: Iterator[int]) -> Iterator[Part]:
     """The elements of an element, in order; one of unknown size has all that is left."""
     _, at, end = parent
     while at < end and next(budget, None) is not None:
-        head = _bytes(file, at, 12)
-        name_bytes = 9 - head[0].bit_length() if head else 9
-        if name_bytes > 4 or len(head) <= name_bytes:
+        name, length, head_bytes = element(data.at(at, 12))
+        start = at + head_bytes
+        if not head_bytes or start > end:
             return
-        size_bytes = 9 - head[name_bytes].bit_length()
-        start = at + name_bytes + size_bytes
-        size = int.from_bytes(head[name_bytes : name_bytes + size_bytes], "big")
-        size &= (1 << 7 * size_bytes) - 1
-        is_unknown = size == (1 << 7 * size_bytes) - 1
-        at = end if is_unknown else min(end, start + size)
-        if size_bytes > 8 or start > end:
-            return
-        yield int.from_bytes(head[:name_bytes], "big"), start, at
+        at = end if length == UNKNOWN else min(end, start + length)
+        yield name, start, at
 
 
 def mp4_crop(path: Path, track: int) -> tuple[Crop, bool]:
@@ -114,14 +111,13 @@ def mp4_crop(path: Path, track: int) -> tuple[Crop, bool]:
     """
     crop, is_sound = Crop(), True
     with path.open("rb") as file:
-        budget = iter(range(MOST))
-        for entry in _sample_entries(file, path.stat().st_size, track, budget):
-            size = _bytes(file, entry[1] + 24, 4)
-            width, height = int.from_bytes(size[:2], "big"), int.from_bytes(size[2:], "big")
+        data, budget = Bytes(file), iter(range(MOST))
+        for entry in _sample_entries(data, track, budget):
+            width, height = data.big(entry[1] + 24, 2), data.big(entry[1] + 26, 2)
             inside = (0, entry[1] + SAMPLE_ENTRY_BYTES - 8, entry[2])
-            for name, start, _ in _boxes(file, inside, budget):
+            for name, start, _ in _boxes(data, inside, budget):
                 if name == _name("clap"):
-                    found = clean_aperture(_bytes(file, start, 32), width, height)
+                    found = clean_aperture(data.at(start, 32), width, height)
                     crop, is_sound = found or crop, found is not None
     return crop, is_sound
 
@@ -133,10 +129,8 @@ def clean_aperture(payload: bytes, width: int, height: int) -> Crop | None:
     >>> clean_aperture(b"".join(n.to_bytes(4, "big", signed=True) for n in numbers), 160, 120)
     Crop(left=38, right=42, top=0, bottom=0)
     """
-    numbers = [
-        int.from_bytes(payload[at : at + 4], "big", signed=True) for at in range(0, len(payload), 4)
-    ]
-    if len(numbers) != 8 or min(numbers[1::2]) < 1 or min(numbers[0], numbers[2]) < 1:
+    numbers = struct.unpack(">8i", payload) if len(payload) == 32 else (0,) * 8
+    if min(numbers[1::2]) < 1 or min(numbers[0], numbers[2]) < 1:
         return None
     sizes = [Fraction(*numbers[at : at + 2]) for at in range(0, 8, 2)]
     sides = []
@@ -149,44 +143,42 @@ def clean_aperture(payload: bytes, width: int, height: int) -> Crop | None:
     return Crop(*sides)
 
 
-def _sample_entries(file: BinaryIO, size: int, track: int, budget: Iterator[int]) -> Iterator[Part]:
+def _sample_entries(data: Bytes, track: int, budget: Iterator[int]) -> Iterator[Part]:
     """The sample entries of a track, but those of another kind than the first one."""
-    film = _inside(file, (0, 0, size), budget, "moov")
-    for name, start, end in _boxes(file, film, budget):
+    film = _inside(data, (0, 0, data.size), budget, "moov")
+    for name, start, end in _boxes(data, film, budget):
         part = (name, start, end)
-        if name != _name("trak") or _track_id(file, part, budget) != track:
+        if name != _name("trak") or _track_id(data, part, budget) != track:
             continue
-        table = _inside(file, part, budget, "mdia", "minf", "stbl", "stsd")
-        entries = list(_boxes(file, (0, table[1] + 8, table[2]), budget))
+        table = _inside(data, part, budget, "mdia", "minf", "stbl", "stsd")
+        entries = list(_boxes(data, (0, table[1] + 8, table[2]), budget))
         yield from (entry for entry in entries if entry[0] == entries[0][0])
 
 
-def _track_id(file: BinaryIO, track: Part, budget: Iterator[int]) -> int:
-    _, start, _ = _inside(file, track, budget, "tkhd")
-    is_long = _bytes(file, start, 1) == b"\1"
-    return _uint(file, start + (20 if is_long else 12), start + (24 if is_long else 16))
+def _track_id(data: Bytes, track: Part, budget: Iterator[int]) -> int:
+    _, start, _ = _inside(data, track, budget, "tkhd")
+    return data.big(start + (20 if data.at(start, 1) == b"\1" else 12), 4)
 
 
-def _inside(file: BinaryIO, part: Part, budget: Iterator[int], *names: str) -> Part:
+def _inside(data: Bytes, part: Part, budget: Iterator[int], *names: str) -> Part:
     """Goes from box to box by their names; empty where one is not there."""
     for name in names:
-        boxes = _boxes(file, part, budget)
+        boxes = _boxes(data, part, budget)
         part = next((box for box in boxes if box[0] == _name(name)), (0, 0, 0))
     return part
 
 
-def _boxes(file: BinaryIO, parent: Part, budget: Iterator[int]) -> Iterator[Part]:
+def _boxes(data: Bytes, parent: Part, budget: Iterator[int]) -> Iterator[Part]:
     """The boxes of a box, in order."""
     _, at, end = parent
     while at + 8 <= end and next(budget, None) is not None:
-        head = _bytes(file, at, 16)
-        size, header = int.from_bytes(head[:4], "big"), 8
+        size, header = data.big(at, 4), 8
         if size == 1:
-            size, header = int.from_bytes(head[8:], "big"), 16
+            size, header = data.big(at + 8, 8), 16
         size = size or end - at
         if size < header:
             return
-        yield int.from_bytes(head[4:8], "big"), at + header, min(end, at + size)
+        yield data.big(at + 4, 4), at + header, min(end, at + size)
         at += size
 
 
@@ -194,14 +186,9 @@ def _name(box: str) -> int:
     return int.from_bytes(box.encode(), "big")
 
 
-def _uint(file: BinaryIO, start: int, end: int) -> int:
+def _uint(data: Bytes, start: int, end: int) -> int:
     """A number of up to eight bytes; 0 where there is none."""
-    return int.from_bytes(_bytes(file, start, end - start), "big") if 0 < end - start <= 8 else 0
-
-
-def _bytes(file: BinaryIO, start: int, count: int) -> bytes:
-    file.seek(start)
-    return file.read(count)
+    return data.big(start, end - start) if 0 < end - start <= 8 else 0
 
 
 def aligned_crop(crop: Crop, size: tuple[int, int], steps: tuple[int, int]) -> Crop | None:

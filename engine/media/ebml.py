@@ -7,8 +7,7 @@
    the file ends where its seek head says that the cues begin, or inside another element.
 """
 
-from fewframes.media.endings import INDEX_CUT, WHOLE, Bytes, Ending, cut, last_position
-from fewframes.media.timeline import Packets
+from fewframes.media.endings import INDEX_CUT, WHOLE, Bytes, Ending, cut
 
 SEGMENT, CLUSTER = 0x18538067, 0x1F43B675
 FIRST_IN_CLUSTER = (0xE7, 0xBF, 0xEC)
@@ -23,10 +22,10 @@ BACKWARDS = 64
 STEPS = 1 << 18
 
 
-def matroska_ending(data: Bytes, packets: Packets) -> Ending:
-    """Says how a Matroska file ends."""
+def matroska_ending(data: Bytes, last_position: int) -> Ending:
+    """Says how a Matroska file ends, whose last packet begins at a position."""
     segment = _segment(data)
-    cluster = _cluster_before(data, last_position(packets))
+    cluster = _cluster_before(data, last_position)
     if segment is None or cluster < 0:
         return WHOLE
     begin, end = segment
@@ -43,7 +42,7 @@ def _walk(data: Bytes, at: int) -> tuple[Ending | None, int]:
     cluster_end = 0
     for _ in range(STEPS):
         first = data.at(at, 12)
-        name, length, head = _element(first)
+        name, length, head = element(first)
         if head == 0 and at + 12 > data.size and _width(first[:1], 4):
             return Ending(f"truncated: the file ends at byte {data.size}, in an element's head"), at
         if head == 0:
@@ -63,7 +62,7 @@ def _walk(data: Bytes, at: int) -> tuple[Ending | None, int]:
     return None, at
 
 
-def _element(head: bytes) -> tuple[int, int, int]:
+def element(head: bytes) -> tuple[int, int, int]:
     """Id, length and size of the header of an element; a size of 0 where it is none."""
     name_bytes = _width(head[:1], 4)
     size_bytes = _width(head[name_bytes : name_bytes + 1], 8) if name_bytes else 0
@@ -84,9 +83,9 @@ def _width(first: bytes, most: int) -> int:
 
 def _segment(data: Bytes) -> tuple[int, int] | None:
     """Where the segment's elements begin and end; 0 for an end that was never written."""
-    _, length, head = _element(data.at(0, 12))
+    _, length, head = element(data.at(0, 12))
     at = head + length
-    name, length, head = _element(data.at(at, 12))
+    name, length, head = element(data.at(at, 12))
     if name != SEGMENT:
         return None
     return at + head, 0 if length == UNKNOWN else at + head + length
@@ -103,8 +102,8 @@ def _cluster_before(data: Bytes, position: int) -> int:
         part = data.at(first, end - first + 24)
         at = part.rfind(mark, 0, end - first + 4)
         while at >= 0:
-            _, _, head = _element(part[at : at + 12])
-            if head and _element(part[at + head : at + head + 12])[0] in FIRST_IN_CLUSTER:
+            _, _, head = element(part[at : at + 12])
+            if head and element(part[at + head : at + head + 12])[0] in FIRST_IN_CLUSTER:
                 return first + at
             at = part.rfind(mark, 0, at)
         end = first

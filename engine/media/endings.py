@@ -2,8 +2,6 @@
 
 from typing import BinaryIO, NamedTuple
 
-from fewframes.media.timeline import Packets
-
 MOST_BYTES = 1 << 20
 """The longest read; what is longer is cut off."""
 
@@ -34,11 +32,6 @@ def second_film(at: int) -> Ending:
     """Says that a file holds one film behind another; of fragments FFmpeg may read some."""
     words = "and is not read, or only in part; cut the file in two"
     return Ending(note=f"a second film begins at byte {at} {words}")
-
-
-def last_position(packets: Packets) -> int:
-    """Where the last packet of the video begins in the file; -1 where no demuxer says it."""
-    return int(packets.position.max(initial=-1))
 
 
 class Bytes:

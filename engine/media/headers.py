@@ -19,21 +19,17 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 
-from fewframes.media.bitstream import Buffer, unit_reader
-from fewframes.media.parameter_sets import Bits, skip_profile, units_of
-from fewframes.media.start_headers import VOP_MARK, mpeg4_header
+from fewframes.media.bitstream import SEQUENCE_HEADERS, Buffer, length_bytes, unit_kind, unit_starts
+from fewframes.media.parameter_sets import HEADER_BYTES, Bits, skip_profile, units_of
+from fewframes.media.start_headers import VOP_MARK, mpeg4_header, mpeg4_layer
 
 PALETTE, EXTRADATA = "palette", "new_extradata"
 LASTING = (PALETTE, EXTRADATA, "param_change")
 """Kinds of side data that count until another one comes."""
 SETS = {"h264": (7, 8, 13, 15), "hevc": (32, 33, 34)}
 """NAL unit types of parameter sets, in the order in which they need each other."""
-LENGTH_AT = {"h264": 4, "hevc": 21}
-"""Where a stream's own header says how long a NAL unit's length is."""
-SEQUENCE = {"mpeg1video": b"\xb3", "mpeg2video": b"\xb3", "vc1": b"\x0f"}
-"""Start code of a sequence header."""
 PICTURE = {"mpeg1video": b"\xb8\x00", "mpeg2video": b"\xb8\x00", "vc1": b"\x0d"}
-"""Start codes that end it."""
+"""Start codes that end a sequence header."""
 NOTHING = -1
 """State of a packet that brings along all that its decoder needs."""
 
@@ -60,7 +56,8 @@ class HeaderTracker:
         self._sets = _SETS.get(codec, _NoSets)(codec, extradata)
         self._side: dict[str, bytes] = {}
         self._known = {Headers(self._sets.prefix()): 0}
-        self._now = 0
+        self.now = 0
+        """The state that counts behind the last packet."""
 
     @property
     def states(self) -> tuple[Headers, ...]:
@@ -77,25 +74,24 @@ class HeaderTracker:
             self._side |= side
             if EXTRADATA in side:
                 self._sets.take_extradata(side[EXTRADATA])
-            self._now = self._index()
-        needed = NOTHING if self._sets.brings_all(data) and not self._side else self._now
+            self.now = self._index()
+        needed = NOTHING if self._sets.brings_all(data) and not self._side else self.now
         if self._sets.take(data):
-            self._now = self._index()
+            self.now = self._index()
         return needed
 
-    @property
-    def now(self) -> int:
-        """The state that counts behind the last packet."""
-        return self._now
-
     def _index(self) -> int:
-        side = {kind: data for kind, data in self._side.items() if self._sets.keeps(kind)}
-        headers = Headers(self._sets.prefix(), tuple(sorted(side.items())))
+        left_out = () if self._sets.keeps_extradata else (EXTRADATA,)
+        side = sorted(one for one in self._side.items() if one[0] not in left_out)
+        headers = Headers(self._sets.prefix(), tuple(side))
         return self._known.setdefault(headers, len(self._known))
 
 
 class _NoSets:
     """A codec whose packets bring no headers that last."""
+
+    keeps_extradata = True
+    """Whether a new header of the stream is given to the decoder as it is."""
 
     def __init__(self, codec: str, extradata: bytes) -> None:
         pass
@@ -103,10 +99,6 @@ class _NoSets:
     def prefix(self) -> bytes:
         """What is put in front of a packet."""
         return b""
-
-    def keeps(self, kind: str) -> bool:
-        """Whether side data of a kind is given to the decoder as it is."""
-        return True
 
     def brings_all(self, data: Buffer | bytes) -> bool:
         """Whether a packet has all that its decoder needs."""
@@ -123,12 +115,12 @@ class _NoSets:
 class _ParameterSets(_NoSets):
     """H.264 and HEVC: parameter sets by kind and number."""
 
+    keeps_extradata = False
+
     def __init__(self, codec: str, extradata: bytes) -> None:
         self._codec = codec
         self._kinds = SETS[codec]
-        self._units = unit_reader(extradata, length_at=LENGTH_AT[codec])
-        is_sized = len(extradata) > LENGTH_AT[codec] and extradata[0] == 1
-        self._length_bytes = (extradata[LENGTH_AT[codec]] & 3) + 1 if is_sized else 0
+        self._length_bytes = length_bytes(codec, extradata)
         self._sets: dict[tuple[int, int], bytes] = {}
         self.take_extradata(extradata)
 
@@ -137,37 +129,27 @@ class _ParameterSets(_NoSets):
         ordered = sorted(self._sets, key=lambda key: (kinds.index(key[0]), key[1]))
         return b"".join(self._framed(self._sets[key]) for key in ordered)
 
-    def keeps(self, kind: str) -> bool:
-        return kind != EXTRADATA
-
     def take_extradata(self, extradata: bytes) -> None:
         try:
-            for unit in units_of(extradata, is_hevc=self._codec == "hevc"):
+            for unit in units_of(self._codec, extradata):
                 self._put(unit)
         except (IndexError, ValueError):
             return  # a header that says nothing: the packets do, or nothing decodes
 
     def take(self, data: Buffer | bytes) -> bool:
         view, before = memoryview(data), dict(self._sets)
-        starts = list(self._units(view))
-        for start, after in pairwise([*starts, len(view) + self._gap]):
-            if self._kind(view[start]) in self._kinds:
-                self._put(bytes(view[start : after - self._gap]))
+        gap = self._length_bytes or 3  # between two units: a length, or a start code
+        starts = unit_starts(view, self._length_bytes)
+        for start, after in pairwise([*starts, len(view) + gap]):
+            if unit_kind(self._codec, view[start]) in self._kinds:
+                self._put(bytes(view[start : after - gap]))
         return self._sets != before
-
-    def _kind(self, first: int) -> int:
-        return first & 31 if self._codec == "h264" else first >> 1 & 63
-
-    @property
-    def _gap(self) -> int:
-        """Bytes between two units: a length, or a start code."""
-        return self._length_bytes or 3
 
     def _put(self, unit: bytes) -> None:
         unit = unit.rstrip(b"\0")
         if not unit:
             return
-        kind = self._kind(unit[0])
+        kind = unit_kind(self._codec, unit[0])
         if kind in self._kinds:
             self._sets[kind, _number(self._codec, kind, unit)] = unit
 
@@ -180,19 +162,13 @@ class _ParameterSets(_NoSets):
 def _number(codec: str, kind: int, unit: bytes) -> int:
     """The number of a parameter set; -1 where it is too short to say."""
     try:
-        if codec == "h264":
-            bits = Bits(unit[1:64])
-            if kind in (7, 15):
-                bits.u(24)
-            return bits.ue()
-        bits = Bits(unit[2:128])
+        bits = Bits(unit[HEADER_BYTES[codec] : 128])
         if kind == 32:
             return bits.u(4)
+        if kind in (7, 15):
+            bits.u(24)
         if kind == 33:
-            bits.u(4)
-            sub_layers = bits.u(3)
-            bits.u(1)
-            skip_profile(bits, sub_layers=sub_layers)
+            skip_profile(bits)
         return bits.ue()
     except ValueError:
         return -1
@@ -225,7 +201,7 @@ class _SequenceHeader(_NoSets):
 
 def _marked_header(codec: str, data: bytes) -> bytes:
     """The sequence header, with its extensions, in front of a picture; nothing if there is none."""
-    first = data.find(b"\0\0\1" + SEQUENCE[codec])
+    first = data.find(b"\0\0\1" + SEQUENCE_HEADERS[codec])
     if first < 0:
         return b""
     ends = [data.find(b"\0\0\1" + bytes([code]), first + 4) for code in PICTURE[codec]]
@@ -235,8 +211,7 @@ def _marked_header(codec: str, data: bytes) -> bytes:
 def _mpeg4_header(data: bytes) -> bytes:
     """What stands before a picture, where there is a video object layer (14496-2, 6.2.3)."""
     header = mpeg4_header(data if VOP_MARK in data else data + VOP_MARK)
-    has_layer = any(b"\0\0\1" + bytes([code]) in header for code in range(0x20, 0x30))
-    return header if has_layer else b""
+    return header if mpeg4_layer(header) else b""
 
 
 def _av1_header(data: bytes) -> bytes:
@@ -267,5 +242,5 @@ def _obus(data: bytes) -> Iterator[tuple[int, int, int]]:
 
 _SETS: dict[str, Callable[[str, bytes], _NoSets]] = {
     **dict.fromkeys(SETS, _ParameterSets),
-    **dict.fromkeys((*SEQUENCE, "av1", "mpeg4"), _SequenceHeader),
+    **dict.fromkeys((*SEQUENCE_HEADERS, "av1", "mpeg4"), _SequenceHeader),
 }

@@ -28,17 +28,17 @@ def matroska(
     ranks: Sequence[int],
     *,
     codec: str,
-    width: int,
-    height: int,
+    size: tuple[int, int],
     extradata: bytes = b"",
 ) -> bytes:
     """Writes packets in decode order, each with its rank in order of presentation, as one file.
 
+    ``size`` is height and width of the pictures.
     The first packet is marked as a keyframe and no other, so that a reader can only begin there.
     Raises KeyError for a codec that is none of `CODEC_IDS`, and ValueError where ranks are not
     0 to n - 1, or are farther from decode order than 16 bits can say.
 
-    >>> matroska([b"frame"], [0], codec="vp8", width=16, height=16)[:4].hex()
+    >>> matroska([b"frame"], [0], codec="vp8", size=(16, 16))[:4].hex()
     '1a45dfa3'
     """
     if sorted(ranks) != list(range(len(packets))):
@@ -55,7 +55,7 @@ def matroska(
         + _text(0x4D80, "fewframes")
         + _text(0x5741, "fewframes"),
     )
-    track = _track(CODEC_IDS[codec], width, height, extradata)
+    track = _track(CODEC_IDS[codec], size, extradata)
     return _header() + _element(0x18538067, b"".join((info, track, *clusters)))
 
 
@@ -66,9 +66,9 @@ def _header() -> bytes:
     return _element(0x1A45DFA3, fields + _text(0x4282, "matroska"))
 
 
-def _track(codec_id: str, width: int, height: int, extradata: bytes) -> bytes:
+def _track(codec_id: str, size: tuple[int, int], extradata: bytes) -> bytes:
     """Tracks: one video track, number 1, without lacing."""
-    video = _element(0xE0, _number(0xB0, width) + _number(0xBA, height))
+    video = _element(0xE0, _number(0xB0, size[1]) + _number(0xBA, size[0]))
     facts = (
         _number(0xD7, 1),
         _number(0x73C5, 1),

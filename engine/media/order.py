@@ -141,18 +141,14 @@ def settled(order: Order, decoded: I64) -> I64:
     ``decoded`` are the rows that came out, ``[m] i64``. A row that did not keeps its place in the
     guess, behind the row before it.
     """
-    parts, at = [], 0
-    position = np.searchsorted(np.sort(order.rows), [s.first for s in order.doubtful])
-    for stretch, first in zip(order.doubtful, position, strict=True):
-        guess = order.rows[first : first + _count(order.rows, stretch)]
+    parts, at, ranked = [], 0, np.sort(order.rows)
+    for stretch in order.doubtful:
+        first, end = np.searchsorted(ranked, [stretch.first, stretch.end])
+        guess = order.rows[first:end]
         there = decoded[(decoded >= stretch.first) & (decoded < stretch.end)]
         parts += [order.rows[at:first], merged(guess, there[np.isin(there, guess)])]
-        at = first + len(guess)
+        at = end
     return np.concatenate([*parts, order.rows[at:]])
-
-
-def _count(rows: I64, stretch: Stretch) -> int:
-    return int(((rows >= stretch.first) & (rows < stretch.end)).sum())
 
 
 def merged(guess: I64, decoded: I64) -> I64:

@@ -9,17 +9,18 @@
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 
 from fewframes.arrays import I64, Mask
 from fewframes.errors import UnreadableMediaError
 from fewframes.media.clocks import agrees, repaired_times, usual_step
-from fewframes.media.demuxed import Decoded, Demuxed
+from fewframes.media.headers import Headers
 from fewframes.media.order import Order, Stretch, merged, presentation_order, settled
 from fewframes.media.source import Source
-from fewframes.media.timeline import NO_PTS, Packets, Timeline
+from fewframes.media.timeline import NO_PTS, Packets, StreamInfo, Timeline
 from fewframes.plugins import plugin
 
 STORES_PTS = frozenset(
@@ -32,22 +33,55 @@ PREFIX_PACKETS = 64
 """How many packets are decoded to see whether pts that never go back are true."""
 
 
+class Demuxed(NamedTuple):
+    """All that the packets of one video stream say."""
+
+    stream: StreamInfo
+    packets: Packets
+    durations: I64
+    """How long the picture of each packet is shown in ticks, ``[p] i64``; 0 where unknown."""
+    headers: tuple[Headers, ...]
+    damage: list[str]
+    """What is wrong with the file, in sentences."""
+    notes: list[str]
+    """What is no damage, and worth knowing of the file, in sentences."""
+    depth: int | None
+    """How many pictures the decoder holds back to put them in order (num_reorder_frames), as far as
+    it knows by now; None for a codec that never reorders."""
+    claimed: frozenset[int] = frozenset()
+    """Packets that the container calls keyframes, and whose own bytes do not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What came out of stretches, in the decoder's order."""
+
+    rows: list[int] = field(default_factory=list)
+    """The packet of each picture, each packet once."""
+    dts: list[int] = field(default_factory=list)
+    """The decode time that came with each picture, or `NO_PTS`."""
+    refused: set[int] = field(default_factory=set)
+    """Packets at which the decoder complained."""
+
+    def columns(self) -> tuple[I64, I64]:
+        """Gives rows and decode times, both ``[n] i64``."""
+        return np.array(self.rows, np.int64), np.array(self.dts, np.int64)
+
+
 def predicted(source: Source, film: Demuxed) -> Timeline:
     """Makes the timeline of a demuxed stream, and decodes what is in doubt."""
     packets = film.packets
-    guess = presentation_order(packets, depth=film.depth, has_dts=_has_dts(film))
+    has_dts = film.stream.container != "matroska"  # FFmpeg guesses those by the other times
+    guess = presentation_order(packets, depth=film.depth, has_dts=has_dts)
     timeline = _provisional(source, film, guess.rows)
     if film.depth is not None and not _has_times(timeline, film):
         return _by_decoder(timeline, film)
-    in_doubt = [*guess.doubtful, *_lead_in(packets)]
+    lead_in = _lead_in(packets)
+    in_doubt = [*guess.doubtful, *([Stretch(0, lead_in)] if lead_in else [])]
     if not in_doubt:
         return _timed(timeline, film, guess.rows)
-    return _with_decoded(timeline, film, guess, _joined([*in_doubt, *_torn(packets, guess)]))
-
-
-def _has_dts(film: Demuxed) -> bool:
-    """Whether decode times are the container's; FFmpeg guesses those of Matroska by the others."""
-    return film.stream.container != "matroska"
+    torn = [Stretch(row, row + 1) for row in _next_to_joints(packets, guess)]
+    return _with_decoded(timeline, film, guess, _joined([*in_doubt, *torn]))
 
 
 def _provisional(source: Source, film: Demuxed, rows: I64) -> Timeline:
@@ -105,31 +139,27 @@ def _by_decoder(timeline: Timeline, film: Demuxed) -> Timeline:
     return replace(timeline, order=rows, pts=pts, duration_pts=last, timing="decoded")
 
 
-def _lead_in(packets: Packets) -> list[Stretch]:
-    """What is decoded to see where the film begins: a start that does not begin with a keyframe.
+def _lead_in(packets: Packets) -> int:
+    """How many packets are decoded to see where the film begins, if not with a keyframe.
 
-    That is also one whose first keyframe has leading pictures, which need what came before it.
+    It may also begin with one that has leading pictures, which need what came before it.
     """
     starts = np.flatnonzero(packets.is_random_access)
     if not starts.size:
-        return []
+        return 0
     first, end = int(starts[0]), int(starts[1]) if len(starts) > 1 else len(packets)
     after = packets.pts[first + 1 : end]
     has_leading = bool(((after < packets.pts[first]) & (after != NO_PTS)).any())
-    return [Stretch(0, end)] if packets.is_frame[:first].any() or has_leading else []
+    return end if packets.is_frame[:first].any() or has_leading else 0
 
 
-def _torn(packets: Packets, order: Order) -> list[Stretch]:
-    """Packets next to a joint that the demuxer calls corrupt: whole ones decode all the same."""
-    return [Stretch(row, row + 1) for row in _next_to_joints(packets, order).tolist()]
+def _next_to_joints(packets: Packets, order: Order) -> list[int]:
+    """Packets called corrupt that a joint may have made so: a parser is some packets behind.
 
-
-def _next_to_joints(packets: Packets, order: Order) -> I64:
-    """Packets called corrupt that a joint may have made so: a parser is some packets behind."""
-    rows = np.flatnonzero(packets.is_corrupt)
-    is_near = [any(0 <= joint - row + 1 <= JOINT_REACH for joint in order.joints) for row in rows]
-    near: I64 = rows[np.array(is_near, bool)]
-    return near
+    Whole ones decode all the same.
+    """
+    rows = np.flatnonzero(packets.is_corrupt).tolist()
+    return [row for row in rows if any(-1 <= at - row < JOINT_REACH for at in order.joints)]
 
 
 def _joined(stretches: Sequence[Stretch]) -> list[Stretch]:
@@ -171,24 +201,17 @@ def _with_decoded(
 def _mended(packets: Packets, order: Order, decoded: Decoded) -> Packets:
     """Packets at a joint that decode without a complaint are whole, whatever the demuxer says."""
     is_corrupt: Mask = packets.is_corrupt.copy()
-    for row in _next_to_joints(packets, order).tolist():
+    for row in _next_to_joints(packets, order):
         is_corrupt[row] = row in decoded.refused or row not in decoded.rows
     return replace(packets, is_corrupt=is_corrupt)
 
 
 def _before_first(packets: Packets, decoded: I64) -> I64:
-    """Frames of the lead-in that did not come out."""
-    junk = [
-        row
-        for stretch in _lead_in(packets)
-        for row in range(stretch.first, stretch.end)
-        if packets.is_frame[row]
-    ]
-    starts = np.flatnonzero(packets.is_random_access)
-    first = int(starts[0]) if starts.size else 0
-    is_early = [row < first or packets.pts[row] < packets.pts[first] for row in junk]
-    rows: I64 = np.array(junk, np.int64)[np.array(is_early, bool)]
-    lost: I64 = rows[~np.isin(rows, decoded)]
+    """Frames of the lead-in, up to its first keyframe as shown, that did not come out."""
+    rows = np.flatnonzero(packets.is_frame[: _lead_in(packets)])
+    first = int(packets.is_random_access.argmax())
+    is_early = (rows < first) | (packets.pts[rows] < packets.pts[first])
+    lost: I64 = rows[is_early & ~np.isin(rows, decoded)]
     return lost
 
 

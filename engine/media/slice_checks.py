@@ -19,8 +19,9 @@ from their first row and column on, and the same as above of VP8 and VP9.
 from collections.abc import Callable
 from typing import TypeAlias
 
-from fewframes.media.bitstream import Buffer, packet_parser, unit_reader, vp9_frames
-from fewframes.media.parameter_sets import h264_parameters, h264_window, hevc_window
+from fewframes.media import bitstream
+from fewframes.media.bitstream import Buffer, unit_kind, unit_reader, vp9_frames
+from fewframes.media.parameter_sets import SEQUENCE, Bits, h264_parameters, sequence_window
 from fewframes.media.start_headers import jpeg_size
 
 Fitness: TypeAlias = Callable[[Buffer, int], str]
@@ -52,7 +53,7 @@ def fitness(codec: str, extradata: bytes, size: tuple[int, int], *, on_gpu: bool
     if codec in SETS:
         return _coded_units(codec, extradata)
     shows = {"vp8": _vp8, "vp9": _vp9_on_gpu if on_gpu else _vp9, "mjpeg": _mjpeg}[codec]
-    parse = packet_parser(codec, b"")
+    parse = bitstream.packet_parser(codec, b"")
 
     def reason(data: Buffer, place: int) -> str:
         if codec != "mjpeg" and not parse(data).is_shown:
@@ -73,7 +74,7 @@ def engine_fitness(codec: str, extradata: bytes, size: tuple[int, int]) -> Fitne
     """
     if codec not in SETS:
         return fitness(codec, extradata, size, on_gpu=True)
-    units = unit_reader(extradata, length_at=4 if codec == "h264" else 21)
+    units = unit_reader(codec, extradata)
 
     def reason(data: Buffer, place: int) -> str:
         faults = (_fault_of_set(codec, data, start, size) for start in units(data))
@@ -84,19 +85,17 @@ def engine_fitness(codec: str, extradata: bytes, size: tuple[int, int]) -> Fitne
 
 def _fault_of_set(codec: str, data: Buffer, start: int, size: tuple[int, int]) -> str:
     """What is wrong with a NAL unit for a video engine, if it is a sequence parameter set."""
-    is_set = data[start] & 31 == 7 if codec == "h264" else data[start] >> 1 & 63 == 33
-    if not is_set:
+    if unit_kind(codec, data[start]) != SEQUENCE[codec]:
         return ""
-    unit = bytes(data[start : start + SET_BYTES])
     try:
-        window = h264_window(unit) if codec == "h264" else hevc_window(unit)
-        if codec == "h264" and h264_parameters(b"\0\0\1" + unit)[1]:
-            return FIELDS
-    except (ValueError, LookupError):
+        window = sequence_window(codec, bytes(data[start : start + SET_BYTES]))
+    except ValueError:
         return UNKNOWN
-    if window[2:] != (0, 0):
+    if window.fields > 1:
+        return FIELDS
+    if window.crop.left or window.crop.top:
         return SHIFTED
-    return "" if window[:2] == size else RESIZED
+    return "" if window.shown == size else RESIZED
 
 
 def _vp8(data: Buffer, size: tuple[int, int]) -> str:
@@ -129,7 +128,7 @@ def vp9_size(header: Buffer) -> tuple[int, int] | None:
     >>> vp9_size(memoryview(bytes.fromhex("82498342000ff008f0")))
     (144, 256)
     """
-    bits = _Plain(header)
+    bits = Bits(bytes(header[:24]).ljust(24, b"\0"), is_plain=True)
     bits.u(2)
     profile = bits.u(1) | bits.u(1) << 1
     bits.u(profile == 3)
@@ -152,35 +151,18 @@ def vp9_size(header: Buffer) -> tuple[int, int] | None:
     return height, width
 
 
-def _skip_colour(bits: "_Plain", profile: int) -> None:
+def _skip_colour(bits: Bits, profile: int) -> None:
     bits.u(profile >= 2)
     is_srgb = bits.u(3) == 7
     bits.u((0 if is_srgb else 1) + profile % 2 * (1 if is_srgb else 3))
 
 
-class _Plain:
-    """Bits without emulation prevention; zeros after the end."""
-
-    def __init__(self, data: Buffer) -> None:
-        self.value, self.at = int.from_bytes(bytes(data[:24]).ljust(24, b"\0"), "big"), 192
-
-    def u(self, count: int) -> int:
-        """The next so many bits."""
-        self.at -= count
-        return self.value >> self.at & ((1 << count) - 1)
-
-
 def _coded_units(codec: str, extradata: bytes) -> Fitness:
     """The test of H.264 and HEVC: of the stream once, and of each packet."""
-    length_at = 4 if codec == "h264" else 21
-    units = unit_reader(extradata, length_at=length_at)
-    fault = _fault_of_stream(codec, extradata, length_at)
-
-    def kind(data: Buffer, start: int) -> int:
-        return data[start] & 31 if codec == "h264" else data[start] >> 1 & 63
+    units, fault = unit_reader(codec, extradata), _fault_of_stream(codec, extradata)
 
     def reason(data: Buffer, place: int) -> str:
-        kinds = [(kind(data, start), start) for start in units(data)]
+        kinds = [(unit_kind(codec, data[start]), start) for start in units(data)]
         sets = [start for one, start in kinds if one in SETS[codec]]
         if fault or any(not _is_known(data, start, extradata) for start in sets):
             return fault or CHANGED
@@ -190,8 +172,8 @@ def _coded_units(codec: str, extradata: bytes) -> Fitness:
     return reason
 
 
-def _fault_of_stream(codec: str, extradata: bytes, length_at: int) -> str:
-    if extradata[:1] == b"\1" and extradata[length_at] & 3 != 3:
+def _fault_of_stream(codec: str, extradata: bytes) -> str:
+    if bitstream.length_bytes(codec, extradata) not in (0, 4):
         return LENGTHS
     if codec == "hevc":
         return ""

@@ -1,4 +1,4 @@
-"""Does a keyframe bring along what its decoder needs, or does it live on what came before?
+"""Does a packet bring along what its decoder needs, or does it live on what came before?
 
 Some decoders keep more over a keyframe than pictures: tables and headers. A packet that leans on
 those of an earlier one is no place to start, whatever the container says.
@@ -9,12 +9,17 @@ those of an earlier one is no place to start, whatever the container says.
 2. MPEG-4 Visual (ISO/IEC 14496-2, 6.2): the headers in front of a picture are the same in every
    packet that has any. After one that differs nothing later is a place to start; nor is a packet
    of two pictures, as DivX packs them, since the second is shown before the first.
+3. Theora (its specification, 6.1 and 6.2): a chained Ogg stream has its headers again at each
+   joint, and FFmpeg gives them as packets, which are no pictures. What follows headers that differ
+   from the first ones, in what pictures and times are made of, is broken: a decoder is given the
+   stream's first headers only, and would make other pictures of it.
 """
 
+import re
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Literal, TypeAlias
 
-Buffer = memoryview
+Buffer: TypeAlias = memoryview
 
 SOI, EOI, SOS, DQT, DHT = 0xD8, 0xD9, 0xDA, 0xDB, 0xC4
 FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {DHT, 0xC8, 0xCC}
@@ -25,17 +30,16 @@ PADDING_BYTES = 64
 VOP, GOV = 0xB6, 0xB3
 """Start codes of an MPEG-4 picture, and of the time code in front of a group of them."""
 VOP_MARK = bytes([0, 0, 1, VOP])
+HEADER_END = re.compile(rb"\0\0\x01(?:[\xb3\xb6]|\Z)")
+"""Where the headers in front of an MPEG-4 picture end: at one of these, or with the packet."""
+LAYER = re.compile(rb"\0\0\x01[\x20-\x2f].*?(?=\0\0\x01|\Z)", re.DOTALL)
+"""A video object layer of MPEG-4 (ISO/IEC 14496-2, 6.2.3)."""
+IDENTIFICATION, SETUP = 0x80, 0x82
+"""How the headers of Theora begin that a decoder needs; between them are comments."""
 
-
-class _Segment(NamedTuple):
-    """One marker of a JPEG file and what it holds."""
-
-    marker: int
-    data: bytes
-
-
-Test = Callable[[Buffer], bool | None]
-"""Can decoding start at a packet? None where its headers are broken."""
+Start: TypeAlias = bool | Literal["header"] | None
+"""Whether decoding can start at a packet; None for a broken one, "header" for no picture."""
+Test: TypeAlias = Callable[[Buffer], Start]
 
 
 def jpeg_starts() -> Test:
@@ -77,8 +81,8 @@ def jpeg_size(data: Buffer) -> tuple[int, int] | None:
     return None
 
 
-def _segments(data: bytes) -> Iterator[_Segment]:
-    """The markers up to the first scan; ValueError where that is not what the bytes are."""
+def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """The markers up to the first scan, each with what it holds; ValueError if that is not so."""
     if data[:2] != bytes([0xFF, SOI]):
         raise ValueError("a packet does not begin with SOI")
     at = 2
@@ -86,21 +90,18 @@ def _segments(data: bytes) -> Iterator[_Segment]:
         if data[at] != 0xFF:
             raise ValueError("a marker is not where the segment before it ends")
         marker = data[at + 1]
-        if marker == 0xFF:
-            at += 1
-            continue
-        if marker in BARE:
-            at += 2
+        if marker == 0xFF or marker in BARE:
+            at += 1 if marker == 0xFF else 2
             continue
         length = int.from_bytes(data[at + 2 : at + 4], "big")
-        yield _Segment(marker, data[at + 4 : at + 2 + length])
+        yield marker, data[at + 4 : at + 2 + length]
         if marker == SOS:
             return
         at += 2 + length
     raise ValueError("there is no scan")
 
 
-def _tables(segments: list[_Segment]) -> tuple[set[int], set[int]]:
+def _tables(segments: list[tuple[int, bytes]]) -> tuple[set[int], set[int]]:
     """Which quantiser tables and Huffman tables are defined."""
     quantisers: set[int] = set()
     huffman: set[int] = set()
@@ -117,9 +118,9 @@ def _tables(segments: list[_Segment]) -> tuple[set[int], set[int]]:
     return quantisers, huffman
 
 
-def _wanted(segments: list[_Segment]) -> tuple[set[int], set[int]]:
+def _wanted(segments: list[tuple[int, bytes]]) -> tuple[set[int], set[int]]:
     """Which tables the frame header and the first scan refer to."""
-    scan = segments[-1].data
+    _, scan = segments[-1]
     frame = next((data for marker, data in segments if marker in FRAME_HEADERS), b"")
     count = scan[0] if scan else 0
     chosen = scan[2 : 2 + 2 * count : 2]
@@ -140,7 +141,7 @@ def mpeg4_starts(extradata: bytes = b"") -> Test:
     [True, True, False, False]
     """
     known: bytes | None = None
-    layer = _layer(extradata)
+    layer = mpeg4_layer(extradata)
     is_changed = False
 
     def is_random_access(data: Buffer) -> bool:
@@ -148,7 +149,7 @@ def mpeg4_starts(extradata: bytes = b"") -> Test:
         raw = bytes(data)
         header = mpeg4_header(raw)
         if header:
-            own = _layer(header)
+            own = mpeg4_layer(header)
             is_changed |= header != (known or header) or bool(own and layer and own != layer)
             known, layer = known or header, layer or own
         return not is_changed and not _is_packed(raw)
@@ -165,18 +166,53 @@ def _is_packed(data: bytes) -> bool:
 
 def mpeg4_header(data: bytes) -> bytes:
     """What stands before the first picture, or before its group's time code."""
-    at = data.find(b"\0\0\1")
-    while at >= 0 and data[at + 3 : at + 4] not in (bytes([VOP]), bytes([GOV]), b""):
-        at = data.find(b"\0\0\1", at + 3)
-    return data[: max(0, at)]
+    end = HEADER_END.search(data)
+    return data[: end.start()] if end else b""
 
 
-def _layer(header: bytes) -> bytes:
-    """The video object layer of a header (14496-2, 6.2.3); nothing where there is none."""
-    at = header.find(b"\0\0\1")
-    while at >= 0:
-        after = header.find(b"\0\0\1", at + 3)
-        if header[at + 3 : at + 4] and header[at + 3] >> 4 == 2:
-            return header[at : after if after >= 0 else len(header)].rstrip(b"\0")
-        at = after
+def mpeg4_layer(header: bytes) -> bytes:
+    """The video object layer of a header; nothing where there is none."""
+    found = LAYER.search(header)
+    return found[0].rstrip(b"\0") if found else b""
+
+
+def theora_starts(extradata: bytes) -> Test:
+    r"""Makes the test of a Theora stream, to be asked of each packet in turn.
+
+    ``extradata`` has the stream's first headers.
+
+    >>> test = theora_starts(b"")
+    >>> test(memoryview(b"\x00")), test(memoryview(b"\x81")), test(memoryview(b"\x00"))
+    (True, 'header', True)
+    >>> test(memoryview(b"\x82")), test(memoryview(b"\x00"))
+    ('header', None)
+    """
+    known = {_essence(header) for header in _theora_headers(extradata)}
+    is_other = False
+
+    def test(data: Buffer) -> Start:
+        nonlocal is_other
+        if len(data) and data[0] & 0x80:
+            is_other |= _essence(data.tobytes()) not in known | {b""}
+            return "header"
+        return None if is_other else True
+
+    return test
+
+
+def _essence(header: bytes) -> bytes:
+    """What pictures and times depend on: not the comments, nor the nominal rate and quality."""
+    if header[0] == SETUP:
+        return header
+    if header[0] == IDENTIFICATION and len(header) > 41:
+        return header[:37] + bytes([header[40] & 3, header[41]])
     return b""
+
+
+def _theora_headers(extradata: bytes) -> Iterator[bytes]:
+    """The headers of a stream as FFmpeg keeps them, each behind its length of two bytes."""
+    at = 0
+    while at + 2 < len(extradata):
+        start = at + 2
+        at = max(start + int.from_bytes(extradata[at:start], "big"), start + 1)
+        yield extradata[start:at]

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from fewframes.media.ebml import matroska_ending
-from fewframes.media.endings import INDEX_CUT, WHOLE, Bytes, Ending, cut, last_position, second_film
+from fewframes.media.endings import INDEX_CUT, WHOLE, Bytes, Ending, cut, second_film
 from fewframes.media.timeline import Packets
 from fewframes.media.transport import packet_layout, pictures_elsewhere
 
@@ -30,23 +30,23 @@ STEPS = 1 << 18
 """Boxes, tags or chunks that are looked at; a file with more behind its last packet is unjudged."""
 
 
-def ending_of(path: Path, container: str, packets: Packets) -> Ending:
-    """Says how a file ends; ``container`` is FFmpeg's name, and these are the packets it gave."""
+def faults_of(
+    path: Path, container: str, packets: Packets, streams: Mapping[int, int]
+) -> tuple[list[str], list[str]]:
+    """Says what is wrong with a file by its structure, and what is to be noted, in sentences.
+
+    ``container`` is FFmpeg's name, and these are the packets it gave. ``streams`` has the index of
+    each video stream by its number in the file: of MPEG-TS, one that has pictures where this one
+    has none is a fault (`transport`).
+    """
     judge = ENDINGS.get(container)
     if judge is None:
-        return WHOLE
+        return [], []
     with path.open("rb", buffering=0) as file:
-        return judge(Bytes(file), packets)
-
-
-def unread_pictures(
-    path: Path, container: str, packets: Packets, streams: Mapping[int, int]
-) -> list[str]:
-    """Says which pictures of an MPEG-TS file another video stream has; see `transport`."""
-    if container != "mpegts":
-        return []
-    with path.open("rb", buffering=0) as file:
-        return pictures_elsewhere(Bytes(file), packets, streams)
+        end = judge(Bytes(file), packets)
+        is_ts = container == "mpegts"
+        elsewhere = pictures_elsewhere(Bytes(file), packets, streams) if is_ts else []
+    return [*filter(None, [end.damage]), *elsewhere], [*filter(None, [end.note])]
 
 
 def _asf_ending(data: Bytes, _packets: Packets) -> Ending:
@@ -69,10 +69,9 @@ def _asf_is_broadcast(data: Bytes, header_bytes: int) -> bool | None:
     """Reads the flags of the File Properties Object; None where there is none."""
     at = 30
     for _ in range(64):
-        step = data.little(at + 16, 8)
         if data.at(at, 16) == ASF_PROPERTIES:
             return bool(data.little(at + 88, 4) & 1)
-        at += max(24, step)
+        at += max(24, data.little(at + 16, 8))
         if at >= header_bytes:
             break
     return None
@@ -124,7 +123,7 @@ def _flv_ending(data: Bytes, packets: Packets) -> Ending:
             return ("", -1)
         return ("the last tag", at + 15 + int.from_bytes(head[1:4], "big"))
 
-    walked = _walk(data, max(last_position(packets), 13), tag, optional=4)
+    walked = _walk(data, max(packets.last_position, 13), tag, optional=4)
     if walked is WHOLE and others:
         return second_film(others[0])
     said = _flv_told_bytes(data)
@@ -155,7 +154,7 @@ def _avi_ending(data: Bytes, packets: Packets) -> Ending:
         is_chunk = name[2:4] in (b"dc", b"db", b"wb", b"pc", b"tx", b"sb")
         return ("the last chunk", at + 8 + size + (size & 1)) if is_chunk else ("", -1)
 
-    walked = _walk(data, max(last_position(packets) - 8, 12), chunk, optional=1)
+    walked = _walk(data, max(packets.last_position - 8, 12), chunk, optional=1)
     end = _movi_end(data)
     if walked is WHOLE and end > data.size + 1:
         return cut("the movi list", end, data.size)
@@ -181,7 +180,7 @@ def _mp4_ending(data: Bytes, packets: Packets) -> Ending:
         if end == data.size:
             return Ending(f"truncated: the last sample is not whole, the file ends at byte {end}")
     ending, second = _boxes_ending(data)
-    is_unread = second > last_position(packets) > 0
+    is_unread = second > packets.last_position > 0
     return second_film(second) if ending is WHOLE and is_unread else ending
 
 
@@ -210,10 +209,8 @@ def _boxes_ending(data: Bytes) -> tuple[Ending, int]:
 
 def _indexed_bytes(data: Bytes, at: int) -> int:
     """How many bytes behind a ``sidx`` box it speaks of (ISO/IEC 14496-12, 8.16.3)."""
-    is_long = data.at(at + 8, 1) == b"\1"
-    first = at + (28 if is_long else 20)
-    offset = data.big(first, 8) if is_long else data.big(first, 4)
-    rows_at = first + (8 if is_long else 4) + 4
+    first, width = (at + 28, 8) if data.at(at + 8, 1) == b"\1" else (at + 20, 4)
+    offset, rows_at = data.big(first, width), first + width + 4
     count = data.big(rows_at - 2, 2)
     rows = data.at(rows_at, 12 * count)
     sizes = (int.from_bytes(rows[i : i + 4], "big") & 0x7FFFFFFF for i in range(0, len(rows), 12))
@@ -222,11 +219,9 @@ def _indexed_bytes(data: Bytes, at: int) -> int:
 
 def _ts_ending(data: Bytes, _packets: Packets) -> Ending:
     """Looks for a packet that is not whole."""
-    layout = packet_layout(data)
-    rest = data.size % layout[0] if layout else 0
-    if not layout or not rest:
-        return WHOLE
-    return Ending(note=f"the last {rest} bytes are no whole packet of {layout[0]}")
+    size, _ = packet_layout(data) or (1, 0)
+    rest = data.size % size
+    return Ending(note=f"the last {rest} bytes are no whole packet of {size}") if rest else WHOLE
 
 
 Step: TypeAlias = Callable[[int], tuple[str, int]]
@@ -261,7 +256,7 @@ ENDINGS: dict[str, Callable[[Bytes, Packets], Ending]] = {
     "asf": _asf_ending,
     "avi": _avi_ending,
     "flv": _flv_ending,
-    "matroska": matroska_ending,
+    "matroska": lambda data, packets: matroska_ending(data, packets.last_position),
     "mov": _mp4_ending,
     "mpegts": _ts_ending,
     "ogg": _ogg_ending,

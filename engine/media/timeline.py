@@ -18,9 +18,8 @@ import numpy.typing as npt
 from fewframes.arrays import F64, I64, Mask
 from fewframes.media.cropping import Crop
 from fewframes.media.headers import Headers
-from fewframes.media.seconds import rows_at
 from fewframes.media.source import Source
-from fewframes.times import as_times
+from fewframes.times import as_times, rows_at, whole_numbers
 
 NO_PTS = np.iinfo(np.int64).min
 """Stands for a missing time stamp (FFmpeg's AV_NOPTS_VALUE)."""
@@ -103,6 +102,11 @@ class Packets:
 
     def __len__(self) -> int:
         return len(self.pts)
+
+    @property
+    def last_position(self) -> int:
+        """Where the last packet begins in the file; -1 where the demuxer does not say."""
+        return int(self.position.max(initial=-1))
 
     def __repr__(self) -> str:
         return (
@@ -232,6 +236,10 @@ class Timeline:
         """Mean frames per second."""
         return len(self) / self.duration_seconds if self.duration_seconds else 0.0
 
+    def stamped(self, numbers: I64) -> tuple[I64, I64, Fraction, int, str]:
+        """Gives what a `FrameBatch` has of frames: numbers, pts, time base, start pts and name."""
+        return numbers, self.pts[numbers], self.time_base, self.start_pts, self.source.name
+
     def check_numbers(self, numbers: npt.ArrayLike) -> I64:
         """Gives frame numbers as an array, or an IndexError that says the range.
 
@@ -239,12 +247,7 @@ class Timeline:
         Traceback (most recent call last):
         IndexError: frame 4 of 'example.mp4' is asked for, but it has frames 0 to 3 (0.16 s)
         """
-        requested = np.atleast_1d(np.asarray(numbers))
-        if requested.size and not np.issubdtype(requested.dtype, np.integer):
-            raise TypeError(
-                f"frames must be whole numbers, got {requested.dtype}; for times, seconds="
-            )
-        requested = requested.astype(np.int64)
+        requested = whole_numbers(numbers, "frames")
         outside = requested[(requested < 0) | (requested >= len(self))]
         if outside.size:
             raise IndexError(

@@ -8,7 +8,7 @@ FEWFRAMES_CACHE to another folder, or to ``off``.
 
 import json
 import os
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -24,18 +24,7 @@ from fewframes.plugins import plugin
 FORMAT = "fewframes timeline 7"
 DIGEST_BYTES = 16
 PLAIN_FACTS = ("duration_pts", "timing", "state", "damage", "ticks_per_stamp", "notes")
-PACKET_COLUMNS = (
-    "pts",
-    "dts",
-    "size_bytes",
-    "position",
-    "is_random_access",
-    "is_droppable",
-    "is_frame",
-    "is_corrupt",
-    "is_second_field",
-    "header_state",
-)
+PACKET_COLUMNS = [column.name for column in fields(Packets)]
 
 
 def folder() -> Path | None:

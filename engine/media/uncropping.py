@@ -20,23 +20,12 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from fewframes.media.bitstream import unit_reader
+from fewframes.media import parameter_sets
+from fewframes.media.bitstream import is_other_layer, length_bytes, unit_kind, unit_starts
 from fewframes.media.cropping import Crop
-from fewframes.media.parameter_sets import (
-    SUBSAMPLING,
-    Bits,
-    h264_sequence,
-    hevc_sequence,
-    marked_spans,
-    unit_spans,
-)
 
-SEQUENCE = {"h264": 7, "hevc": 33}
-"""NAL unit type of a sequence parameter set."""
 STEP = 16
 """What NVIDIA's parser rounds coded sizes up to."""
-LENGTH_AT = {"h264": 4, "hevc": 21}
-"""Where an avcC or hvcC header says how long the length in front of a unit is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +47,9 @@ class Uncropped:
 
         Raises ValueError for a set that is not understood.
         """
-        spans = _sized_spans(data, self.length_bytes) if self.length_bytes else marked_spans(data)
-        return _rewritten(self.codec, data, spans, self.length_bytes)
+        size = self.length_bytes
+        spans = _sized_spans(data, size) if size else parameter_sets.marked_spans(data)
+        return _rewritten(self.codec, data, spans, size)
 
 
 def uncropped(codec: str, extradata: bytes, size: tuple[int, int]) -> Uncropped | None:
@@ -71,77 +61,45 @@ def uncropped(codec: str, extradata: bytes, size: tuple[int, int]) -> Uncropped 
     >>> uncropped("vp9", b"", (1080, 1920)) is None
     True
     """
-    if codec not in SEQUENCE:
+    if codec not in parameter_sets.SEQUENCE:
         return None
-    is_sized = len(extradata) > LENGTH_AT[codec] and extradata[0] == 1
-    length_bytes = (extradata[LENGTH_AT[codec]] & 3) + 1 if is_sized else 0
     try:
-        spans = list(unit_spans(extradata, is_hevc=codec == "hevc"))
-        units = [extradata[start:end] for start, end in spans]
-        windows = {window(codec, unit) for unit in units if _is_sequence(codec, unit)}
-        header = _rewritten(codec, extradata, spans, 2 if is_sized else 0)
+        units = list(parameter_sets.units_of(codec, extradata))
+        windows = [_window(codec, unit) for unit in units if _is_sequence(codec, unit)]
+        own = length_bytes(codec, extradata)
+        spans = parameter_sets.unit_spans(codec, extradata)
+        header = _rewritten(codec, extradata, spans, 2 if own else 0)
     except (ValueError, LookupError):
         return None
-    if len(windows) != 1:
+    if len({(one.size, one.crop) for one in windows}) != 1:
         return None
-    ((coded, crop),) = windows
-    shown = coded[0] - crop.top - crop.bottom, coded[1] - crop.left - crop.right
-    if crop == Crop() or shown != size or any(side % STEP for side in coded):
+    coded, crop = windows[0].size, windows[0].crop
+    if crop == Crop() or windows[0].shown != size or any(side % STEP for side in coded):
         return None
-    return Uncropped(codec, header, coded, crop, length_bytes)
-
-
-def window(codec: str, unit: bytes) -> tuple[tuple[int, int], Crop]:
-    """Reads height and width of what a sequence parameter set codes, and what is not shown of it.
-
-    Raises ValueError for a set that is not understood.
-    """
-    size, crop, _, _ = _read(codec, unit)
-    return size, crop
+    return Uncropped(codec, header, coded, crop, own)
 
 
 def _is_sequence(codec: str, unit: bytes) -> bool:
-    kind = (unit[0] & 31 if codec == "h264" else unit[0] >> 1 & 63) if unit else -1
-    return kind == SEQUENCE[codec]
+    return bool(unit) and unit_kind(codec, unit[0]) == parameter_sets.SEQUENCE[codec]
 
 
-def _read(codec: str, unit: bytes) -> tuple[tuple[int, int], Crop, int, int]:
-    """The window, and how many bits are before the flag and up to what follows the offsets."""
-    bits = Bits(unit[1:] if codec == "h264" else unit[2:])
-    whole, fields = bits.left, 1
-    if codec == "h264":
-        _, chroma = h264_sequence(bits)
-        columns, rows = bits.ue() + 1, bits.ue() + 1
-        if not bits.u(1):  # frame_mbs_only_flag
-            fields = 2
-            bits.u(1)  # mb_adaptive_frame_field_flag
-        bits.u(1)  # direct_8x8_inference_flag
-        size = 16 * rows * fields, 16 * columns
-    elif unit[0] & 1 or unit[1] >> 3:
+def _window(codec: str, unit: bytes) -> parameter_sets.Window:
+    if codec == "hevc" and is_other_layer(unit):
         raise ValueError("parameter sets of other layers are not read")
-    else:
-        chroma, size = hevc_sequence(bits)
-    before = whole - bits.left
-    down, across = SUBSAMPLING[chroma]
-    steps = across, across, down * fields, down * fields
-    sides = [bits.ue() for _ in steps] if bits.u(1) else [0, 0, 0, 0]
-    crop = Crop(*(side * step for side, step in zip(sides, steps, strict=True)))
-    return size, crop, before, whole - bits.left
+    return parameter_sets.sequence_window(codec, unit)
 
 
 def _without_window(codec: str, unit: bytes) -> bytes:
     """A set whose flag is 0; zeros behind the set stay."""
-    plain = unit.rstrip(b"\0")
-    head = 1 if codec == "h264" else 2
-    _, _, before, behind = _read(codec, plain)
-    bits = Bits(plain[head:])
+    plain, head = unit.rstrip(b"\0"), parameter_sets.HEADER_BYTES[codec]
+    window, bits = _window(codec, plain), parameter_sets.Bits(plain[head:])
     padding = (bits.value & -bits.value).bit_length() - 1
-    rest = bits.left - behind - padding
+    rest = bits.left - window.end - padding
     if rest < 1:
         raise ValueError("a parameter set without an end")
     kept = bits.value >> padding & ((1 << rest) - 1)
-    value = bits.value >> bits.left - before << 1 + rest | kept
-    count = before + 1 + rest
+    value = bits.value >> bits.left - window.flag_at << 1 + rest | kept
+    count = window.flag_at + 1 + rest
     payload = (value << -count % 8).to_bytes(-(-count // 8), "big")
     return plain[:head] + escaped(payload) + unit[len(plain) :]
 
@@ -169,8 +127,7 @@ def _rewritten(
     return b"".join([*parts, data[last:]]) if parts else data
 
 
-def _sized_spans(data: bytes, length_bytes: int) -> Iterator[tuple[int, int]]:
-    """Where the units of a packet begin and end that have lengths in front."""
-    header = bytes([1, 0, 0, 0, length_bytes - 1])
-    for start in unit_reader(header, length_at=4)(memoryview(data)):
-        yield start, start + int.from_bytes(data[start - length_bytes : start], "big")
+def _sized_spans(data: bytes, size: int) -> Iterator[tuple[int, int]]:
+    """Where the units of a packet begin and end that have lengths of ``size`` bytes in front."""
+    for start in unit_starts(memoryview(data), size):
+        yield start, start + int.from_bytes(data[start - size : start], "big")

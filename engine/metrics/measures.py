@@ -94,12 +94,11 @@ def uniform_expected(
     of, questions = annotation.question_of, len(annotation.question_ids)
     hit = every = share = 0.0
     for question in range(questions):
-        arcs = _arcs(starts[of == question], lengths[of == question], step)
-        hit += _covered(arcs, step) / step
-        missed = _arcs(starts + lengths, np.maximum(step - lengths, 0), step, of == question)
+        first, length = starts[of == question], lengths[of == question]
+        hit += _covered(_arcs(first, length, step), step) / step
+        missed = _arcs(first + length, np.maximum(step - length, 0), step)
         every += 1 - _covered(missed, step) / step
-        bounds = np.stack([starts, starts + lengths], axis=1)[of == question]
-        share += _covered(bounds, duration) / duration
+        share += _covered(np.stack([first, first + length], axis=1), duration) / duration
     chances = np.minimum(np.ones(len(lengths)), lengths / step)
     counted = {"hit": hit, "all": every, "precision": share}
     found = {name: (float(total), float(questions)) for name, total in counted.items()}
@@ -168,10 +167,8 @@ def _frame_share(inside: Mask, is_by: Mask) -> F64:
     return np.array([inside[:, mine].any(axis=1).mean() for mine in is_by])
 
 
-def _arcs(starts: F64, lengths: F64, step: float, of: Mask | None = None) -> F64:
+def _arcs(starts: F64, lengths: F64, step: float) -> F64:
     """Arcs on a circle of a length, those over its seam cut in two, ``[m, 2]``."""
-    if of is not None:
-        starts, lengths = starts[of], lengths[of]
     first = starts % step
     last = first + np.minimum(lengths, step)
     over = last > step

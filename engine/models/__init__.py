@@ -1,6 +1,6 @@
 """Frames in the forms that model runtimes take, within their tokens; models that embed frames."""
 
-from fewframes.decode.handover import Handover
+from fewframes.decode.batch import Handover
 from fewframes.models.export import changed_tokens
 from fewframes.models.neighbours import with_neighbours
 from fewframes.models.resolutions import sides_by_score

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from fewframes.arrays import F64, I64, Mask
-from fewframes.decode.batch import FrameBatch
-from fewframes.decode.handover import Handover
+from fewframes.decode.batch import FrameBatch, Handover
+from fewframes.features.patches import changed_patches
 from fewframes.models.runtimes import RUNTIMES
-from fewframes.plugins import load, plugin
+from fewframes.plugins import load
 
 
 def hand_over(batch: FrameBatch, runtime: str, **options: Any) -> Handover:  # noqa: ANN401
@@ -39,16 +39,33 @@ def hand_over(batch: FrameBatch, runtime: str, **options: Any) -> Handover:  # n
 
 
 def changed_tokens(given: Handover, *, tolerance: float = 0.04) -> Mask:
-    """Marks the tokens that show news since they were last marked, ``[t, gh, gw] bool``.
+    """Marks the visual tokens of a video that show something new, ``[t, gh, gw] bool``.
 
-    ``given`` is what a model of transformers gets; ``tolerance`` is as of
-    `fewframes.changed_patches`, which works on the frames as they are fused and resized.
+    For engines that drop tokens. ``given`` is what a model of transformers gets; tokens are in the
+    order of the model's own (time, down, across) and as many as ``report["tokens"]``. A token of
+    two fused pictures is marked where either changed by ``tolerance``, which is that of
+    `fewframes.changed_patches`: it works on the frames as they are fused and resized.
 
     Raises:
-        ValueError: Another runtime's, or frames go as pictures and not as a video.
+        ValueError: What is handed over is no video of a model whose tokens are counted.
+
+    >>> from fewframes.decode.batch import example_batch
+    >>> changed_tokens(example_batch().to("qwen3-vl", pairing="repeat")).mean(axis=(1, 2)).tolist()
+    [1.0, 0.0]
     """
-    marks: Mask = plugin("transformers.changed_tokens")(given, tolerance=tolerance)
-    return marks
+    size = given.report.get("size")
+    if size is None:
+        raise ValueError(
+            f"{given!r} is no video whose tokens are counted; models with a factor are"
+        )
+    (video,) = given.arguments["videos"]
+    frames = np.ascontiguousarray(video.transpose(0, 2, 3, 1))
+    marks = changed_patches(
+        frames, patch=RUNTIMES[given.runtime].factor, size=size, tolerance=tolerance
+    )
+    if len(marks) % 2:
+        marks = np.concatenate([marks, np.zeros_like(marks[:1])])
+    return np.asarray(marks.reshape(-1, 2, *marks.shape[1:]).any(axis=1))
 
 
 def repaired_frames(batch: FrameBatch, rows: I64) -> list[int]:

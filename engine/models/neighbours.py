@@ -8,7 +8,6 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,14 +17,12 @@ from fewframes.files.probing import probe
 from fewframes.files.reading import read
 from fewframes.media.timeline import Timeline
 from fewframes.models.pairing import NEAR_SECONDS, paired_rows
-
-if TYPE_CHECKING:
-    from fewframes.store.video import Video
+from fewframes.store.video import Video
 
 
 def with_neighbours(
     batch: FrameBatch,
-    source: "Video | Timeline | str | Path",
+    source: Video | Timeline | str | Path,
     *,
     near_seconds: float = NEAR_SECONDS,
 ) -> FrameBatch:

@@ -44,12 +44,3 @@ def paired_rows(seconds: F64, pairing: Pairing, *, near_seconds: float = NEAR_SE
         rows += [row, other]
         row = other + 1
     return np.array(rows, np.int64)
-
-
-def told_times(seconds: F64, rows: I64) -> F64:
-    """Gives the time that a model is told for each row sent: the mean of its pair.
-
-    >>> told_times(np.array([0.0, 0.5, 90.0]), np.array([0, 1, 2, 2])).tolist()
-    [0.25, 0.25, 90.0, 90.0]
-    """
-    return np.repeat(seconds[rows].reshape(-1, 2).mean(axis=1), 2)

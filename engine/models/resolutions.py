@@ -2,9 +2,7 @@
 
 1. Q-Frame (Zhang et al., 2025) shows the best frames at full size, the next ones at half the
    sides, the rest at a quarter: `sides_by_score`.
-2. Grounded-VideoLLM (Wang et al., 2024) shows few frames large, for what is there, and many small,
-   for what happens: `sides_in_streams`.
-3. ``batch.to(runtime, sides=…)`` sends each frame with its own longest side.
+2. ``batch.to(runtime, sides=…)`` sends each frame with its own longest side.
 """
 
 from collections.abc import Sequence
@@ -33,18 +31,6 @@ def sides_by_score(
     sides = np.empty(len(values), np.int64)
     sides[np.argsort(-values, kind="stable")] = np.maximum(1, side // shares**steps)
     return sides
-
-
-def sides_in_streams(frames: int, large: int, sides: tuple[int, int] = (448, 112)) -> I64:
-    """Makes ``large`` frames large, evenly over all, and the others small, ``[n] i64``.
-
-    >>> sides_in_streams(6, 2).tolist()
-    [112, 448, 112, 112, 448, 112]
-    """
-    chosen = np.full(frames, min(sides), np.int64)
-    count = min(large, frames)
-    chosen[((np.arange(count) + 0.5) * frames / max(1, count)).astype(np.int64)] = max(sides)
-    return chosen
 
 
 def shrink_to(picture: U8, side: int | None) -> U8:

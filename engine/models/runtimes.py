@@ -59,12 +59,22 @@ class Runtime:
 
 
 _HF = "fewframes.bindings.transformers_video:export"
-_CHAT = "fewframes.bindings.messages:interleaved"
-_VLLM = "fewframes.bindings.vllm.inputs:offline"
-_SERVER = "fewframes.bindings.vllm.inputs:server"
+_CHAT = "fewframes.bindings.messages"
+_INPUTS = "fewframes.bindings.vllm.inputs"
+_VLLM = {"vllm": f"{_INPUTS}:offline", "vllm-server": f"{_INPUTS}:server"}
 _QWEN2 = Runtime(
     _HF, "nothing", "none", factor=28, pixels=(128 * 28**2, 768 * 28**2), max_frames=768
 )
+_GLM = Runtime(
+    _HF,
+    "whole seconds after each pair",
+    "pair first",
+    rounds_down=True,
+    factor=28,
+    shares_pixels=True,
+    pixels=(112**2, 2 * 30000 * 28**2),
+)
+_TEXT = Runtime(f"{_CHAT}:OPENAI", "a line of text before each image", "text")
 
 RUNTIMES: dict[str, Runtime] = {
     "qwen2-vl": _QWEN2,
@@ -79,23 +89,9 @@ RUNTIMES: dict[str, Runtime] = {
         pixels=(128 * 32**2, 768 * 32**2),
         max_frames=768,
     ),
-    "glm4v": Runtime(
-        _HF,
-        "whole seconds after each pair",
-        "pair first",
-        rounds_down=True,
-        factor=28,
-        shares_pixels=True,
-        pixels=(112**2, 2 * 30000 * 28**2),
-    ),
-    "glm4.6v": Runtime(
-        _HF,
-        "12.3 seconds after each pair",
-        "pair first",
-        1,
-        factor=28,
-        shares_pixels=True,
-        pixels=(112**2, 2 * 30000 * 28**2),
+    "glm4v": _GLM,
+    "glm4.6v": replace(
+        _GLM, prompt_format="12.3 seconds after each pair", decimals=1, rounds_down=False
     ),
     "gemma4": Runtime(_HF, "mm:ss before each frame", "frame", rounds_down=True),
     "smolvlm": Runtime(_HF, "Frame from mm:ss: before each frame", "frame", rounds_down=True),
@@ -105,27 +101,18 @@ RUNTIMES: dict[str, Runtime] = {
     "internvl": Runtime(_HF, "Frame1:, an ordinal", "none"),
     "llava-onevision": Runtime(_HF, "nothing", "none"),
     "llava-next-video": Runtime(_HF, "nothing", "none"),
-    "openai": Runtime(_CHAT, "a line of text before each image", "text"),
-    "sglang": Runtime(_CHAT, "a line of text before each image", "text"),
-    "llama.cpp": Runtime(_CHAT, "a line of text before each image", "text"),
-    "anthropic": Runtime(
-        _CHAT,
-        "a line of text before each image",
-        "text",
-        max_frames=100,
-        max_bytes=32 << 20,
-    ),
-    "gemini": Runtime(_CHAT, "a line of text before each image", "text"),
-    "qwen-vl-utils": Runtime(_CHAT, "a line of text before each image", "text"),
+    "openai": _TEXT,
+    "sglang": _TEXT,
+    "llama.cpp": _TEXT,
+    "anthropic": replace(_TEXT, exporter=f"{_CHAT}:ANTHROPIC", max_frames=100, max_bytes=32 << 20),
+    "gemini": replace(_TEXT, exporter=f"{_CHAT}:GEMINI"),
+    "qwen-vl-utils": replace(_TEXT, exporter=f"{_CHAT}:QWEN"),
 }
 """Name of a runtime, or of a model for transformers, and how it takes frames. Sources: transformers
 5.23, vLLM 0.33, Anthropic's vision guide (100 images and 32 MB a request)."""
 RUNTIMES |= {
-    f"vllm:{name}": replace(RUNTIMES[name], exporter=_VLLM)
-    for name in ("qwen2.5-vl", "qwen3-vl", "glm4v", "glm4.6v")
-}
-RUNTIMES |= {
-    f"vllm-server:{name}": replace(RUNTIMES[name], exporter=_SERVER)
+    f"{server}:{name}": replace(RUNTIMES[name], exporter=exporter)
+    for server, exporter in _VLLM.items()
     for name in ("qwen2.5-vl", "qwen3-vl", "glm4v", "glm4.6v")
 }
 
@@ -152,14 +139,11 @@ def resized(runtime: Runtime, frames: int, height: int, width: int) -> tuple[int
         raise ValueError(
             f"pictures of {height}x{width} are too long; no side may be 200 times the other"
         )
-    tall, wide = (round(side / factor) * factor for side in (height, width))
-    count = frames if runtime.shares_pixels else 1
-    sides = (height, width)
+    count, sides = frames if runtime.shares_pixels else 1, (height, width)
+    tall, wide = (round(side / factor) * factor for side in sides)
     if count * tall * wide > most:
         shrink = math.sqrt(count * height * width / most)
-        tall, wide = (
-            max(factor, math.floor(s / shrink / factor) * factor) for s in (height, width)
-        )
+        tall, wide = (max(factor, math.floor(s / shrink / factor) * factor) for s in sides)
     elif count * tall * wide < fewest:
         grow = math.sqrt(fewest / (count * height * width))
         tall, wide = (math.ceil(s * grow / factor) * factor for s in sides)

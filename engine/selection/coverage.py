@@ -38,12 +38,26 @@ def with_coverage(candidates: Candidates, *, budget: int, reason: str, method: M
     """
     floor = floor_rows(candidates, bins=floor_bins(candidates.coverage, budget=budget))
     rows, gains = method(count=budget - len(floor), chosen=floor)
-    chosen = np.concatenate([floor, rows])
-    spread = far_in_time(candidates.seconds, count=budget - len(chosen), chosen=chosen)
-    scores = np.zeros(budget, np.float32)
-    scores[len(floor) : len(chosen)] = gains
-    reasons = ["coverage"] * len(floor) + [reason] * len(rows) + ["coverage"] * len(spread)
-    return Picks(np.concatenate([chosen, spread]), scores, tuple(reasons))
+    scores = np.concatenate([np.zeros(len(floor)), gains])
+    reasons = ("coverage",) * len(floor) + (reason,) * len(rows)
+    return filled_up(Picks(np.concatenate([floor, rows]), scores, reasons), candidates, budget)
+
+
+def filled_up(picks: Picks, candidates: Candidates, budget: int) -> Picks:
+    """Adds to picks the frames far in time from them, up to the budget; their scores are 0.
+
+    >>> from fewframes.selection.candidates import example_candidates
+    >>> one = Picks(np.array([0]), np.ones(1, np.float32), ("novelty",))
+    >>> filled_up(one, example_candidates(), 2).rows.tolist()
+    [0, 5]
+    """
+    count = max(0, budget - len(picks.rows))
+    spread = far_in_time(candidates.seconds, count=count, chosen=picks.rows)
+    return Picks(
+        np.concatenate([picks.rows, spread]),
+        np.concatenate([picks.scores, np.zeros(len(spread))]).astype(np.float32),
+        picks.reasons + ("coverage",) * len(spread),
+    )
 
 
 def floor_bins(coverage: float, *, budget: int) -> int:

@@ -7,7 +7,7 @@ import numpy as np
 
 from fewframes.arrays import F32, F64, I64
 from fewframes.selection.candidates import Candidates, Picks, signatures_of
-from fewframes.selection.coverage import far_in_time, unit_scores, with_coverage
+from fewframes.selection.coverage import filled_up, unit_scores, with_coverage
 
 RANK = 8
 """Leading directions of the signatures that `maxvol` works in, as MaxInfo does."""
@@ -73,10 +73,8 @@ def maxvol(candidates: Candidates, *, budget: int) -> Picks:
     square = dominant_rows(leading)
     added, lengths = added_rows(leading, chosen=square, budget=budget, most=most)
     rows = np.concatenate([square, added])
-    spread = far_in_time(candidates.seconds, count=max(0, budget - len(rows)), chosen=rows)
-    scores = np.concatenate([np.ones(len(square)), lengths, np.zeros(len(spread))])
-    reasons = ("volume",) * len(rows) + ("coverage",) * len(spread)
-    return Picks(np.concatenate([rows, spread]), scores.astype(np.float32), reasons)
+    scores = np.concatenate([np.ones(len(square)), lengths]).astype(np.float32)
+    return filled_up(Picks(rows, scores, ("volume",) * len(rows)), candidates, budget)
 
 
 def leading_directions(signatures: F32, *, rank: int) -> F64:

@@ -12,8 +12,8 @@ from fewframes.selection.candidates import ROUNDING_SECONDS, Candidates, Picks, 
 from fewframes.selection.coverage import (
     NOTHING,
     bin_numbers,
-    far_in_time,
     farthest,
+    filled_up,
     floor_bins,
     floor_rows,
     unit_scores,
@@ -83,13 +83,10 @@ def adaptive(candidates: Candidates, *, budget: int) -> Picks:
     odd = suppress_neighbours(candidates.seconds, scores, bin_of, budget=budget)
     typical = floor_rows(candidates, bins=bins)
     typical = typical[~np.isin(bin_of[typical], bin_of[odd])] if bins else typical
-    chosen = np.concatenate([odd, typical])
-    spread = far_in_time(candidates.seconds, count=budget - len(chosen), chosen=chosen)
-    rows = np.concatenate([chosen, spread])
-    gains = np.zeros(budget, np.float32)
-    gains[: len(odd)] = np.minimum(scores[odd], np.finfo(np.float32).max)
-    reasons = ("unusual",) * len(odd) + ("coverage",) * (budget - len(odd))
-    return Picks(rows, gains, reasons)
+    gains = np.minimum(scores[odd], np.finfo(np.float32).max)
+    gains = np.concatenate([gains, np.zeros(len(typical))]).astype(np.float32)
+    reasons = ("unusual",) * len(odd) + ("coverage",) * len(typical)
+    return filled_up(Picks(np.concatenate([odd, typical]), gains, reasons), candidates, budget)
 
 
 def suppress_neighbours(seconds: F64, scores: F64, bin_of: I64, *, budget: int) -> I64:

@@ -17,6 +17,7 @@ counts instead of candidates: `fewframes.selection.runtimes`.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -65,11 +66,20 @@ class Policy:
     may give other numbers of frames than asked for."""
 
 
+_no_pictures = partial(Policy, needs_pictures=False)
+"""The row of a policy that reads no signatures."""
+_greedy = partial(Policy, needs_pictures=True, uses=("coverage", "relevance"), is_nested=True)
+"""The row of a policy that takes, again and again, the frame that adds most."""
+
+
 def _runtime(function: Callable[..., I64], summary: str, *uses: str) -> Policy:
     """The row of another runtime's sampler."""
-    return Policy(
-        function, needs_pictures=False, summary=summary, uses=uses, is_upstream_sampler=True
-    )
+    return _no_pictures(function, summary=summary, uses=uses, is_upstream_sampler=True)
+
+
+def _vllm(function: Callable[..., I64], loader: str, *uses: str) -> Policy:
+    """The row of one of vLLM's video loaders."""
+    return _runtime(function, f"as the {loader} video loader of vLLM 0.33 samples", *uses)
 
 
 POLICIES: dict[str, Policy] = {
@@ -80,34 +90,24 @@ POLICIES: dict[str, Policy] = {
         uses=("coverage", "relevance"),
         coverage=0.5,
     ),
-    "uniform": Policy(uniform, needs_pictures=False, summary="evenly spaced in time"),
-    "fps": Policy(
+    "uniform": _no_pictures(uniform, summary="evenly spaced in time"),
+    "fps": _no_pictures(
         uniform,
-        needs_pictures=False,
         summary="the frames on screen at a rate, thinned to the budget",
         domain=rate_rows,
         uses=("fps",),
     ),
-    "keyframes": Policy(
-        uniform,
-        needs_pictures=False,
-        summary="codec keyframes, evenly spaced in time",
-        domain=keyframe_rows,
+    "keyframes": _no_pictures(
+        uniform, summary="codec keyframes, evenly spaced in time", domain=keyframe_rows
     ),
-    "segment_mid": Policy(
-        segment_mid, needs_pictures=False, summary="the middles of equal segments of time"
-    ),
-    "multiscale": Policy(
+    "segment_mid": _no_pictures(segment_mid, summary="the middles of equal segments of time"),
+    "multiscale": _no_pictures(
         multiscale,
-        needs_pictures=False,
         summary="dense around a moment, ever sparser away from it",
         uses=("anchor_seconds",),
     ),
-    "shots": Policy(
-        shots,
-        needs_pictures=False,
-        summary="one frame a shot, more for longer shots",
-        needs_signals=True,
+    "shots": _no_pictures(
+        shots, summary="one frame a shot, more for longer shots", needs_signals=True
     ),
     "kcenter": Policy(
         kcenter,
@@ -115,42 +115,24 @@ POLICIES: dict[str, Policy] = {
         summary="farthest-first over picture signatures",
         is_nested=True,
     ),
-    "dpp": Policy(
-        dpp,
-        needs_pictures=True,
-        summary="the largest volume of signatures: greedy determinantal selection",
-        uses=("coverage", "relevance"),
-        is_nested=True,
-    ),
+    "dpp": _greedy(dpp, summary="the largest volume of signatures: greedy determinantal selection"),
     "maxvol": Policy(
         maxvol,
         needs_pictures=True,
         summary="a nearly largest submatrix of the leading directions; up to k_max frames",
         uses=("k_max",),
     ),
-    "facility": Policy(
-        facility,
-        needs_pictures=True,
-        summary="representatives: greedy facility location, plus relevance",
-        uses=("coverage", "relevance"),
-        is_nested=True,
+    "facility": _greedy(
+        facility, summary="representatives: greedy facility location, plus relevance"
     ),
-    "query": Policy(
-        query,
-        needs_pictures=True,
-        summary="peaks of relevance + representation - redundancy",
-        uses=("coverage", "relevance"),
-        is_nested=True,
-    ),
-    "cdf": Policy(
+    "query": _greedy(query, summary="peaks of relevance + representation - redundancy"),
+    "cdf": _no_pictures(
         cdf,
-        needs_pictures=False,
         summary="relevance, sampled by inverting its cumulative distribution",
         uses=("coverage", "relevance", "seed"),
     ),
-    "aks": Policy(
+    "aks": _no_pictures(
         aks,
-        needs_pictures=False,
         summary="relevance, judged and split: the best frames of every part",
         uses=("coverage", "relevance"),
     ),
@@ -168,43 +150,23 @@ POLICIES: dict[str, Policy] = {
     "runtime:transformers_internvl": _runtime(
         runtimes.transformers_internvl, "as InternVL of transformers 5.23 samples"
     ),
-    "runtime:vllm": _runtime(
-        runtimes.vllm, "as the default video loader of vLLM 0.33 samples", "fps"
-    ),
-    "runtime:vllm_qwen2_vl": _runtime(
-        runtimes.vllm_qwen2_vl, "as the Qwen2-VL video loader of vLLM 0.33 samples", "fps"
-    ),
-    "runtime:vllm_qwen3_vl": _runtime(
-        runtimes.vllm_qwen3_vl, "as the Qwen3-VL video loader of vLLM 0.33 samples", "fps"
-    ),
-    "runtime:vllm_opencv_dynamic": _runtime(
-        vllm_loaders.opencv_dynamic, "as the GLM-4V video loader of vLLM 0.33 samples", "fps"
-    ),
-    "runtime:vllm_glm46v": _runtime(
-        vllm_loaders.glm46v, "as the GLM-4.6V video loader of vLLM 0.33 samples"
-    ),
-    "runtime:vllm_glm5next": _runtime(
-        vllm_loaders.glm5next, "as the GLM-5.3 video loader of vLLM 0.33 samples", "fps"
-    ),
-    "runtime:vllm_glmga": _runtime(
-        vllm_loaders.glmga, "as the GLM-GA video loader of vLLM 0.33 samples", "fps"
-    ),
+    "runtime:vllm": _vllm(runtimes.vllm, "default", "fps"),
+    "runtime:vllm_qwen2_vl": _vllm(runtimes.vllm_qwen2_vl, "Qwen2-VL", "fps"),
+    "runtime:vllm_qwen3_vl": _vllm(runtimes.vllm_qwen3_vl, "Qwen3-VL", "fps"),
+    "runtime:vllm_opencv_dynamic": _vllm(vllm_loaders.opencv_dynamic, "GLM-4V", "fps"),
+    "runtime:vllm_glm46v": _vllm(vllm_loaders.glm46v, "GLM-4.6V"),
+    "runtime:vllm_glm5next": _vllm(vllm_loaders.glm5next, "GLM-5.3", "fps"),
+    "runtime:vllm_glmga": _vllm(vllm_loaders.glmga, "GLM-GA", "fps"),
     "runtime:vllm_molmo2": _runtime(
         vllm_loaders.molmo2,
         "as the Molmo2 video loader of vLLM 0.33 samples, with the last frame",
         "fps",
     ),
-    "runtime:vllm_openpangu": _runtime(
-        vllm_loaders.openpangu, "as the openPangu video loader of vLLM 0.33 samples", "fps"
+    "runtime:vllm_openpangu": _vllm(vllm_loaders.openpangu, "openPangu", "fps"),
+    "runtime:vllm_embedding_gemma2": _vllm(
+        vllm_loaders.embedding_gemma2, "EmbeddingGemma 2", "fps"
     ),
-    "runtime:vllm_embedding_gemma2": _runtime(
-        vllm_loaders.embedding_gemma2,
-        "as the EmbeddingGemma 2 video loader of vLLM 0.33 samples",
-        "fps",
-    ),
-    "runtime:vllm_clef_omni": _runtime(
-        vllm_loaders.clef_omni, "as the Clef-Omni video loader of vLLM 0.33 samples", "fps"
-    ),
+    "runtime:vllm_clef_omni": _vllm(vllm_loaders.clef_omni, "Clef-Omni", "fps"),
 }
 """Name -> policy. A new one is one function and one row here."""
 

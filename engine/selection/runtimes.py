@@ -119,8 +119,7 @@ def vllm_qwen2_vl(film: FilmFacts, *, budget: int, fps: float | None, span: Boun
     >>> vllm_qwen2_vl(FilmFacts(100, 25.0), budget=768, fps=None, span=None).tolist()
     [0, 12, 25, 37, 50, 62, 75, 87]
     """
-    if film.fps <= 0:
-        refuse("vllm", "ValueError", film, "a rate of a film that has none")
+    need_rate("vllm", film, error="ValueError")
     rate, most = _loader_limits(budget=budget, fps=fps)
     count = _even_at_rate("vllm", film, budget=most, fps=rate)
     if not count:
@@ -187,6 +186,17 @@ def refuse(upstream: str, error: str, film: FilmFacts, requested: str) -> NoRetu
     )
 
 
+def need_rate(upstream: str, film: FilmFacts, *, error: str = "ZeroDivisionError") -> None:
+    """Refuses a film of no rate, as upstream does.
+
+    >>> need_rate("vllm", FilmFacts(3, 0.0))
+    Traceback (most recent call last):
+    ValueError: vllm would raise ZeroDivisionError: it comes to a rate of a film that has none, ...
+    """
+    if film.fps <= 0:
+        refuse(upstream, error, film, "a rate of a film that has none")
+
+
 def _fused(start: float, step: float, order: I64) -> F64:
     """Computes start + step * i, rounded once: a fused multiply-add, on machines without one."""
     exact_start, exact_step = Fraction(start), Fraction(step)
@@ -219,8 +229,7 @@ def _loader_limits(*, budget: int, fps: float | None) -> tuple[float, int]:
 
 def _even_at_rate(upstream: str, film: FilmFacts, *, budget: int, fps: float) -> int:
     """Number of frames at a rate: at least 4, at most the budget, even, in that order."""
-    if not film.fps:
-        refuse(upstream, "ZeroDivisionError", film, "a rate of a film that has none")
+    need_rate(upstream, film)
     most = math.floor(min(budget, film.frames) / EVEN) * EVEN
     requested = min(max(film.frames / film.fps * fps, MIN_FRAMES), most, film.frames)
     return math.floor(requested / EVEN) * EVEN
@@ -228,6 +237,5 @@ def _even_at_rate(upstream: str, film: FilmFacts, *, budget: int, fps: float) ->
 
 def _count_at_rate(upstream: str, film: FilmFacts, *, budget: int, fps: float) -> int:
     """Number of frames at a rate: at least 4, at most the budget and the film."""
-    if not film.fps:
-        refuse(upstream, "ZeroDivisionError", film, "a rate of a film that has none")
+    need_rate(upstream, film)
     return min(max(int(film.frames / film.fps * fps), MIN_FRAMES), budget, film.frames)

@@ -17,7 +17,7 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from fewframes.arrays import F32, F64, I64, Samples
+from fewframes.arrays import F32, F64, I64
 from fewframes.features.anomaly_score import USED
 from fewframes.features.table import FrameTable
 from fewframes.kernels.memory import array_module, as_cupy, is_on_real_gpu, on_host
@@ -132,13 +132,10 @@ def select(
     rule = policy_named(policy)
     budget = checked_budget(budget)
     check_ranges(budget=budget, min_gap_seconds=min_gap_seconds, coverage=coverage, k_max=k_max)
-    given: dict[str, object] = {
-        "span": span_of(span),
-        "min_gap_seconds": min_gap_seconds or None,
-        "distinct": distinct,
-    }
-    given |= {"coverage": coverage, "relevance": relevance, "fps": fps, "k_max": k_max}
-    check_uses(policy, rule, given | {"anchor_seconds": anchor_seconds, "seed": seed})
+    given: dict[str, object] = {"span": span_of(span), "min_gap_seconds": min_gap_seconds or None}
+    given |= {"distinct": distinct, "coverage": coverage, "relevance": relevance, "fps": fps}
+    given |= {"k_max": k_max, "anchor_seconds": anchor_seconds, "seed": seed}
+    check_uses(policy, rule, given)
     if rule.is_upstream_sampler:
         return _as_runtime(table, rule, policy=policy, budget=budget, fps=fps, span=span)
     check_pictures(policy, rule, table)
@@ -202,11 +199,12 @@ def _candidates(
         if is_on_real_gpu(table.signatures):
             there = as_cupy(table.signatures)
             there = there if len(rows) == len(table) else there[array_module(there).asarray(rows)]
+    used = [name for name in USED if rule.needs_pictures and name in table.signals]
     return Candidates(
         seconds=table.seconds[rows],
         is_keyframe=table.is_keyframe[rows],
         signatures=signatures,
-        signals=_signals(table, rule, rows),
+        signals={name: table.signals[name][rows] for name in used},
         device_signatures=there,
         relevance=None if relevance is None else relevance[rows],
         shots=shot_numbers(table)[rows] if rule.needs_signals else None,
@@ -214,20 +212,13 @@ def _candidates(
     )
 
 
-def _signals(table: FrameTable, rule: Policy, rows: I64) -> dict[str, Samples]:
-    """What a policy that looks at pictures may ask of the rows."""
-    used = [name for name in USED if rule.needs_pictures and name in table.signals]
-    return {name: table.signals[name][rows] for name in used}
-
-
 def _finite(signatures: F32, rows: I64) -> F32:
     """Those of some rows, where values that are not finite are 0."""
     if len(rows) < len(signatures):
         signatures = signatures[rows]
     signatures = signatures.astype(np.float32, copy=False)
-    if not np.isfinite(signatures).all():
-        signatures = np.where(np.isfinite(signatures), signatures, np.float32(0))
-    return signatures
+    is_finite = np.isfinite(signatures)
+    return signatures if is_finite.all() else np.where(is_finite, signatures, np.float32(0))
 
 
 def _as_runtime(

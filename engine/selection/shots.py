@@ -10,7 +10,7 @@ from fewframes.arrays import F64, I64, Mask
 from fewframes.features.signals import CHANGE, CHANGED_AREA, SHOT_START
 from fewframes.features.table import FrameTable
 from fewframes.selection.candidates import Candidates, Picks
-from fewframes.selection.temporal import middle_rows, timed
+from fewframes.selection.temporal import last_step, middle_rows, timed
 
 CUT_AREA = 0.5
 """A cut changes at least this share of the blocks."""
@@ -71,9 +71,11 @@ def shots(candidates: Candidates, *, budget: int) -> Picks:
     numbers = np.zeros(len(candidates), np.int64) if candidates.shots is None else candidates.shots
     firsts = np.flatnonzero(np.diff(numbers, prepend=numbers[0] - 1))
     ends = np.append(firsts[1:], len(numbers))
-    counts = dhondt(_shown_for(candidates.seconds, ends), most=ends - firsts, budget=budget)
+    seconds = candidates.seconds  # a shot lasts until the next one starts
+    edges = np.append(seconds, seconds[-1] + last_step(seconds, 1.0))[np.append(0, ends)]
+    counts = dhondt(np.diff(edges), most=ends - firsts, budget=budget)
     rows = [
-        first + middle_rows(candidates.seconds[first:end], budget=int(count))
+        first + middle_rows(seconds[first:end], budget=int(count))
         for first, end, count in zip(firsts, ends, counts, strict=True)
         if count
     ]
@@ -92,10 +94,3 @@ def dhondt(weights: F64, *, most: I64, budget: int) -> I64:
         claims = weights / (counts + 1) if has_some.all() else np.where(has_some, -np.inf, weights)
         counts[np.argmax(np.where(counts < most, claims, -np.inf))] += 1
     return counts
-
-
-def _shown_for(seconds: F64, ends: I64) -> F64:
-    """How long each shot lasts, until the next one starts; the last row for the median step."""
-    step = float(np.median(np.diff(seconds))) if len(seconds) > 1 else 1.0
-    edges = np.append(seconds, seconds[-1] + step)[np.append(0, ends)]
-    return np.diff(edges)

@@ -40,7 +40,7 @@ def rate_rows(table: FrameTable, *, rows: I64, fps: float | None) -> I64:
     if not len(rows):
         return rows
     seconds: F64 = table.seconds[rows]
-    edges = np.append(seconds, seconds[-1] + max(_last_step(seconds, 1 / fps), 2e-9))
+    edges = np.append(seconds, seconds[-1] + max(last_step(seconds, 1 / fps), 2e-9))
     ticks: F64 = np.ceil((edges - seconds[0] - ROUNDING_SECONDS) * fps)
     return rows[ticks[:-1] < ticks[1:]]
 
@@ -147,7 +147,7 @@ def middle_rows(seconds: F64, *, budget: int) -> I64:
     >>> middle_rows(np.arange(9.0), budget=3).tolist()
     [1, 4, 7]
     """
-    shown_for = float(seconds[-1] - seconds[0]) + _last_step(seconds, 1.0)
+    shown_for = float(seconds[-1] - seconds[0]) + last_step(seconds, 1.0)
     middles = seconds[0] + (np.arange(budget) + 0.5) * (shown_for / budget)
     on_screen = np.searchsorted(seconds, middles + ROUNDING_SECONDS, side="right") - 1
     return made_unique(on_screen, n=len(seconds))
@@ -164,6 +164,10 @@ def made_unique(rows: I64, *, n: int) -> I64:
     return np.minimum(rising, n - len(rows) + order)
 
 
-def _last_step(seconds: F64, alone: float) -> float:
-    """How long the last row is shown: for the median step, or as given where it is alone."""
+def last_step(seconds: F64, alone: float) -> float:
+    """How long the last row is shown: for the median step, or as given where it is alone.
+
+    >>> last_step(np.array([0.0, 1.0, 3.0]), 9.0), last_step(np.zeros(1), 9.0)
+    (1.5, 9.0)
+    """
     return float(np.median(np.diff(seconds))) if len(seconds) > 1 else alone

@@ -15,7 +15,7 @@ import numpy as np
 
 from fewframes.arrays import I64
 from fewframes.features.table import FilmFacts
-from fewframes.selection.runtimes import EVEN, LOADER_FPS, LOADER_MOST_FPS, refuse
+from fewframes.selection.runtimes import EVEN, LOADER_FPS, LOADER_MOST_FPS, need_rate, refuse
 from fewframes.times import Bounds
 
 GLM46V_RATES = ((30, 3.0), (300, 1.0), (2400, 0.5))
@@ -74,8 +74,7 @@ def glm5next(film: FilmFacts, *, budget: int, fps: float | None, span: Bounds) -
     """
     rate, seconds = LOADER_FPS if fps is None else fps, _seconds(film)
     count = min(int(seconds * rate), budget)
-    if film.fps <= 0:
-        refuse("vllm", "ZeroDivisionError", film, "a rate of a film that has none")
+    need_rate("vllm", film)
     if film.frames < count:
         numbers = [math.floor(i * film.frames / count) for i in range(count)]
     else:
@@ -91,8 +90,7 @@ def glmga(film: FilmFacts, *, budget: int, fps: float | None, span: Bounds) -> I
     [0, 10, 21, 32, 42, 53, 64, 75]
     """
     rate = min(LOADER_FPS if fps is None else fps, LOADER_MOST_FPS)
-    if film.fps <= 0:
-        refuse("vllm", "ZeroDivisionError", film, "a rate of a film that has none")
+    need_rate("vllm", film)
     seconds = _seconds(film)
     count = min(int(seconds * rate), budget, GLM_MOST_FRAMES, film.frames)
     step = 1 / rate
@@ -113,8 +111,7 @@ def molmo2(film: FilmFacts, *, budget: int, fps: float | None, span: Bounds) -> 
         return np.arange(film.frames)
     if _seconds(film) > (budget - 1) / rate:
         return np.linspace(0, last, min(budget, film.frames)).astype(np.int64)
-    if film.fps <= 0:
-        refuse("vllm", "ZeroDivisionError", film, "a rate of a film that has none")
+    need_rate("vllm", film)
     places = np.arange(0.0, last, film.fps / rate)
     if np.round(places[-1]) != last:
         places = np.append(places, last)
@@ -166,8 +163,7 @@ def clef_omni(film: FilmFacts, *, budget: int, fps: float | None, span: Bounds) 
     >>> clef_omni(FilmFacts(60, 25.0), budget=768, fps=None, span=None).tolist()
     [0, 13, 25, 38, 50, 50]
     """
-    if film.fps <= 0:
-        refuse("vllm", "ValueError", film, "a rate of a film that has none")
+    need_rate("vllm", film, error="ValueError")
     step, most = film.fps / (LOADER_FPS if fps is None else fps), min(budget, CLEF_MOST_FRAMES)
     numbers: list[int] = []
     while (number := math.ceil(len(numbers) * step - 1e-6)) < film.frames:

@@ -16,11 +16,11 @@ from fewframes.arrays import F32, I32, I64, Mask, Samples
 from fewframes.errors import CorruptStoreError
 from fewframes.features.signals import SIGNALS, typed
 from fewframes.features.table import FilmFacts, FrameTable
-from fewframes.media.seconds import seconds_of
 from fewframes.media.timeline import NO_PTS
 from fewframes.store.manifest import Manifest
 from fewframes.store.tables import read_table
 from fewframes.store.untrusted import load_json
+from fewframes.times import seconds_of
 
 PARQUET = "frames.parquet"
 SIGNATURES = "signatures"

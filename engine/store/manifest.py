@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from fewframes.errors import CorruptStoreError, UnreachableStoreError
-from fewframes.media.seconds import seconds_of
 from fewframes.store.backend import GroupFiles, StoreBackend
 from fewframes.store.digests import digest_file
 from fewframes.store.folder import Folder
@@ -22,6 +21,7 @@ from fewframes.store.layout import COMMIT, LAYOUT_VERSION
 from fewframes.store.recipes import canonical_json
 from fewframes.store.record_rules import check_group_facts, checked_files
 from fewframes.store.untrusted import load_json
+from fewframes.times import seconds_of
 
 _LINE = re.compile(rb"\n *")
 

@@ -11,8 +11,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
 from fewframes.decode.batch import QUALITY
-from fewframes.media.seconds import SCAN_FPS
-from fewframes.media.sizes import SCAN_SIZE, size_words
+from fewframes.media.sizes import SCAN_FPS, SCAN_SIZE, size_words
 from fewframes.store.codecs import QUALITIES, codec_row
 
 FORMAT_VERSION = 1

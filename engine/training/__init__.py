@@ -5,8 +5,6 @@ from typing import Any
 from fewframes.plugins import plugin
 from fewframes.training.clips import Clip, ClipPlan, Spans, Window, epoch_order
 
-_OF_TORCH = ("ClipDataset", "ClipLoader", "ClipSampler", "ClipStream")
-
 __all__ = [
     "Clip",
     "ClipDataset",
@@ -21,7 +19,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 (a class of the binding to PyTorch)
-    if name not in _OF_TORCH:
+    if name not in __all__:
         raise AttributeError(f"module 'fewframes.training' has no attribute {name!r}")
     return plugin(f"torch.{name}")
 

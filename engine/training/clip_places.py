@@ -13,10 +13,10 @@ import numpy as np
 
 from fewframes.arrays import F64, I64, Mask
 from fewframes.features.table import FrameTable
-from fewframes.media.seconds import SAME_SECONDS, rows_at
 from fewframes.store.frame_table_io import read_rows
 from fewframes.store.results import Status
 from fewframes.store.video import Video
+from fewframes.times import SAME_SECONDS, rows_at
 
 ANCHORS_A_ROW = 1000
 """A video with more anchors than so many a row has a hole."""

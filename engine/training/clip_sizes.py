@@ -48,33 +48,36 @@ def check_sizes(plan: ClipPlan, numbers: Iterable[int] | None = None) -> None:
         )
 
 
-def batches_by_shape(
-    plan: ClipPlan, numbers: Iterable[int], batch_size: int, *, drop_last: bool = False
-) -> Iterator[list[int]]:
-    """Makes batches of clips of one size each, in the order in which they are full.
+class BatchesByShape:
+    """Batches of clips of one size each, in the order in which they are full.
 
     What is left of each size at the end is a smaller batch, or with ``drop_last`` none.
     """
-    waiting: dict[tuple[int, int], list[int]] = {}
-    for number in numbers:
-        some = waiting.setdefault(plan.size_of(plan.anchor(number)[0]), [])
-        some.append(number)
-        if len(some) == batch_size:
-            yield some.copy()
-            some.clear()
-    if not drop_last:
-        yield from (some for some in waiting.values() if some)
 
+    def __init__(
+        self, plan: ClipPlan, numbers: Iterable[int], batch_size: int, *, drop_last: bool = False
+    ) -> None:
+        self.plan, self.numbers = plan, numbers
+        self.batch_size, self.drop_last = batch_size, drop_last
 
-def count_by_shape(
-    plan: ClipPlan, numbers: Iterable[int], batch_size: int, *, drop_last: bool = False
-) -> int:
-    """How many batches `batches_by_shape` makes of these."""
-    shapes = list(dict.fromkeys(map(plan.size_of, plan.videos)))
-    index = np.array([shapes.index(plan.size_of(video)) for video in plan.videos], np.int64)
-    at = np.searchsorted(plan.ends, np.fromiter(numbers, np.int64), side="right")
-    counts = np.bincount(index[at], minlength=1)
-    return int((counts // batch_size if drop_last else -(-counts // batch_size)).sum())
+    def __iter__(self) -> Iterator[list[int]]:
+        waiting: dict[tuple[int, int], list[int]] = {}
+        for number in self.numbers:
+            some = waiting.setdefault(self.plan.size_of(self.plan.anchor(number)[0]), [])
+            some.append(number)
+            if len(some) == self.batch_size:
+                yield some.copy()
+                some.clear()
+        if not self.drop_last:
+            yield from (some for some in waiting.values() if some)
+
+    def __len__(self) -> int:
+        sizes = np.array([self.plan.size_of(video) for video in self.plan.videos])
+        shapes = np.unique(sizes, axis=0, return_inverse=True)[1].reshape(-1)
+        at = np.searchsorted(self.plan.ends, np.fromiter(self.numbers, np.int64), side="right")
+        counts = np.bincount(shapes[at])
+        rounded = counts // self.batch_size if self.drop_last else -(-counts // self.batch_size)
+        return int(rounded.sum())
 
 
 def _some(names: list[str]) -> str:

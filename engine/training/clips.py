@@ -21,9 +21,9 @@ from typing import NamedTuple
 import numpy as np
 
 from fewframes.arrays import F64, I64, U8
-from fewframes.media.seconds import SAME_SECONDS
 from fewframes.media.sizes import Size, fitted_size
 from fewframes.store.video import Video
+from fewframes.times import SAME_SECONDS
 from fewframes.training.clip_places import Windows, readable_places
 from fewframes.training.clip_videos import Videos, chosen_videos
 

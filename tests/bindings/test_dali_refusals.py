@@ -109,12 +109,11 @@ def test_pictures_unlike_those_of_ffmpeg_are_found_out(films, monkeypatch):
         return [np.concatenate([frames[:1], np.roll(frames[1:-1], places, axis=0), frames[-1:]])]
 
     timeline = fewframes.probe(films("vp9"))
-    work = [timeline, "rgb", None, DecodeReport(), "cpu", 2]
+    work = [timeline, "rgb", None, DecodeReport(), "dali", "cpu", 2, False]
     runs = plan_frames(timeline, np.arange(30)).runs
     original = VideoPipeline.given
     for shift, says in ((0, ""), (15, dali_decode.UNLIKE)):
         one = dali_decode._Work(*work[:3], DecodeReport(), *work[4:])
-        one.is_audited = False
         monkeypatch.setattr(VideoPipeline, "given", lambda self, n=shift: shifted(self, n))
         shown = [read_number(batch.frames[0]) for batch in one.batches(runs)]
         assert shown == list(range(30))

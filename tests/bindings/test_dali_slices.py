@@ -11,8 +11,7 @@ import fewframes
 from fewframes.bench.research.films import RECIPES, Film, read_number, write_film
 from fewframes.bindings.ffmpeg import slice_streams as ffmpeg_slice_streams
 from fewframes.bindings.ffmpeg.cursor import Cursor
-from fewframes.bindings.ffmpeg.slice_packets import UnfitError
-from fewframes.bindings.ffmpeg.slice_streams import SliceWriter
+from fewframes.bindings.ffmpeg.slice_streams import SliceWriter, UnfitError
 from fewframes.decode.decoder import DecodeReport, Event
 from fewframes.decode.plan import plan_frames
 from fewframes.decode.slices import slice_runs

@@ -106,17 +106,17 @@ def many(tmp_path_factory):
 
 @pytest.mark.slow
 def test_a_list_comes_by_the_page_and_opens_no_video(many, monkeypatch):
-    from fewframes.bindings.mcp_server import Looks
+    from fewframes.bindings.mcp_server import StoreTools
     from fewframes.store import catalogue, manifest, store
 
-    looks = Looks(ff.open(many))
+    tools = StoreTools(ff.open(many))
     monkeypatch.setattr(store, "Video", None)
     for module in (catalogue, manifest, store):
         for name in ("read_commit", "read_commit_of"):
             monkeypatch.setattr(module, name, None, raising=False)
     found, request = [], {"limit": 10}
     for _ in range(3):
-        *lines, last = (line for line, _ in looks.call("list_videos", request))
+        *lines, last = (line for line, _ in tools.call("list_videos", request))
         if "there are more videos" not in last:
             lines.append(last)
         else:
@@ -126,48 +126,48 @@ def test_a_list_comes_by_the_page_and_opens_no_video(many, monkeypatch):
     assert sorted(found) == sorted(
         f"{name}: 1.600 s" for name in [*shown, "quoted:caf%E9", "quoted:two%0Alines"]
     )
-    assert looks.call("list_videos", {"cursor": "zzz"}) == [("there are no more videos", None)]
-    assert len(looks.call("list_videos", {})) == 25
+    assert tools.call("list_videos", {"cursor": "zzz"}) == [("there are no more videos", None)]
+    assert len(tools.call("list_videos", {})) == 25
     for wrong in ({"limit": 0}, {"limit": 201}, {"cursor": 5}, {"page": 1}, {"cursor": "\ud800"}):
-        assert looks.answer("list_videos", wrong)[1]
+        assert tools.answer("list_videos", wrong)[1]
 
 
 @pytest.mark.slow
 def test_an_id_that_cannot_be_sent_as_it_is_can_be_asked_for(many):
-    from fewframes.bindings.mcp_server import Looks
+    from fewframes.bindings.mcp_server import StoreTools
 
-    looks = Looks(ff.open(many))
+    tools = StoreTools(ff.open(many))
     for name in ("quoted:caf%E9", "quoted:two%0Alines"):
-        assert len(looks.call("glance", {"video": name, "k": 2})) == 2
+        assert len(tools.call("glance", {"video": name, "k": 2})) == 2
 
 
 @pytest.mark.slow
 def test_a_record_that_is_damaged_does_not_end_the_list(tmp_path):
-    from fewframes.bindings.mcp_server import Looks
+    from fewframes.bindings.mcp_server import StoreTools
 
     put(tmp_path / "s.zarr", "a")
     group = put(tmp_path / "s.zarr", "b", digest="d2")
     (group / "commit.json").write_text("{}")
-    lines = [line for line, _ in Looks(ff.open(tmp_path / "s.zarr")).call("list_videos", {})]
+    lines = [line for line, _ in StoreTools(ff.open(tmp_path / "s.zarr")).call("list_videos", {})]
     assert lines == ["a: 1.600 s", "b: its record is damaged"]
 
 
 @pytest.mark.slow
 def test_no_absolute_path_reaches_a_client(tmp_path, store):
-    from fewframes.bindings.mcp_server import Looks
+    from fewframes.bindings.mcp_server import StoreTools
 
     film = tmp_path / "a folder" / "case.mp4"
     film.parent.mkdir()
     film.write_bytes((store.parent / "case.mp4").read_bytes())
-    looks = Looks(ff.open(store), films={"case": film}, hidden=[store])
+    tools = StoreTools(ff.open(store), films={"case": film}, hidden=[store])
     box = {"video": "case", "box": [0, 0, 1, 1]}
-    looks.call("zoom", {**box, "seconds": 0})
+    tools.call("zoom", {**box, "seconds": 0})
     film.rename(film.with_name("other.mp4"))
     for _ in range(2):
-        ((words, _),), is_error = looks.answer("zoom", {**box, "seconds": 3})
+        ((words, _),), is_error = tools.answer("zoom", {**box, "seconds": 3})
         assert is_error
         assert "'case.mp4' is not there any more" in words
-    again = Looks(ff.open(store), films={"case": film}, hidden=[store])
+    again = StoreTools(ff.open(store), films={"case": film}, hidden=[store])
     ((words, _),), is_error = again.answer("zoom", {**box, "seconds": 3})
     assert is_error
     assert "case.mp4" in words
@@ -177,13 +177,13 @@ def test_no_absolute_path_reaches_a_client(tmp_path, store):
 
 @pytest.mark.slow
 def test_a_fault_of_the_server_is_told_without_its_words(store, monkeypatch, capsys):
-    from fewframes.bindings.mcp_server import Looks
+    from fewframes.bindings.mcp_server import StoreTools
 
     def broken(*_args, **_options):
         raise RuntimeError(f"a secret of {store}")
 
     monkeypatch.setattr(ff.Session, "glance", broken)
-    ((words, _),), is_error = Looks(ff.open(store)).answer("glance", {"video": "case"})
+    ((words, _),), is_error = StoreTools(ff.open(store)).answer("glance", {"video": "case"})
     assert is_error
     assert words == "the server failed at this call (RuntimeError); its owner can see why"
     assert f"a secret of {store}" in capsys.readouterr().err
@@ -193,10 +193,10 @@ def test_a_fault_of_the_server_is_told_without_its_words(store, monkeypatch, cap
 def test_an_answer_has_a_bounded_number_of_bytes(store, monkeypatch):
     from fewframes.bindings import mcp_server
 
-    looks = mcp_server.Looks(ff.open(store))
+    tools = mcp_server.StoreTools(ff.open(store))
     monkeypatch.setattr(mcp_server, "MOST_BYTES", 4000)
     with pytest.raises(ValueError, match=r"8 pictures are \d+ bytes, more than the 4000") as told:
-        looks.call("glance", {"video": "case", "k": 8})
+        tools.call("glance", {"video": "case", "k": 8})
     fewer = int(str(told.value).rsplit("=", 1)[1])
     assert 1 <= fewer < 8
-    assert looks.call("glance", {"video": "case", "k": fewer})
+    assert tools.call("glance", {"video": "case", "k": fewer})

@@ -12,7 +12,7 @@ from turning_films import write
 import fewframes
 from fewframes.bench.research.films import RECIPES, Film, write_film
 from fewframes.bindings.ffmpeg.cursor import Cursor
-from fewframes.bindings.ffmpeg.slice_packets import UnfitError
+from fewframes.bindings.ffmpeg.slice_streams import UnfitError
 from fewframes.bindings.nvcodec.packets import CUT_OFF, EnginePackets, marked
 from fewframes.decode.decoder import DecodeReport, Event
 from fewframes.decode.plan import plan_frames

@@ -13,7 +13,8 @@ from fewframes.bench.research.matrix_films import cells
 from fewframes.checking.verify import verify_film
 from fewframes.cli.main import main
 from fewframes.errors import DamagedFrameError, StaleIndexError, UnreadableMediaError
-from fewframes.indexing.tasks import FilmTask, execute
+from fewframes.indexing.options import FilmTask
+from fewframes.indexing.tasks import execute
 from fewframes.media.headers import Headers
 from fewframes.store.recipes import Recipe
 

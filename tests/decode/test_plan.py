@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from drawn_timelines import timeline_of, true_start, wishes
+from drawn_timelines import timeline_of, true_start, wishes, without_drops
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -69,7 +69,7 @@ def test_nothing_that_can_be_left_out_is_fed(wish):
 def test_the_cost_is_the_packets_fed(wish):
     timeline, numbers = wish
     plan = plan_frames(timeline, numbers)
-    whole = plan_frames(timeline, numbers, drop_unreferenced=False)
+    whole = plan_frames(without_drops(timeline), numbers)
     assert plan.pictures == sum(len(run.feed) for run in plan.runs) <= whole.pictures
     assert whole.pictures <= plan.total_pictures == len(timeline.packets)
 
@@ -77,7 +77,8 @@ def test_the_cost_is_the_packets_fed(wish):
 @pytest.mark.slow
 @given(wishes())
 def test_without_dropping_runs_have_no_gaps(wish):
-    for run in plan_frames(*wish, drop_unreferenced=False).runs:
+    timeline, numbers = wish
+    for run in plan_frames(without_drops(timeline), numbers).runs:
         assert run.feed.tolist() == list(range(run.feed[0], run.feed[-1] + 1))
 
 
@@ -137,7 +138,7 @@ def test_a_frame_that_is_not_there_is_refused(number):
 def test_a_picture_of_mpeg_1_and_2_is_followed_by_the_packet_that_ends_it(codec, wish):
     timeline, numbers = wish
     timeline = replace(timeline, stream=replace(timeline.stream, codec=codec))
-    plan = plan_frames(timeline, numbers, drop_unreferenced=False)  # nothing there says it is
+    plan = plan_frames(without_drops(timeline), numbers)  # nothing there says it may be dropped
     fed = {row for run in plan.runs for row in run.feed.tolist()}
     requested = {row for run in plan.runs for row in run.requested.tolist()}
     last = len(timeline.packets) - 1

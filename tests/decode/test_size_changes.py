@@ -7,8 +7,8 @@ from turning_films import EACH, FILMS, HALF, LANDSCAPE, PORTRAIT, write
 
 import fewframes
 from fewframes.checking.verify import verify_film
-from fewframes.decode.fitting import fitted_box
 from fewframes.errors import DamagedFrameError
+from fewframes.media.sizes import fitted_box
 
 
 @pytest.fixture(params=["libvpx", "libvpx-vp9", "libx264", "mjpeg"])

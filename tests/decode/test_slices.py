@@ -123,7 +123,7 @@ def test_a_written_stream_is_read_back_packet_by_packet(count, seed):
     packets = [b"\x11" + rng.bytes(int(n)) for n in rng.integers(2, 300, count)]
     packets[0] = b"\x10" + packets[0]
     ranks = rng.permutation(count).tolist()
-    data = matroska(packets, ranks, codec="vp8", width=64, height=48)
+    data = matroska(packets, ranks, codec="vp8", size=(48, 64))
     with av.open(io.BytesIO(data)) as container:
         (stream,) = container.streams
         assert (stream.codec_context.name, stream.width, stream.height) == ("vp8", 64, 48)
@@ -135,11 +135,11 @@ def test_a_written_stream_is_read_back_packet_by_packet(count, seed):
 
 def test_a_long_stream_needs_several_clusters():
     count = 20_000
-    data = matroska([b"\x11f"] * count, range(count), codec="vp8", width=64, height=48)
+    data = matroska([b"\x11f"] * count, range(count), codec="vp8", size=(48, 64))
     with av.open(io.BytesIO(data)) as container:
         assert [p.pts for p in container.demux(video=0) if p.size] == list(range(count))
 
 
 def test_ranks_that_are_not_places_are_refused():
     with pytest.raises(ValueError, match="ranks of 2 packets must be 0 to 1"):
-        matroska([b"a", b"b"], [0, 2], codec="vp8", width=8, height=8)
+        matroska([b"a", b"b"], [0, 2], codec="vp8", size=(8, 8))

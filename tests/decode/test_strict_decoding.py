@@ -1,5 +1,6 @@
 """Garbled AV1 packets that dav1d takes without a word, and films that are not coded strictly."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -11,12 +12,12 @@ from media_fuzzer import luma_hash
 import fewframes as ff
 from fewframes.bench.research.films import Film, write_film
 from fewframes.bindings.ffmpeg.decode import LINEAR_TRIES
-from fewframes.decode.backend_choice import DecoderRequest
 from fewframes.decode.decoder import DecodeReport, Event, decoder
 from fewframes.decode.plan import plan_frames
 from fewframes.errors import DamagedFrameError
+from fewframes.indexing.options import FilmTask
 from fewframes.indexing.pipeline import Scan
-from fewframes.indexing.tasks import FilmTask, execute
+from fewframes.indexing.tasks import execute
 from fewframes.store.recipes import Recipe
 
 GROUP = 7
@@ -226,8 +227,9 @@ def test_a_sound_film_is_decoded_once(sound):
 def test_a_film_that_is_garbled_in_silence_is_stored_alike_however_it_is_cut(silent, tmp_path):
     recipe, fine = Recipe(fps=None, size="native"), 1e-6
     assert execute(FilmTask(silent, tmp_path / "whole", "a", recipe)).status == "ok"
-    ranges = Scan.of(ff.probe(silent), recipe, DecoderRequest(), fine).ranges
+    cut = FilmTask(silent, tmp_path / "cut", "a", recipe, range_seconds=fine)
+    ranges = Scan.of(ff.probe(silent), cut).ranges
     assert len(ranges) > 1
     for part in (*range(len(ranges)), None):
-        execute(FilmTask(silent, tmp_path / "cut", "a", recipe, range_seconds=fine, part=part))
+        execute(replace(cut, part=part))
     assert contents(tmp_path / "cut") == contents(tmp_path / "whole")

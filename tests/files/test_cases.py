@@ -13,7 +13,8 @@ import fewframes as ff
 from fewframes.bench.research.film_judge import clock_faults, known_faults, picture_faults
 from fewframes.bench.research.oracle import luma_md5, sequential
 from fewframes.errors import FewframesError
-from fewframes.indexing.tasks import FilmTask, execute
+from fewframes.indexing.options import FilmTask
+from fewframes.indexing.tasks import execute
 from fewframes.store.dataset_export import FORMATS, export_videos
 from fewframes.store.recipes import Recipe
 

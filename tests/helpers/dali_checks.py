@@ -15,7 +15,7 @@ from fewframes.decode.decoder import DecodeReport, decoder
 from fewframes.decode.plan import plan_frames
 from fewframes.features.picture_stats import BLOCKS
 from fewframes.kernels import block_stats
-from fewframes.kernels.area import area_weights
+from fewframes.kernels.taps import area_weights
 
 RGB_MEAN, RGB_MOST = 1.2, 64
 """Levels by which RGB may differ from this package's: chroma is interpolated in another way."""
@@ -45,7 +45,7 @@ ON_GPU = ["vp9", "vp8", "x264_pyramid", "x264_long_gop", "x264_turned", "x265_b"
 
 def need(device):
     """Skips where DALI, or a GPU, is not there; fails where it is required to be."""
-    missing = dali_capabilities.machine_facts().missing_for_video(device)
+    missing = dali_capabilities.machine_facts().missing(device, for_video=True)
     name = "REQUIRE_GPU" if device == "cuda" else "REQUIRE_DALI"
     if missing:
         (pytest.fail if os.environ.get(name) == "1" else pytest.skip)(missing)

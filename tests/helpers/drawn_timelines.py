@@ -63,3 +63,10 @@ def true_start(timeline, row):
         if packets.is_random_access[start] and packets.pts[start] <= packets.pts[row]
     ]
     return starts[-1] if starts else 0
+
+
+def without_drops(timeline):
+    """The same timeline, of a codec that does not say which pictures may be withheld."""
+    packets = timeline.packets
+    none = np.zeros(len(packets), bool)
+    return replace(timeline, packets=replace(packets, is_droppable=none))

@@ -1,7 +1,9 @@
 """How a film is cut where a range is worth no effort at all: wherever it can be."""
 
+from pathlib import Path
+
 import fewframes as ff
-from fewframes.decode.backend_choice import DecoderRequest
+from fewframes.indexing.options import FilmTask
 from fewframes.indexing.pipeline import Scan
 from fewframes.store.recipes import Recipe
 
@@ -10,4 +12,5 @@ FINE = 1e-6
 
 
 def ranges_of(film, recipe=Recipe(fps=10, size="64")):  # noqa: B008 (frozen)
-    return Scan.of(ff.probe(film), recipe, DecoderRequest(), FINE).ranges
+    task = FilmTask(film, Path("s"), "a", recipe, range_seconds=FINE)
+    return Scan.of(ff.probe(film), task).ranges

@@ -80,12 +80,6 @@ def grids(draw, count=1):
 
 
 @st.composite
-def hashes(draw):
-    rng = np.random.default_rng(draw(SEEDS))
-    return [rng.integers(0, 2**64, draw(st.integers(0, 9)), np.uint64) for _ in range(2)]
-
-
-@st.composite
 def points_to_pick(draw):
     """Rows with copies, not-a-numbers and infinities; some of them taken already."""
     rng = np.random.default_rng(draw(SEEDS))
@@ -266,7 +260,6 @@ ARGUMENTS = {
     "farthest_first": points_to_pick(),
     "grid_change": pictures_to_compare(),
     "grid_descriptors": four_grids(),
-    "hamming64": hashes(),
     "nearest_change": pictures_in_a_row(),
     "block_stats": st.tuples(pictures(), st.integers(1, 32), LEVELS, LEVELS).map(
         lambda drawn: [*drawn[0], *drawn[1:]]

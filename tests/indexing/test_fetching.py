@@ -7,7 +7,6 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
-from dataclasses import replace
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import repeat
@@ -149,7 +148,7 @@ def test_a_store_that_gives_more_than_it_has_announced_is_not_read_on(monkeypatc
     with serving() as (place, _):
         facts = web.WebServer(place).facts("a.mp4")
         monkeypatch.setattr(web.WebServer, "blocks", lambda *_: repeat(bytes(1 << 20)))
-        monkeypatch.setattr(web.WebServer, "facts", lambda *_: replace(facts, size=39_000))
+        monkeypatch.setattr(web.WebServer, "facts", lambda *_: facts._replace(size=39_000))
         fetched = on_disk(f"{place}/a.mp4")
         with pytest.raises(StaleIndexError, match="gave more than the 39000 bytes announced"):
             fetched.__enter__()
@@ -179,7 +178,7 @@ def test_a_film_that_changes_while_it_is_fetched_is_refused(monkeypatch):
         server = web.WebServer(place)
         facts = server.facts("a.mp4")
         with pytest.raises(StaleIndexError, match="was changed while it was fetched"):
-            list(server.blocks("a.mp4", replace(facts, etag='"two"')))
+            list(server.blocks("a.mp4", facts._replace(etag='"two"')))
 
 
 def test_a_server_that_does_not_answer_is_away(monkeypatch):

@@ -19,7 +19,8 @@ from fewframes.files.probing import identify
 from fewframes.indexing import fetching
 from fewframes.indexing.fetching import on_disk, size_of, source_of
 from fewframes.indexing.inputs import find_inputs
-from fewframes.indexing.tasks import FilmTask, execute
+from fewframes.indexing.options import FilmTask
+from fewframes.indexing.tasks import execute
 from fewframes.media.timeline_cache import cache_home
 from fewframes.store.recipes import Recipe
 from fewframes.store.resolve import resolve_store

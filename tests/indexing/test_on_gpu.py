@@ -21,6 +21,7 @@ from fewframes.decode.backend_choice import DecoderRequest
 from fewframes.decode.decoder import DecodeReport, decoder
 from fewframes.decode.plan import plan_frames
 from fewframes.features.scan import scan
+from fewframes.indexing.options import FilmTask
 from fewframes.indexing.pipeline import index_film
 from fewframes.kernels import gpu
 from fewframes.store.recipes import Recipe
@@ -85,7 +86,7 @@ def index_by(request, film, folder, **how):
     store = folder / f"{request.device}.zarr"
     create_store(store)
     recipe = Recipe(**{"fps": None, "size": "16", "dedup": 0.012, **how})
-    outcome = index_film(film, store, video_id="film", recipe=recipe, request=request)
+    outcome = index_film(FilmTask(film, store, "film", recipe, request=request))
     assert outcome.status == "ok", outcome
     return open_store(store)["film"]
 

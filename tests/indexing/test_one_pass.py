@@ -13,6 +13,7 @@ import pytest
 from fewframes.bench.research import policies as bench
 from fewframes.bench.research.films import Film, write_film
 from fewframes.bindings.ffmpeg import cursor as ffmpeg_cursor
+from fewframes.indexing.options import FilmTask
 from fewframes.indexing.pipeline import index_film
 from fewframes.selection.policies import POLICIES
 from fewframes.store.recipes import Recipe
@@ -48,7 +49,7 @@ def sampled_elsewhere(store):
 def indexed_once(film, store, decodes):
     """Indexes every frame of a copy of a film, which is then gone."""
     copy = shutil.copy(film, store.with_name(f"copy{film.suffix}"))
-    index_film(Path(copy), store, video_id="film", recipe=Recipe(fps=None, size="160"))
+    index_film(FilmTask(Path(copy), store, "film", Recipe(fps=None, size="160")))
     Path(copy).unlink()
     assert decodes
     decodes.clear()
@@ -91,7 +92,7 @@ def test_real_footage_is_decoded_once(footage, tmp_path, decodes, name):
 def test_a_broken_promise_is_named(tmp_path):
     film = tmp_path / "film.mp4"
     write_film(film, Film(frames=50, size=(90, 160)))
-    index_film(film, tmp_path / "s.zarr", video_id="film", recipe=Recipe(fps=None, size="160"))
+    index_film(FilmTask(film, tmp_path / "s.zarr", "film", Recipe(fps=None, size="160")))
     video = open_store(tmp_path / "s.zarr")["film"]
     wishes = bench.wishes_of("adaptive", video.duration_seconds)
     available = bench.available_seconds(video.table, "adaptive", wishes)

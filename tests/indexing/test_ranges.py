@@ -3,6 +3,7 @@
 import pickle
 import random
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,9 +14,10 @@ import fewframes as ff
 from fewframes.bench.research.films import Film, write_film
 from fewframes.decode.backend_choice import DecoderRequest
 from fewframes.indexing import pipeline
+from fewframes.indexing.options import FilmTask
 from fewframes.indexing.pipeline import Scan
 from fewframes.indexing.results import RangeResult
-from fewframes.indexing.tasks import FilmTask, execute
+from fewframes.indexing.tasks import execute
 from fewframes.store.recipes import Recipe
 from fewframes.store.resolve import resolve_store
 
@@ -116,16 +118,16 @@ def test_a_film_with_damage_is_decoded_in_one_go(tmp_path):
 def test_ranges_cover_a_film_evenly_and_cut_no_group_of_pictures(films):
     timeline = ff.probe(films("x264_no_b"))
     numbers = np.arange(len(timeline))
-    ranges = Scan.of(ff.probe(films("x264_no_b")), Recipe(fps=None), DecoderRequest(), FINE).ranges
+    ranges = ranges_of(films("x264_no_b"), Recipe(fps=None))
     np.testing.assert_array_equal(np.concatenate(ranges), numbers)
     assert all(timeline.is_keyframe[part[0]] for part in ranges)
 
 
 def test_what_decodes_differently_from_its_middle_is_not_cut(films):
     assert len(ranges_of(films("mpeg4_avi"))) == 1
-    recipe = Recipe(fps=10, size="64")
-    film = ff.probe(films("x264_no_b"))
-    assert len(Scan.of(film, recipe, DecoderRequest(device="auto"), FINE).ranges) == 1
+    film = films("x264_no_b")
+    task = task_of(film, Path("s"), request=DecoderRequest(device="auto"))
+    assert len(Scan.of(ff.probe(film), task).ranges) == 1
 
 
 @pytest.mark.slow

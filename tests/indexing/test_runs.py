@@ -68,15 +68,15 @@ def test_what_is_predicted_is_what_is_decoded(folder, tmp_path):
 def test_a_run_is_narrowed_by_date_pattern_and_shard(folder):
     films = find_films([folder])
     os.utime(folder / "a.mp4", (0, 0))
-    assert list(narrowed(films, since="2001-01-01")) == ["day2/b", "long", "text"]
-    assert list(narrowed(films, only=["day2/*", "a"])) == ["a", "day2/b"]
-    shards = [narrowed(films, shard=f"{place}/3") for place in (1, 2, 3)]
+    assert list(narrowed(films, ff.IndexOptions(since="2001-01-01"))) == ["day2/b", "long", "text"]
+    assert list(narrowed(films, ff.IndexOptions(only=["day2/*", "a"]))) == ["a", "day2/b"]
+    shards = [narrowed(films, ff.IndexOptions(shard=f"{place}/3")) for place in (1, 2, 3)]
     assert sorted(name for shard in shards for name in shard) == sorted(films)
     for words in ("3", "0/3", "4/3", "a/b"):
         with pytest.raises(ValueError, match="is no shard; pass 'i/n'"):
-            narrowed(films, shard=words)
+            narrowed(films, ff.IndexOptions(shard=words))
     with pytest.raises(ValueError, match="is no date; pass one as '2026-11-21'"):
-        narrowed(films, since="yesterday")
+        narrowed(films, ff.IndexOptions(since="yesterday"))
 
 
 @pytest.mark.slow

@@ -12,12 +12,12 @@ from fewframes.bench.research.films import Film, write_film
 from fewframes.cli.main import main
 from fewframes.errors import CrashedError, UnreadableMediaError
 from fewframes.indexing.cost_model import PredictedCost
-from fewframes.indexing.estimate import FilmEstimate
+from fewframes.indexing.options import FilmTask
 from fewframes.indexing.progress import ProgressTracker
 from fewframes.indexing.quarantine import Quarantine
 from fewframes.indexing.results import RangeResult
 from fewframes.indexing.scheduler import MOST_PART_BYTES, Schedule
-from fewframes.indexing.tasks import FilmTask
+from fewframes.indexing.tasks import FilmEstimate
 from fewframes.store.recipes import Recipe
 from fewframes.store.results import Outcome, Status
 

@@ -130,8 +130,7 @@ def film_of(n, d=6, grid=(4, 6)):
 
 @pytest.mark.parametrize("n", [1, 30, 300])
 def test_columns_of_a_film_are_computed_where_it_lies(n, put, monkeypatch):
-    for page in (anomaly, chunks):
-        monkeypatch.setattr(page, "CHUNK_THERE", 64)
+    monkeypatch.setattr(chunks, "CHUNK_THERE", 64)
     monkeypatch.setattr(anomaly, "MOST", 40)
     cells, looks, seconds = film_of(n)
     is_kept = np.arange(n) % 3 > 0

@@ -21,7 +21,6 @@ GPU_ARGUMENTS = {
     "count_different": (np.zeros((9, 7, 3), np.uint8), np.ones((9, 7, 3), np.uint8)),
     "grid_change": (F32, np.stack([F32, F32]), 6.0),
     "grid_descriptors": (F32, np.zeros((4, 256), np.float32)),
-    "hamming64": (np.zeros(3, np.uint64), np.zeros(4, np.uint64)),
     "nearest_change": (F32, np.stack([F32, F32]), 6.0),
     "block_stats": (U8, HALF, HALF, 2, 16, 239),
     "resize": (
@@ -48,7 +47,7 @@ def test_gpu_bodies_compile_without_a_gpu(name, capability, monkeypatch):
     launched = []
     monkeypatch.setattr(gpu, "launch", lambda *what: launched.append(what))
     monkeypatch.setattr(gpu, "empty", OnHost)
-    monkeypatch.setattr(gpu, "there", lambda array: array.view(OnHost))
+    monkeypatch.setattr(gpu, "to_device", lambda array: array.view(OnHost))
     monkeypatch.setattr(gpu, "constant", lambda array: array.view(OnHost))
     call = KERNELS[name].bodies["cuda"]
     monkeypatch.setattr(Kernel, "_body_for", lambda kernel, _: kernel.bodies["cuda"])

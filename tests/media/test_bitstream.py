@@ -5,6 +5,7 @@ import hashlib
 import av
 import numpy as np
 import pytest
+from drawn_timelines import without_drops
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -211,7 +212,7 @@ def test_much_is_dropped_and_dropped_frames_can_still_be_had(films, recipe):
     droppable = np.flatnonzero(timeline.packets.is_droppable[timeline.order])
     assert len(droppable) > len(timeline) / 3
     plan = plan_frames(timeline, [len(timeline) - 1])
-    whole = plan_frames(timeline, [len(timeline) - 1], drop_unreferenced=False)
+    whole = plan_frames(without_drops(timeline), [len(timeline) - 1])
     assert plan.pictures < whole.pictures
     batch = fewframes.read(timeline, frames=droppable[::5], format="yuv")
     assert luma_md5(batch) == [truth[number][1] for number in droppable[::5]]

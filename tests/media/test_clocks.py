@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fewframes.media.clocks import repaired_times
-from fewframes.media.seconds import rows_at
+from fewframes.times import rows_at
 
 STEP = 40
 BASE = Fraction(1, 1000)

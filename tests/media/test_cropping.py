@@ -11,8 +11,7 @@ from imageio_ffmpeg import get_ffmpeg_exe
 import fewframes
 from fewframes.bench.research.films import Film, write_film
 from fewframes.bindings.ffmpeg.cursor import Cursor
-from fewframes.bindings.ffmpeg.slice_packets import UnfitError
-from fewframes.bindings.ffmpeg.slice_streams import SliceWriter
+from fewframes.bindings.ffmpeg.slice_streams import SliceWriter, UnfitError
 from fewframes.checking.verify import verify_film
 from fewframes.decode.decoder import DecodeReport
 from fewframes.decode.plan import plan_frames

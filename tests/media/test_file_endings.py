@@ -9,7 +9,7 @@ import pytest
 
 import fewframes as ff
 from fewframes.bench.research.films import Film, write_film
-from fewframes.media.structure import ENDINGS, ending_of
+from fewframes.media.structure import ENDINGS, faults_of
 
 SMALL = Film(frames=48, size=(96, 128), options={"g": "12"})
 FILMS = {
@@ -124,7 +124,7 @@ def test_bytes_at_random_are_judged_without_an_error(film, tmp_path):
         broken[at] = rng.choice(np.array([0, 1, 0x7F, 0x80, 0xFF], np.uint8), len(at))
         broken.tofile(tmp_path / path.name)
         for container in ENDINGS:
-            ending_of(tmp_path / path.name, container, timeline.packets)
+            faults_of(tmp_path / path.name, container, timeline.packets, {})
 
 
 @pytest.mark.slow

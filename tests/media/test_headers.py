@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fewframes.media import timeline_cache
-from fewframes.media.fields import field_pairs
+from fewframes.media.coded_order import field_pairs
 from fewframes.media.headers import NOTHING, Headers, HeaderTracker
 from fewframes.media.timeline import example_timeline
 

@@ -11,7 +11,8 @@ import fewframes as ff
 from fewframes.bench.research.films import RECIPES, X265, Film, read_number, write_film
 from fewframes.bench.research.oracle import sequential
 from fewframes.checking.verify import verify_film
-from fewframes.indexing.tasks import FilmTask, execute
+from fewframes.indexing.options import FilmTask
+from fewframes.indexing.tasks import execute
 from fewframes.store.recipes import Recipe
 
 pytestmark = pytest.mark.slow

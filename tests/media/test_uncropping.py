@@ -12,8 +12,13 @@ from hypothesis import strategies as st
 from fewframes.bench.research.films import RECIPES, Film, write_film
 from fewframes.media.cropping import Crop
 from fewframes.media.matroska import matroska
-from fewframes.media.parameter_sets import h264_parameters, hevc_parameters, units_of
-from fewframes.media.uncropping import uncropped, window
+from fewframes.media.parameter_sets import (
+    h264_parameters,
+    hevc_parameters,
+    sequence_window,
+    units_of,
+)
+from fewframes.media.uncropping import uncropped
 
 QUIET = "log-level=none"
 SHORT = f"{QUIET}:bframes=0:min-cu-size=16"
@@ -57,10 +62,7 @@ def opened(path):
 
 def luma_of(codec, extradata, size, packets):
     """Luma in decode order, and what the decoder says of colours, of packets shown in turn."""
-    height, width = size
-    data = matroska(
-        packets, range(len(packets)), codec=codec, width=width, height=height, extradata=extradata
-    )
+    data = matroska(packets, range(len(packets)), codec=codec, size=size, extradata=extradata)
     with av.open(io.BytesIO(data)) as container:
         pictures = list(container.decode(video=0))
         context = container.streams.video[0].codec_context
@@ -108,14 +110,14 @@ def test_no_set_hides_anything_afterwards(tmp_path, name):
     codec, extradata, size, packets = opened(path)
     whole = uncropped(codec, extradata, size)
     kind = 7 if codec == "h264" else 33
-    units = list(units_of(whole.extradata, is_hevc=codec == "hevc"))
+    units = list(units_of(codec, whole.extradata))
     if not whole.length_bytes:  # units with start codes: sets are in packets as well
-        inside = [unit for p in packets for unit in units_of(whole.packet(p), is_hevc=False)]
+        inside = [unit for p in packets for unit in units_of(codec, whole.packet(p))]
         assert any(kind_of(codec, unit) == kind for unit in inside)
         units += inside
     sets = [unit for unit in units if kind_of(codec, unit) == kind]
     assert sets
-    assert {window(codec, unit) for unit in sets} == {(whole.size, Crop())}
+    assert {sequence_window(codec, unit)[:2] for unit in sets} == {(whole.size, Crop())}
     assert uncropped(codec, whole.extradata, whole.size) is None
 
 
@@ -266,9 +268,9 @@ def test_hevc_that_is_not_of_whole_macroblocks_is_left_alone(tmp_path):
     film = replace(FILMS["hevc"], frames=2, options={"x265-params": SHORT.replace("=16", "=8")})
     write_film(tmp_path / "film.mp4", film)
     codec, extradata, size, _ = opened(tmp_path / "film.mp4")
-    units = units_of(extradata, is_hevc=True)
+    units = units_of(codec, extradata)
     (one,) = [unit for unit in units if kind_of(codec, unit) == 33]
-    assert window(codec, one) == ((152, 256), Crop(right=6, bottom=2))
+    assert sequence_window(codec, one)[:2] == ((152, 256), Crop(right=6, bottom=2))
     assert uncropped(codec, extradata, size) is None
 
 
@@ -277,7 +279,7 @@ def test_sets_of_other_layers_are_left_alone(tmp_path):
     write_film(tmp_path / "film.mp4", film)
     codec, extradata, size, _ = opened(tmp_path / "film.mp4")
     assert uncropped(codec, extradata, size) is not None
-    units = units_of(extradata, is_hevc=True)
+    units = units_of(codec, extradata)
     (one,) = [unit for unit in units if kind_of(codec, unit) == 33]
     layered = extradata.replace(one, bytes([one[0], one[1] | 8]) + one[2:])
     assert uncropped(codec, layered, size) is None

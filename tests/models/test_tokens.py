@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 import fewframes as ff
 from fewframes.bench.research.films import Film, write_film
-from fewframes.bindings.transformers_video import changed_tokens
+from fewframes.models.export import changed_tokens
 from fewframes.models.neighbours import with_neighbours
-from fewframes.models.resolutions import sides_by_score, sides_in_streams
+from fewframes.models.resolutions import sides_by_score
 from fewframes.models.runtimes import RUNTIMES, resized
 from fewframes.models.tokens import fit_tokens, sample_within
 
@@ -102,8 +102,6 @@ def test_frames_go_out_in_sizes_of_their_own():
         batch.to("qwen3-vl", sides=sides)
     with pytest.raises(ValueError, match="one a frame"):
         batch.to("openai", sides=[320])
-    assert sides_in_streams(64, 8).tolist().count(448) == 8
-    assert sides_in_streams(3, 9).tolist() == [448] * 3
 
 
 @pytest.mark.slow

@@ -19,6 +19,7 @@ import xxhash
 
 import fewframes as ff
 from fewframes.features.signals import SIGNALS
+from fewframes.indexing.options import FilmTask
 from fewframes.indexing.pipeline import index_film
 from fewframes.store.recipes import Recipe
 
@@ -71,7 +72,7 @@ def read_picture(group: Path, slot: int, height: int, width: int, codec: str) ->
 @pytest.mark.parametrize("video_id", ["day 1/ä_07", ".hidden~x", f"{'手術室' * 9}-{'録画' * 20}"])
 def test_a_reader_from_the_page_reads_the_same(films, tmp_path, codec, video_id):
     recipe = Recipe(fps=None, size="64", codec=codec, dedup=0.01)
-    index_film(films("x264_uneven"), tmp_path, video_id=video_id, recipe=recipe)
+    index_film(FilmTask(films("x264_uneven"), tmp_path, video_id, recipe))
     group, record = newest(tmp_path, video_id)
     video = ff.open(tmp_path)[video_id]
     table = pq.read_table(io.BytesIO((group / "frames.parquet").read_bytes())).to_pydict()
@@ -97,7 +98,7 @@ def check_signatures(group: Path, right: np.ndarray) -> None:
 @pytest.mark.slow
 def test_the_page_names_every_column_fact_and_codec(films, tmp_path):
     page = PAGE.read_text()
-    index_film(films("x264_uneven"), tmp_path, video_id="a", recipe=Recipe(size="64"))
+    index_film(FilmTask(films("x264_uneven"), tmp_path, "a", Recipe(size="64")))
     group, record = newest(tmp_path, "a")
     columns = pq.read_schema(group / "frames.parquet")
     assert set(SIGNALS) < set(columns.names)

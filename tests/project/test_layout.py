@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fewframes.cli.bench_command import COMMANDS as BENCHES
-from fewframes.cli.main import COMMANDS
+from fewframes.cli.main import BENCHES, COMMANDS
 from fewframes.decode.decoder import DECODERS
 from fewframes.models.runtimes import RUNTIMES
 from fewframes.plugins import PLUGINS

@@ -101,7 +101,7 @@ def decode(timeline, runs, *, format, size, report):
         "bindings/captions.py",
         """
 import numpy as np
-from fewframes.decode.handover import Handover
+from fewframes.decode.batch import Handover
 
 def export(batch, runtime, model):
     content = [{"caption": f"{seconds:.2f}"} for seconds in batch.seconds.tolist()]
@@ -150,12 +150,13 @@ import fewframes as ff
 from click.testing import CliRunner
 from fewframes import kernels
 from fewframes.cli.main import main
+from fewframes.indexing.options import FilmTask
 from fewframes.indexing.pipeline import index_film
 from fewframes.store.recipes import Recipe
 
 film, store = Path(sys.argv[1]), Path(sys.argv[2])
 run = lambda *words: CliRunner().invoke(main, [str(word) for word in words], catch_exceptions=False)
-index_film(film, store, video_id="film", recipe=Recipe(fps=None, size="native"))
+index_film(FilmTask(film, store, "film", Recipe(fps=None, size="native")))
 video = ff.open(store)["film"]
 said = {"home": ff.__file__, "kernel": int(kernels.largest(np.array([3, 9, 4], np.uint8)))}
 said["policy"] = video.sample(budget=2, policy="latest").frame_numbers.tolist()

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import fewframes as ff
-from fewframes.times import as_seconds, as_slice, as_times, bounds_of, span_of
+from fewframes.times import as_seconds, as_times, bounds_of, requested_times, span_of
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_many_times_may_be_mixed():
     assert as_times(np.array(["0:01", "0:02"])).tolist() == [1.0, 2.0]
     assert as_times(np.arange(3)).dtype == np.float64
     assert as_times([]).shape == (0,)
-    assert as_slice(slice(None, "1:00")) == slice(None, 60.0)
+    assert requested_times(slice(None, "1:00")) == slice(None, 60.0)
 
 
 def test_spans_include_both_ends_and_slices_end_before_their_stop():

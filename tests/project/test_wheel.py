@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import setuptools
 
-from fewframes.cli.bench_command import COMMANDS
+from fewframes.cli.main import BENCHES
 
 ROOT = Path(__file__).parents[2]
-FOR_USERS = [place.partition(":")[0] for place in COMMANDS.values()]
+FOR_USERS = [place.partition(":")[0] for place in BENCHES.values()]
 FOR_USERS += ["fewframes.bench.demo", "fewframes.bench.converters"]
 """Modules of `bench` that users run; all that ships beside them is what these import."""
 

@@ -54,8 +54,9 @@ from door_requests import (
 from stored import picture_of_row
 
 import fewframes as ff
+from fewframes.agents.tools import QUALITY
 from fewframes.bench.measure import keep_result, machine
-from fewframes.bindings.mcp_server import MOST_BYTES, QUALITY, Looks
+from fewframes.bindings.mcp_server import MOST_BYTES, StoreTools
 from fewframes.bindings.vllm import plugin as vllm_plugin
 
 # Judges
@@ -114,12 +115,12 @@ class Judge:
                 self.fail(number, f"frame {frame} at {seconds} of {video!r} is another one")
 
 
-def ask_mcp(judge: Judge, looks: Looks, number: int, seed: int, *, is_limited: bool) -> None:
+def ask_mcp(judge: Judge, tools: StoreTools, number: int, seed: int, *, is_limited: bool) -> None:
     """Makes one call in this process, and judges its answer."""
     rng = np.random.default_rng((seed, number))
     is_valid = rng.random() < 0.4
     name, arguments = valid_call(rng) if is_valid else hostile_call(rng, judge.world)
-    lines, is_error = looks.answer(name, arguments)
+    lines, is_error = tools.answer(name, arguments)
     size = sum(len(words) + len(file or b"") for words, file in lines)
     kind = f"mcp {'valid' if is_valid else 'hostile'} {'refused' if is_error else 'answered'}"
     judge.count(kind, size)
@@ -338,8 +339,8 @@ def in_process(judge: Judge, numbers: list[int], seed: int) -> None:
     """Calls from several threads: of one server without a limit of frames, and of one with it."""
     world = judge.world
     films, store = {"film": world.film}, ff.open(world.store)
-    free = Looks(store, films=films, log=world.log, hidden=[world.store], most=THREADS)
-    tight = Looks(store, films=films, hidden=[world.store], max_frames=LIMIT, most=THREADS)
+    free = StoreTools(store, films=films, log=world.log, hidden=[world.store], most=THREADS)
+    tight = StoreTools(store, films=films, hidden=[world.store], max_frames=LIMIT, most=THREADS)
     half = len(numbers) * 3 // 4
     with ThreadPoolExecutor(THREADS) as pool:
         list(pool.map(lambda n: ask_mcp(judge, free, n, seed, is_limited=False), numbers[:half]))

@@ -216,7 +216,7 @@ def hostile_address(rng: np.random.Generator, world: World) -> str | bytes:
     if kind == 1:
         return f"fewframes://corpus.zarr/{(words, quote(words, errors='replace'))[rng.integers(2)]}"
     if kind == 2:
-        key = (*vllm_plugin.KINDS, "path", word_of(rng))[int(rng.integers(9))]
+        key = (*vllm_plugin.NUMBERS, *vllm_plugin.TEXTS, "path", word_of(rng))[int(rng.integers(9))]
         return f"{address}&{key}={words}"
     if kind == 3:
         return address.replace(

@@ -32,6 +32,7 @@ from fewframes.bench.measure import keep_result, machine
 from fewframes.bench.research.films import Film, write_film
 from fewframes.checking.verify import verify_store
 from fewframes.errors import FewframesError
+from fewframes.indexing.options import FilmTask
 from fewframes.indexing.pipeline import index_film
 from fewframes.store import compaction
 from fewframes.store.marker import create_store
@@ -65,7 +66,7 @@ def index_all(films: dict[str, Path], store: Path, ready: Any = None) -> list[st
     failures = []
     for video_id, path in films.items():
         try:
-            index_film(path, store, video_id=video_id, recipe=RECIPE)
+            index_film(FilmTask(path, store, video_id, RECIPE))
         except OSError as error:
             failures.append(str(error))
     return failures

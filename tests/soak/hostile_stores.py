@@ -36,6 +36,7 @@ import fewframes as ff
 from fewframes.bench.measure import keep_result, machine
 from fewframes.bench.research.films import Film, write_film
 from fewframes.cli.main import main as fewframes
+from fewframes.indexing.options import FilmTask
 from fewframes.indexing.pipeline import index_film
 from fewframes.store.compaction import compact
 from fewframes.store.embedding import named_embedder
@@ -56,12 +57,12 @@ def build(folder: Path) -> Path:
     write_film(film, Film(frames=40, size=(48, 64), options={"g": "10"}))
     create_store(store)
     for recipe in (OTHER, RECIPE):
-        index_film(film, store, video_id="film", recipe=recipe)
-        index_film(film, store, video_id="ward/other", recipe=recipe)
+        index_film(FilmTask(film, store, "film", recipe))
+        index_film(FilmTask(film, store, "ward/other", recipe))
     colour = named_embedder(lambda batch: batch.mean(axis=(1, 2)), name="colour", dim=3)
     ff.open(store)["film"].embed(colour)
     compact(store)
-    index_film(film, store, video_id="late", recipe=RECIPE)
+    index_film(FilmTask(film, store, "late", RECIPE))
     parts = store / ".parts" / "film" / ("0" * 32)
     parts.mkdir(parents=True)
     (parts / "0000-00.arrow").write_bytes(b"part")

@@ -12,6 +12,7 @@ import zarr
 
 from fewframes.features.scan_result import ScanResult
 from fewframes.features.table import FrameTable
+from fewframes.indexing.options import FilmTask
 from fewframes.indexing.pipeline import index_film
 from fewframes.media.source import Source
 from fewframes.media.timeline import Packets, StreamInfo, Timeline
@@ -66,7 +67,7 @@ def indexed(path: Path, folder: Path, **recipe) -> Video:
     """A film's video in a store of its own, indexed in this process."""
     create_store(folder / "store.zarr")
     made = Recipe(**{"dedup": 0.0, **recipe})
-    assert index_film(path, folder / "store.zarr", video_id="film", recipe=made).status == "ok"
+    assert index_film(FilmTask(path, folder / "store.zarr", "film", made)).status == "ok"
     return open_store(folder / "store.zarr")["film"]
 
 

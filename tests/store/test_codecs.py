@@ -12,6 +12,7 @@ from stored import HEIGHT, WIDTH, array_of, decoded, encoded
 
 import fewframes as ff
 from fewframes.errors import CorruptStoreError
+from fewframes.indexing.options import FilmTask
 from fewframes.indexing.pipeline import index_film
 from fewframes.kernels import axis_taps, resize
 from fewframes.store.codecs import (
@@ -145,7 +146,7 @@ def test_two_writers_never_share_a_folder(tmp_path):
 @pytest.mark.parametrize("size", ["64", "native"])
 def test_a_film_is_stored_by_every_codec(films, tmp_path, film, name, size):
     path, recipe = films(film), Recipe(fps=5, size=size, codec=name, dedup=0)
-    assert index_film(path, tmp_path, video_id="a", recipe=recipe).status == "ok"
+    assert index_film(FilmTask(path, tmp_path, "a", recipe)).status == "ok"
     video = ff.open(tmp_path)["a"]
     assert video.facts["counts"]["stored"] == len(video.table), "dedup=0 shares no picture"
     got = video.read(frames=slice(None)).frames
@@ -155,7 +156,7 @@ def test_a_film_is_stored_by_every_codec(films, tmp_path, film, name, size):
         np.testing.assert_array_equal(got, right)
     else:
         assert np.abs(got.astype(int) - right).mean() < 9
-    again = index_film(path, tmp_path, video_id="a", recipe=recipe)
+    again = index_film(FilmTask(path, tmp_path, "a", recipe))
     assert again.status == "done", "the same recipe is known again"
 
 
@@ -164,7 +165,7 @@ def test_signals_are_the_same_whatever_the_codec(films, tmp_path):
     tables = []
     for name in CODECS:
         recipe = Recipe(fps=5, size="64", codec=name)
-        index_film(films(FILM), tmp_path / name, video_id="a", recipe=recipe)
+        index_film(FilmTask(films(FILM), tmp_path / name, "a", recipe))
         tables.append(ff.open(tmp_path / name)["a"].table)
     for table in tables[1:]:
         np.testing.assert_array_equal(table.signatures, tables[0].signatures)

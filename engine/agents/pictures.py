@@ -1,22 +1,55 @@
-"""The film behind an indexed video: pictures at its full resolution, each decoded once."""
+"""Pictures of a session: those of the store, and of the film at full size, each decoded once."""
 
 from collections import OrderedDict
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fewframes.arrays import I64, U8
 from fewframes.decode.batch import FrameBatch
 from fewframes.errors import StaleIndexError
 from fewframes.files.probing import probe
 from fewframes.files.reading import read
 from fewframes.models.resolutions import shrink_to
+from fewframes.store.video import Video
 
-if TYPE_CHECKING:
-    from fewframes.store.video import Video
-
+CACHE_BYTES = 256 << 20
+"""How many bytes of pictures are remembered; the least recently used go first."""
 FILM_BYTES = 256 << 20
 """Bytes of full pictures that are remembered, the least recently used go first; one at least."""
+
+
+class SeenPictures:
+    """Reads rows of a video, and decodes a picture only where it is not remembered.
+
+    >>> import fewframes as ff
+    >>> seen = SeenPictures(ff.open("corpus.zarr")["film"])
+    >>> seen.of_rows(np.array([0, 3, 0])).shape, seen.of_rows(np.array([3])).shape, seen.decoded
+    ((3, 120, 160, 3), (1, 120, 160, 3), 2)
+    """
+
+    def __init__(self, video: Video, most_bytes: int = CACHE_BYTES) -> None:
+        self.video, self.most_bytes = video, most_bytes
+        self.decoded = 0
+        """Pictures that were decoded."""
+        self._pictures: OrderedDict[int, U8] = OrderedDict()
+
+    def of_rows(self, rows: I64) -> U8:
+        """Gives the pictures of rows, ``[k] i64 -> [k, h, w, 3] u8``, k at least 1."""
+        slots = self.video.slots[rows].tolist()
+        row_of = dict(zip(reversed(slots), reversed(rows.tolist()), strict=True))
+        missing = [slot for slot in row_of if slot not in self._pictures]
+        if missing:
+            frames = self.video.read(rows=[row_of[slot] for slot in missing]).frames
+            self._pictures |= zip(missing, frames, strict=True)
+            self.decoded += len(missing)
+        pixels = np.stack([self._pictures[slot] for slot in slots])
+        for slot in row_of:
+            self._pictures.move_to_end(slot)
+        while len(self._pictures) * pixels[0].nbytes > self.most_bytes:
+            self._pictures.popitem(last=False)
+        return pixels
 
 
 class SourceFilm:
@@ -27,7 +60,7 @@ class SourceFilm:
         UnreadableMediaError: There is no such file, or it is no video.
     """
 
-    def __init__(self, path: Path, video: "Video", most_bytes: int = FILM_BYTES) -> None:
+    def __init__(self, path: Path, video: Video, most_bytes: int = FILM_BYTES) -> None:
         known = video.facts["source"]
         self.timeline = probe(path, stream=video.facts["stream"]["index"])
         source = self.timeline.source
@@ -58,17 +91,8 @@ class SourceFilm:
         rows = slice(int(top * height), max(int(top * height) + 1, round(bottom * height)))
         columns = slice(int(left * width), max(int(left * width) + 1, round(right * width)))
         part = shrink_to(np.ascontiguousarray(whole.frames[0, rows, columns]), size)
-        return FrameBatch(
-            (part[None],),
-            "rgb",
-            whole.frame_numbers,
-            whole.pts,
-            whole.time_base,
-            whole.start_pts,
-            whole.source,
-            is_repaired=whole.is_repaired,
-            report={**whole.report, "source": "film", "box": list(box)},
-        )
+        report = {**whole.report, "source": "film", "box": list(box)}
+        return replace(whole, planes=(part[None],), report=report)
 
     def _picture(self, number: int) -> FrameBatch:
         if number not in self._pictures:
