@@ -32,10 +32,13 @@ def film_option(words: str) -> Callable[[Callable[..., None]], Callable[..., Non
 @click.command()
 @click.argument("store", type=WHERE)
 @option("--where", help='SQL condition on the columns, such as "rows > 10".')
+@option("--failed", is_flag=True, help="List only films that failed, and why.")
 @option("--parquet", type=PATH, help="Write the rows to this file.")
 @option("--json", "as_json", is_flag=True, help="Print all columns, one JSON object per line.")
 @cli_errors
-def ls(store: str | Path, where: str | None, parquet: Path | None, as_json: bool) -> None:
+def ls(
+    store: str | Path, where: str | None, failed: bool, parquet: Path | None, as_json: bool
+) -> None:
     """Lists the videos of a store and its failed films, or those that match a condition."""
     from fewframes.cli.formatting import LISTED, listed_line
 
@@ -43,12 +46,13 @@ def ls(store: str | Path, where: str | None, parquet: Path | None, as_json: bool
     if parquet is not None:
         from fewframes.store.sql import write_parquet
 
-        write_parquet(opened.to_table(where), parquet)
+        write_parquet(opened.to_table(where, failed=failed), parquet)
         return
-    if where is None:
-        rows = chain(opened.lines(None if as_json else LISTED), opened.failures())
+    if where is not None:
+        rows = iter(opened.to_table(where, failed=failed).to_pylist())
     else:
-        rows = iter(opened.to_table(where).to_pylist())
+        listed = iter(()) if failed else opened.lines(None if as_json else LISTED)
+        rows = chain(listed, opened.failures())
     for row in rows:
         line = listed_line(row)
         words = [row[name] for name in ("reason", "notes") if row[name]]

@@ -5,13 +5,13 @@
    by its own frames. Views that return are found wherever they are.
 2. `rarity` is the distance of its signature to the `RARE`-th most similar of them. A scene that is
    seen for less than so many rows is rare, also where it comes twice.
-3. `oddity` looks into the picture. The grids of luma (on a logarithmic scale) and chroma, each
+3. `anomaly` looks into the picture. The grids of luma (on a logarithmic scale) and chroma, each
    without its median, are halved; each cell is compared with its 3 x 3 surroundings in the `ALIKE`
    most similar frames, and what the best of them leaves of it counts (`residual`). That
    forgives exposure, small movements and returns. Windows of 2 x 2 cells are divided by what is
    usual in their place, the 97 % quantile over the film, so that a clock or a restless corner
    counts little. The largest window, less half of the 90 % quantile over the picture, is the
-   oddity: a change of the whole picture, as by a blur, is not odd in one place.
+   anomaly: a change of the whole picture, as by a blur, is not odd in one place.
 
 `fewframes.features.anomaly_score` makes one score of both. A per-cell minimum over
 references is the idea of ViBe (O. Barnich and M. Van Droogenbroeck, IEEE TIP 2011);
@@ -31,14 +31,14 @@ APART_SECONDS = 8.5
 MOST = 4096
 """Rows that frames are compared with; of more, this many, evenly spread, stand for all."""
 RARE, ALIKE = 17, 40
-"""How many of the most similar frames are looked at, for rarity and for oddity."""
+"""How many of the most similar frames are looked at, for rarity and for anomaly."""
 CHUNK = 256
 """Frames compared at a time by a thread, which bounds the memory."""
 DARKEST = 24.0
 """Added to luma before its logarithm, in levels, so that noise in the dark counts little."""
 LIGHT_WEIGHT = 0.5
 """Of luma, in hundredths of its logarithm, beside levels of chroma."""
-RARITY, ODDITY = "rarity", "oddity"
+RARITY, ANOMALY = "rarity", "anomaly"
 """Names of both columns."""
 
 
@@ -57,7 +57,7 @@ def coarse_cells(grids: F32) -> F16:
     return coarse
 
 
-def rarity_and_oddity(cells: F16, signatures: F32, seconds: F64) -> tuple[F32, F32]:
+def rarity_and_anomaly(cells: F16, signatures: F32, seconds: F64) -> tuple[F32, F32]:
     """Gives both columns, ``[n] f32``, of n times cells, signatures ``[n, d]`` and times.
 
     0 for both where a film has nothing at other times. O(n * min(n, MOST) * d). Cells and
@@ -67,8 +67,8 @@ def rarity_and_oddity(cells: F16, signatures: F32, seconds: F64) -> tuple[F32, F
 
     >>> looks = np.eye(2, dtype=np.float32)[[0, 0, 0, 1, 0, 0]]
     >>> cells = np.zeros((6, 3, 2, 2), np.float16)
-    >>> rarity, oddity = rarity_and_oddity(cells, looks, np.arange(6) * 10.0)
-    >>> rarity.round(1).astype(str).tolist(), oddity.max().item()
+    >>> rarity, anomaly = rarity_and_anomaly(cells, looks, np.arange(6) * 10.0)
+    >>> rarity.round(1).astype(str).tolist(), anomaly.max().item()
     (['1.4', '1.4', '1.4', '1.4', '1.4', '1.4'], 0.0)
     """
     if not len(seconds):
@@ -78,7 +78,7 @@ def rarity_and_oddity(cells: F16, signatures: F32, seconds: F64) -> tuple[F32, F
         bank = np.linspace(0, len(seconds) - 1, MOST).round().astype(np.int64)
     apart = min(APART_SECONDS, float(seconds[-1] - seconds[0]) / 4)
     alike, rarity = _alike_rows(signatures, seconds, bank, apart)
-    return rarity, _oddity(_windows(cells, bank, alike))
+    return rarity, _anomaly(_windows(cells, bank, alike))
 
 
 def _alike_rows(signatures: F32, seconds: F64, bank: I64, apart: float) -> tuple[I64, F32]:
@@ -171,7 +171,7 @@ def _left_over(cells: F32, low: F32, high: F32, alike: I64) -> F16:
     return windows
 
 
-def _oddity(left: F16) -> F32:
+def _anomaly(left: F16) -> F32:
     """The largest window beside what is usual there, less half of the picture's 90 % quantile."""
     xp, every = array_module(left), -(-len(left) // MOST)
     usual = xp.quantile(left[::every].astype(np.float32), 0.97, axis=0) + 1

@@ -98,8 +98,8 @@ class FilmStats:
     familiarity: F32
     """As `fewframes.features.redundancy.familiarity` gives it, ``[n] f32``."""
     rarity: F32
-    oddity: F32
-    """As `fewframes.features.anomaly.rarity_and_oddity` gives both, ``[n] f32``."""
+    anomaly: F32
+    """As `fewframes.features.anomaly.rarity_and_anomaly` gives both, ``[n] f32``."""
     luma_xxh64: U64
     picture_xxh64: U64
     """Hashes of the decoded planes, of luma alone and of all, ``[n] u64``."""

@@ -17,7 +17,7 @@ from fewframes.decode.backend_choice import DecoderRequest, decoder_for
 from fewframes.decode.batch import Format, FrameBatch
 from fewframes.decode.decoder import DecodeReport
 from fewframes.decode.plan import plan_frames
-from fewframes.features.anomaly import coarse_cells, rarity_and_oddity
+from fewframes.features.anomaly import coarse_cells, rarity_and_anomaly
 from fewframes.features.picture_stats import FilmStats, PictureStats, picture_stats
 from fewframes.features.redundancy import familiarity
 from fewframes.features.signal_pass import SignalPass
@@ -213,7 +213,7 @@ class TableBuilder:
         goes_there = self.lay_there and len(looks) >= THERE_FROM
         if goes_there:
             cells, there = map(cupy().asarray, (cells, looks))
-        found = familiarity(there, repeats < 0), *rarity_and_oddity(cells, there, seconds)
+        found = familiarity(there, repeats < 0), *rarity_and_anomaly(cells, there, seconds)
         compared = [on_host(column) for column in found]
         if goes_there:
             del cells, there, found

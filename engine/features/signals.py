@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 
 from fewframes.arrays import Mask, Samples
-from fewframes.features.anomaly import ALIKE, APART_SECONDS, ODDITY, RARE, RARITY
+from fewframes.features.anomaly import ALIKE, ANOMALY, APART_SECONDS, RARE, RARITY
 from fewframes.features.picture_stats import (
     AREA,
     BLACK_SHARE,
@@ -37,7 +37,7 @@ from fewframes.features.shots import shot_starts
 DETAIL, BLACK, FROZEN, SHOT_START = "detail", "black", "frozen", "shot_start"
 CHANGE, CHANGED_AREA, TONE_CHANGE = "change", "changed_area", "tone_change"
 COLOUR_CHANGE, LUMA_HASH, PICTURE_HASH = "colour_change", "luma_xxh64", "picture_xxh64"
-"""Names of columns that other pages read, beside `RARITY` and `ODDITY`."""
+"""Names of columns that other pages read, beside `RARITY` and `ANOMALY`."""
 
 Scope: TypeAlias = Literal["frame", "pair", "film"]
 """What a signal looks at: one frame (`FrameStats`), a frame and those before it (`PairStats`), or
@@ -177,7 +177,7 @@ _ROWS = (
         "quarter of it): high for a scene that is hardly ever seen",
     ),
     _film(
-        ODDITY,
+        ANOMALY,
         "times the usual",
         f"largest local difference in luma or chroma that none of the {ALIKE} most similar "
         "frames as far away explains, beside what is usual in that place",

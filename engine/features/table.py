@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fewframes.arrays import F32, F64, I32, I64, Mask, Samples
-from fewframes.features.anomaly import ODDITY, RARITY
+from fewframes.features.anomaly import ANOMALY, RARITY
 
 
 class FilmFacts(NamedTuple):
@@ -102,13 +102,13 @@ class FrameTable:
     def described_by(self, signatures: F32) -> "FrameTable":
         """Gives the table with other signatures, ``[n, d] f32``, such as a model's vectors.
 
-        `rarity` and `oddity`, which follow from its own pictures, are left out, so that policies
+        `rarity` and `anomaly`, which follow from its own pictures, are left out, so that policies
         that look for what is new look at these.
 
         >>> FrameTable.from_seconds([0.0]).described_by(np.ones((1, 2), np.float32)).signatures
         array([[1., 1.]], dtype=float32)
         """
-        own = (RARITY, ODDITY)
+        own = (RARITY, ANOMALY)
         signals = {name: values for name, values in self.signals.items() if name not in own}
         return replace(self, signals=signals, signatures=signatures)
 

@@ -75,20 +75,22 @@ class IndexRun:
             words = f"{reason}; pass --retry-failed (retry_failed=True) to try it again"
             yield tracker.film(Outcome(name, Status.FAILED, words))
         left = {name: film for name, film in films.items() if name not in avoided}
-        quarantine.remove(left)
         with ExitStack() as stack:
             workers = self.pool(stack)
             looked = FilmEstimates()
             for name in self.look(left, workers[: len(left)], looked):
                 yield tracker.progress(name, 0, 0)
-            yield from map(tracker.film, looked.outcomes)
+            for outcome in looked.outcomes:
+                quarantine.note(outcome, left[outcome.video_id], is_avoided=False)
+                yield tracker.film(outcome)
             tracker.look(looked.looks)
             self._check_space(looked, len(workers))
             schedule = self._schedule(left, looked)
             for event in self._index(schedule, tracker, workers[: schedule.most_tasks]):
-                name = event.video_id
-                if event.outcome and name in schedule.poisoned:
-                    quarantine.add(name, films[name], schedule.poisoned[name])
+                if event.outcome:
+                    name = event.video_id
+                    is_avoided = name in schedule.poisoned
+                    quarantine.note(event.outcome, left[name], is_avoided=is_avoided)
                 yield event
 
     def _quarantine(self) -> Quarantine:

@@ -66,7 +66,7 @@ def adaptive(candidates: Candidates, *, budget: int) -> Picks:
     A table without those columns, as of an older store, or made by hand, is searched by
     `by_novelty`, and its reasons say "novelty". O(n log n + n · d).
 
-    >>> odd = {"rarity": np.array([0, 0, 0, 9.0]), "oddity": np.zeros(4), "detail": np.ones(4),
+    >>> odd = {"rarity": np.array([0, 0, 0, 9.0]), "anomaly": np.zeros(4), "detail": np.ones(4),
     ...        "shot_start": np.zeros(4)}
     >>> frames = Candidates(seconds=np.arange(4.0), is_keyframe=np.eye(4, dtype=bool)[0],
     ...                     signatures=np.ones((4, 1), np.float32), signals=odd)

@@ -51,7 +51,8 @@ COLUMNS = {
 }
 """Columns of a snapshot, one row a video, sorted by id: the id in bytes, the names of its groups,
 and facts of the current one (null where its record cannot be read: ``status`` is "unreadable").
-A film that crashed or hung twice has a row without groups in a list: ``status`` is "failed".
+A film that failed has a row without groups in a list, until it is indexed or removed: ``status`` is
+"failed", ``reason`` says why, and ``created`` when.
 
 ``frames`` are those of the film, ``rows`` those that were scanned, ``stored`` the pictures kept,
 ``bytes`` what the group takes; ``recipes`` are all under which the video is there, in words, and
@@ -109,11 +110,11 @@ def _film_of(source: Mapping[str, Any], stream: Mapping[str, Any]) -> Row:
 
 
 def row_of_failure(record: Mapping[str, Any]) -> Row:
-    """Gives the row of a film that failed, of its record in the quarantine: no group, no facts.
+    """Gives the row of a film that failed, of what is known of it: no group, no facts.
 
     >>> from fewframes.store.recipes import Recipe
     >>> record = {"id": "film", "reason": "it hung", "recipe": Recipe().to_dict(), "file": None}
-    >>> row = row_of_failure(record)
+    >>> row = row_of_failure(record | {"when": "2026-11-28 14:00:00Z"})
     >>> row["status"], row["reason"], row["recipe_fps"], row["rows"]
     ('failed', 'it hung', 2.0, None)
     """
@@ -125,19 +126,20 @@ def row_of_failure(record: Mapping[str, Any]) -> Row:
     film_bytes = record["file"][0] if record["file"] else None
     return row | {
         "reason": record["reason"],
+        "created": record["when"],
         "film_bytes": film_bytes,
         **_recipe_of(record["recipe"]),
     }
 
 
 def row_of_unreadable(name: str) -> Row:
-    """Gives the row of a file in the quarantine that is no record.
+    """Gives the row of a file among the failures that is no record.
 
     >>> row_of_unreadable("film")["status"]
     'unreadable'
     """
     row: Row = dict.fromkeys(COLUMNS) | {"id": name, "keys": [], "status": UNREADABLE}
-    return row | {"reason": "its record in the quarantine is damaged; the film will be tried again"}
+    return row | {"reason": "what is known of its failure is damaged; the film will be tried again"}
 
 
 def _words_of(recipe: Mapping[str, Any]) -> str:

@@ -200,7 +200,7 @@ def check_sidecar_facts(facts: Mapping[str, Any], name: str) -> None:
 
 
 def is_failure(record: object, video_id: str) -> bool:
-    """Whether a record of the quarantine is one, of this video: why a film failed, and of what."""
+    """Whether a record of a failure is one, of this video: why its film failed, and of what."""
     if not isinstance(record, dict) or record.get("id") != video_id:
         return False
     limits, file = record.get("limits"), record.get("file")
@@ -211,6 +211,7 @@ def is_failure(record: object, video_id: str) -> bool:
         and (file is None or _is_stamp(file))
         and is_text(record.get("reason"))
         and is_text(record.get("when"))
+        and type(record.get("is_avoided", True)) is bool
     )
 
 

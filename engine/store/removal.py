@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from fewframes.errors import CorruptStoreError
 from fewframes.store.compaction import compact
 from fewframes.store.current import recipes_of
+from fewframes.store.failures import FailureRecords
 from fewframes.store.gc import remove_video, sweep
 from fewframes.store.publish import remove_group
 from fewframes.store.recipes import Recipe
@@ -13,7 +14,7 @@ from fewframes.store.store import holds, open_store
 
 
 def remove_videos(where: AnyStore, ids: Sequence[str]) -> None:
-    """Deletes all groups of these videos, also broken ones.
+    """Deletes all groups of these videos, also broken ones, and what is known of films that failed.
 
     Each group leaves the store in one step. The catalogue is made anew, so that no name of it is
     left; what a killed process has left is swept, too.
@@ -24,8 +25,9 @@ def remove_videos(where: AnyStore, ids: Sequence[str]) -> None:
     """
     store = resolve_store(where)
     videos = open_store(store)
+    failed = FailureRecords(store).ids()
     for video_id in ids:
-        if not holds(store, video_id):
+        if not holds(store, video_id) and video_id not in failed:
             videos[video_id]  # says which ids are near
     for video_id in ids:
         remove_video(store, video_id)

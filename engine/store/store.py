@@ -125,10 +125,10 @@ class Store(Mapping[str, Video]):
         """
         return self._catalogue.rows(columns) if columns else self._catalogue.rows()
 
-    def to_table(self, where: str | None = None) -> Any:  # noqa: ANN401 (a pyarrow.Table)
+    def to_table(self, where: str | None = None, *, failed: bool = False) -> Any:  # noqa: ANN401 (a pyarrow.Table)
         """Gives one row a video, of `COLUMNS`, as an Arrow table, by the catalogue alone.
 
-        Films that failed twice have a row, too; see `failures`.
+        Films that failed have a row, too; see `failures`. With ``failed`` only they have.
 
         ``where`` is a condition in SQL on the columns; it needs DuckDB. Raises as `videos_table`
         and `lines` do.
@@ -139,13 +139,13 @@ class Store(Mapping[str, Video]):
         """
         from fewframes.store.sql import videos_table
 
-        return videos_table(self._catalogue.table(), self.failures(), where)
+        videos = self._catalogue.table()
+        return videos_table(videos.slice(0, 0) if failed else videos, self.failures(), where)
 
     def failures(self) -> list[dict[str, Any]]:
-        """Gives a row of `COLUMNS` for each film that failed twice and is passed over, by id.
+        """Gives a row of `COLUMNS` for each film that failed, until it is indexed or removed.
 
-        A film that was indexed under the same recipe since is none of them. A record of one that
-        is damaged has a row, too, whose status is "unreadable".
+        A record of one that is damaged has a row, too, whose status is "unreadable".
 
         >>> import fewframes as ff
         >>> ff.open("corpus.zarr").failures()

@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 from fewframes.errors import CorruptStoreError
 
 MOST_RECORD_BYTES = 16 << 20
-"""A commit record, mark, note or quarantine file: 150,000 shards, 38 million pictures."""
+"""A commit record, mark, note or failure: 150,000 shards, 38 million pictures."""
 DEEPEST = 100
 """Brackets of JSON that may be open at once; what writes it again goes as deep."""
 _ONE_KIND = bytes.maketrans(b"{}", b"[]")

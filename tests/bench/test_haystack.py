@@ -161,4 +161,4 @@ def test_the_written_film_and_its_store_have_the_length_that_is_told(tmp_path, m
     video = open_store(work.store)[line["video"]]
     assert len(video.table) == 120
     assert video.duration_seconds == pytest.approx(line["duration_seconds"])
-    assert {"rarity", "oddity"} <= set(video.table.signals)
+    assert {"rarity", "anomaly"} <= set(video.table.signals)

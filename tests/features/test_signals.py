@@ -60,7 +60,7 @@ def test_the_engine_names_a_signal_in_the_table_alone():
     others = {pair for pair in found if pair[0] != "signals.py"}
     assert others == {
         ("anomaly.py", "rarity"),
-        ("anomaly.py", "oddity"),
+        ("anomaly.py", "anomaly"),
         ("range_results.py", "luma_xxh64"),
         ("range_results.py", "picture_xxh64"),
     }

@@ -22,7 +22,7 @@ from kernel_arguments import ARGUMENTS, same
 from fewframes import chunks, kernels
 from fewframes.decode.batch import example_batch
 from fewframes.features import anomaly, scan
-from fewframes.features.anomaly import rarity_and_oddity
+from fewframes.features.anomaly import rarity_and_anomaly
 from fewframes.features.picture_stats import picture_stats
 from fewframes.features.redundancy import familiarity
 from fewframes.features.signal_pass import SignalPass
@@ -134,11 +134,11 @@ def test_columns_of_a_film_are_computed_where_it_lies(n, put, monkeypatch):
     monkeypatch.setattr(anomaly, "MOST", 40)
     cells, looks, seconds = film_of(n)
     is_kept = np.arange(n) % 3 > 0
-    made = rarity_and_oddity(put(cells), put(looks), seconds)
+    made = rarity_and_anomaly(put(cells), put(looks), seconds)
     made = (*made, familiarity(put(looks), is_kept))
     assert all(is_on_real_gpu(column) for column in made)
     assert Array.copies == 0
-    wanted = (*rarity_and_oddity(cells, looks, seconds), familiarity(looks, is_kept))
+    wanted = (*rarity_and_anomaly(cells, looks, seconds), familiarity(looks, is_kept))
     for column, other, most in zip(made, wanted, (1e-3, 1e-2, 1e-5), strict=True):
         assert on_host(column).dtype == other.dtype
         np.testing.assert_allclose(on_host(column), other, rtol=0, atol=most)

@@ -13,7 +13,7 @@ from fewframes.features.anomaly import (
     APART_SECONDS,
     RARE,
     coarse_cells,
-    rarity_and_oddity,
+    rarity_and_anomaly,
 )
 from fewframes.features.anomaly_score import anomaly_score
 from fewframes.features.table import FrameTable
@@ -37,7 +37,7 @@ def measured(cells):
     looks = cells[:, :, ::3, ::3].reshape(len(cells), -1)
     looks = looks - looks.mean(axis=1, keepdims=True)
     looks /= np.linalg.norm(looks, axis=1, keepdims=True)
-    return rarity_and_oddity(cells.astype(np.float16), looks.astype(np.float32), SECONDS)
+    return rarity_and_anomaly(cells.astype(np.float16), looks.astype(np.float32), SECONDS)
 
 
 @pytest.mark.slow
@@ -45,9 +45,9 @@ def measured(cells):
 def test_a_small_local_change_is_odd_in_its_frames_only(plane):
     cells = film()
     cells[130:136, plane, 5:7, 10:12] += 60
-    _, oddity = measured(cells)
-    assert set(np.argsort(-oddity)[:6].tolist()) == set(range(130, 136))
-    assert oddity[130:136].min() > 2 * np.delete(oddity, range(130, 136)).max()
+    _, anomaly = measured(cells)
+    assert set(np.argsort(-anomaly)[:6].tolist()) == set(range(130, 136))
+    assert anomaly[130:136].min() > 2 * np.delete(anomaly, range(130, 136)).max()
 
 
 @pytest.mark.slow
@@ -77,8 +77,8 @@ def test_a_place_that_always_changes_counts_little():
     rng, cells = np.random.default_rng(3), film()
     cells[:, 0, :2, :4] = rng.uniform(20, 220, (VIEWS, 2, 4))
     cells[130:136, 1, 5:7, 10:12] += 60
-    _, oddity = measured(cells)
-    assert set(np.argsort(-oddity)[:6].tolist()) == set(range(130, 136))
+    _, anomaly = measured(cells)
+    assert set(np.argsort(-anomaly)[:6].tolist()) == set(range(130, 136))
 
 
 @pytest.mark.slow
@@ -87,7 +87,7 @@ def test_columns_are_those_of_the_definition_in_plain_words():
     looks = rng.standard_normal((90, 6)).astype(np.float32)
     times = np.sort(rng.uniform(0, 60, 90))
     cells = rng.uniform(20, 220, (90, 3, 4, 5)).astype(np.float16)
-    rarity, oddity = rarity_and_oddity(cells, looks, times)
+    rarity, anomaly = rarity_and_anomaly(cells, looks, times)
     even = cells.astype(np.float64)
     even[:, 0] = 50 * np.log(24 + even[:, 0])
     even -= np.median(even, axis=(2, 3), keepdims=True)
@@ -109,15 +109,15 @@ def test_columns_are_those_of_the_definition_in_plain_words():
     windows = ((windows[:, :, :-1] + windows[:, :, 1:]) / 4).reshape(90, -1)
     windows /= np.quantile(windows, 0.97, axis=0) + 1
     expected = windows.max(axis=1) - 0.5 * np.quantile(windows, 0.9, axis=1)
-    np.testing.assert_allclose(oddity, expected, rtol=0.02, atol=0.02)
+    np.testing.assert_allclose(anomaly, expected, rtol=0.02, atol=0.02)
 
 
 def test_long_films_are_compared_with_some_of_their_frames(monkeypatch):
     monkeypatch.setattr("fewframes.features.anomaly.MOST", 150)
     cells = film()
     cells[130:136, 1, 5:7, 10:12] += 60
-    _, oddity = measured(cells)
-    assert set(np.argsort(-oddity)[:6].tolist()) == set(range(130, 136))
+    _, anomaly = measured(cells)
+    assert set(np.argsort(-anomaly)[:6].tolist()) == set(range(130, 136))
 
 
 @pytest.mark.parametrize("shape", [(4, 1, 1), (4, 1, 7), (4, 5, 1), (4, 5, 7)])
@@ -125,7 +125,7 @@ def test_long_films_are_compared_with_some_of_their_frames(monkeypatch):
 def test_films_of_any_size_have_columns(shape, n):
     grids = np.random.default_rng(0).uniform(0, 255, (n, *shape)).astype(np.float32)
     looks = np.ones((n, 4), np.float32)
-    columns = rarity_and_oddity(coarse_cells(grids), looks, np.arange(n) * 1.0)
+    columns = rarity_and_anomaly(coarse_cells(grids), looks, np.arange(n) * 1.0)
     assert all(len(column) == n and np.isfinite(column).all() for column in columns)
 
 
@@ -134,14 +134,14 @@ def test_what_hides_the_picture_is_not_unusual():
     detail[40:43] = 0.1
     rarity = np.full(100, 0.2)
     rarity[40:43], rarity[70] = 1.2, 0.6
-    columns = {"rarity": rarity, "oddity": np.ones(100), "detail": detail}
+    columns = {"rarity": rarity, "anomaly": np.ones(100), "detail": detail}
     scores = anomaly_score({**columns, "shot_start": np.zeros(100)}, np.arange(100) / 2)
     assert scores.argmax() == 70
     assert scores[41] == 0
 
 
 def test_what_cuts_in_and_out_again_is_rare_unless_the_film_cuts_all_the_time():
-    columns = {"rarity": np.random.default_rng(0).uniform(0.5, 1, 400), "oddity": np.zeros(400)}
+    columns = {"rarity": np.random.default_rng(0).uniform(0.5, 1, 400), "anomaly": np.zeros(400)}
     columns |= {"detail": np.ones(400), "shot_start": np.zeros(400)}
     columns["shot_start"][[100, 110]] = 1
     columns["rarity"][100:110] = 0.7
@@ -156,7 +156,7 @@ def tables(draw):
     n = draw(st.integers(1, 60))
     steps = draw(st.lists(st.sampled_from([0.04, 0.5, 0.5, 9.0]), min_size=n, max_size=n))
     columns = {
-        name: draw(hnp.arrays(np.float32, n, elements=VALUES)) for name in ("rarity", "oddity")
+        name: draw(hnp.arrays(np.float32, n, elements=VALUES)) for name in ("rarity", "anomaly")
     }
     columns["detail"] = draw(hnp.arrays(np.float32, n, elements=VALUES))
     columns["shot_start"] = draw(hnp.arrays(np.bool_, n)).astype(np.float32)
@@ -175,7 +175,7 @@ def tables(draw):
 def test_exactly_the_budget_and_covered_whatever_the_columns_say(
     table, budget, coverage, has_relevance
 ):
-    wish = {"relevance": table.signals["oddity"]} if has_relevance else {}
+    wish = {"relevance": table.signals["anomaly"]} if has_relevance else {}
     chosen = select(table, budget=budget, coverage=coverage, **wish)
     again = select(table, budget=budget, coverage=coverage, **wish)
     assert len(chosen) == min(budget, len(table)) == len(set(chosen.rows.tolist()))
@@ -189,11 +189,11 @@ def test_exactly_the_budget_and_covered_whatever_the_columns_say(
 
 
 def scored_table(**events):
-    """A film of an hour, every half second, with peaks of oddity."""
-    oddity = np.random.default_rng(0).uniform(0, 0.5, 7200).astype(np.float32)
+    """A film of an hour, every half second, with peaks of anomaly."""
+    anomaly = np.random.default_rng(0).uniform(0, 0.5, 7200).astype(np.float32)
     for rows, height in events.values():
-        oddity[rows] = height
-    columns = {"rarity": np.full(7200, 0.1, np.float32), "oddity": oddity}
+        anomaly[rows] = height
+    columns = {"rarity": np.full(7200, 0.1, np.float32), "anomaly": anomaly}
     columns |= {"detail": np.full(7200, 9, np.float32), "shot_start": np.zeros(7200, np.float32)}
     looks = np.ones((7200, 2), np.float32)
     return FrameTable.from_seconds(np.arange(7200) * 0.5, signatures=looks, signals=columns)
@@ -239,6 +239,6 @@ def test_every_frame_of_a_short_film_is_compared():
     cells, seconds = film()[:40], np.arange(40) * 0.25
     cells[20:22, 1, 5:7, 10:12] += 60
     looks = np.random.default_rng(0).standard_normal((40, 8)).astype(np.float32)
-    rarity, oddity = rarity_and_oddity(cells.astype(np.float16), looks, seconds)
+    rarity, anomaly = rarity_and_anomaly(cells.astype(np.float16), looks, seconds)
     assert rarity.min() > 0
-    assert set(np.argsort(-oddity)[:2].tolist()) == {20, 21}
+    assert set(np.argsort(-anomaly)[:2].tolist()) == {20, 21}
