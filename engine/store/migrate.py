@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import Any
 
 from fewframes.errors import CorruptStoreError
+from fewframes.features.anomaly import ANOMALY
 from fewframes.store.backend import StoreBackend
 from fewframes.store.compaction import compact
 from fewframes.store.frame_table_io import PARQUET
@@ -33,7 +34,7 @@ from fewframes.store.resolve import AnyStore, resolve_store
 from fewframes.store.tables import read_table
 
 FORMER_FAILURES = "quarantine"
-FORMER_COLUMNS = {"oddity": "anomaly"}
+FORMER_COLUMNS = {"oddity": ANOMALY}
 """Names of columns that have changed since the former layout."""
 
 
