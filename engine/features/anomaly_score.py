@@ -26,8 +26,8 @@ def anomaly_score(signals: Mapping[str, Samples], seconds: F64) -> F64 | None:
     cuts in and out again is another scene, also where a camera that roams makes all rare.
 
     Rarity and anomaly, times detail where that is below its median (the dark, a blur and what
-    covers the lens are rare and show nothing), are measured by their own distance from the median to
-    the 90 % quantile; the larger one counts. What is not finite counts as 0.
+    covers the lens are rare and show nothing), are measured by their own distance from the median
+    to the 90 % quantile; the larger one counts. What is not finite counts as 0.
 
     >>> flat = {"anomaly": np.zeros(3), "detail": np.ones(3), "shot_start": np.zeros(3)}
     >>> anomaly_score({"rarity": np.array([0.1, 0.1, 0.9]), **flat}, np.arange(3) * 10.0)
