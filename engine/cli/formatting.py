@@ -89,7 +89,7 @@ LISTED = (*SHOWN, "height", "width", "recipes", "total_bytes", "reason", "notes"
 def listed_line(row: dict[str, Any]) -> dict[str, Any]:
     """Says of a row of the catalogue what a list shows; None where a record is unreadable."""
     size = None if row["height"] is None else f"{row['height']}x{row['width']}"
-    line = {name: row[name] for name in SHOWN} | {"size": size}
+    line: dict[str, Any] = {name: row[name] for name in SHOWN} | {"size": size}
     if line["duration_seconds"] is not None:
         line["duration_seconds"] = round(line["duration_seconds"], 3)
     return line

@@ -38,7 +38,7 @@ def with_coverage(candidates: Candidates, *, budget: int, reason: str, method: M
     """
     floor = floor_rows(candidates, bins=floor_bins(candidates.coverage, budget=budget))
     rows, gains = method(count=budget - len(floor), chosen=floor)
-    scores = np.concatenate([np.zeros(len(floor)), gains])
+    scores = np.concatenate([np.zeros(len(floor), np.float32), gains])
     reasons = ("coverage",) * len(floor) + (reason,) * len(rows)
     return filled_up(Picks(np.concatenate([floor, rows]), scores, reasons), candidates, budget)
 

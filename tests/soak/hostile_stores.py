@@ -186,7 +186,7 @@ def attack_all(folder: Path, seeds: list[int]) -> dict[str, Any]:
     found = []
     with (
         mock.patch("fewframes.indexing.executor.Worker", Here),
-        mock.patch("fewframes.checking.repair.Worker", Here),
+        mock.patch("fewframes.indexing.isolation.Worker", Here),
     ):
         for seed in seeds:
             found.append(attack(sound, film, folder / f"mutant{seed}", seed))
