@@ -145,7 +145,11 @@ def verify_catalogue(where: AnyStore) -> CheckResult:
 def _verdict(store: StoreBackend, video_id: str, film: Path | None) -> CheckResult:
     """Whatever is wrong with any group of a video is in its verdict."""
     compared, differences, notes = 0, [], []
-    for key in published_keys(store, video_id):
+    try:
+        keys = published_keys(store, video_id)
+    except CorruptStoreError as error:  # a link
+        return CheckResult(video_id, 0, (str(error),))
+    for key in keys:
         found = list(differences_of(store, video_id, key, film))
         differences += found
         commit = None if found else commit_at(store, home_of(video_id, key))

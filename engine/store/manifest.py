@@ -18,7 +18,7 @@ from fewframes.errors import CorruptStoreError, UnreachableStoreError
 from fewframes.media.seconds import seconds_of
 from fewframes.store.backend import GroupFiles, StoreBackend
 from fewframes.store.folder import Folder, digest_file
-from fewframes.store.layout import COMMIT, GROUP, VIDEOS, folder_name, video_id_of
+from fewframes.store.layout import COMMIT, GROUP, VIDEOS, folder_name, is_folder_name, video_id_of
 from fewframes.store.recipes import canonical_json
 from fewframes.store.record_rules import check_group_facts, checked_files
 from fewframes.store.untrusted import load_json
@@ -166,16 +166,29 @@ def home_of(video_id: str, key: str = "") -> str:
 
 
 def keys_of(store: StoreBackend, video_id: str) -> list[str]:
-    """Lists the keys of a video's groups, published or not yet; none where there is no such id."""
+    """Lists the keys of a video's groups, published or not yet; none where there is no such id.
+
+    Raises:
+        CorruptStoreError: The video's folder is a link.
+    """
     try:
-        return [name for name in store.names(home_of(video_id)) if GROUP.fullmatch(name)]
+        home = home_of(video_id)
     except ValueError:
         return []
+    return [name for name in store.names(home) if GROUP.fullmatch(name)]
 
 
 def published_keys(store: StoreBackend, video_id: str) -> list[str]:
-    """Lists the keys of a video's groups that have a record, whole or damaged."""
+    """Lists the keys of a video's groups that have a record, whole or damaged; see `keys_of`."""
     return [key for key in keys_of(store, video_id) if _has_record(store, home_of(video_id, key))]
+
+
+def holds(store: StoreBackend, video_id: str) -> bool:
+    """Whether a store has anything of a video, whole or damaged, or a link in its place."""
+    try:
+        return bool(published_keys(store, video_id))
+    except CorruptStoreError:
+        return True
 
 
 def _has_record(store: StoreBackend, home: str) -> bool:
@@ -208,12 +221,17 @@ def intact_commits(store: StoreBackend, video_id: str) -> Iterator[Manifest]:
 
 
 def published_ids(store: StoreBackend) -> dict[str, list[str]]:
-    """Lists the store itself: the keys of all groups that have a record, by the video's id."""
+    """Lists the store itself: the keys of all groups that have a record, by the video's id.
+
+    A link in place of a video's folder is one without keys.
+    """
     found: dict[str, list[str]] = {}
     for path in store.named(VIDEOS, COMMIT):
-        _, name, key, _ = path.split("/")
+        name, key = [*path.split("/"), ""][1:3]
         if GROUP.fullmatch(key):
             found.setdefault(name, []).append(key)
+        elif not key and is_folder_name(name):
+            found[name] = []
     return {_id_of(store, name, keys): sorted(keys) for name, keys in sorted(found.items())}
 
 

@@ -98,11 +98,17 @@ def remove_home(store: StoreBackend, video_id: str, home: str) -> None:
     """Takes a group or what is made of it away: in one step out of sight, then its files.
 
     What to remove is listed while the record stands: nothing else there can be published so long.
+    A link in its place goes itself.
     """
     with Staging(store.workspace) as staging:
-        places = _places(store, home)
-        announce(store, staging, video_id, *places)
-        store.delete(f"{home}/{COMMIT}")
-        for place in places:
-            store.delete_below(place)
+        try:
+            places = _places(store, home)
+        except CorruptStoreError:
+            announce(store, staging, video_id)
+            store.delete_below(home)
+        else:
+            announce(store, staging, video_id, *places)
+            store.delete(f"{home}/{COMMIT}")
+            for place in places:
+                store.delete_below(place)
         store.end(staging.name)

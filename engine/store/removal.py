@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from fewframes.store.compaction import compact
 from fewframes.store.gc import remove_video, sweep
+from fewframes.store.manifest import holds
 from fewframes.store.resolve import AnyStore, resolve_store
-from fewframes.store.store import holds, open_store
+from fewframes.store.store import open_store
 
 
 def remove_videos(where: AnyStore, ids: Sequence[str]) -> None:
