@@ -18,9 +18,6 @@ from fewframes.bench.research.films import RECIPES, write_film
 QUICK = ("x264_pyramid", "vp9", "mjpeg")
 """Recipes of the decoders' tests that `make test-quick` takes."""
 
-QUICK = ("x264_pyramid", "vp9", "mjpeg")
-"""Recipes of the decoders' tests that `make test-quick` takes."""
-
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")  # a slow machine is no fault of the code
 
@@ -118,7 +115,7 @@ def bucket(server) -> str:
         return f"s3://{name}/my/corpus"
 
 
-@pytest.fixture(params=["folder", "url"])
+@pytest.fixture(params=["folder", pytest.param("url", marks=pytest.mark.slow)])
 def where(request, tmp_path) -> Path | str:
     """Where a store may be: a folder that is not there yet, and a URL."""
     if request.param == "folder":

@@ -31,8 +31,11 @@ def keys(where: AnyStore) -> list[str]:
     """All files of a store, but for the locks and folders of attempts at work."""
     store = resolve_store(where)
     if isinstance(store, FolderStore):
-        found = (path.relative_to(store.path).as_posix() for path in store.path.rglob("*")
-                 if path.is_file())
+        found = (
+            path.relative_to(store.path).as_posix()
+            for path in store.path.rglob("*")
+            if path.is_file()
+        )
         return sorted(key for key in found if not key.startswith(f"{ATTEMPTS}/"))
     assert isinstance(store, ObjectStoreBackend)
     return sorted(entry.key for entry in store.objects.listed(""))

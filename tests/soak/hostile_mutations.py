@@ -42,11 +42,16 @@ def sealed(record: dict[str, Any]) -> bytes:
     return json.dumps(record, indent=1).encode("ascii") + b"\n"
 
 
+def place_of(group: Path) -> Path:
+    """The folder of a group's files, of which its record has the name."""
+    return group / str(json.loads((group / "commit.json").read_bytes())["attempt"])
+
+
 def reseal(group: Path) -> None:
     """Makes a group's record agree with its files, whatever they are now."""
     record = json.loads((group / "commit.json").read_bytes())
     for file in record["files"]:
-        path = group / file["path"]
+        path = group / record["attempt"] / file["path"]
         if path.is_file():
             data = path.read_bytes()
             file.update(size=len(data), xxh3=xxhash.xxh3_128_hexdigest(data))
