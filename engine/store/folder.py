@@ -15,7 +15,6 @@ from typing import Any, BinaryIO
 
 from fewframes.arrays import U8
 from fewframes.atomic import flush, write_atomic
-from fewframes.errors import CorruptStoreError
 from fewframes.store import staging
 from fewframes.store.backend import OpenFile
 from fewframes.store.staging import Staging, flush_tree

@@ -78,7 +78,7 @@ def read_table(
 
 
 def read_plain(data: Any, schema: Any) -> Any:  # noqa: ANN401 (of pyarrow)
-    """Gives an Arrow stream in a buffer as a table without a copy; None where it has another schema.
+    """Gives an Arrow stream in a buffer as a table without a copy; None for another schema.
 
     Raises:
         ValueError, EOFError or an error of Arrow's own: It is no such stream, or it is compressed.

@@ -114,7 +114,7 @@ def home_of(store: Path, video_id: str) -> Path:
 
 
 def place_of(store: Path, video_id: str) -> Path:
-    """The folder of the files of a video's only group; it is named as the attempt that made them."""
+    """The folder of the files of a video's only group, named as the attempt that made them."""
     (place,) = (path for path in home_of(store, video_id).iterdir() if ATTEMPT.fullmatch(path.name))
     return place
 
