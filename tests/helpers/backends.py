@@ -7,6 +7,7 @@ import fewframes as ff
 from fewframes.checking.verify import verify_store
 from fewframes.store.backend import StoreBackend
 from fewframes.store.folder import FolderStore
+from fewframes.store.layout import ATTEMPT
 from fewframes.store.object_store import ObjectStoreBackend
 from fewframes.store.resolve import AnyStore, resolve_store
 from fewframes.store.staging import ATTEMPTS
@@ -61,7 +62,7 @@ def is_whole(where: AnyStore, rows: int = 20) -> bool:
     return True
 
 
-def place_of(store: StoreBackend) -> str:
-    """The prefix of the files of the film."""
-    (attempt,) = set(store.names(HOME)) - {"commit.json"}
-    return f"{HOME}/{attempt}"
+def place_of(store: StoreBackend, home: str = HOME) -> str:
+    """The prefix of the files of a group, by that of the group; it is named as their attempt."""
+    (attempt,) = filter(ATTEMPT.fullmatch, store.names(home))
+    return f"{home}/{attempt}"
