@@ -23,7 +23,7 @@ from fewframes.indexing.tasks import FilmTask, execute
 from fewframes.media.film_file import check_film_file
 from fewframes.store.backend import StoreBackend
 from fewframes.store.compaction import compact
-from fewframes.store.folder import digest_file
+from fewframes.store.digests import digest_file
 from fewframes.store.gc import remove_video
 from fewframes.store.layout import ATTEMPT
 from fewframes.store.manifest import commit_at, home_of, of_video, published_keys

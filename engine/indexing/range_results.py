@@ -30,7 +30,7 @@ from fewframes.errors import CorruptStoreError
 from fewframes.features.picture_stats import PictureStats
 from fewframes.features.scan import ScannedFrame
 from fewframes.media.source import Source
-from fewframes.store.folder import digest_own
+from fewframes.store.digests import digest_own
 from fewframes.store.layout import PARTS, folder_name
 from fewframes.store.recipes import Recipe, canonical_json
 from fewframes.store.untrusted import check_not_linked, read_regular, remove_tree

@@ -11,12 +11,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from fewframes.arrays import U8
 from fewframes.atomic import flush, write_atomic
 from fewframes.store import staging
 from fewframes.store.backend import OpenFile
+from fewframes.store.digests import digest_own
 from fewframes.store.staging import Staging, flush_tree
 from fewframes.store.untrusted import (
     MOST_RECORD_BYTES,
@@ -27,8 +28,6 @@ from fewframes.store.untrusted import (
     read_regular,
     remove_tree,
 )
-
-BLOCK_BYTES = 1 << 20
 
 
 class _Handle:
@@ -70,7 +69,10 @@ class Folder:
 
     def size(self, path: str) -> int:
         """Bytes of a file; FileNotFoundError for what is none."""
-        found = unlinked(self.path, path).lstat()
+        try:
+            found = unlinked(self.path, path).lstat()
+        except NotADirectoryError as error:
+            raise FileNotFoundError(str(error)) from error
         if not stat.S_ISREG(found.st_mode):
             raise FileNotFoundError(f"{path} is missing")
         return found.st_size
@@ -284,24 +286,3 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
             return list(entries)
     except (FileNotFoundError, NotADirectoryError):
         return []
-
-
-def digest_file(path: Path) -> str:
-    """Gives the xxh3-128 of a whole file as hexadecimal digits."""
-    with path.open("rb") as file:
-        return _digest_of(file)
-
-
-def digest_own(path: Path) -> str:
-    """Gives the xxh3-128 of a file of a store; OSError for a link and for what is no file."""
-    with os.fdopen(open_regular(path), "rb") as file:
-        return _digest_of(file)
-
-
-def _digest_of(file: BinaryIO) -> str:
-    import xxhash
-
-    digest = xxhash.xxh3_128()
-    while block := file.read(BLOCK_BYTES):
-        digest.update(block)
-    return digest.hexdigest()

@@ -12,7 +12,7 @@ from pathlib import Path
 from fewframes.media.source import Source
 from fewframes.store.backend import StoreBackend
 from fewframes.store.current import choose, current
-from fewframes.store.folder import digest_file
+from fewframes.store.digests import digest_file
 from fewframes.store.manifest import Manifest, intact_commits
 from fewframes.store.recipes import Recipe
 from fewframes.store.results import Outcome, Status, joined

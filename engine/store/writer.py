@@ -25,7 +25,7 @@ from fewframes.media.timeline import Timeline
 from fewframes.store.backend import StoreBackend
 from fewframes.store.codecs import picture_codec
 from fewframes.store.compaction import compact_if_long
-from fewframes.store.folder import digest_file
+from fewframes.store.digests import digest_file
 from fewframes.store.frame_table_io import StoredRows, write_rows
 from fewframes.store.gc import sweep
 from fewframes.store.manifest import Manifest, commit_bytes, home_of, intact_commits
