@@ -21,7 +21,7 @@ from fewframes.errors import (
     UnreachableStoreError,
 )
 from fewframes.naming import plain, shown
-from fewframes.store.object_store import Listed, ObjectFacts
+from fewframes.store.object_client import Listed, ObjectFacts
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore

@@ -30,7 +30,7 @@ from fewframes.store.staging import Staging, sweep
 
 if TYPE_CHECKING:
     from fewframes.indexing.web import WebFacts
-    from fewframes.store.object_store import ObjectFacts
+    from fewframes.store.object_client import ObjectFacts
 
 WEB = ("http", "https")
 """What is fetched by plain requests; an object of a store is asked for by the store's protocol."""

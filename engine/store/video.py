@@ -2,9 +2,8 @@
 
 1. The table comes from Parquet and is checked against the commit record; signals and signatures,
    most of its bytes, come when `table` is asked for, which reading frames does not.
-2. Frames, rows or times are turned into rows, and rows into slots; repeats share a slot.
-3. The pictures in those slots are read and decoded.
-4. What a model made of the pictures is read from its sidecar, once.
+2. Frames, rows or times are turned into rows, and rows into slots, which are read and decoded.
+3. What a model made of the pictures is read from its sidecar, once.
 """
 
 import dataclasses
