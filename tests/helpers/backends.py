@@ -1,16 +1,14 @@
 """What the tests of stores on a disk and at a URL share: a store to disturb, and what is whole."""
 
 import numpy as np
+from places import keys
 from stored import RECIPE, picture_of_row
 
 import fewframes as ff
 from fewframes.checking.verify import verify_store
 from fewframes.store.backend import StoreBackend
-from fewframes.store.folder import FolderStore
 from fewframes.store.layout import ATTEMPT
-from fewframes.store.object_store import ObjectStoreBackend
-from fewframes.store.resolve import AnyStore, resolve_store
-from fewframes.store.staging import ATTEMPTS
+from fewframes.store.resolve import AnyStore
 
 KEY = RECIPE.key("d1")
 HOME = f"videos/film/{KEY}"
@@ -26,20 +24,6 @@ class Wrapped:
 
     def __getattr__(self, name):
         return getattr(self.files_below, name)
-
-
-def keys(where: AnyStore) -> list[str]:
-    """All files of a store, but for the locks and folders of attempts at work."""
-    store = resolve_store(where)
-    if isinstance(store, FolderStore):
-        found = (
-            path.relative_to(store.path).as_posix()
-            for path in store.path.rglob("*")
-            if path.is_file()
-        )
-        return sorted(key for key in found if not key.startswith(f"{ATTEMPTS}/"))
-    assert isinstance(store, ObjectStoreBackend)
-    return sorted(entry.key for entry in store.objects.listed(""))
 
 
 def lasting(where: AnyStore) -> list[str]:
