@@ -28,7 +28,7 @@ Read: TypeAlias = Callable[[I64], U8]
 
 def place_of(folder: Path, codec: str) -> Path:
     """Gives the folder of the array of a codec."""
-    return next((folder / codec / "videos").glob("*/*/frames"))
+    return next((folder / codec / "videos").glob("*/*/*/frames"))
 
 
 def room(size: list[int]) -> U8:

@@ -1,22 +1,17 @@
 """Films for the tests: made by recipe, or real footage where its folder is there."""
 
 import fcntl
-import logging
 import os
-import urllib.request
-import uuid
 from pathlib import Path
 
 import pytest
 from cuda_on_cpu import put, real_gpu, stand_in  # noqa: F401 (fixtures)
 from hypothesis import HealthCheck, settings
 from nvdec_engines import engines, on_gpu  # noqa: F401 (fixtures)
+from places import new_bucket, served
 from real_footage import NO_FOOTAGE, footage_folder, sound_footage
 
 from fewframes.bench.research.films import RECIPES, write_film
-
-QUICK = ("x264_pyramid", "vp9", "mjpeg")
-"""Recipes of the decoders' tests that `make test-quick` takes."""
 
 QUICK = ("x264_pyramid", "vp9", "mjpeg")
 """Recipes of the decoders' tests that `make test-quick` takes."""
@@ -86,39 +81,20 @@ def timelines_stay_in_tmp(tmp_path_factory):
 def server(tmp_path_factory):
     """An S3 server on loopback, which obstore finds by the environment."""
     pytest.importorskip("obstore", reason="obstore is not installed; pip install 'fewframes[s3]'")
-    moto = pytest.importorskip(
+    pytest.importorskip(
         "moto.server", reason="moto's server is not installed; pip install 'moto[server]'"
     )
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    running = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    running.start()
-    host, port = running.get_host_and_port()
-    names = {
-        "AWS_ACCESS_KEY_ID": "me",
-        "AWS_SECRET_ACCESS_KEY": "secret",
-        "AWS_REGION": "us-east-1",
-        "AWS_ALLOW_HTTP": "true",
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-        "FEWFRAMES_CACHE": str(tmp_path_factory.mktemp("cache")),
-    }
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in names.items():
-            patch.setenv(name, value)
+    with served(tmp_path_factory.mktemp("cache")) as running:
         yield running
-    running.stop()
 
 
 @pytest.fixture
 def bucket(server) -> str:
     """The URL of a prefix in a new bucket."""
-    host, port = server.get_host_and_port()
-    name = f"b{uuid.uuid4().hex[:12]}"
-    request = urllib.request.Request(f"http://{host}:{port}/{name}", method="PUT")
-    with urllib.request.urlopen(request):
-        return f"s3://{name}/my/corpus"
+    return f"{new_bucket()}/my/corpus"
 
 
-@pytest.fixture(params=["folder", "url"])
+@pytest.fixture(params=["folder", pytest.param("url", marks=pytest.mark.slow)])
 def where(request, tmp_path) -> Path | str:
     """Where a store may be: a folder that is not there yet, and a URL."""
     if request.param == "folder":

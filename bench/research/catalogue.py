@@ -179,7 +179,7 @@ def main(
         folder = Path(place)
         make_films(folder, (1, 10, 60))
         store = make_store(folder, videos, tail)
-        size = sum(file.stat().st_size for file in (store / "catalogue").glob("*.arrow"))
+        size = sum(file.stat().st_size for file in (store / "catalogue").glob("*.arrows"))
         command = [
             "-m",
             "fewframes.bench.research.catalogue",

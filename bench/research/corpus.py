@@ -97,9 +97,7 @@ def tasks_of(film: Path, folder: Path, recipe: Recipe) -> dict[str, Any]:
     return {
         "film": f"{film.name}: {stream.codec} {stream.width}x{stream.height}",
         "film_hours": round(hours, 4),
-        "rows": outcome.rows,
-        "stored": outcome.stored,
-        "stored_bytes": outcome.stored_bytes,
+        **{name: getattr(outcome, name) for name in ("rows", "stored", "stored_bytes")},
         "pictures_by_frames": round(outcome.pictures / len(what.timeline), 3),
         "ranges": count,
         "one_go_seconds": round(single, 3),

@@ -30,10 +30,11 @@ from fewframes.arrays import U8
 from fewframes.media.sizes import fitted_size
 from fewframes.models.runtimes import RUNTIMES
 from fewframes.selection.selection import Selection, select
+from fewframes.store.groups import holds
 from fewframes.store.layout import LONGEST_NAME, MARKER, VIDEOS, folder_name
 from fewframes.store.recipes import canonical_json
 from fewframes.store.resolve import resolve_store
-from fewframes.store.store import holds, open_store
+from fewframes.store.store import open_store
 from fewframes.store.video import Video
 from fewframes.times import as_seconds
 

@@ -25,6 +25,7 @@ from fewframes.media.source import check_film_file
 from fewframes.store.backend import StoreBackend
 from fewframes.store.compaction import compact
 from fewframes.store.digests import digest_file
+from fewframes.store.gc import remove_video
 from fewframes.store.groups import home_of, published_keys
 from fewframes.store.layout import ATTEMPT
 from fewframes.store.manifest import commit_at, of_video
@@ -55,12 +56,25 @@ def repair_store(
     for result in verdicts:
         if result.is_catalogue or result.is_well:
             continue
-        film = known.get(result.video)
-        for key in published_keys(store, result.video):
-            if list(differences_of(store, result.video, key, film)):
-                yield _repaired(store, result.video, key, film, drop=drop)
+        yield from _repaired_groups(store, result.video, known.get(result.video), drop=drop)
     if any(result.is_catalogue and not result.is_well for result in verdicts):
         yield Repair(CATALOGUE, RepairAction.LISTED, f" of {compact(store)} videos")
+
+
+def _repaired_groups(
+    store: StoreBackend, video_id: str, film: Path | None, *, drop: bool
+) -> Iterator[Repair]:
+    """Mends each broken group of a video; of a link in the video's place, only that is dropped."""
+    try:
+        keys = published_keys(store, video_id)
+    except CorruptStoreError as error:
+        if drop:
+            remove_video(store, video_id)
+        yield Repair(video_id, RepairAction.DROPPED if drop else RepairAction.LEFT, f": {error}")
+        return
+    for key in keys:
+        if list(differences_of(store, video_id, key, film)):
+            yield _repaired(store, video_id, key, film, drop=drop)
 
 
 def _repaired(

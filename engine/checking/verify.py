@@ -131,7 +131,11 @@ def _verdict(
 ) -> CheckResult:
     """Whatever is wrong with any group of a video is in its verdict; ``notes`` go into it, too."""
     compared, differences = 0, []
-    for key in published_keys(store, video_id):
+    try:
+        keys = published_keys(store, video_id)
+    except CorruptStoreError as error:  # a link
+        return CheckResult(video_id, 0, (str(error),))
+    for key in keys:
         found = list(differences_of(store, video_id, key, film))
         differences += found
         commit = None if found else commit_at(store, home_of(video_id, key))

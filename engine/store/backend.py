@@ -105,7 +105,10 @@ class StoreBackend(Protocol):
         ...
 
     def named(self, prefix: str, name: str) -> Iterator[str]:
-        """Lists the keys two folders below a prefix whose last part is ``name``, in any order."""
+        """Lists the keys two folders below a prefix whose last part is ``name``, in any order.
+
+        On a disk also a link in place of the first folder: nobody knows where it leads.
+        """
         ...
 
     def create(self, key: str, data: bytes) -> bool:

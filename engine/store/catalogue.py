@@ -26,7 +26,7 @@ from fewframes.store.catalogue_rows import (
     table_of_rows,
 )
 from fewframes.store.current import current
-from fewframes.store.groups import commits_of, published_ids, published_keys
+from fewframes.store.groups import commits_of, holds, published_ids, published_keys
 from fewframes.store.journal import journal_names, journaled_ids
 from fewframes.store.layout import CATALOGUE
 from fewframes.store.tables import check_values, read_plain
@@ -112,7 +112,7 @@ class Catalogue:
         if self._snapshot is None:
             return _View(None, None, list(published_ids(self._store)))
         table = self._snapshot.table
-        there = [video_id for video_id in ids if published_keys(self._store, video_id)]
+        there = [video_id for video_id in ids if holds(self._store, video_id)]
         return _View(table, rows_without(table, ids), there)
 
 
@@ -168,7 +168,10 @@ def number_of(snapshot: str) -> int:
 
 def row_of(store: StoreBackend, video_id: str) -> Row | None:
     """Gives the row of a video from its commit records; None where it has no group."""
-    keys = published_keys(store, video_id)
+    try:
+        keys = published_keys(store, video_id)
+    except CorruptStoreError:  # a link
+        return row_from(video_id, [], [], 0)
     if not keys:
         return None
     commits, at = [], 0

@@ -1,4 +1,4 @@
-"""Digests: the xxh3-128 of whole files, in bounded memory."""
+"""Digests: the xxh3-128 of whole files on a disk, in bounded memory."""
 
 import os
 from pathlib import Path

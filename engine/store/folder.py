@@ -9,12 +9,12 @@ import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from fewframes.arrays import U8
 from fewframes.atomic import flush, write_atomic
-from fewframes.errors import CorruptStoreError
 from fewframes.store import staging
 from fewframes.store.backend import OpenFile
 from fewframes.store.digests import digest_own
@@ -69,7 +69,10 @@ class Folder:
 
     def size(self, path: str) -> int:
         """Bytes of a file; FileNotFoundError for what is none."""
-        found = unlinked(self.path, path).lstat()
+        try:
+            found = unlinked(self.path, path).lstat()
+        except NotADirectoryError as error:
+            raise FileNotFoundError(str(error)) from error
         if not stat.S_ISREG(found.st_mode):
             raise FileNotFoundError(f"{path} is missing")
         return found.st_size
@@ -145,12 +148,15 @@ class FolderStore:
         return sorted(entry.name for entry in _entries(unlinked(self.path, prefix)))
 
     def named(self, prefix: str, name: str) -> Iterator[str]:
-        """Lists the keys two folders below that have this name."""
+        """Lists the keys two folders below that have this name, and links in place of folders."""
         for outer in self.names(prefix):
-            with suppress(CorruptStoreError):  # a link is not looked into
-                for inner in self.names(f"{prefix}/{outer}"):
-                    if os.path.lexists(f"{self.path}/{prefix}/{outer}/{inner}/{name}"):
-                        yield f"{prefix}/{outer}/{inner}/{name}"
+            if is_link(f"{self.path}/{prefix}/{outer}"):
+                yield f"{prefix}/{outer}"
+                continue
+            for inner in self.names(f"{prefix}/{outer}"):
+                below = f"{self.path}/{prefix}/{outer}/{inner}"
+                if is_link(below) or os.path.lexists(f"{below}/{name}"):
+                    yield f"{prefix}/{outer}/{inner}/{name}"
 
     def create(self, key: str, data: bytes) -> bool:
         """Links a finished draft to a name that nothing has."""
@@ -196,20 +202,22 @@ class FolderStore:
         flush_tree(folder)
         place = unlinked(self.path, prefix)
         _in_folder(place, lambda: folder.rename(place))
-        for home in (place.parent, place.parent.parent):
-            flush(home)
+        for home in takewhile(lambda folder: folder != self.path.parent, place.parents):
+            flush(home)  # each may be new, and then only the one above names it
 
     def delete(self, *keys: str) -> None:
-        """Unlinks files, and folders that are empty then."""
-        for key in keys:
-            file = unlinked(self.path, key)
+        """Unlinks files, for good before anything else goes, and folders that are empty then."""
+        files = [self._entry(key) for key in keys]
+        for file in files:
             remove_tree(file)
-            self._prune(file.parent)
+        for folder in {file.parent for file in files}:
+            if folder.is_dir():
+                flush(folder)
+            self._prune(folder)
 
     def delete_below(self, prefix: str) -> None:
         """Moves a folder out of sight, and deletes it there; a link is only unlinked."""
-        above, _, name = prefix.rpartition("/")
-        place = unlinked(self.path, above) / name
+        place = self._entry(prefix)
         with Staging(self.path) as work, suppress(FileNotFoundError, NotADirectoryError):
             place.rename(work.folder / "deleted")
             flush(place.parent)
@@ -236,6 +244,11 @@ class FolderStore:
             folder = self.path / name
             if folder.is_dir() and not os.access(folder, os.W_OK | os.X_OK):
                 raise PermissionError(f"{name} is read-only")
+
+    def _entry(self, key: str) -> Path:
+        """What is called so, be it a link; nothing above it is one."""
+        above, _, name = key.rpartition("/")
+        return unlinked(self.path, above) / name
 
     def _prune(self, folder: Path) -> None:
         """Removes folders that are empty, up to those that every store has."""

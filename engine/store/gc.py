@@ -54,8 +54,8 @@ def remove_video(store: StoreBackend, video_id: str) -> None:
     home = home_of(video_id)
     try:
         names = store.names(home)
-    except CorruptStoreError:  # a link, which is none of ours
-        store.delete_below(home)
+    except CorruptStoreError:  # a link
+        remove_home(store, video_id, home)
         names = []
     for key in filter(GROUP.fullmatch, names):
         remove_group(store, video_id, key)

@@ -8,8 +8,9 @@
    leaves behind is found by the places (`gc`).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from fewframes.errors import CorruptStoreError, UnreachableStoreError
 from fewframes.store.backend import StoreBackend
@@ -36,12 +37,16 @@ class JournalEntry:
 
 def announce(store: StoreBackend, staging: Staging, video_id: str, *places: str) -> None:
     """Announces a change of one video, and waits until that is durable."""
+    store.begin(staging)
+    store.put(f"{JOURNAL}/{staging.name}", _sealed({"id": video_id, "places": places}))
+
+
+def _sealed(facts: Mapping[str, Any]) -> bytes:
+    """A note as it is written, with the digest of what it says."""
     import xxhash
 
-    facts = {"id": video_id, "places": places}
-    facts["xxh3"] = xxhash.xxh3_64_hexdigest(canonical_json(facts))
-    store.begin(staging)
-    store.put(f"{JOURNAL}/{staging.name}", canonical_json(facts) + b"\n")
+    digest = xxhash.xxh3_64_hexdigest(canonical_json(facts))
+    return canonical_json({**facts, "xxh3": digest}) + b"\n"
 
 
 def journal_names(store: StoreBackend) -> list[str]:
@@ -55,15 +60,14 @@ def read_entry(store: StoreBackend, attempt: str) -> JournalEntry | None:
     Raises:
         CorruptStoreError: It is damaged.
     """
-    import xxhash
-
     damage = f"note {attempt} of the journal is damaged; run 'fewframes compact'"
     try:
-        facts = load_json(store.read(f"{JOURNAL}/{attempt}", most_bytes=LONGEST_ENTRY))
-        digest, video_id, places = facts.pop("xxh3"), facts["id"], facts["places"]
+        data = store.read(f"{JOURNAL}/{attempt}", most_bytes=LONGEST_ENTRY)
+        facts = {name: value for name, value in load_json(data).items() if name != "xxh3"}
+        video_id, places = facts["id"], facts["places"]
         home = f"{VIDEOS}/{folder_name(video_id)}/"
         is_sound = is_text(video_id) and all(_is_below(place, home) for place in places)
-        is_sound = is_sound and xxhash.xxh3_64_hexdigest(canonical_json(facts)) == digest
+        is_sound = is_sound and _sealed(facts) == data
     except FileNotFoundError:
         return None
     except UnreachableStoreError:

@@ -16,8 +16,9 @@ from collections.abc import Callable, Sequence
 
 from fewframes.errors import CorruptStoreError, StaleIndexError
 from fewframes.store.backend import StoreBackend
+from fewframes.store.groups import home_of
 from fewframes.store.journal import announce
-from fewframes.store.layout import ATTEMPT, COMMIT, SIDECAR, VIDEOS, folder_name
+from fewframes.store.layout import ATTEMPT, COMMIT, SIDECAR
 from fewframes.store.manifest import Check, Manifest, commit_at
 from fewframes.store.record_rules import check_group_facts
 from fewframes.store.staging import Staging
@@ -59,6 +60,7 @@ def publish(
         replaces or _is_damaged(store, home, check)
     ):
         store.put(f"{home}/{COMMIT}", record)
+        _remove_sidecars(store, video_id, home)
     standing = commit_at(store, home, check)
     named = f"{home}/{standing.facts['attempt']}" if standing else ""
     for other in _places(store, home, staging.name):
@@ -87,22 +89,42 @@ def _places(store: StoreBackend, home: str, mine: str = "") -> list[str]:
 
 def remove_group(store: StoreBackend, video_id: str, key: str) -> None:
     """Takes a group away, and the vectors made of it first."""
-    base = f"{VIDEOS}/{folder_name(video_id)}"
-    for name in store.names(base):
-        if SIDECAR.fullmatch(name) and name.startswith(key):
+    home = home_of(video_id, key)
+    _remove_sidecars(store, video_id, home)
+    remove_home(store, video_id, home)
+
+
+def remove_orphans(store: StoreBackend, video_id: str) -> None:
+    """Takes vectors away whose group is gone: a killed writer has not seen that it went."""
+    names = store.names(home_of(video_id))
+    for name in filter(SIDECAR.fullmatch, names):
+        if name.partition(".")[0] not in names:
+            remove_home(store, video_id, home_of(video_id, name))
+
+
+def _remove_sidecars(store: StoreBackend, video_id: str, home: str) -> None:
+    """Takes the vectors made of a group away; of vectors nothing is made."""
+    base, _, key = home.rpartition("/")
+    for name in filter(SIDECAR.fullmatch, store.names(base)):
+        if name.startswith(f"{key}."):
             remove_home(store, video_id, f"{base}/{name}")
-    remove_home(store, video_id, f"{base}/{key}")
 
 
 def remove_home(store: StoreBackend, video_id: str, home: str) -> None:
     """Takes a group or what is made of it away: in one step out of sight, then its files.
 
     What to remove is listed while the record stands: nothing else there can be published so long.
+    A link in its place goes itself.
     """
     with Staging(store.workspace) as staging:
-        places = _places(store, home)
-        announce(store, staging, video_id, *places)
-        store.delete(f"{home}/{COMMIT}")
-        for place in places:
-            store.delete_below(place)
+        try:
+            places = _places(store, home)
+        except CorruptStoreError:
+            announce(store, staging, video_id)
+            store.delete_below(home)
+        else:
+            announce(store, staging, video_id, *places)
+            store.delete(f"{home}/{COMMIT}")
+            for place in places:
+                store.delete_below(place)
         store.end(staging.name)

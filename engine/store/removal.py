@@ -7,10 +7,11 @@ from fewframes.store.compaction import compact
 from fewframes.store.current import recipes_of
 from fewframes.store.failures import FailureRecords
 from fewframes.store.gc import remove_video, sweep
+from fewframes.store.groups import holds
 from fewframes.store.publish import remove_group
 from fewframes.store.recipes import Recipe
 from fewframes.store.resolve import AnyStore, resolve_store
-from fewframes.store.store import holds, open_store
+from fewframes.store.store import open_store
 
 
 def remove_videos(where: AnyStore, ids: Sequence[str]) -> None:

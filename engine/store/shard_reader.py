@@ -2,8 +2,7 @@
 
 1. The index of a shard is read once, checked and kept.
 2. Wanted pictures that lie near each other are read together; no file stays open.
-3. Every picture is checked against its crc32c and decoded straight into the batch; raw ones are
-   read straight into it.
+3. Every picture is checked against its crc32c and decoded, raw ones read, straight into the batch.
 """
 
 import os
@@ -296,5 +295,4 @@ def _span(run: _Run) -> tuple[int, int]:
 def _shown(file: PurePath) -> str:
     """The file with the folders that say which video it is of, never the whole path."""
     parts = [part for part in file.parts if not ATTEMPT.fullmatch(part)]
-    at = parts.index("frames") if "frames" in parts else len(parts) - 1
-    return "/".join(parts[max(1, at - 2) :])
+    return "/".join(parts[max(1, [*parts, "frames"].index("frames") - 2) :])

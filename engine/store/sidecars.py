@@ -29,7 +29,7 @@ from fewframes.store.frame_table_io import plain_array
 from fewframes.store.gc import sweep
 from fewframes.store.layout import SIDECAR
 from fewframes.store.manifest import Manifest, commit_at, commit_bytes
-from fewframes.store.publish import publish, remove_home
+from fewframes.store.publish import publish, remove_home, remove_orphans
 from fewframes.store.record_rules import check_sidecar_facts
 from fewframes.store.shard_reader import ShardReader
 from fewframes.store.staging import Staging
@@ -171,6 +171,7 @@ def write_sidecar(
         files += _write_metadata(staging.folder, facts)
         record = commit_bytes(staging.folder, facts, dict.fromkeys(files))
         _publish(staging, group, identity, record, files)
+    remove_orphans(store, group.facts["id"])
     return len(pictures)
 
 

@@ -14,7 +14,7 @@ from fewframes.store.backend import StoreBackend
 from fewframes.store.catalogue import Catalogue
 from fewframes.store.current import current, under
 from fewframes.store.embedding import Embedder
-from fewframes.store.groups import commits_of, published_keys
+from fewframes.store.groups import commits_of, holds
 from fewframes.store.marker import check_store, create_store
 from fewframes.store.recipes import Recipe
 from fewframes.store.resolve import AnyStore, resolve_store
@@ -177,11 +177,6 @@ class Store(Mapping[str, Video]):
         near = nearest(video_id, ids)
         hint = f"; near: {', '.join(map(repr, near))}" if near else "; it is empty"
         return f"no video {video_id!r} in {self._files.name!r}{hint}"
-
-
-def holds(store: StoreBackend, video_id: str) -> bool:
-    """Whether a store has anything published of a video, whole or damaged."""
-    return bool(published_keys(store, video_id))
 
 
 def _embedded(

@@ -31,7 +31,7 @@ from fewframes.store.gc import sweep
 from fewframes.store.groups import home_of, intact_commits
 from fewframes.store.manifest import Manifest, commit_bytes
 from fewframes.store.marker import create_store
-from fewframes.store.publish import publish, remove_group
+from fewframes.store.publish import publish, remove_group, remove_orphans
 from fewframes.store.recipes import Recipe
 from fewframes.store.resolve import AnyStore, resolve_store
 from fewframes.store.results import stored_status
@@ -122,6 +122,7 @@ class VideoWriter:
             report_progress=report_progress,
         )
         _remove_superseded(self._store, standing)
+        remove_orphans(self._store, self._id)
         compact_if_long(self._store)
         return standing
 

@@ -130,7 +130,7 @@ def test_a_two_second_event_in_an_hour_is_found_in_few_looks(video):
 @pytest.mark.filterwarnings("ignore")
 def test_it_is_found_through_the_model_context_protocol_too(video, tmp_path):
     pytest.importorskip("mcp", reason="the MCP SDK is not installed; pip install 'fewframes[mcp]'")
-    store, log = video.commit.folder.parents[2], tmp_path / "looks.jsonl"
+    store, log = video.commit.folder.parents[3], tmp_path / "looks.jsonl"
     options = ("--max-frames", "40", "--log", str(log))
     with served() as url:
         said = import_module("agent_mcp").run(
@@ -147,7 +147,7 @@ def test_it_is_found_through_the_model_context_protocol_too(video, tmp_path):
 def test_the_training_example_goes_on_where_it_stopped(video, tmp_path):
     pytest.importorskip("torch", reason="PyTorch is not installed")
     train = import_module("train_on_clips").train
-    store, state = video.commit.folder.parents[2], tmp_path / "state.json"
+    store, state = video.commit.folder.parents[3], tmp_path / "state.json"
     whole = train(store, tmp_path / "other.json", batches=4, workers=0)
     first = train(store, state, batches=2, workers=0)
     assert first + train(store, state, batches=2, workers=0) == whole

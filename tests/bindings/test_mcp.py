@@ -8,7 +8,7 @@ from importlib.util import find_spec
 
 import pytest
 import simplejpeg
-from stored import put
+from stored import home_of, put
 
 import fewframes as ff
 from fewframes.bench.research.films import Film, write_film
@@ -112,7 +112,7 @@ def test_a_list_comes_by_the_page_and_opens_no_video(many, monkeypatch):
     tools = StoreTools(ff.open(many))
     monkeypatch.setattr(store, "Video", None)
     for module in (catalogue, manifest, store):
-        for name in ("read_commit", "read_commit_of"):
+        for name in ("commit_at", "commits_of"):
             monkeypatch.setattr(module, name, None, raising=False)
     found, request = [], {"limit": 10}
     for _ in range(3):
@@ -146,8 +146,8 @@ def test_a_record_that_is_damaged_does_not_end_the_list(tmp_path):
     from fewframes.bindings.mcp_server import StoreTools
 
     put(tmp_path / "s.zarr", "a")
-    group = put(tmp_path / "s.zarr", "b", digest="d2")
-    (group / "commit.json").write_text("{}")
+    put(tmp_path / "s.zarr", "b", digest="d2")
+    (home_of(tmp_path / "s.zarr", "b") / "commit.json").write_text("{}")
     lines = [line for line, _ in StoreTools(ff.open(tmp_path / "s.zarr")).call("list_videos", {})]
     assert lines == ["a: 1.600 s", "b: its record is damaged"]
 

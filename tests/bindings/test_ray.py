@@ -76,7 +76,7 @@ def test_a_cluster_makes_the_store_that_one_machine_makes(films, cluster, tmp_pa
     stores = [ff.open(tmp_path / name) for name in ("there", "here")]
     for name in "abc":
         one, other = (store[name] for store in stores)
-        assert one.commit.folder.name == other.commit.folder.name
+        assert one.commit.key == other.commit.key
         files = [
             {path: fact for path, fact in video.commit.files.items() if path != "zarr.json"}
             for video in (one, other)

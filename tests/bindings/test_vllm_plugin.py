@@ -213,7 +213,7 @@ def test_an_address_gives_a_bounded_number_of_bytes(root, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "link", ["videos", "video", "group", "commit.json", "frames.parquet", "mark"]
+    "link", ["videos", "video", "group", "files", "commit.json", "frames.parquet", "mark"]
 )
 def test_a_link_that_leads_out_of_a_store_is_refused(root, tmp_path, monkeypatch, link):
     (tmp_path / "root").mkdir()
@@ -222,8 +222,9 @@ def test_a_link_that_leads_out_of_a_store_is_refused(root, tmp_path, monkeypatch
     shutil.copytree(outside, store)
     video = next((store / "videos").iterdir())
     group = next(path for path in video.iterdir() if path.is_dir())
-    places = {"videos": store / "videos", "video": video, "group": group}
-    places |= {name: group / name for name in ("commit.json", "frames.parquet")}
+    files = next(path for path in group.iterdir() if path.is_dir())
+    places = {"videos": store / "videos", "video": video, "group": group, "files": files}
+    places |= {"commit.json": group / "commit.json", "frames.parquet": files / "frames.parquet"}
     places["mark"] = store / "fewframes-store.json"
     monkeypatch.setenv(ROOT, str(tmp_path / "root"))
     assert len(load(f"{CASE}?k=2")[0])

@@ -1,15 +1,14 @@
 """What the tests of stores on a disk and at a URL share: a store to disturb, and what is whole."""
 
 import numpy as np
+from places import keys
 from stored import RECIPE, picture_of_row
 
 import fewframes as ff
 from fewframes.checking.verify import verify_store
 from fewframes.store.backend import StoreBackend
-from fewframes.store.folder import FolderStore
-from fewframes.store.object_backend import ObjectStoreBackend
-from fewframes.store.resolve import AnyStore, resolve_store
-from fewframes.store.staging import ATTEMPTS
+from fewframes.store.layout import ATTEMPT
+from fewframes.store.resolve import AnyStore
 
 KEY = RECIPE.key("d1")
 HOME = f"videos/film/{KEY}"
@@ -25,20 +24,6 @@ class Wrapped:
 
     def __getattr__(self, name):
         return getattr(self.files_below, name)
-
-
-def keys(where: AnyStore) -> list[str]:
-    """All files of a store, but for the locks and folders of attempts at work."""
-    store = resolve_store(where)
-    if isinstance(store, FolderStore):
-        found = (
-            path.relative_to(store.path).as_posix()
-            for path in store.path.rglob("*")
-            if path.is_file()
-        )
-        return sorted(key for key in found if not key.startswith(f"{ATTEMPTS}/"))
-    assert isinstance(store, ObjectStoreBackend)
-    return sorted(entry.key for entry in store.objects.listed(""))
 
 
 def lasting(where: AnyStore) -> list[str]:
@@ -61,7 +46,7 @@ def is_whole(where: AnyStore, rows: int = 20) -> bool:
     return True
 
 
-def place_of(store: StoreBackend) -> str:
-    """The prefix of the files of the film."""
-    (attempt,) = set(store.names(HOME)) - {"commit.json"}
-    return f"{HOME}/{attempt}"
+def place_of(store: StoreBackend, home: str = HOME) -> str:
+    """The prefix of the files of a group, by that of the group; it is named as their attempt."""
+    (attempt,) = filter(ATTEMPT.fullmatch, store.names(home))
+    return f"{home}/{attempt}"

@@ -62,7 +62,7 @@ def test_stock_zarr_and_parquet_read_a_store(folder, tmp_path):
     import zarr
 
     ff.index(folder / "a.mp4", tmp_path / "s.zarr")
-    (group,) = (tmp_path / "s.zarr" / "videos").glob("*/*")
+    (group,) = (tmp_path / "s.zarr" / "videos").glob("*/*/*/")
     frames = zarr.open(group, mode="r")["frames"]
     video = ff.open(tmp_path / "s.zarr")["a"]
     np.testing.assert_array_equal(frames[:], video.read(frames=video.table.frame_numbers).frames)

@@ -22,6 +22,11 @@ def test_killed_at_random_a_run_ends_as_if_it_had_not_been(tmp_path, seed):
     assert seen["workers_killed"] + seen["drivers_killed"] == 2
 
 
+def test_killed_at_random_a_run_by_url_ends_as_if_it_had_not_been(tmp_path, bucket):
+    seen = kill_soak.soak(tmp_path, 5, 2, 1, bucket)
+    assert seen["workers_killed"] + seen["drivers_killed"] == 2
+
+
 def heed_ctrl_c():
     """A shell ignores Ctrl-C in what it runs in the background, and children inherit that."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -1,6 +1,5 @@
 """The order of tasks, what is tried again, and what is left alone."""
 
-import json
 import os
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from fewframes.indexing.results import RangeResult
 from fewframes.indexing.scheduler import MOST_PART_BYTES, Schedule
 from fewframes.indexing.tasks import FilmEstimate
 from fewframes.store.recipes import Recipe
+from fewframes.store.resolve import resolve_store
 from fewframes.store.results import Outcome, Status
 
 CRASH = CrashedError("the decoding process died (SIGSEGV)")
@@ -186,8 +186,8 @@ def test_a_film_that_crashes_twice_is_passed_over_until_told_otherwise(tmp_path,
     assert ff.index(films, store, fps=1).outcomes[0].status == "ok", "another recipe"
     words = ["index", str(films), "-o", str(store), "--retry-failed"]
     assert CliRunner().invoke(main, words).exit_code == 0
-    assert not list((store / "quarantine").iterdir())
-    low = Quarantine(store, Recipe(), (1.0, 1))
+    assert resolve_store(store).names("failures") == []
+    low = Quarantine(resolve_store(store), Recipe(), (1.0, 1))
     low.add("good", films / "good.mp4", "it hung")
     assert ff.index(films, store).exit_status == 0, "with higher limits it is tried"
     assert not low.reasons({"good": films / "good.mp4"}), "and what went well is not held back"
@@ -204,13 +204,14 @@ def test_compiling_kernels_takes_nothing_of_a_film_s_time(tmp_path, monkeypatch)
 def test_a_changed_file_and_a_higher_limit_are_tried_again(tmp_path):
     film, recipe = tmp_path / "a.mp4", Recipe()
     film.write_bytes(b"1234")
-    records = Quarantine(tmp_path, recipe, (60.0, 1000))
+    store = resolve_store(tmp_path)
+    records = Quarantine(store, recipe, (60.0, 1000))
     records.add("a", film, "it hung")
     assert records.reasons({"a": film})["a"].startswith("it hung (twice, 20")
-    assert Quarantine(tmp_path, recipe, (59.0, 1000)).reasons({"a": film})
-    assert not Quarantine(tmp_path, recipe, (61.0, 1000)).reasons({"a": film})
-    assert not Quarantine(tmp_path, Recipe(fps=9), (60.0, 1000)).reasons({"a": film})
+    assert Quarantine(store, recipe, (59.0, 1000)).reasons({"a": film})
+    assert not Quarantine(store, recipe, (61.0, 1000)).reasons({"a": film})
+    assert not Quarantine(store, Recipe(fps=9), (60.0, 1000)).reasons({"a": film})
     film.write_bytes(b"12345")
     assert not records.reasons({"a": film})
     records.remove(["a", "b"])
-    assert json.dumps([path.name for path in (tmp_path / "quarantine").iterdir()]) == "[]"
+    assert store.names("failures") == []

@@ -157,8 +157,8 @@ def test_a_stamp_that_is_not_there_is_null(tmp_path, monkeypatch):
     packets = replace(timeline.packets, pts=pts)
     timeline = replace(timeline, packets=packets, repaired=np.array([2]), timing="repaired")
     monkeypatch.setattr("stored.film", lambda _frames: timeline)
-    path = put(tmp_path, "film")
-    assert pq.read_table(path / "frames.parquet")["container_pts"].to_pylist()[:3] == [
+    group = put(tmp_path, "film")
+    assert pq.read_table(group.folder / "frames.parquet")["container_pts"].to_pylist()[:3] == [
         100,
         None,
         104,

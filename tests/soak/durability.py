@@ -2,9 +2,12 @@
 
 1. `kills`: indexing is killed at random moments, then resumed, while foreign files (`.nfs…`,
    `.DS_Store`, editors' copies, folders) are strewn over every folder of the store.
-2. `full_disks`: it runs on small disks of random size (as root), then is resumed on a larger one.
+2. `full_disks`: it runs on small disks of random size (as root), then is resumed on a larger one;
+   of stores in a folder only.
 3. `crowds`: four processes index the same films at once.
 4. `damages`: one bit is flipped, or one file cut, anywhere in a store.
+
+All of it is done to stores in a folder, and with ``--url`` to stores of an S3 server on loopback.
 
 After each, every video that is listed has all its frames, and ``verify`` finds nothing (1 to 3) or
 something (4). A resumed store equals an undisturbed one in every byte but for names of attempts
@@ -15,8 +18,8 @@ and times of day.
 
 import json
 import multiprocessing
+import os
 import random
-import shutil
 import subprocess
 import tempfile
 import time
@@ -25,7 +28,7 @@ from typing import Any
 
 import click
 import numpy as np
-from strays import strew_below
+from places import clear, keys, new_bucket, served, strew_over
 
 import fewframes as ff
 from fewframes.bench.measure import keep_result, machine
@@ -37,6 +40,7 @@ from fewframes.indexing.pipeline import index_film
 from fewframes.store import compaction
 from fewframes.store.marker import create_store
 from fewframes.store.recipes import Recipe
+from fewframes.store.resolve import resolve_store
 
 RECIPE = Recipe(fps=10, size="64")
 FILMS = {
@@ -47,6 +51,10 @@ FILMS = {
 }
 LONGEST_TAIL = 2
 """So few notes make a new snapshot here, so that it is disturbed, too."""
+OURS = ("AWS_", "FEWFRAMES_")
+"""Beginnings of the environment's names by which a process finds server and cache."""
+OF_A_RUN = ("created", "attempt")
+"""Facts of a record that differ between runs."""
 
 
 def make_films(folder: Path) -> dict[str, Path]:
@@ -57,8 +65,11 @@ def make_films(folder: Path) -> dict[str, Path]:
     return films
 
 
-def index_all(films: dict[str, Path], store: Path, ready: Any = None) -> list[str]:
+def index_all(
+    films: dict[str, Path], store: Path | str, ready: Any = None, env: dict[str, str] | None = None
+) -> list[str]:
     """Indexes films in this process; gives why films failed."""
+    os.environ.update(env or {})
     create_store(store)
     compaction.LONGEST_TAIL = LONGEST_TAIL
     if ready is not None:
@@ -72,21 +83,21 @@ def index_all(films: dict[str, Path], store: Path, ready: Any = None) -> list[st
     return failures
 
 
-def contents(store: Path) -> dict[str, Any]:
-    """All that a store says of its videos, but for times of day."""
+def contents(store: Path | str) -> dict[str, Any]:
+    """All that a store says of its videos, but for names of attempts and times of day."""
     found = {}
     for video_id, video in ff.open(store).items():
         files = {name: fact for name, fact in video.commit.files.items() if name != "zarr.json"}
-        facts = {name: value for name, value in video.facts.items() if name != "created"}
-        found[video_id] = (video.commit.folder.name, facts, files)
+        facts = {name: value for name, value in video.facts.items() if name not in OF_A_RUN}
+        found[video_id] = (video.commit.key, facts, files)
     return found
 
 
-def pixels(store: Path) -> dict[str, Any]:
+def pixels(store: Path | str) -> dict[str, Any]:
     return {name: v.read(rows=range(len(v.slots))).frames for name, v in ff.open(store).items()}
 
 
-def check_whole(store: Path, wanted: dict[str, Any]) -> int:
+def check_whole(store: Path | str, wanted: dict[str, Any]) -> int:
     """Every reader sees whole videos; gives how many."""
     wrong = [verdict for verdict in verify_store(store) if verdict.differences]
     assert not wrong, wrong
@@ -97,49 +108,58 @@ def check_whole(store: Path, wanted: dict[str, Any]) -> int:
 
 
 class Trial:
-    """Films, and the store that an undisturbed run makes of them."""
+    """Films, and the store that an undisturbed run makes of them, in a folder or below a URL."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, url: str = "") -> None:
+        self.folder, self.url = folder, url
+        folder.mkdir(exist_ok=True)
         self.films = make_films(folder)
-        self.reference = folder / "reference"
+        self.reference = self.place("reference")
         assert index_all(self.films, self.reference) == []
         self.contents, self.pixels = contents(self.reference), pixels(self.reference)
-        self.seconds = 0.0
+        self.env = {name: os.environ[name] for name in os.environ if name.startswith(OURS)}
         self.context = multiprocessing.get_context("forkserver")
         self.context.set_forkserver_preload(["durability"])
 
-    def check_resumed(self, store: Path) -> None:
+    def place(self, name: str) -> Path | str:
+        """Where a store of this name lies."""
+        return f"{self.url}/{name}" if self.url else self.folder / name
+
+    def check_resumed(self, store: Path | str) -> None:
         assert index_all(self.films, store) == []
         assert check_whole(store, self.pixels) == len(FILMS)
         assert contents(store) == self.contents
-        shutil.rmtree(store)
+        clear(store)
 
-    def index_in_process(self, store: Path) -> tuple[Any, Any]:
+    def process(self, store: Path | str, ready: Any) -> Any:
+        args = (self.films, store, ready, self.env)
+        return self.context.Process(target=index_all, args=args)
+
+    def index_in_process(self, store: Path | str) -> Any:
         ready = self.context.Event()
-        process = self.context.Process(target=index_all, args=(self.films, store, ready))
+        process = self.process(store, ready)
         process.start()
         assert ready.wait(60)
-        return process, ready
+        return process
 
 
 def kills(trial: Trial, count: int, chance: random.Random) -> dict[str, int]:
     """Kills indexing ``count`` times while it is at work."""
-    store, killed, left, foreign = trial.folder / "killed", 0, 0, 0
-    process, _ = trial.index_in_process(store)
+    store, killed, left, foreign = trial.place("killed"), 0, 0, 0
+    process = trial.index_in_process(store)
     started = time.monotonic()
     process.join()
     usual = time.monotonic() - started
-    shutil.rmtree(store)
+    clear(store)
     while killed < count:
-        process, _ = trial.index_in_process(store)
+        process = trial.index_in_process(store)
         process.join(chance.random() * usual / 2)
-        foreign += strew_below(store)
+        foreign += strew_over(store)
         process.join(chance.random() * usual / 2)
         if process.exitcode is None:
             process.kill()
         process.join()
-        foreign += strew_below(store)
+        foreign += strew_over(store)
         killed += process.exitcode == -9
         left += check_whole(store, trial.pixels)
         trial.check_resumed(store)
@@ -160,7 +180,7 @@ def full_disks(trial: Trial, count: int, chance: random.Random) -> dict[str, int
     """Indexes on ``count`` disks too small by chance."""
     disk, failed = trial.folder / "disk", 0
     disk.mkdir(exist_ok=True)
-    files = [path for path in trial.reference.rglob("*") if path.is_file()]
+    files = [path for path in Path(trial.reference).rglob("*") if path.is_file()]
     needed = sum(-(-path.stat().st_size // 4096) * 4096 for path in files)
     for _ in range(count):
         size = chance.randrange(40_000, needed)
@@ -180,11 +200,10 @@ def full_disks(trial: Trial, count: int, chance: random.Random) -> dict[str, int
 
 def crowds(trial: Trial, count: int, _chance: random.Random) -> dict[str, int]:
     """Lets four processes index the same films at once, ``count`` times."""
-    store = trial.folder / "crowd"
+    store = trial.place("crowd")
     for _ in range(count):
         ready = trial.context.Barrier(4)
-        target = {"target": index_all, "args": (trial.films, store, ready)}
-        crowd = [trial.context.Process(**target) for _ in range(4)]
+        crowd = [trial.process(store, ready) for _ in range(4)]
         for process in crowd:
             process.start()
         for process in crowd:
@@ -197,21 +216,23 @@ def crowds(trial: Trial, count: int, _chance: random.Random) -> dict[str, int]:
 
 def damages(trial: Trial, count: int, chance: random.Random) -> dict[str, int]:
     """Flips ``count`` single bits and cuts files ``count`` times; each must be seen."""
-    store = trial.folder / "damaged"
-    shutil.copytree(trial.reference, store)
-    files = [p for p in sorted(store.rglob("*")) if p.is_file() and p.stat().st_size]
+    place, reference = trial.place("damaged"), resolve_store(trial.reference)
+    store = resolve_store(place)
+    for key in keys(reference):
+        store.put(key, reference.read(key))
+    files = [key for key in keys(store) if store.read(key)]
     seen = {"bits_flipped": 0, "files_cut": 0, "seen_by_readers": 0, "seen_by_verify_alone": 0}
     for number in range(2 * count):
         file = chance.choice(files)
-        whole = file.read_bytes()
-        file.write_bytes(flipped(whole, chance) if number % 2 else cut(whole, chance))
+        whole = store.read(file)
+        store.put(file, flipped(whole, chance) if number % 2 else cut(whole, chance))
         seen["bits_flipped" if number % 2 else "files_cut"] += 1
-        is_read = is_seen_by_readers(store, trial.pixels)
+        is_read = is_seen_by_readers(place, trial.pixels)
         seen["seen_by_readers" if is_read else "seen_by_verify_alone"] += 1
-        assert is_read or is_seen_by_verify(store), file
-        file.write_bytes(whole)
-    assert check_whole(store, trial.pixels) == len(FILMS)
-    shutil.rmtree(store)
+        assert is_read or is_seen_by_verify(place), file
+        store.put(file, whole)
+    assert check_whole(place, trial.pixels) == len(FILMS)
+    clear(place)
     return seen
 
 
@@ -225,7 +246,7 @@ def cut(whole: bytes, chance: random.Random) -> bytes:
     return whole[: chance.randrange(len(whole))]
 
 
-def is_seen_by_readers(store: Path, wanted: dict[str, Any]) -> bool:
+def is_seen_by_readers(store: Path | str, wanted: dict[str, Any]) -> bool:
     """Whether reading all frames is an error; what is read without one must be right."""
     try:
         videos = ff.open(store)
@@ -244,7 +265,7 @@ def is_seen_by_readers(store: Path, wanted: dict[str, Any]) -> bool:
     return is_seen
 
 
-def is_seen_by_verify(store: Path) -> bool:
+def is_seen_by_verify(store: Path | str) -> bool:
     try:
         return any(verdict.differences for verdict in verify_store(store))
     except (FewframesError, ValueError):
@@ -257,22 +278,43 @@ def is_seen_by_verify(store: Path) -> bool:
 @click.option("--rounds", default=20, show_default=True, help="Crowds of four processes.")
 @click.option("--damages", "damage_count", default=1000, show_default=True)
 @click.option("--seed", default=1, show_default=True)
+@click.option("--url", "by_url", is_flag=True, help="Disturb stores of an S3 server, too.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Where the JSON goes.")
 def main(
-    kill_count: int, disks: int, rounds: int, damage_count: int, seed: int, output: Path | None
+    kill_count: int,
+    disks: int,
+    rounds: int,
+    damage_count: int,
+    seed: int,
+    by_url: bool,
+    output: Path | None,
 ) -> None:
     """Disturbs stores for long and says what was seen; any fault is an error."""
-    chance = random.Random(seed)
-    with tempfile.TemporaryDirectory() as folder:
-        trial = Trial(Path(folder))
-        result: dict[str, Any] = {"seed": seed, "videos": len(FILMS)}
-        disks = disks if can_mount(Path(folder) / "disk") else 0
-        steps = {damages: damage_count, full_disks: disks, crowds: rounds, kills: kill_count}
-        for step, count in steps.items():
-            result |= step(trial, count, chance)
-            click.echo(json.dumps(result))
-            facts = {"machine": machine(["pyarrow"]), **result}
-            keep_result(facts, output)
+    result: dict[str, Any] = {"seed": seed, "videos": len(FILMS)}
+    steps = {damages: damage_count, full_disks: disks, crowds: rounds, kills: kill_count}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if not can_mount(folder / "disk"):
+            del steps[full_disks]
+        run_steps(Trial(folder / "films"), steps, result, output)
+        if by_url:
+            steps.pop(full_disks, None)
+            with served(folder / "cache"):
+                trial = Trial(folder / "films_by_url", new_bucket())
+                run_steps(trial, steps, result.setdefault("by_url", {}), None)
+                click.echo(json.dumps(result))
+                keep_result({"machine": machine(["pyarrow"]), **result}, output)
+
+
+def run_steps(
+    trial: Trial, steps: dict[Any, int], result: dict[str, Any], output: Path | None
+) -> None:
+    """Takes the steps with the same seed, and keeps what was seen after each."""
+    chance = random.Random(result.get("seed", 1))
+    for step, count in steps.items():
+        result |= step(trial, count, chance)
+        click.echo(json.dumps(result))
+        keep_result({"machine": machine(["pyarrow"]), **result}, output)
 
 
 if __name__ == "__main__":

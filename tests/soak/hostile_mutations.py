@@ -42,19 +42,25 @@ def sealed(record: dict[str, Any]) -> bytes:
     return json.dumps(record, indent=1).encode("ascii") + b"\n"
 
 
+def place_of(group: Path) -> Path:
+    """The folder of a group's files, of which its record has the name."""
+    return group / str(json.loads((group / "commit.json").read_bytes())["attempt"])
+
+
 def reseal(group: Path) -> None:
     """Makes a group's record agree with its files, whatever they are now."""
     record = json.loads((group / "commit.json").read_bytes())
     for file in record["files"]:
-        path = group / file["path"]
+        path = group / record["attempt"] / file["path"]
         if path.is_file():
             data = path.read_bytes()
             file.update(size=len(data), xxh3=xxhash.xxh3_128_hexdigest(data))
     (group / "commit.json").write_bytes(sealed(record))
 
 
+DIGEST_BYTES = 16
 INDEXED = "frames/c/0/0/0/0"
-"""A shard, in its group."""
+"""A shard, among the files of its group."""
 
 
 def groups(store: Path) -> list[Path]:
@@ -114,9 +120,10 @@ def mutate_files(store: Path, canary: Path, chance: random.Random) -> str:
 def mutate_table(store: Path, _canary: Path, chance: random.Random) -> str:
     """A table of other rows, types or values, with right digests."""
     group = chance.choice(
-        [group for group in groups(store) if (group / "frames.parquet").is_file()]
+        [group for group in groups(store) if (place_of(group) / "frames.parquet").is_file()]
     )
-    table, file = pq.read_table(group / "frames.parquet"), group / "frames.parquet"
+    file = place_of(group) / "frames.parquet"
+    table = pq.read_table(file)
     name, kind = chance.choice(table.column_names), chance.randrange(8)
     at = table.column_names.index(name)
     if kind == 0:
@@ -178,8 +185,10 @@ def mutate_shape(store: Path, _canary: Path, chance: random.Random) -> str:
 
 def mutate_index(store: Path, _canary: Path, chance: random.Random) -> str:
     """The index of a shard, with a right checksum."""
-    group = chance.choice([group for group in groups(store) if (group / INDEXED).is_file()])
-    file = group / INDEXED
+    group = chance.choice(
+        [group for group in groups(store) if (place_of(group) / INDEXED).is_file()]
+    )
+    file = place_of(group) / INDEXED
     data = file.read_bytes()
     index = np.frombuffer(data[-form.INDEX_BYTES : -4], "<u8").reshape(-1, 2).copy()
     values = [0, 1, 4, 5, len(data), 1 << 31, 1 << 62, (1 << 63) - 1, 1 << 63, (1 << 64) - 1]
@@ -191,9 +200,10 @@ def mutate_index(store: Path, _canary: Path, chance: random.Random) -> str:
 
 
 def mutate_snapshot(store: Path, _canary: Path, chance: random.Random) -> str:
-    """A catalogue whose name is right for its bytes."""
-    (file,) = (store / "catalogue").glob("snapshot-*.arrow")
-    table, kind = pa.ipc.open_file(pa.OSFile(str(file))).read_all(), chance.randrange(5)
+    """A catalogue whose digest is right for its bytes."""
+    (file,) = (store / "catalogue").glob("snapshot-*.arrows")
+    table = pa.ipc.open_stream(file.read_bytes()[:-DIGEST_BYTES]).read_all()
+    kind = chance.randrange(5)
     options = pa.ipc.IpcWriteOptions(compression="zstd" if kind == 4 else None)
     if kind == 0:
         table = table.drop_columns(["rows"])
@@ -204,16 +214,31 @@ def mutate_snapshot(store: Path, _canary: Path, chance: random.Random) -> str:
     elif kind == 4:
         table = pa.concat_tables([table] * 2000)
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_file(sink, table.schema, options=options) as writer:
+    with pa.ipc.new_stream(sink, table.schema, options=options) as writer:
         writer.write_table(table)
     data = bytearray(sink.getvalue().to_pybytes())
     if kind == 3:
         for _ in range(20):
             data[chance.randrange(8, len(data))] = chance.randrange(256)
     file.unlink()
-    name = f"snapshot-{chance.randrange(1, 99):010d}-{xxhash.xxh3_128_hexdigest(data)}.arrow"
-    (store / "catalogue" / name).write_bytes(data)
+    name = f"snapshot-{chance.randrange(1, 99):010d}.arrows"
+    (store / "catalogue" / name).write_bytes(bytes(data) + xxhash.xxh3_128_digest(data))
     return f"snapshot {kind}"
+
+
+def mutate_note(store: Path, _canary: Path, chance: random.Random) -> str:
+    """A note of an attempt that is dead, with a right digest: it names places to be removed."""
+    group = chance.choice(groups(store))
+    home = group.relative_to(store).as_posix()
+    others = [home, f"{home}/frames", f"{home}/../x", "../canary", f"{home}/{'b' * 32}", "videos"]
+    places = chance.choice(
+        [[chance.choice(others)], [place_of(group).relative_to(store).as_posix()]]
+    )
+    facts = {"id": group.parent.name, "places": chance.choice([places, places, "x", [1], None])}
+    facts["xxh3"] = xxhash.xxh3_64_hexdigest(canonical_json(facts))
+    name = "a" * 32
+    (store / "journal" / name).write_bytes(canonical_json(facts) + b"\n")
+    return f"note {facts['places']}"
 
 
 def mutate_link(store: Path, canary: Path, chance: random.Random) -> str:
@@ -224,8 +249,8 @@ def mutate_link(store: Path, canary: Path, chance: random.Random) -> str:
 
 def mutate_own_link(store: Path, canary: Path, chance: random.Random) -> str:
     """One of the store's own folders is a link."""
-    names = (".attempts", ".parts", "quarantine", "videos", "catalogue", "catalogue/notes")
-    names += ("videos/film", ".parts/film", "catalogue/lock", "quarantine/bad")
+    names = (".attempts", ".parts", "failures", "videos", "catalogue", "journal")
+    names += ("videos/film", ".parts/film", "failures/bad")
     return linked(store / chance.choice(names), store, canary, chance)
 
 
@@ -239,7 +264,7 @@ def linked(path: Path, store: Path, canary: Path, chance: random.Random) -> str:
 
 def mutate_kind(store: Path, _canary: Path, chance: random.Random) -> str:
     """A pipe, folder, file or nothing in place of something."""
-    path = chance.choice(sorted(path for path in store.rglob("*") if path.name != "lock"))
+    path = chance.choice(sorted(store.rglob("*")))
     shutil.rmtree(path) if path.is_dir() else path.unlink()
     kind = chance.randrange(4)
     if kind == 0:
@@ -265,8 +290,8 @@ def mutate_name(store: Path, _canary: Path, chance: random.Random) -> str:
 
 
 def mutate_json(store: Path, _canary: Path, chance: random.Random) -> str:
-    """A small file of JSON with other words: the mark, the quarantine, a choice of a group."""
-    file = chance.choice([store / "fewframes-store.json", store / "quarantine/bad", store / "q"])
+    """A small file of JSON with other words: the mark, a failure, a choice of a group."""
+    file = chance.choice([store / "fewframes-store.json", store / "failures/bad", store / "q"])
     file = store / "videos/film/current.json" if file.name == "q" else file
     facts = json.loads(file.read_text()) if file.is_file() else {"key": "0" * 16, "since": "9"}
     at, new = (
@@ -281,5 +306,5 @@ def mutate_json(store: Path, _canary: Path, chance: random.Random) -> str:
 STEPS: tuple[Step, ...] = (
     mutate_record, mutate_record, mutate_record, mutate_files, mutate_table, mutate_bytes,
     mutate_shape, mutate_index, mutate_snapshot, mutate_link, mutate_own_link, mutate_kind,
-    mutate_name, mutate_json,
+    mutate_name, mutate_json, mutate_note,
 )  # fmt: skip

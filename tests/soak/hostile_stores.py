@@ -2,10 +2,12 @@
 
 ``python tests/soak/hostile_stores.py -n 200 -o bench/results/hostile_stores.json``
 
-1. A small store (a film under two recipes, vectors, a catalogue, a note, a quarantined film, parts
+1. A small store (a film under two recipes, vectors, a catalogue, a note, a film that failed, parts
    and an attempt that were left) is mutated: records and tables with any values, sealed again by
    right digests; shards; folders and files that are links, pipes or gone; names.
 2. Every command works on it, its film is indexed into it again, and what is left is removed.
+   With ``--url`` it is then put below a URL of an S3 server on loopback, as far as it is files, and
+   worked on there, too.
 3. Beside it lies a canary: a tree that looks like a store, old enough to be swept. It has the same
    names, bytes and times afterwards. A command ends by a sentence, never by a traceback, and the
    process needs no more memory than the bound.
@@ -18,6 +20,7 @@ import random
 import resource
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -31,6 +34,7 @@ import click
 import xxhash
 from click.testing import CliRunner
 from hostile_mutations import STEPS
+from places import clear, keys, new_bucket, served
 
 import fewframes as ff
 from fewframes.bench.measure import keep_result, machine
@@ -42,6 +46,8 @@ from fewframes.store.compaction import compact
 from fewframes.store.embedding import named_embedder
 from fewframes.store.marker import create_store
 from fewframes.store.recipes import Recipe
+from fewframes.store.resolve import resolve_store
+from fewframes.store.untrusted import files_below
 
 MEMORY_BYTES = 3 << 30
 """Address space that a process of mutants may have beyond what it has at its start."""
@@ -67,9 +73,9 @@ def build(folder: Path) -> Path:
     parts.mkdir(parents=True)
     (parts / "0000-00.arrow").write_bytes(b"part")
     facts = {"id": "bad", "recipe": RECIPE.to_dict(), "limits": [60.0, 1 << 30], "file": [1, 2]}
-    (store / "quarantine").mkdir()
+    (store / "failures").mkdir()
     words = json.dumps({**facts, "reason": "it crashed", "when": "2026-01-01 00:00:00Z"})
-    (store / "quarantine" / "bad").write_text(words)
+    (store / "failures" / "bad").write_text(words)
     (store / ".attempts" / ("a" * 32)).mkdir()
     return store
 
@@ -85,9 +91,10 @@ def seen(folder: Path) -> dict[str, Any]:
     """Names, bytes and times of change of a tree."""
     found = {}
     for path in [folder, *sorted(folder.rglob("*"))]:
-        stat = path.lstat()
+        is_now = path.lstat()
         data = xxhash.xxh3_64_hexdigest(path.read_bytes()) if path.is_file() else ""
-        found[str(path.relative_to(folder))] = (stat.st_mode, stat.st_mtime_ns, stat.st_size, data)
+        facts = (is_now.st_mode, is_now.st_mtime_ns, is_now.st_size, data)
+        found[str(path.relative_to(folder))] = facts
     return found
 
 
@@ -113,7 +120,7 @@ class Here:
         return function(*args, **options)
 
 
-def commands(store: Path, film: Path, out: Path) -> list[list[str]]:
+def commands(store: Path | str, film: Path, out: Path) -> list[list[str]]:
     """What a user does with a store, in order."""
     s, f = str(store), str(film)
     return [
@@ -153,7 +160,7 @@ def tried(words: list[str]) -> tuple[int, str]:
     return done.exit_code, f"{' '.join(words[:1])}: {''.join(lines[-6:])}"
 
 
-def attack(sound: Path, film: Path, folder: Path, seed: int) -> dict[str, Any]:
+def attack(sound: Path, film: Path, folder: Path, seed: int, url: str) -> dict[str, Any]:
     """Mutates a copy of the sound store, and works on it; says what was seen."""
     chance = random.Random(seed)
     folder.mkdir()
@@ -166,20 +173,44 @@ def attack(sound: Path, film: Path, folder: Path, seed: int) -> dict[str, Any]:
     if chance.random() < 0.3:
         with contextlib.suppress(Exception):  # the first may have left nothing to mutate
             how.append(chance.choice(STEPS)(store, canary, chance))
-    before = seen(canary)
-    results = [tried(words) for words in commands(store, film, out)]
+    before, place = all_seen(canary, url), put_below(url, store) if url else store
+    results = [tried(words) for words in commands(place, film, out)]
+    touched = set(before.items()) ^ set(all_seen(canary, url).items())
+    if url:
+        clear(place)
     return {
         "seed": seed,
         "how": how,
-        "touched": sorted(set(before.items()) ^ set(seen(canary).items())),
+        "touched": sorted(touched),
         "tracebacks": [words for _, words in results if words],
         "exits": [status for status, _ in results],
     }
 
 
-def attack_all(folder: Path, seeds: list[int]) -> dict[str, Any]:
+def put_below(url: str, store: Path, name: str = "store") -> str:
+    """Puts the files of a tree below a URL; links and pipes are no objects."""
+    objects = resolve_store(f"{url}/{name}")
+    for path in files_below(store):
+        if stat.S_ISREG(path.lstat().st_mode):
+            objects.put(path.relative_to(store).as_posix(), path.read_bytes())
+    return f"{url}/{name}"
+
+
+def all_seen(canary: Path, url: str) -> dict[str, Any]:
+    """What the canary is, and what the one at the URL is."""
+    found = seen(canary)
+    if url:
+        objects = resolve_store(f"{url}/canary")
+        for key in keys(objects):
+            found[f"{url}/{key}"] = (xxhash.xxh3_64_hexdigest(objects.read(key)),)
+    return found
+
+
+def attack_all(folder: Path, seeds: list[int], url: str) -> dict[str, Any]:
     """Attacks with bounded memory, in this process."""
     sound, film = build(folder), folder / "film.mp4"
+    if url:
+        put_below(url, sound, "canary")
     soft = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     resource.setrlimit(resource.RLIMIT_AS, (soft + MEMORY_BYTES, resource.RLIM_INFINITY))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -189,7 +220,7 @@ def attack_all(folder: Path, seeds: list[int]) -> dict[str, Any]:
         mock.patch("fewframes.indexing.isolation.Worker", Here),
     ):
         for seed in seeds:
-            found.append(attack(sound, film, folder / f"mutant{seed}", seed))
+            found.append(attack(sound, film, folder / f"mutant{seed}", seed, url))
             shutil.rmtree(folder / f"mutant{seed}")
     bad = [one for one in found if one["touched"] or one["tracebacks"]]
     exits = [status for one in found for status in one["exits"]]
@@ -203,10 +234,10 @@ def attack_all(folder: Path, seeds: list[int]) -> dict[str, Any]:
     }
 
 
-def in_process(folder: Path, first: int, count: int) -> dict[str, Any]:
+def in_process(folder: Path, first: int, count: int, url: str = "") -> dict[str, Any]:
     """`attack_all` in a process of its own, which may be killed by what it reads."""
     env = {**os.environ, "FEWFRAMES_CACHE": str(folder / "cache"), "PYTHONWARNINGS": "ignore"}
-    words = [sys.executable, __file__, "--here", str(folder), "--seed", str(first)]
+    words = [sys.executable, __file__, "--here", str(folder), "--seed", str(first), "--at", url]
     done = subprocess.run(
         [*words, "-n", str(count)], capture_output=True, text=True, env=env, check=False
     )
@@ -220,18 +251,26 @@ def in_process(folder: Path, first: int, count: int) -> dict[str, Any]:
 @click.option("-n", "--count", default=200, show_default=True)
 @click.option("--seed", default=0, show_default=True)
 @click.option("--here", type=click.Path(path_type=Path), hidden=True)
+@click.option("--at", "url", default="", hidden=True)
+@click.option("--url", "by_url", is_flag=True, help="Attack by stores of an S3 server, too.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Where the JSON goes.")
-def main(count: int, seed: int, here: Path | None, output: Path | None) -> None:
+def main(
+    count: int, seed: int, here: Path | None, url: str, by_url: bool, output: Path | None
+) -> None:
     """Attacks readers by so many stores; any harm is an error."""
-    seeds = list(range(seed, seed + count))
     if here is not None:
-        click.echo(json.dumps(attack_all(here, seeds)))
+        click.echo(json.dumps(attack_all(here, list(range(seed, seed + count)), url)))
         return
     with tempfile.TemporaryDirectory() as folder:
         result = in_process(Path(folder), seed, count)
+    bad = bool(result["bad"])
+    if by_url:
+        with tempfile.TemporaryDirectory() as folder, served(Path(folder) / "cache"):
+            result["by_url"] = in_process(Path(folder), seed, count, new_bucket())
+        bad = bad or bool(result["by_url"]["bad"])
     click.echo(json.dumps(result, indent=1))
     keep_result({"machine": machine(["pyarrow"]), "first_seed": seed, **result}, output)
-    sys.exit(1 if result["bad"] else 0)
+    sys.exit(1 if bad else 0)
 
 
 if __name__ == "__main__":

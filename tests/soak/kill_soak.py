@@ -4,9 +4,10 @@
 
 1. Tiny films, and a longer one that is cut into many ranges, are indexed undisturbed.
 2. They are indexed into another store by ``fewframes index``; at random moments one of its workers,
-   or the run itself, is killed (SIGKILL), and foreign files are strewn over the store. A run that
-   was killed is started again.
-3. In the end the store equals the undisturbed one in every byte but for times of day. A film or
+   or the run itself, is killed (SIGKILL), and foreign files are strewn over a store in a folder. A
+   run that was killed is started again. With ``--url`` the stores are of an S3 server on loopback.
+3. In the end the store equals the undisturbed one in every byte but for names of attempts and times
+   of day. A film or
    range that was done is never done again: what was decoded beyond the undisturbed run is at most
    one task for each kill. No process is left.
 """
@@ -25,7 +26,7 @@ from typing import Any
 import click
 import psutil
 from durability import contents
-from strays import strew_below
+from places import new_bucket, served, strew_over
 
 from fewframes.bench.measure import keep_result, machine
 from fewframes.bench.research.films import Film, write_film
@@ -59,10 +60,11 @@ class Watched:
     seen: set[psutil.Process] = field(default_factory=set)
 
 
-def start(films: Path, store: Path, log: Path) -> psutil.Popen:
+def start(films: Path, store: Path | str, home: Path) -> psutil.Popen:
+    """Starts a run whose log and cache lie in a folder of its own."""
     command = [sys.executable, "-m", "fewframes", "index", str(films), "-o", str(store)]
-    env = {**os.environ, "FEWFRAMES_CACHE": str(store.parent / "cache")}
-    with log.open("wb") as said:
+    env = {**os.environ, "FEWFRAMES_CACHE": str(home / "cache")}
+    with (home / "log").open("wb") as said:
         return psutil.Popen([*command, *OPTIONS, *LOG], stderr=said, env=env)
 
 
@@ -90,13 +92,14 @@ def count_outcomes(log: Path, watched: Watched) -> int:
 
 
 def disturbed(
-    films: Path, store: Path, kills: int, seconds: float, chance: random.Random
+    films: Path, store: Path | str, home: Path, kills: int, seconds: float, chance: random.Random
 ) -> Watched:
     """Runs until a run ends, with so many kills, each within ``seconds`` of the last."""
-    watched, log, left = Watched(), store.parent / "log", kills
+    home.mkdir()
+    watched, left = Watched(), kills
     began = time.monotonic()
     while time.monotonic() - began < LONGEST_SECONDS:
-        process, watched.starts = start(films, store, log), watched.starts + 1
+        process, watched.starts = start(films, store, home), watched.starts + 1
         while process.poll() is None and left:
             due = time.monotonic() + chance.random() * seconds
             while process.poll() is None and time.monotonic() < due:
@@ -105,28 +108,31 @@ def disturbed(
             workers = children(process)
             if process.poll() is None and workers:
                 left -= 1
-                strew_below(store)
+                strew_over(store)
                 is_driver = chance.random() < 0.4
                 watched.drivers_killed += is_driver
                 watched.workers_killed += not is_driver
                 with suppress(psutil.NoSuchProcess):  # it has just ended by itself
                     (process if is_driver else chance.choice(workers)).kill()
         process.wait()
-        if count_outcomes(log, watched) >= 0 and not left:
+        if count_outcomes(home / "log", watched) >= 0 and not left:
             return watched
     raise AssertionError("the run does not come to an end")
 
 
-def soak(folder: Path, count: int, kills: int, seed: int = 1) -> dict[str, Any]:
-    """Makes films, indexes them with and without kills, and compares; any fault is an error."""
-    films, calm, store = folder / "films", folder / "calm/s", folder / "killed/s"
+def soak(folder: Path, count: int, kills: int, seed: int = 1, url: str = "") -> dict[str, Any]:
+    """Makes films, indexes them with and without kills, and compares; any fault is an error.
+
+    The stores lie in the folder, or below a URL.
+    """
+    films = folder / "films"
+    calm, store = (f"{url}/{name}" if url else folder / name / "s" for name in ("calm", "killed"))
     make_films(films, count)
-    for parent in (calm.parent, store.parent):
-        parent.mkdir()
     began = time.monotonic()
-    undisturbed = disturbed(films, calm, 0, 1.0, random.Random(seed))
+    undisturbed = disturbed(films, calm, folder / "calm", 0, 1.0, random.Random(seed))
     seconds = (time.monotonic() - began) / max(1, kills)
-    watched = disturbed(films, store, kills, 1.5 * seconds, random.Random(seed))
+    chance = random.Random(seed)
+    watched = disturbed(films, store, folder / "killed", kills, 1.5 * seconds, chance)
     psutil.wait_procs(list(watched.seen), timeout=20)
     orphans = [p for p in watched.seen if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
     assert not orphans, orphans
@@ -139,7 +145,7 @@ def soak(folder: Path, count: int, kills: int, seed: int = 1) -> dict[str, Any]:
     assert not [verdict for verdict in verify_store(store) if verdict.differences]
     again = {name: said for name, said in watched.outcomes.items() if said.count("ok") > 1}
     assert not again, f"indexed twice: {again}"
-    assert not list((store / ".parts").rglob("*.arrow"))
+    assert not [path for path in folder.rglob("*.arrow") if ".parts" in path.parts]
     ended = [said[-1] for said in watched.outcomes.values()]
     assert set(ended) <= {"ok", "done"}, watched.outcomes
     return {
@@ -159,15 +165,26 @@ def soak(folder: Path, count: int, kills: int, seed: int = 1) -> dict[str, Any]:
 @click.option("--films", default=100, show_default=True)
 @click.option("--kills", default=10, show_default=True)
 @click.option("--rounds", default=3, show_default=True)
+@click.option("--url", "by_url", is_flag=True, help="Kill runs on stores of an S3 server, too.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Where the JSON goes.")
-def main(films: int, kills: int, rounds: int, output: Path | None) -> None:
+def main(films: int, kills: int, rounds: int, by_url: bool, output: Path | None) -> None:
     """Kills runs and says what was seen."""
+    result: dict[str, Any] = {"rounds": soaks(films, kills, rounds)}
+    if by_url:
+        with tempfile.TemporaryDirectory() as cache, served(Path(cache)):
+            result["by_url"] = soaks(films, kills, rounds, by_url=True)
+    keep_result({"machine": machine(), **result}, output)
+
+
+def soaks(films: int, kills: int, rounds: int, *, by_url: bool = False) -> list[dict[str, Any]]:
+    """Soaks once a seed, and prints what was seen each time."""
     results = []
     for seed in range(rounds):
         with tempfile.TemporaryDirectory() as folder:
-            results.append(soak(Path(folder), films, kills, seed))
+            url = new_bucket() if by_url else ""
+            results.append(soak(Path(folder), films, kills, seed, url))
             click.echo(json.dumps(results[-1]))
-    keep_result({"machine": machine(), "rounds": results}, output)
+    return results
 
 
 if __name__ == "__main__":

@@ -154,7 +154,7 @@ def put_films(folder: Path, count: int) -> str:
     for number in range(count):
         film = made[number % len(made)]
         objects.put(f"ward {number % 3}/{number:03d}{film.suffix}", film.read_bytes())
-    return f"{objects.url}/"
+    return f"s3://{BUCKET}/films/"
 
 
 def contents(store: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from fewframes.indexing.pipeline import index_film
 from fewframes.media.source import Source
 from fewframes.media.timeline import Packets, StreamInfo, Timeline
 from fewframes.store.codecs import Jpeg, PictureCodec
+from fewframes.store.layout import ATTEMPT, GROUP, VIDEOS, folder_name
 from fewframes.store.manifest import Manifest
 from fewframes.store.marker import create_store
 from fewframes.store.recipes import Recipe
@@ -104,6 +105,19 @@ def put(
             slots.append(slots[-1] if row % 3 == 2 else out.append(jpeg(row)))
         scanned = ScanResult(timeline=timeline, table=table, slots=np.array(slots), **facts)
         return out.commit(scanned, **how)
+
+
+def home_of(store: Path, video_id: str) -> Path:
+    """The folder of a video's only group in a store on a disk; there its record lies."""
+    folders = (store / VIDEOS / folder_name(video_id)).iterdir()
+    (home,) = (folder for folder in folders if GROUP.fullmatch(folder.name))
+    return home
+
+
+def place_of(store: Path, video_id: str) -> Path:
+    """The folder of the files of a video's only group, named as the attempt that made them."""
+    (place,) = (path for path in home_of(store, video_id).iterdir() if ATTEMPT.fullmatch(path.name))
+    return place
 
 
 def picture_of_row(row: int) -> np.ndarray:

@@ -13,7 +13,7 @@ import pytest
 import xxhash
 from click.testing import CliRunner
 from hostile_mutations import reseal, sealed
-from stored import RECIPE, put
+from stored import RECIPE, film, home_of, place_of, put
 
 import fewframes as ff
 from fewframes.bench.research.films import Film, write_film
@@ -24,8 +24,9 @@ from fewframes.indexing.range_results import Parts
 from fewframes.store import shard_format as form
 from fewframes.store.compaction import compact
 from fewframes.store.embedding import named_embedder
-from fewframes.store.gc import sweep_parts
+from fewframes.store.gc import sweep
 from fewframes.store.marker import create_store
+from fewframes.store.resolve import resolve_store
 from fewframes.store.untrusted import load_json
 
 OLD = 40 * 24 * 3600
@@ -63,7 +64,7 @@ def store(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
-    [".attempts", ".parts", "quarantine", "videos", "catalogue", "catalogue/notes"],
+    [".attempts", ".parts", "failures", "videos", "catalogue", "journal"],
 )
 @pytest.mark.parametrize("words", ["ls", "rm", "compact", "verify", "index"])
 def test_a_store_whose_own_folder_is_a_link_is_refused(tmp_path, store, name, words):
@@ -74,7 +75,7 @@ def test_a_store_whose_own_folder_is_a_link_is_refused(tmp_path, store, name, wo
     write_film(tmp_path / "film.mp4", Film(frames=4))
     done = run(words, tmp_path / "film.mp4" if words == "index" else store, *rest)
     assert done.exit_code == 1
-    assert f"{name.rpartition('/')[2]} is a link" in done.output
+    assert f"{name} is a link" in done.output
     assert sorted(outside.rglob("*")) == before
 
 
@@ -86,12 +87,15 @@ def test_a_store_that_is_a_link_itself_is_its_user_s_choice(tmp_path, store):
     assert list(ff.open(store)) == ["other"]
 
 
+@pytest.mark.parametrize("leads", ["to a copy", "nowhere"])
 @pytest.mark.parametrize("level", ["video", "group"])
-def test_a_linked_video_or_group_is_unreadable_and_only_the_link_is_removed(tmp_path, store, level):
-    group = next((store / "videos" / "film").iterdir())
+def test_a_linked_video_or_group_is_unreadable_and_only_the_link_is_removed(
+    tmp_path, store, level, leads
+):
+    group = home_of(store, "film")
     path = group.parent if level == "video" else group
     shutil.copytree(path, tmp_path / "outside")
-    swapped(path, tmp_path / "outside")
+    swapped(path, tmp_path / ("outside" if leads == "to a copy" else "nowhere"))
     before = sorted((tmp_path / "outside").rglob("*"))
     compact(store)
     assert run("ls", store).output.split()[:2] == ["film", "unreadable"]
@@ -99,9 +103,24 @@ def test_a_linked_video_or_group_is_unreadable_and_only_the_link_is_removed(tmp_
         ff.open(store)["film"]
     assert "film" in ff.open(store)
     assert "is a link" in verify_store(store)[0].differences[0]
-    assert run("verify", store, "--repair", "--drop").exit_code == 0
+    kept = run("verify", store, "--repair")
+    assert (kept.exit_code, path.is_symlink()) == (3, True)
+    assert "film: left as it is: " in kept.output
+    done = run("verify", store, "--repair", "--drop")
+    assert (done.exit_code, os.path.lexists(path)) == (0, False)
+    assert "film: dropped: " in done.output
     assert list(ff.open(store)) == []
     assert sorted((tmp_path / "outside").rglob("*")) == before
+
+
+def test_of_a_group_whose_record_is_a_link_only_the_link_and_its_own_files_go(tmp_path, store):
+    record = home_of(store, "film") / "commit.json"
+    shutil.move(record, tmp_path / "outside.json")
+    record.symlink_to(tmp_path / "outside.json")
+    assert run("rm", store, "film").exit_code == 0
+    assert not (store / "videos" / "film").exists()
+    assert (tmp_path / "outside.json").exists()
+    assert list(ff.open(store)) == []
 
 
 def test_nothing_is_published_or_superseded_through_a_link(tmp_path, store):
@@ -118,10 +137,12 @@ def test_nothing_is_published_or_superseded_through_a_link(tmp_path, store):
 @pytest.mark.parametrize(
     "name",
     ["commit.json", "frames", "frames/c", "frames/c/0", "frames/c/0/0/0/0", "frames.parquet",
-     "frames/zarr.json", "signatures", "signatures/c/0/0"],
+     "frames/zarr.json", "signatures", "signatures/c/0/0", ""],
 )  # fmt: skip
 def test_nothing_of_a_group_is_read_through_a_link(tmp_path, store, name):
-    path = next((store / "videos" / "film").iterdir()) / name
+    path = (
+        home_of(store, "film") / name if name == "commit.json" else place_of(store, "film") / name
+    )
     shutil.move(path, tmp_path / "outside")
     path.symlink_to(tmp_path / "outside")
     with pytest.raises(CorruptStoreError):
@@ -154,25 +175,19 @@ def test_old_parts_are_swept_and_nothing_that_a_link_leads_to(tmp_path):
         (folder / "0000-00.arrow").touch()
     os.utime(old, (1, 1))
     (tmp_path / "s/.parts/linked").symlink_to(outside)
-    sweep_parts(tmp_path / "s")
+    sweep(resolve_store(tmp_path / "s"))
     assert (new.exists(), old.exists()) == (True, False)
     assert (outside / "below" / "precious").exists()
     swapped(tmp_path / "s/.parts", outside.parent / "outside")
-    sweep_parts(tmp_path / "s")
+    sweep(resolve_store(tmp_path / "s"))
     assert (outside / "below" / "precious").exists()
     with pytest.raises(CorruptStoreError, match="is a link"):
-        Parts.of(tmp_path / "s", "film", RECIPE, source(), [np.arange(3)])
-
-
-def source():
-    from stored import film
-
-    return film(4).source
+        Parts.of(tmp_path / "s", "film", RECIPE, film(4).source, [np.arange(3)])
 
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "../other", "a/../../b", "..", ".", "", "a//b"])
 def test_a_record_names_files_below_its_group_only(store, path):
-    group = next((store / "videos" / "film").iterdir())
+    group = home_of(store, "film")
     record = json.loads((group / "commit.json").read_bytes())
     record["files"][0]["path"] = path
     (group / "commit.json").write_bytes(sealed(record))
@@ -191,7 +206,7 @@ def test_a_record_names_files_below_its_group_only(store, path):
 )  # fmt: skip
 def test_a_bad_record_is_one_unreadable_row(store, at, value):
     put(store, "sound")
-    group = next((store / "videos" / "film").iterdir())
+    group = home_of(store, "film")
     record = json.loads((group / "commit.json").read_bytes()) | {at: value}
     (group / "commit.json").write_bytes(sealed(record))
     assert list_of(store) == [("film", "unreadable"), ("sound", "ok")]
@@ -202,7 +217,7 @@ def test_a_bad_record_is_one_unreadable_row(store, at, value):
 @pytest.mark.parametrize("at", ["id", "time_base", "counts", "recipe", "stream", "damage", "files"])
 def test_a_record_that_lacks_a_fact_is_one_unreadable_row(store, at):
     put(store, "sound")
-    group = next((store / "videos" / "film").iterdir())
+    group = home_of(store, "film")
     record = json.loads((group / "commit.json").read_bytes())
     del record[at]
     (group / "commit.json").write_bytes(sealed(record))
@@ -212,10 +227,10 @@ def test_a_record_that_lacks_a_fact_is_one_unreadable_row(store, at):
 @pytest.mark.parametrize("text", ['{"a": NaN}', "[" * 100_000, "9" * 5000, '{"id": ["x"]}', "\xff"])
 def test_json_of_any_kind_ends_no_list(store, text):
     put(store, "sound")
-    group = next((store / "videos" / "film").iterdir())
+    group = home_of(store, "film")
     (group / "commit.json").write_text(text)
-    (store / "quarantine").mkdir()
-    (store / "quarantine" / "bad").write_text(text)
+    (store / "failures").mkdir()
+    (store / "failures" / "bad").write_text(text)
     assert list_of(store) == [("film", "unreadable"), ("sound", "ok"), ("bad", "unreadable")]
     assert run("ls", store, "--json").exit_code == 0
     assert [row["status"] for row in ff.open(store).failures()] == ["unreadable"]
@@ -238,16 +253,16 @@ def test_how_deep_json_may_be():
 
 @pytest.mark.slow
 def test_a_pipe_in_place_of_a_file_keeps_nobody_waiting(store):
-    group = next((store / "videos" / "film").iterdir())
-    for name in ("commit.json", "frames.parquet", "frames/c/0/0/0/0"):
-        (group / name).rename(group / "kept")
-        os.mkfifo(group / name)
+    home, place = home_of(store, "film"), place_of(store, "film")
+    for name in (home / "commit.json", place / "frames.parquet", place / "frames/c/0/0/0/0"):
+        name.rename(home / "kept")
+        os.mkfifo(name)
         code = "import sys, fewframes as ff; ff.open(sys.argv[1])['film'].read(rows=[0])"
         words = [sys.executable, "-c", code, str(store)]
         done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
         assert "CorruptStoreError" in done.stderr
-        (group / name).unlink()
-        (group / "kept").rename(group / name)
+        name.unlink()
+        (home / "kept").rename(name)
 
 
 @pytest.mark.slow
@@ -268,29 +283,31 @@ def test_what_lies_in_place_of_a_folder_to_be_removed_goes_itself(store, tmp_pat
     assert (tmp_path / "kept" / "mine.txt").exists()
 
 
-def bloated(group, rows):
-    """A table of so many rows that are all alike, in a small file, with right digests."""
-    table = pq.read_table(group / "frames.parquet")
+def bloated(store, rows):
+    """A table of so many rows that are all alike, in a small file, with right digests; gives it."""
+    file = place_of(store, "film") / "frames.parquet"
+    table = pq.read_table(file)
     zeros = np.zeros(1 << 18, np.int8)
     part = pa.table({name: pa.array(zeros).cast(table[name].type) for name in table.column_names})
     with (
-        (group / "frames.parquet").open("wb") as out,
+        file.open("wb") as out,
         pq.ParquetWriter(out, part.schema, compression="zstd") as writer,
     ):
         for _ in range(rows >> 18):
             writer.write_table(part)
-    reseal(group)
+    reseal(home_of(store, "film"))
+    return file
 
 
 @pytest.mark.parametrize(("name", "kind"), [("sharpness", pa.float64()), ("dhash64", pa.int64())])
 def test_a_signal_of_another_type_is_refused(store, name, kind):
-    group = next((store / "videos" / "film").iterdir())
-    table = pq.read_table(group / "frames.parquet")
+    file = place_of(store, "film") / "frames.parquet"
+    table = pq.read_table(file)
     at = table.column_names.index(name)
     column = pa.array([1] * len(table)).cast(kind)
-    with (group / "frames.parquet").open("wb") as out:
+    with file.open("wb") as out:
         pq.write_table(table.set_column(at, name, column), out)
-    reseal(group)
+    reseal(home_of(store, "film"))
     with pytest.raises(CorruptStoreError, match=f"has {kind} in column '{name}', not "):
         ff.open(store)["film"].table  # noqa: B018 (it is read here)
 
@@ -298,13 +315,12 @@ def test_a_signal_of_another_type_is_refused(store, name, kind):
 @pytest.mark.slow
 @pytest.mark.parametrize("says_so", [False, True])
 def test_a_small_file_of_many_rows_takes_no_memory(store, says_so):
-    group = next((store / "videos" / "film").iterdir())
-    bloated(group, 1 << 22)
+    group, file = home_of(store, "film"), bloated(store, 1 << 22)
     if says_so:
         record = json.loads((group / "commit.json").read_bytes())
         record["counts"] |= {"rows": 1 << 22, "frames": 1 << 22}
         (group / "commit.json").write_bytes(sealed(record))
-    assert (group / "frames.parquet").stat().st_size < 1 << 20
+    assert file.stat().st_size < 1 << 20
     pool = pa.default_memory_pool()
     before = pool.max_memory()
     with pytest.raises(CorruptStoreError, match="more than real rows do" if says_so else "20 were"):
@@ -324,29 +340,29 @@ def test_an_index_that_points_anywhere_is_refused():
     "shape", [[1 << 40, 48, 64, 3], [14, 1 << 20, 1 << 20, 3], [14.0, 48, 64, 3]]
 )
 def test_huge_and_odd_shapes_are_refused(store, shape):
-    group = next((store / "videos" / "film").iterdir())
-    facts = json.loads((group / "frames/zarr.json").read_bytes())
+    file = place_of(store, "film") / "frames/zarr.json"
+    facts = json.loads(file.read_bytes())
     facts["shape"] = shape
     facts["chunk_grid"]["configuration"]["chunk_shape"][1:3] = shape[1:3]
     inner = facts["codecs"][0]["configuration"]
     inner["chunk_shape"][1:3] = shape[1:3]
-    (group / "frames/zarr.json").write_text(json.dumps(facts))
-    reseal(group)
+    file.write_text(json.dumps(facts))
+    reseal(home_of(store, "film"))
     with pytest.raises(CorruptStoreError):
         ff.open(store)["film"].read(rows=[0])
 
 
 def test_a_compressed_catalogue_is_not_unpacked(store):
-    (file,) = (store / "catalogue").glob("snapshot-*.arrow")
-    table = pa.ipc.open_file(pa.BufferReader(file.read_bytes())).read_all()
+    (file,) = (store / "catalogue").glob("snapshot-*.arrows")
+    table = pa.ipc.open_stream(file.read_bytes()[:-16]).read_all()
     sink = pa.BufferOutputStream()
     options = pa.ipc.IpcWriteOptions(compression="zstd")
-    with pa.ipc.new_file(sink, table.schema, options=options) as writer:
+    with pa.ipc.new_stream(sink, table.schema, options=options) as writer:
         writer.write_table(pa.concat_tables([table] * 5000).combine_chunks())
     data = sink.getvalue().to_pybytes()
     file.unlink()
-    name = f"snapshot-0000000009-{xxhash.xxh3_128_hexdigest(data)}.arrow"
-    (store / "catalogue" / name).write_bytes(data)
+    data += xxhash.xxh3_128_digest(data)
+    (store / "catalogue" / "snapshot-0000000009.arrows").write_bytes(data)
     with pytest.raises(CorruptStoreError, match="run 'fewframes compact'"):
         len(ff.open(store))
     assert compact(store) == 1

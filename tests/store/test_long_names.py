@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from backends import place_of
 from click.testing import CliRunner
 from stored import put
 
@@ -16,6 +17,7 @@ from fewframes.store.compaction import compact
 from fewframes.store.dataset_export import FORMATS, export_videos
 from fewframes.store.failures import FailureRecords
 from fewframes.store.layout import folder_name
+from fewframes.store.marker import create_store
 from fewframes.store.recipes import Recipe
 from fewframes.store.removal import remove_videos
 from fewframes.store.resolve import resolve_store
@@ -29,11 +31,10 @@ EDGES = ("a" * 255, "a" * 256, "手" * 28, "手" * 29)
 
 
 @pytest.fixture
-def store(tmp_path):
-    path = tmp_path / "s"
+def store(where):
     for name in (LONG, "a", OTHER, BYTES):
-        put(path, name)
-    return path
+        put(where, name)
+    return where
 
 
 def run(*arguments):
@@ -73,17 +74,20 @@ def test_a_long_id_is_removed_from_the_store_and_its_lists(store):
     assert list(open_store(store)) == sorted(["a", OTHER, BYTES])
     assert run("rm", store, OTHER).exit_code == 0
     assert list(open_store(store)) == sorted(["a", BYTES])
-    assert len(list((store / "videos").iterdir())) == 2
+    assert len(resolve_store(store).names("videos")) == 2
 
 
 @pytest.mark.parametrize("lost", [["commit.json"], ["commit.json", "zarr.json"]])
 def test_a_damaged_long_video_is_listed_found_and_removed(store, lost):
     compact(store)
-    (group,) = (store / "videos" / folder_name(LONG)).iterdir()
-    for name in lost:
-        (group / name).write_bytes(b"{}")
+    files, name = resolve_store(store), folder_name(LONG)
+    (key,) = files.names(f"videos/{name}")
+    home = f"videos/{name}/{key}"
+    places = {"commit.json": home, "zarr.json": place_of(files, home)}
+    for file in lost:
+        files.put(f"{places[file]}/{file}", b"{}")
     broken = [verdict.video for verdict in verify_store(store) if verdict.differences]
-    called = LONG if "zarr.json" not in lost else folder_name(LONG)
+    called = LONG if "zarr.json" not in lost else name
     assert broken[0] == called
     compact(store)
     assert called in list(open_store(store))
@@ -103,43 +107,30 @@ def test_exports_of_long_ids_fit(store, tmp_path):
     assert len(list((tmp_path / "webdataset").glob("*.tar"))) == 2
 
 
-def test_the_quarantine_knows_long_ids(tmp_path):
+def test_the_quarantine_knows_long_ids(where, tmp_path):
     (tmp_path / "film.mp4").touch()
-    quarantine = Quarantine(tmp_path, Recipe(), (60.0, 1 << 30))
+    store = create_store(where)
+    quarantine = Quarantine(store, Recipe(), (60.0, 1 << 30))
     films = {LONG: tmp_path / "film.mp4", "a": tmp_path / "film.mp4"}
     for video_id, film in films.items():
         quarantine.add(video_id, film, "it hung")
     assert list(quarantine.reasons(films)) == ["a", LONG]
     quarantine.remove([LONG])
-    assert FailureRecords(tmp_path).ids() == ["a"]
+    assert FailureRecords(store).ids() == ["a"]
 
 
 @pytest.mark.slow
-def test_a_film_with_a_long_name_is_indexed_by_it(films, tmp_path):
+def test_a_film_with_a_long_name_is_indexed_by_it(films, where, tmp_path):
     folder = tmp_path / ("撮影" * 20) / ("日付" * 20)
     folder.mkdir(parents=True)
     film = folder / f"{'手術' * 20}.mp4"
     shutil.copy(films("x264_uneven"), film)
-    report = ff.index(tmp_path / ("撮影" * 20), tmp_path / "s", size=64, workers=1)
+    report = ff.index(tmp_path / ("撮影" * 20), where, size=64, workers=1)
     (outcome,) = report.outcomes
     assert (outcome.status, outcome.video_id) == ("ok", f"{'日付' * 20}/{'手術' * 20}")
-    assert len(ff.open(tmp_path / "s")[outcome.video_id].read(frames=[0])) == 1
-    again = ff.index(tmp_path / ("撮影" * 20), tmp_path / "s", size=64, workers=1)
+    assert len(ff.open(where)[outcome.video_id].read(frames=[0])) == 1
+    again = ff.index(tmp_path / ("撮影" * 20), where, size=64, workers=1)
     assert again.outcomes[0].status == "done"
-
-
-@pytest.mark.slow
-def test_long_ids_in_an_object_store(bucket, films):
-    objects = resolve_store(bucket)
-    put(objects, LONG)
-    put(objects, OTHER)
-    put(objects, "a")
-    videos = ff.open(bucket)
-    assert list(videos) == sorted([LONG, OTHER, "a"])
-    assert [row["id"] for row in videos.lines()] == list(videos)
-    assert len(videos[LONG].read(rows=[0])) == 1
-    remove_videos(objects, [LONG])
-    assert list(videos) == sorted([OTHER, "a"])
 
 
 @pytest.mark.slow

@@ -62,7 +62,16 @@ def test_files_are_on_the_disk_before_the_record_names_them(tmp_path, steps):
         store.adopt(attempt.folder, f"{HOME}/{attempt.name}", ["file"], lambda: None)
     at = at_place(steps, place)
     assert steps[:at] == [attempt.folder / "file", attempt.folder]
-    assert steps[at + 1 :] == [place.parent, place.parent.parent]
+    assert steps[at + 1 :] == list(place.parents)[:4], "each up to the store may be new"
+
+
+def test_a_record_is_gone_for_good_before_its_files_go(tmp_path, steps):
+    group = put(tmp_path / "s", "film")
+    steps.clear()
+    remove_videos(tmp_path / "s", ["film"])
+    home = tmp_path / "s" / group.home
+    moved = [isinstance(step, tuple) and step[0] == group.folder for step in steps].index(True)
+    assert home in steps[:moved]
 
 
 class Ordered(Wrapped):

@@ -9,9 +9,9 @@ from dataclasses import replace
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from backends import lasting, place_of
 from click.testing import CliRunner
-from objects_by_url import keys
-from stored import film, put
+from stored import RECIPE, film, put
 
 import fewframes as ff
 from fewframes.bench.research.films import Film, write_film
@@ -22,7 +22,6 @@ from fewframes.features.table import FilmFacts, FrameTable
 from fewframes.indexing.forecast import forecast
 from fewframes.store.compaction import compact
 from fewframes.store.gaps import stepped_over
-from fewframes.store.recipes import Recipe
 from fewframes.store.resolve import resolve_store
 from fewframes.store.standing import what_stands
 
@@ -46,44 +45,43 @@ def damaged(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_a_second_run_says_again_that_a_film_is_damaged(tmp_path, damaged):
-    words = ("index", damaged, "-o", tmp_path / "s", "--size", 64, "--fps", "all", "--workers", 1)
+def test_a_second_run_says_again_that_a_film_is_damaged(where, damaged):
+    words = ("index", damaged, "-o", where, "--size", 64, "--fps", "all", "--workers", 1)
     first, second = run(*words), run(*words)
     assert (first.exit_code, second.exit_code) == (3, 3)
     said = [line for line in second.output.splitlines() if line.startswith("damaged: film: ")]
     assert said == [line for line in first.output.splitlines() if line.startswith("damaged: ")]
     assert "stored before" in second.output
-    report = ff.index(damaged, tmp_path / "s", size=64, fps=None, workers=1)
+    report = ff.index(damaged, where, size=64, fps=None, workers=1)
     (outcome,) = report.outcomes
     assert (outcome.status, outcome.was_stored, report.exit_status) == ("damaged", True, 3)
     assert (outcome.pictures, outcome.stored_bytes) == (0, 0), "nothing was decoded"
-    planned = forecast(damaged, tmp_path / "s", size=64, fps=None)
+    planned = forecast(damaged, where, size=64, fps=None)
     assert [other.status for other in planned.others] == ["damaged"]
-    planned = forecast(damaged, tmp_path / "s", size=64, fps=None, strict=True)
+    planned = forecast(damaged, where, size=64, fps=None, strict=True)
     assert [other.status for other in planned.others] == ["failed"], "as the run would say"
 
 
 @pytest.mark.slow
-def test_strict_refuses_a_film_that_is_stored_as_damaged(tmp_path, damaged):
-    assert ff.index(damaged, tmp_path / "s", size=64, workers=1).exit_status == 3
-    report = ff.index(damaged, tmp_path / "s", size=64, workers=1, strict=True)
+def test_strict_refuses_a_film_that_is_stored_as_damaged(where, damaged):
+    assert ff.index(damaged, where, size=64, workers=1).exit_status == 3
+    report = ff.index(damaged, where, size=64, workers=1, strict=True)
     assert [outcome.status for outcome in report.outcomes] == ["failed"]
     assert "is in the store, and is damaged, which strict refuses" in report.outcomes[0].reason
     assert report.exit_status == 1
-    assert list(ff.open(tmp_path / "s")) == ["film"], "what is there stays"
+    assert list(ff.open(where)) == ["film"], "what is there stays"
 
 
-def test_notes_are_said_again(tmp_path):
-    put(tmp_path / "s", "film")
-    facts = {"recipe": Recipe(fps=12.5, size="64")}
-    outcome = what_stands(tmp_path / "s", "film", facts["recipe"], film(40).source)
+def test_notes_are_said_again(where):
+    put(where, "film")
+    outcome = what_stands(resolve_store(where), "film", RECIPE, film(40).source)
     assert (outcome.status, outcome.notes, outcome.was_stored) == ("done", "", True)
 
 
 @pytest.mark.slow
-def test_a_batch_says_which_frames_are_missing(tmp_path, damaged):
-    ff.index(damaged, tmp_path / "s", size=64, fps=None, workers=1)
-    video = ff.open(tmp_path / "s")["film"]
+def test_a_batch_says_which_frames_are_missing(where, damaged):
+    ff.index(damaged, where, size=64, fps=None, workers=1)
+    video = ff.open(where)["film"]
     bad = video.facts["bad_ranges"]
     first, last = bad[0][0], bad[-1][1]
     assert 40 <= first <= last < 60
@@ -110,116 +108,112 @@ def test_gaps_at_the_ends_of_a_film():
 
 
 @pytest.fixture
-def replaced(tmp_path):
-    """A store of a film in whose place another one lies, and the film itself."""
+def replaced(where, tmp_path):
+    """A film that lies where another one was that a store has; `kept` is that one."""
     film = tmp_path / "film.mp4"
     write_film(film, Film(frames=30))
-    ff.index(film, tmp_path / "s", size=64, workers=1)
+    ff.index(film, where, size=64, workers=1)
     shutil.copy(film, tmp_path / "kept.mp4")
     write_film(film, Film(frames=20, size=(48, 64)))
-    return tmp_path
+    return film
+
+
+def broken_table(where):
+    """Breaks the table of the film's only group; gives its key."""
+    store = resolve_store(where)
+    (key,) = store.names("videos/film")
+    table = f"{place_of(store, f'videos/film/{key}')}/frames.parquet"
+    store.put(table, b"broken")
+    return table
 
 
 @pytest.mark.slow
-def test_verify_says_that_a_film_is_another_one(replaced):
-    (verdict,) = verify_store(replaced / "s", [replaced / "film.mp4"])
+def test_verify_says_that_a_film_is_another_one(where, replaced):
+    (verdict,) = verify_store(where, [replaced])
     (words,) = verdict.differences
     assert "'film.mp4' is another film than the one that was indexed as 'film'" in words
     assert "decodes to another picture" not in words
 
 
 @pytest.mark.slow
-def test_repair_puts_no_other_film_in_a_video_s_place(replaced):
-    words = ("verify", replaced / "s", "--film", replaced / "film.mp4", "--repair", "--drop")
+def test_repair_puts_no_other_film_in_a_video_s_place(where, replaced):
+    words = ("verify", where, "--film", replaced, "--repair", "--drop")
     done = run(*words)
     assert done.exit_code == 3
     assert "left as it is: 'film.mp4' is another film" in done.output
-    assert [verdict.differences for verdict in verify_store(replaced / "s")] == [()]
-    group = next((replaced / "s/videos/film").iterdir())
-    (group / "frames.parquet").write_bytes(b"broken")
+    assert [verdict.differences for verdict in verify_store(where)] == [()]
+    table = broken_table(where)
     without_drop = run(*words[:-1])
     assert "left as it is: 'film.mp4' is another film" in without_drop.output
-    assert group.exists()
-    shutil.copy(replaced / "kept.mp4", replaced / "film.mp4")
+    assert resolve_store(where).read(table) == b"broken"
+    shutil.copy(replaced.with_name("kept.mp4"), replaced)
     assert run(*words).exit_code == 0
-    assert [verdict.differences for verdict in verify_store(replaced / "s")] == [()]
+    assert [verdict.differences for verdict in verify_store(where)] == [()]
 
 
 @pytest.mark.slow
-def test_a_broken_video_whose_film_is_another_is_dropped_and_not_replaced(replaced):
-    (next((replaced / "s/videos/film").iterdir()) / "frames.parquet").write_bytes(b"broken")
-    done = run("verify", replaced / "s", "--film", replaced / "film.mp4", "--repair", "--drop")
-    assert (done.exit_code, list(ff.open(replaced / "s"))) == (0, [])
+def test_a_broken_video_whose_film_is_another_is_dropped_and_not_replaced(where, replaced):
+    broken_table(where)
+    done = run("verify", where, "--film", replaced, "--repair", "--drop")
+    assert (done.exit_code, list(ff.open(where))) == (0, [])
     assert "dropped: 'film.mp4' is another film" in done.output
+    assert lasting(where) == ["fewframes-store.json"]
 
 
 @pytest.mark.slow
-def test_the_recipe_that_was_asked_for_last_is_current(tmp_path):
-    path = tmp_path / "film.mp4"
+def test_the_recipe_that_was_asked_for_last_is_current(where, tmp_path):
+    path, store = tmp_path / "film.mp4", resolve_store(where)
     write_film(path, Film(frames=30))
-    store = tmp_path / "s"
     for fps in (2, 5, 2):
-        ff.index(path, store, size=64, fps=fps, workers=1)
-        assert ff.open(store)["film"].facts["recipe"]["fps"] == fps
-        assert next(ff.open(store).lines())["recipe_fps"] == fps
-    assert [verdict.differences for verdict in verify_store(store)] == [()]
-    compact(store)
-    forecast(path, store, size=64, fps=5)
-    assert next(ff.open(store).lines())["recipe_fps"] == 2, "a forecast changes nothing"
-    ff.index(path, store, size=64, fps=9, workers=1)
-    assert ff.open(store)["film"].facts["recipe"]["fps"] == 9, "what is published is newer"
-    (store / "videos/film/current.json").write_text("[")
-    assert ff.open(store)["film"].facts["recipe"]["fps"] == 9
-    assert run("rm", store, "film").exit_code == 0
-    assert not (store / "videos/film").exists()
+        ff.index(path, where, size=64, fps=fps, workers=1)
+        assert ff.open(where)["film"].facts["recipe"]["fps"] == fps
+        assert next(ff.open(where).lines())["recipe_fps"] == fps
+    assert [verdict.differences for verdict in verify_store(where)] == [()]
+    compact(where)
+    forecast(path, where, size=64, fps=5)
+    assert next(ff.open(where).lines())["recipe_fps"] == 2, "a forecast changes nothing"
+    ff.index(path, where, size=64, fps=9, workers=1)
+    assert ff.open(where)["film"].facts["recipe"]["fps"] == 9, "what is published is newer"
+    store.put("videos/film/current.json", b"[")
+    assert ff.open(where)["film"].facts["recipe"]["fps"] == 9
+    assert run("rm", where, "film").exit_code == 0
+    assert store.names("videos/film") == []
+    assert lasting(where) == ["fewframes-store.json"]
 
 
-@pytest.mark.slow
-def test_by_url_the_recipe_that_was_asked_for_last_is_current(bucket):
-    objects, source = resolve_store(bucket), film(40).source
-    for fps in (1.0, 2.0):
-        put(objects, "film", recipe=Recipe(fps=fps, size="64"))
-    assert ff.open(bucket)["film"].facts["recipe"]["fps"] == 2
-    assert what_stands(objects, "film", Recipe(fps=1.0, size="64"), source).status == "done"
-    assert ff.open(bucket)["film"].facts["recipe"]["fps"] == 1
-    assert [row["recipe_fps"] for row in ff.open(bucket).lines()] == [1]
-    assert run("rm", bucket, "film").exit_code == 0
-    assert keys(objects) == ["fewframes-store.json"]
-
-
-def test_lists_have_damage_notes_and_repaired_frames(tmp_path):
-    put(tmp_path / "s", "film", reason="a hole", bad_ranges=[[1, 2]])
-    (line,) = run("ls", tmp_path / "s").output.splitlines()
+def test_lists_have_damage_notes_and_repaired_frames(where, tmp_path):
+    put(where, "film", reason="a hole", bad_ranges=[[1, 2]])
+    (line,) = run("ls", where).output.splitlines()
     assert line.startswith("film  damaged  20  14 ")
     assert line.endswith("a hole")
-    facts = json.loads(run("ls", tmp_path / "s", "--json").output)
+    facts = json.loads(run("ls", where, "--json").output)
     assert (facts["reason"], facts["notes"], facts["repaired_frames"]) == ("a hole", "", 0)
-    run("ls", tmp_path / "s", "--parquet", tmp_path / "rows.parquet")
+    run("ls", where, "--parquet", tmp_path / "rows.parquet")
     (row,) = pq.read_table(tmp_path / "rows.parquet").to_pylist()
     assert (row["reason"], row["notes"], row["repaired_frames"]) == ("a hole", "", 0)
 
 
 @pytest.mark.parametrize("form", ["jpeg", "mp4", "lerobot", "webdataset"])
-def test_exports_say_what_is_damaged(tmp_path, form):
-    put(tmp_path / "s", "film", reason="a hole", bad_ranges=[[1, 2]])
-    assert run("export", tmp_path / "s", "film", "--to", tmp_path / "x", "--format", form)
+def test_exports_say_what_is_damaged(where, tmp_path, form):
+    put(where, "film", reason="a hole", bad_ranges=[[1, 2]])
+    assert run("export", where, "film", "--to", tmp_path / "x", "--format", form)
     said = b"".join(path.read_bytes() for path in (tmp_path / "x").rglob("*") if path.is_file())
     assert b'"status": "damaged"' in said
     assert b"a hole" in said
     assert b"bad_ranges" in said
 
 
-def test_an_export_that_stops_half_way_blocks_no_retry(tmp_path):
-    put(tmp_path / "s", "a")
-    group = put(tmp_path / "s", "b")
-    shard = group / "frames/c/0/0/0/0"
-    sound = shard.read_bytes()
-    shard.write_bytes(sound[:100] + bytes(100) + sound[200:])
-    words = ("export", tmp_path / "s", "a", "b", "--to", tmp_path / "x", "--format", "mp4")
+def test_an_export_that_stops_half_way_blocks_no_retry(where, tmp_path):
+    put(where, "a")
+    store, group = resolve_store(where), put(where, "b")
+    shard = f"{place_of(store, group.home)}/frames/c/0/0/0/0"
+    sound = store.read(shard)
+    store.put(shard, sound[:100] + bytes(100) + sound[200:])
+    words = ("export", where, "a", "b", "--to", tmp_path / "x", "--format", "mp4")
     assert run(*words).exit_code == 1
     assert not (tmp_path / "x").exists()
     (tmp_path / "x/.fewframes-partial").mkdir(parents=True)  # of an export that was killed
-    shard.write_bytes(sound)
+    store.put(shard, sound)
     assert run(*words).exit_code == 0
     names = ["a.json", "a.mp4", "a.parquet", "b.json", "b.mp4", "b.parquet"]
     assert sorted(path.name for path in (tmp_path / "x").iterdir()) == names

@@ -1,5 +1,6 @@
 """What embedding a stored video promises: once, whole, of this very group, or not at all."""
 
+import json
 import multiprocessing
 import pickle
 import signal
@@ -7,7 +8,9 @@ import signal
 import numpy as np
 import pytest
 import zarr
+from backends import lasting
 from embedders import DIM, looker, looks
+from hostile_mutations import sealed
 from stored import KILLED_AT_A_STEP, picture_of_row, put, run_apart
 
 from fewframes.checking.verify import verify_store
@@ -15,6 +18,9 @@ from fewframes.errors import CorruptStoreError, StaleIndexError
 from fewframes.selection.selection import select
 from fewframes.store import sidecars
 from fewframes.store.embedding import Identity, named_embedder
+from fewframes.store.removal import remove_videos
+from fewframes.store.resolve import resolve_store
+from fewframes.store.staging import ATTEMPTS
 from fewframes.store.store import open_store
 
 
@@ -25,13 +31,29 @@ def expected(rows, *, plus=0):
 
 
 @pytest.fixture
-def video(tmp_path):
-    put(tmp_path / "s", "film")
-    return open_store(tmp_path / "s")["film"]
+def video(where):
+    put(where, "film")
+    return open_store(where)["film"]
 
 
-def folders(store):
-    return sorted(path.name for path in (store / "videos" / "film").iterdir())
+def names(where):
+    """The groups and sidecars of the film."""
+    return resolve_store(where).names("videos/film")
+
+
+def sidecar_of(video):
+    """The record of the only sidecar of a video."""
+    (home,) = sidecars.sidecar_homes(video.commit)
+    return sidecars.sidecar_at(video.commit, home).commit
+
+
+def work(where):
+    """What lies about of unfinished work, but for locks that nobody holds."""
+    store = resolve_store(where)
+    return [
+        *[path for path in (store.workspace / ATTEMPTS).iterdir() if path.is_dir()],
+        *(store.names(ATTEMPTS) if store.is_remote else []),
+    ]
 
 
 def test_each_picture_is_embedded_once_in_batches(video):
@@ -56,23 +78,24 @@ def test_a_picture_without_any_value_keeps_the_zero_vector(video):
     assert not video.vectors("looks").any()
 
 
+@pytest.mark.parametrize("where", ["folder"], indirect=True)
 @pytest.mark.parametrize("chunk", [1, 5, 14, 100])
 def test_plain_zarr_reads_the_vectors(video, monkeypatch, chunk):
     monkeypatch.setattr(sidecars, "CHUNK_ROWS", chunk)
     video.embed(looker(), batch=3)
-    (folder,) = sidecars.sidecar_folders(video.commit.folder)
-    group = zarr.open_group(folder, mode="r")
+    group = zarr.open_group(sidecar_of(video).folder, mode="r")
     assert group.attrs["fewframes"]["model"] == {"name": "looks", "revision": "1", "dim": DIM}
     np.testing.assert_array_equal(group["vectors"][:][video.slots], video.vectors("looks"))
     np.testing.assert_allclose(np.linalg.norm(video.vectors("looks"), axis=1).max(), 1, atol=1e-6)
 
 
-def test_the_group_stays_as_it_was(video, tmp_path):
-    before = {p: p.read_bytes() for p in video.commit.folder.rglob("*") if p.is_file()}
+def test_the_group_stays_as_it_was(video, where):
+    store = resolve_store(where)
+    before = {key: store.read(key) for key in lasting(where)}
     video.embed(looker())
-    assert before == {p: p.read_bytes() for p in video.commit.folder.rglob("*") if p.is_file()}
-    assert list(open_store(tmp_path / "s")) == ["film"]
-    assert list((tmp_path / "s" / ".attempts").iterdir()) == []
+    assert {key: store.read(key) for key in before} == before
+    assert list(open_store(where)) == ["film"]
+    assert work(where) == []
 
 
 def test_models_are_told_apart_by_name_revision_and_length(video):
@@ -159,95 +182,138 @@ def test_an_embedder_of_pictures_says_that_it_knows_no_text(video):
         (lambda batch: looks(batch) * np.nan, r"values that are not finite"),
     ],
 )
-def test_an_embedder_is_held_to_what_it_says(video, tmp_path, frames, message):
+def test_an_embedder_is_held_to_what_it_says(video, where, frames, message):
     with pytest.raises(ValueError, match=message):
         video.embed(looker(frames=frames), batch=5)
     assert video.embeddings == ()
-    assert list((tmp_path / "s" / ".attempts").iterdir()) == []
+    assert work(where) == []
     with pytest.raises(ValueError, match=r"batch=0 embeds nothing"):
         video.embed(looker(), batch=0)
     with pytest.raises(ValueError, match=r"needs a name, a revision and dim >= 1, got ''"):
         video.embed(looker(""))
 
 
-def test_a_flipped_bit_is_seen_and_mended_by_embedding_again(video, tmp_path):
+def test_a_flipped_bit_is_seen_and_mended_by_embedding_again(video, where):
     video.embed(looker())
-    (folder,) = sidecars.sidecar_folders(video.commit.folder)
-    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
-        whole = file.read_bytes()
+    store, record = resolve_store(where), sidecar_of(video)
+    for file in ["commit.json", *record.files]:
+        fresh = open_store(where)["film"]
+        home = sidecar_of(fresh).home
+        attempt = "" if file == "commit.json" else f"{sidecar_of(fresh).facts['attempt']}/"
+        key = f"{home}/{attempt}{file}"
+        whole = store.read(key)
         for share in (0.0, 0.3, 0.99):
             data = bytearray(whole)
             data[int(len(data) * share)] ^= 1
-            file.write_bytes(data)
-            (verdict,) = verify_store(tmp_path / "s")
-            assert verdict.differences, file.name
-        file.unlink()
-        assert verify_store(tmp_path / "s")[0].differences
-        fresh = open_store(tmp_path / "s")["film"]
+            store.put(key, bytes(data))
+            (verdict,) = verify_store(where)
+            assert verdict.differences, file
+        store.delete(key)
+        is_seen = bool(verify_store(where)[0].differences)
+        assert is_seen == (file != "commit.json"), "without a record there are no vectors"
         assert fresh.embed(looker()) == 14
-        assert verify_store(tmp_path / "s")[0].differences == ()
+        assert verify_store(where)[0].differences == ()
         np.testing.assert_allclose(fresh.vectors(looker()), expected(range(20)), atol=2e-3)
+        assert len(store.names(home)) == 2, "the record, and one attempt's files"
 
 
-def test_damaged_vectors_are_an_error_when_they_are_read(video, tmp_path):
+def test_damaged_vectors_are_an_error_when_they_are_read(video, where):
     video.embed(looker())
-    (folder,) = sidecars.sidecar_folders(video.commit.folder)
-    file = folder / "vectors/c/0/0"
-    file.write_bytes(file.read_bytes()[:-1] + b"?")
+    store, record = resolve_store(where), sidecar_of(video)
+    key = f"{record.home}/{record.facts['attempt']}/vectors/c/0/0"
+    store.put(key, store.read(key)[:-1] + b"?")
     with pytest.raises(CorruptStoreError, match=r"vectors/c/0/0 of video 'film' is damaged"):
-        open_store(tmp_path / "s")["film"].relevance("red", embedder=looker())
+        open_store(where)["film"].relevance("red", embedder=looker())
 
 
-def test_sidecars_go_with_their_group(video, tmp_path):
+def test_sidecars_go_with_their_group(video, where):
     video.embed(looker())
-    assert len(folders(tmp_path / "s")) == 2
-    put(tmp_path / "s", "film", frames=30, digest="another source")
-    assert len(folders(tmp_path / "s")) == 1
-    assert open_store(tmp_path / "s")["film"].embeddings == ()
+    assert len(names(where)) == 2
+    put(where, "film", frames=30, digest="another source")
+    assert len(names(where)) == 1
+    assert open_store(where)["film"].embeddings == ()
 
 
-def test_vectors_of_an_earlier_group_are_as_not_there(video, tmp_path):
+def test_sidecars_go_with_their_video(video, where):
     video.embed(looker())
-    commit = video.commit.folder / "commit.json"
-    commit.write_bytes(commit.read_bytes().replace(b'"status"', b'"statu5"'))
-    put(tmp_path / "s", "film")  # takes the place of the damaged group, under the same key
-    fresh = open_store(tmp_path / "s")["film"]
+    video.embed(looker("other"))
+    remove_videos(where, ["film"])
+    assert lasting(where) == ["fewframes-store.json"]
+
+
+def test_vectors_of_an_earlier_group_are_as_not_there(video, where):
+    video.embed(looker())
+    store, record = resolve_store(where), f"{video.commit.home}/commit.json"
+    store.put(record, store.read(record).replace(b'"status"', b'"statu5"'))
+    put(where, "film")  # takes the place of the damaged group, under the same key
+    fresh = open_store(where)["film"]
     assert fresh.embeddings == ()
-    assert verify_store(tmp_path / "s")[0].differences == ()
+    assert verify_store(where)[0].differences == ()
+    assert len(names(where)) == 1, "they went when the group was replaced"
     assert fresh.embed(looker()) == 14
-    (folder,) = sidecars.sidecar_folders(fresh.commit.folder)
-    stale = sidecars.sidecar_in(folder).commit
+    stale = sidecar_of(fresh)
     stale.facts["group"]["created"] = "2001-01-01"
     assert not sidecars.Sidecar(stale).belongs_to(fresh.commit)
 
 
-def test_a_video_that_is_replaced_meanwhile_gets_no_vectors(video, tmp_path):
+def test_a_video_that_is_replaced_meanwhile_gets_no_vectors(video, where):
     def replacing(batch):
-        put(tmp_path / "s", "film", frames=30, digest="another source")
+        put(where, "film", frames=30, digest="another source")
         return looks(batch)
 
     with pytest.raises(StaleIndexError, match="'film' was replaced while it was embedded"):
         video.embed(looker(frames=replacing), batch=20)
-    assert len(folders(tmp_path / "s")) == 1
+    assert len(names(where)) == 1
 
 
-def test_vectors_whose_group_is_gone_are_removed(video, tmp_path):
+def test_a_video_that_is_removed_meanwhile_gets_no_vectors(video, where):
+    def removing(batch):
+        remove_videos(where, ["film"])
+        return looks(batch)
+
+    with pytest.raises(StaleIndexError, match="'film' was replaced while it was embedded"):
+        video.embed(looker(frames=removing), batch=20)
+    assert lasting(where) == ["fewframes-store.json"]
+
+
+def test_vectors_that_are_of_an_earlier_group_are_named_and_made_again(video, where):
+    """A killed writer may leave them: the record was replaced, and they were not removed yet."""
     video.embed(looker())
-    orphan = video.commit.folder.with_name("0123456789abcdef.0123456789abcdef")
-    orphan.mkdir()
-    video.embed(looker("other"))
-    assert not orphan.exists()
-    assert len(video.embeddings) == 2
-    orphan.mkdir()
-    put(tmp_path / "s", "film", digest="another source")
-    assert len(folders(tmp_path / "s")) == 1
+    store, record = resolve_store(where), f"{video.commit.home}/commit.json"
+    facts = json.loads(store.read(record)) | {"created": "2001-01-01T00:00:00.000000+00:00"}
+    store.put(record, sealed(facts))
+    (words,) = verify_store(where)[0].differences
+    assert "are of an earlier group of video 'film'; embed it again" in words
+    fresh = open_store(where)["film"]
+    assert fresh.embeddings == ()
+    assert fresh.embed(looker()) == 14
+    assert verify_store(where)[0].differences == ()
 
 
-def test_a_store_embeds_what_it_can(tmp_path):
+@pytest.mark.parametrize("going", ["embedded", "indexed", "removed"])
+def test_vectors_whose_group_is_gone_are_removed(video, where, going):
+    """A killed writer may leave them: it has not seen that the group went."""
+    video.embed(looker())
+    store, record = resolve_store(where), sidecar_of(video)
+    home, files = "videos/film/0123456789abcdef.0123456789abcdef", record.facts["attempt"]
+    for path in ("commit.json", *(f"{files}/{path}" for path in record.files)):
+        store.put(f"{home}/{path}", store.read(f"{record.home}/{path}"))
+    assert video.embeddings == (sidecars.Sidecar(record).identity,)
+    if going == "embedded":
+        video.embed(looker("other"))
+        assert len(video.embeddings) == 2
+    elif going == "indexed":
+        put(where, "film", digest="another source")
+    else:
+        remove_videos(where, ["film"])
+    assert not [key for key in lasting(where) if key.startswith(home)]
+
+
+def test_a_store_embeds_what_it_can(where):
     for name in ("a", "b", "c"):
-        last = put(tmp_path / "s", name)
-    (last / "frames" / "c/0/0/0/0").write_bytes(b"")
-    store, told = open_store(tmp_path / "s"), set()
+        last = put(where, name)
+    resolve_store(where).put(f"{last.home}/{last.facts['attempt']}/frames/c/0/0/0/0", b"")
+    store, told = open_store(where), set()
     store["a"].embed(looker())
     outcomes = store.embed(looker(), progress=lambda name, done, total: told.add(name))
     assert [(o.video_id, o.status) for o in outcomes] == [
@@ -272,20 +338,18 @@ def embed_in_process(store, ready, plus):
 
 
 @pytest.mark.slow
-def test_of_two_processes_one_wins(video, tmp_path):
+def test_of_two_processes_one_wins(video, where):
     spawn = multiprocessing.get_context("spawn")
     ready = spawn.Barrier(2)
-    racers = [
-        spawn.Process(target=embed_in_process, args=(tmp_path / "s", ready, at)) for at in (0, 50)
-    ]
+    racers = [spawn.Process(target=embed_in_process, args=(where, ready, at)) for at in (0, 50)]
     for racer in racers:
         racer.start()
     for racer in racers:
         racer.join(60)
     assert [racer.exitcode for racer in racers] == [0, 0]
-    assert len(folders(tmp_path / "s")) == 2
-    assert [p for p in (tmp_path / "s" / ".attempts").iterdir() if p.is_dir()] == []
-    assert verify_store(tmp_path / "s")[0].differences == ()
+    assert len(names(where)) == 2
+    assert work(where) == []
+    assert verify_store(where)[0].differences == ()
     won = [
         np.allclose(video.vectors("looks"), expected(range(20), plus=plus), atol=2e-3)
         for plus in (0, 50)
@@ -297,25 +361,27 @@ KILLED = f"""{KILLED_AT_A_STEP}
 from embedders import looker
 from fewframes.store.store import open_store
 os.fsync = count(os.fsync)
-for name in ("rename", "mkdir", "write_bytes", "write_text"):
+os.link = count(os.link)
+for name in ("rename", "replace", "mkdir", "write_bytes", "write_text"):
     setattr(pathlib.Path, name, count(getattr(pathlib.Path, name)))
 open_store(store)["film"].embed(looker())
 """
 
 
-STEPS = 21
-"""Calls of `mkdir`, `write_…`, `fsync` and `rename` that one sidecar takes."""
+STEPS = 33
+"""Calls of `mkdir`, `write_…`, `fsync`, `rename`, `replace` and `link` that one sidecar takes."""
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("steps", [0, 2, 4, 6, 8, 11, 14, STEPS - 3, STEPS - 1, STEPS])
-def test_a_kill_leaves_whole_sidecars_or_none(video, tmp_path, steps):
-    done = run_apart(KILLED, tmp_path / "s", steps)
+@pytest.mark.parametrize("where", ["folder"], indirect=True)
+@pytest.mark.parametrize("steps", [0, 2, 4, 6, 11, 13, 14, 22, 23, 29, STEPS - 2, STEPS - 1, STEPS])
+def test_a_kill_leaves_whole_sidecars_or_none(video, where, steps):
+    done = run_apart(KILLED, where, steps)
     assert done.returncode == (0 if steps == STEPS else -signal.SIGKILL), done.stderr
-    is_there = steps >= STEPS - 2  # two folders are flushed after the rename
+    is_there = steps >= STEPS - 1  # its folder is flushed after the record has its name
     assert len(video.embeddings) == is_there
-    assert verify_store(tmp_path / "s")[0].differences == ()
+    assert verify_store(where)[0].differences == ()
     assert video.embed(looker()) == (0 if is_there else 14)
     np.testing.assert_allclose(video.vectors(looker()), expected(range(20)), atol=2e-3)
-    put(tmp_path / "s", "other")
-    assert [p for p in (tmp_path / "s" / ".attempts").iterdir() if p.is_dir()] == []
+    put(where, "other")
+    assert work(where) == []

@@ -12,26 +12,36 @@ import fewframes as ff
 from fewframes.bindings import duckdb_where
 from fewframes.cli.main import main
 from fewframes.errors import MissingBackendError
+from fewframes.indexing.quarantine import Quarantine
 from fewframes.store.catalogue_rows import COLUMNS
 from fewframes.store.compaction import compact
 from fewframes.store.recipes import Recipe
+from fewframes.store.resolve import resolve_store
 
 STRANGE = "ward 3/caf\udce9"
 
 
+def four_videos(where, held_in):
+    """Makes a store of four videos, whose rows come from notes, from a snapshot, or from both."""
+    put(where, "b", frames=10)
+    put(where, STRANGE)
+    if held_in == "both":
+        compact(where)
+    put(where, "a", frames=80, reason="2 of 40 do not decode", bad_ranges=[[3, 5]])
+    put(where, "c", recipe=Recipe(fps=None, size="64", quality=80))
+    if held_in == "snapshot":
+        compact(where)
+    return where
+
+
 @pytest.fixture(params=["notes", "snapshot", "both"])
 def store(request, tmp_path):
-    """Four videos, whose rows come from notes, from a snapshot, or from both."""
-    path = tmp_path / "s"
-    put(path, "b", frames=10)
-    put(path, STRANGE)
-    if request.param == "both":
-        compact(path)
-    put(path, "a", frames=80, reason="2 of 40 do not decode", bad_ranges=[[3, 5]])
-    put(path, "c", recipe=Recipe(fps=None, size="64", quality=80))
-    if request.param == "snapshot":
-        compact(path)
-    return path
+    return four_videos(tmp_path / "s", request.param)
+
+
+@pytest.fixture(params=["notes", "snapshot", "both"])
+def anywhere(request, where):
+    return four_videos(where, request.param)
 
 
 def run(*words) -> str:
@@ -42,7 +52,7 @@ def run(*words) -> str:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("where", "ids"),
+    ("condition", "ids"),
     [
         ("rows > 10", ["a", "c", r"ward 3/caf\xe9"]),
         ("status = 'damaged' and bad_ranges = 1 and reason like '%of 40%'", ["a"]),
@@ -51,29 +61,29 @@ def run(*words) -> str:
         ("created < '2000'", []),
     ],
 )
-def test_a_condition_picks_videos(store, where, ids):
+def test_a_condition_picks_videos(anywhere, condition, ids):
     pytest.importorskip("duckdb", reason="DuckDB is not installed; pip install 'fewframes[sql]'")
-    assert ff.open(store).to_table(where)["id"].to_pylist() == ids
+    assert ff.open(anywhere).to_table(condition)["id"].to_pylist() == ids
     said = [
         json.loads(line)["id"]
-        for line in run("ls", store, "--where", where, "--json").split("\n")[:-1]
+        for line in run("ls", anywhere, "--where", condition, "--json").split("\n")[:-1]
     ]
     assert said == ids
-    assert run("ls", store, "--where", where).count("\n") == len(ids)
+    assert run("ls", anywhere, "--where", condition).count("\n") == len(ids)
 
 
 @pytest.mark.parametrize(
-    ("where", "words"),
+    ("condition", "words"),
     [
         ("rowz > 1", 'Referenced column "rowz" not found'),
         ("rows >", "syntax error"),
     ],
 )
-def test_what_is_no_condition_is_one_sentence(store, where, words):
+def test_what_is_no_condition_is_one_sentence(store, condition, words):
     pytest.importorskip("duckdb", reason="DuckDB is not installed; pip install 'fewframes[sql]'")
-    done = CliRunner().invoke(main, ["ls", str(store), "--where", where])
+    done = CliRunner().invoke(main, ["ls", str(store), "--where", condition])
     assert done.exit_code == 1
-    assert f"--where {where!r} is no condition in SQL on the columns id, keys" in done.output
+    assert f"--where {condition!r} is no condition in SQL on the columns id, keys" in done.output
     assert words in done.output
     assert "Traceback" not in done.output
 
@@ -99,23 +109,23 @@ ACTS = [
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("where", READS)
-def test_a_condition_reads_no_file(store, tmp_path, where):
+@pytest.mark.parametrize("condition", READS)
+def test_a_condition_reads_no_file(store, tmp_path, condition):
     pytest.importorskip("duckdb", reason="DuckDB is not installed; pip install 'fewframes[sql]'")
     (tmp_path / "private.csv").write_text("a\nb\n")
-    done = CliRunner().invoke(main, ["ls", str(store), "--where", where.format("private.csv")])
+    done = CliRunner().invoke(main, ["ls", str(store), "--where", condition.format("private.csv")])
     assert done.exit_code == 1
     assert "asks for more than the table; a condition reads its columns alone" in done.output
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("where", ACTS)
-def test_a_condition_does_nothing(store, tmp_path, where):
+@pytest.mark.parametrize("condition", ACTS)
+def test_a_condition_does_nothing(store, tmp_path, condition):
     pytest.importorskip("duckdb", reason="DuckDB is not installed; pip install 'fewframes[sql]'")
     private = ff.open(store).to_table()
     assert len(private) == 4
     with pytest.raises(ValueError, match="is no condition in SQL"):
-        ff.open(store).to_table(where.format(tmp_path / "new"))
+        ff.open(store).to_table(condition.format(tmp_path / "new"))
     assert not list(tmp_path.glob("new*"))
 
 
@@ -131,8 +141,8 @@ def test_the_settings_of_a_condition_are_locked():
 def test_a_condition_has_so_much_time(store, monkeypatch):
     pytest.importorskip("duckdb", reason="DuckDB is not installed; pip install 'fewframes[sql]'")
     monkeypatch.setattr(duckdb_where, "LIMIT_SECONDS", 0.3)
-    where = "(select sum(a.range * b.range) from range(9000000) a, range(9000000) b) > rows"
-    done = CliRunner().invoke(main, ["ls", str(store), "--where", where])
+    condition = "(select sum(a.range * b.range) from range(9000000) a, range(9000000) b) > rows"
+    done = CliRunner().invoke(main, ["ls", str(store), "--where", condition])
     assert done.exit_code == 1
     assert "takes more than 0.3 s; ask for less" in done.output
 
@@ -160,13 +170,13 @@ def test_without_duckdb_a_condition_says_what_to_install(store, monkeypatch):
     assert len(ff.open(store).to_table()) == 4
 
 
-def test_json_and_parquet_have_all_columns_of_every_video(store, tmp_path):
-    run("ls", store, "--parquet", tmp_path / "videos.parquet")
+def test_json_and_parquet_have_all_columns_of_every_video(anywhere, tmp_path):
+    run("ls", anywhere, "--parquet", tmp_path / "videos.parquet")
     table = pq.read_table(tmp_path / "videos.parquet")
     assert table.column_names == list(COLUMNS)
     assert [path.name for path in tmp_path.iterdir()].count("videos.parquet") == 1
     rows = {row["id"]: row for row in table.to_pylist()}
-    for line in run("ls", store, "--json").splitlines():
+    for line in run("ls", anywhere, "--json").splitlines():
         said = json.loads(line)
         known = rows[
             said["id"].encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
@@ -178,30 +188,17 @@ def test_json_and_parquet_have_all_columns_of_every_video(store, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_store_by_url_is_queried_too(bucket):
-    from fewframes.store.resolve import resolve_store
-
-    put(resolve_store(bucket), "a")
-    put(resolve_store(bucket), "b", frames=10)
-    assert ff.open(bucket).to_table("rows > 10")["id"].to_pylist() == ["a"]
-
-
-@pytest.mark.slow
-def test_films_that_failed_twice_are_rows_until_they_are_indexed(tmp_path, bucket):
-    from fewframes.indexing.quarantine import Quarantine
-    from fewframes.store.resolve import resolve_store
-
+def test_films_that_failed_twice_are_rows_until_they_are_indexed(where, tmp_path):
     (tmp_path / "film.mp4").write_bytes(bytes(123))
-    for where in (tmp_path / "s", resolve_store(bucket)):
-        put(where, "a", recipe=RECIPE)
-        quarantine = Quarantine(where, RECIPE, (60.0, 1 << 30))
-        for name in ("a", "hangs"):
-            quarantine.add(name, tmp_path / "film.mp4", "no sign for 60 s")
-        store = ff.open(where)
-        (row,) = store.to_table("status = 'failed'").to_pylist()
-        assert (row["id"], row["reason"], row["film_bytes"]) == ("hangs", "no sign for 60 s", 123)
-        assert (row["recipe_fps"], row["rows"], row["keys"]) == (RECIPE.fps, None, [])
-        assert store.to_table()["id"].to_pylist() == ["a", "hangs"]
-        assert list(store) == ["a"]
-    said = run("ls", tmp_path / "s").splitlines()[1]
+    put(where, "a", recipe=RECIPE)
+    quarantine = Quarantine(resolve_store(where), RECIPE, (60.0, 1 << 30))
+    for name in ("a", "hangs"):
+        quarantine.add(name, tmp_path / "film.mp4", "no sign for 60 s")
+    store = ff.open(where)
+    (row,) = store.to_table("status = 'failed'").to_pylist()
+    assert (row["id"], row["reason"], row["film_bytes"]) == ("hangs", "no sign for 60 s", 123)
+    assert (row["recipe_fps"], row["rows"], row["keys"]) == (RECIPE.fps, None, [])
+    assert store.to_table()["id"].to_pylist() == ["a", "hangs"]
+    assert list(store) == ["a"]
+    said = run("ls", where).splitlines()[1]
     assert said == "hangs  failed  None  None  None  None  no sign for 60 s"

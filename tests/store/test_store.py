@@ -1,6 +1,5 @@
 """What a store promises its readers: what was published, exactly, or an error."""
 
-import json
 import pickle
 import random
 import shutil
@@ -11,13 +10,19 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import zarr
+from backends import HOME
+from backends import place_of as prefix_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stored import film, picture_of_row, put, table_of
+from stored import film, picture_of_row, place_of, put, table_of
 
+from fewframes.checking.verify import verify_store
 from fewframes.errors import CorruptStoreError
 from fewframes.naming import nearest
-from fewframes.store.recipes import FORMAT_VERSION
+from fewframes.store.compaction import compact
+from fewframes.store.layout import MARKER
+from fewframes.store.marker import FORMAT_VERSION, mark_bytes
+from fewframes.store.resolve import resolve_store
 from fewframes.store.store import create_store, open_store
 
 
@@ -66,7 +71,7 @@ def test_the_table_comes_back_as_it_was(store):
 
 
 def test_stock_readers_read_tables_and_signatures(store):
-    (group,) = (store / "videos/case_07").iterdir()
+    group = place_of(store, "case_07")
     table = pq.read_table(group / "frames.parquet", page_checksum_verification=True)
     assert table.column_names[:5] == ["frame_number", "pts", "is_keyframe", "gop", "slot"]
     assert [str(kind) for kind in table.schema.types] == (
@@ -142,40 +147,62 @@ def test_a_video_can_be_sent_to_another_process(store):
 
 
 @pytest.mark.parametrize("file", ["frames.parquet", "signatures/c/0/0", "commit.json"])
-def test_a_damaged_table_is_seen(tmp_path, file):
-    group = put(tmp_path / "s", "film")
-    data = bytearray((group / file).read_bytes())
+def test_a_damaged_table_is_seen(where, file):
+    store, group = resolve_store(where), put(where, "film")
+    key = f"{group.home if file == 'commit.json' else prefix_of(store, group.home)}/{file}"
+    data = bytearray(store.read(key))
     for place in random.Random(5).sample(range(len(data)), 20):
         data[place] ^= 4
-        (group / file).write_bytes(data)
+        store.put(key, bytes(data))
         with pytest.raises(CorruptStoreError):
-            open_store(tmp_path / "s")["film"].sample(budget=2)
+            open_store(where)["film"].sample(budget=2)
         data[place] ^= 4
-    (group / file).unlink()
+
+
+@pytest.mark.parametrize("file", ["frames.parquet", "signatures/c/0/0"])
+def test_a_table_that_is_gone_is_seen(where, file):
+    store, group = resolve_store(where), put(where, "film")
+    store.delete(f"{prefix_of(store, group.home)}/{file}")
     with pytest.raises(CorruptStoreError, match="missing"):
-        open_store(tmp_path / "s")["film"].sample(budget=2)
+        open_store(where)["film"].sample(budget=2)
+
+
+def test_a_group_whose_record_is_gone_is_none_and_verify_misses_it(where):
+    """Without a record nobody knows that anything was published; the catalogue does."""
+    put(where, "film")
+    compact(where)
+    resolve_store(where).delete(f"{HOME}/commit.json")
+    with pytest.raises(CorruptStoreError, match="lists video 'film', but it is not there"):
+        open_store(where)["film"]
+    (verdict,) = verify_store(where)
+    assert verdict.differences == ("video 'film' is listed, but it is not there",)
 
 
 def test_an_array_of_another_video_is_seen(tmp_path):
-    group, other = put(tmp_path / "s", "film"), put(tmp_path / "s", "other", frames=20)
-    shutil.rmtree(group / "frames")
-    shutil.copytree(other / "frames", group / "frames")
+    put(tmp_path / "s", "film")
+    put(tmp_path / "s", "other", frames=20)
+    frames = place_of(tmp_path / "s", "film") / "frames"
+    shutil.rmtree(frames)
+    shutil.copytree(place_of(tmp_path / "s", "other") / "frames", frames)
     with pytest.raises(CorruptStoreError, match=r"14, 48, 64, 3\] were published"):
         open_store(tmp_path / "s")["film"].read(rows=[0])
 
 
-def test_a_newer_format_is_refused(tmp_path):
-    put(tmp_path / "s", "film")
-    newer = {"format": "fewframes store", "version": FORMAT_VERSION + 1}
-    (tmp_path / "s/fewframes-store.json").write_text(json.dumps(newer))
-    sentence = (
-        f"store 's' has format version {FORMAT_VERSION + 1}, "
-        f"but this fewframes reads up to {FORMAT_VERSION}"
-    )
+@pytest.mark.parametrize(
+    ("version", "words"),
+    [
+        (FORMAT_VERSION + 1, f"but this fewframes reads up to {FORMAT_VERSION}"),
+        (FORMAT_VERSION - 1, f"and this fewframes reads {FORMAT_VERSION}; bring it up to date"),
+    ],
+)
+def test_a_store_of_another_version_is_refused(where, version, words):
+    put(where, "film")
+    resolve_store(where).put(MARKER, mark_bytes(version))
+    sentence = f"corpus' has format version {version}, {words}"
     with pytest.raises(ValueError, match=sentence):
-        open_store(tmp_path / "s")
+        open_store(where)
     with pytest.raises(ValueError, match=sentence):
-        put(tmp_path / "s", "other")
+        put(where, "other")
 
 
 def test_what_is_no_store_is_refused(tmp_path):
