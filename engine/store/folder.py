@@ -170,7 +170,7 @@ class FolderStore:
                 out.flush()
                 os.fsync(out.fileno())
             try:
-                _in_folder(file, lambda: os.link(draft, file))
+                _in_folder(file, lambda: staging.link(draft, file))
             except FileExistsError:
                 return False
         flush(file.parent)

@@ -10,6 +10,7 @@
    names that an attempt can have are swept.
 """
 
+import errno
 import fcntl
 import os
 import platform
@@ -104,6 +105,25 @@ def remove_attempt(store: Path, name: str) -> None:
 def is_over(store: Path, name: str) -> bool:
     """Whether an attempt has ended, or what a killed process has left of it was removed."""
     return not os.path.lexists(_lock_file(store / ATTEMPTS / name))
+
+
+def link(draft: Path, file: Path) -> None:
+    """Gives a finished draft a name that nothing has; FileExistsError where something has it.
+
+    Some file systems know no links (exFAT, shares of other systems). There a lock, beside the
+    folder of the attempt, keeps others from the same step.
+    """
+    try:
+        os.link(draft, file)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
+            raise
+        flags = os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
+        with os.fdopen(os.open(draft.parents[1] / "create.lock", flags, 0o666), "r+b") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if os.path.lexists(file):
+                raise FileExistsError(errno.EEXIST, "it is there", str(file)) from error
+            draft.rename(file)
 
 
 def flush_tree(folder: Path) -> None:

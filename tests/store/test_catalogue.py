@@ -6,6 +6,7 @@ import signal
 
 import pyarrow as pa
 import pytest
+from backends import Wrapped
 from stored import KILLED_AT_A_STEP, put, run_apart
 
 from fewframes.errors import CorruptStoreError
@@ -15,6 +16,7 @@ from fewframes.store.catalogue_rows import COLUMNS
 from fewframes.store.compaction import compact
 from fewframes.store.gc import sweep
 from fewframes.store.journal import announce, journal_names
+from fewframes.store.object_backend import ObjectStoreBackend
 from fewframes.store.publish import remove_group
 from fewframes.store.resolve import AnyStore, resolve_store
 from fewframes.store.staging import Staging
@@ -263,3 +265,25 @@ def test_what_another_machine_left_is_removed_after_a_day(tmp_path):
     assert list(store.dead_attempts()) == [far]
     sweep(store)
     assert list(home.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_list_by_url_takes_three_requests(bucket):
+    asked = []
+
+    class Counted(Wrapped):
+        def __getattr__(self, name):
+            real = getattr(self.files_below, name)
+            return (
+                (lambda *given: (asked.append(name), real(*given))[1]) if callable(real) else real
+            )
+
+    for name in "ab":
+        put(bucket, name)
+    compact(bucket)
+    store = open_store(ObjectStoreBackend(Counted(resolve_store(bucket).objects)))
+    for ask in (len, list, lambda store: list(store.lines())):
+        asked.clear()
+        assert ask(store)
+        assert sorted(asked) == ["get", "names", "names"] or ask is not len
+        assert len(asked) <= 3, asked

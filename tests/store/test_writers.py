@@ -1,5 +1,6 @@
 """Writers of a store die, race, sleep and lose their server; no half video is ever seen."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -153,6 +154,38 @@ def test_a_file_is_created_once(where):
     assert store.read("a/b") == b"3"
     store.delete("a/b", "a/none")
     assert store.names("a") == []
+
+
+@pytest.fixture
+def no_links(monkeypatch):
+    """A file system that knows no hard links, such as exFAT."""
+
+    def refuse(*_):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+
+
+@pytest.mark.usefixtures("no_links")
+def test_where_there_are_no_links_a_file_is_created_once(tmp_path):
+    store = resolve_store(tmp_path / "s")
+    put(store, "film")
+    assert not store.create("fewframes-store.json", b"2")
+    made = []
+    both_are_ready = threading.Barrier(8)
+
+    def create():
+        both_are_ready.wait()
+        made.append(store.create("a/b", b"1"))
+
+    racers = [threading.Thread(target=create) for _ in range(8)]
+    for racer in racers:
+        racer.start()
+    for racer in racers:
+        racer.join()
+    assert sorted(made) == [False] * 7 + [True]
+    store.delete("a/b")
+    assert is_whole(tmp_path / "s")
 
 
 def test_a_server_that_overwrites_is_refused(where):
