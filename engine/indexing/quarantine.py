@@ -55,6 +55,7 @@ class Quarantine:
                 self._add(video_id, film, outcome.reason, is_avoided=is_avoided)
             elif video_id in self._known and self._is_mine(video_id):
                 self._records.remove(video_id)
+                self._known.discard(video_id)
         except OSError as error:
             log.warning("what became of %r could not be noted: %s", video_id, error)
 
@@ -69,6 +70,7 @@ class Quarantine:
             "is_avoided": is_avoided,
         }
         self._records.write(video_id, facts)
+        self._known.add(video_id)
 
     def _is_mine(self, video_id: str) -> bool:
         """Whether a record is of this recipe, or damaged; records of other recipes stay."""

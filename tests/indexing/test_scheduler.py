@@ -206,12 +206,15 @@ def test_a_changed_file_and_a_higher_limit_are_tried_again(tmp_path):
     film.write_bytes(b"1234")
     store = resolve_store(tmp_path)
     records = Quarantine(store, recipe, (60.0, 1000))
-    records.add("a", film, "it hung")
+    records.note(Outcome("a", Status.FAILED, "it hung"), film, is_avoided=True)
+    records.note(Outcome("b", Status.FAILED, "no film"), film, is_avoided=False)
+    assert list(records.reasons({"a": film, "b": film})) == ["a"]
     assert records.reasons({"a": film})["a"].startswith("it hung (twice, 20")
     assert Quarantine(store, recipe, (59.0, 1000)).reasons({"a": film})
     assert not Quarantine(store, recipe, (61.0, 1000)).reasons({"a": film})
     assert not Quarantine(store, Recipe(fps=9), (60.0, 1000)).reasons({"a": film})
     film.write_bytes(b"12345")
     assert not records.reasons({"a": film})
-    records.remove(["a", "b"])
+    for name in ("a", "b"):
+        records.note(Outcome(name, Status.OK), film, is_avoided=False)
     assert store.names("failures") == []

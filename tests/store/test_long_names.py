@@ -21,6 +21,7 @@ from fewframes.store.marker import create_store
 from fewframes.store.recipes import Recipe
 from fewframes.store.removal import remove_videos
 from fewframes.store.resolve import resolve_store
+from fewframes.store.results import Outcome, Status
 from fewframes.store.store import open_store
 
 LONG = "ward 3/" + "手術室の録画" * 12
@@ -113,9 +114,10 @@ def test_the_quarantine_knows_long_ids(where, tmp_path):
     quarantine = Quarantine(store, Recipe(), (60.0, 1 << 30))
     films = {LONG: tmp_path / "film.mp4", "a": tmp_path / "film.mp4"}
     for video_id, film in films.items():
-        quarantine.add(video_id, film, "it hung")
+        failed = Outcome(video_id, Status.FAILED, "it hung")
+        quarantine.note(failed, film, is_avoided=True)
     assert list(quarantine.reasons(films)) == ["a", LONG]
-    quarantine.remove([LONG])
+    quarantine.note(Outcome(LONG, Status.OK), film, is_avoided=False)
     assert FailureRecords(store).ids() == ["a"]
 
 

@@ -17,6 +17,7 @@ from fewframes.store.catalogue_rows import COLUMNS
 from fewframes.store.compaction import compact
 from fewframes.store.recipes import Recipe
 from fewframes.store.resolve import resolve_store
+from fewframes.store.results import Outcome, Status
 
 STRANGE = "ward 3/caf\udce9"
 
@@ -193,7 +194,8 @@ def test_films_that_failed_twice_are_rows_until_they_are_indexed(where, tmp_path
     put(where, "a", recipe=RECIPE)
     quarantine = Quarantine(resolve_store(where), RECIPE, (60.0, 1 << 30))
     for name in ("a", "hangs"):
-        quarantine.add(name, tmp_path / "film.mp4", "no sign for 60 s")
+        failed = Outcome(name, Status.FAILED, "no sign for 60 s")
+        quarantine.note(failed, tmp_path / "film.mp4", is_avoided=True)
     store = ff.open(where)
     (row,) = store.to_table("status = 'failed'").to_pylist()
     assert (row["id"], row["reason"], row["film_bytes"]) == ("hangs", "no sign for 60 s", 123)
