@@ -153,8 +153,8 @@ class FilmTask:
     It is all that doing it takes, and can be pickled, and sent to another process or machine. Its
     ``id`` depends on the video, the recipe and the range alone: the same in every run.
 
-    >>> task = FilmTask(Path("film.mp4"), "corpus.zarr", "film", Recipe(size="160"))
-    >>> task.id == FilmTask(Path("elsewhere.mp4"), Path("other"), "film", Recipe(size="160")).id
+    >>> task = FilmTask("film.mp4", "corpus.zarr", "film", Recipe(size="160"))
+    >>> task.id == FilmTask("elsewhere.mp4", "other.zarr", "film", Recipe(size="160")).id
     True
     """
 

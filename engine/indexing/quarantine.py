@@ -26,7 +26,7 @@ class Quarantine:
 
     >>> from fewframes.store.resolve import resolve_store
     >>> quarantine = Quarantine(resolve_store("corpus.zarr"), Recipe(), limits=(60, 1 << 30))
-    >>> quarantine.reasons({"film": Path("film.mp4")})
+    >>> quarantine.reasons({"film": "https://example.org/film.mp4"})
     {}
     """
 

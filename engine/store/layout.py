@@ -116,7 +116,7 @@ def video_id_of(name: str, records: Iterable[bytes | None]) -> str:
     >>> video_id_of("day%201%2Fcase_07", [])
     'day 1/case_07'
     >>> long = "手" * 80
-    >>> video_id_of(folder_name(long), [b"", json.dumps({"id": long}).encode()]) == long
+    >>> video_id_of(folder_name(long), [b"", f'{{"id": "{long}"}}'.encode()]) == long
     True
     """
     if not is_cut(name):

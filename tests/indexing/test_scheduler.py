@@ -188,7 +188,8 @@ def test_a_film_that_crashes_twice_is_passed_over_until_told_otherwise(tmp_path,
     assert CliRunner().invoke(main, words).exit_code == 0
     assert resolve_store(store).names("failures") == []
     low = Quarantine(resolve_store(store), Recipe(), (1.0, 1))
-    low.add("good", films / "good.mp4", "it hung")
+    failed = Outcome("good", Status.FAILED, "it hung")
+    low.note(failed, films / "good.mp4", is_avoided=True)
     assert ff.index(films, store).exit_status == 0, "with higher limits it is tried"
     assert not low.reasons({"good": films / "good.mp4"}), "and what went well is not held back"
 

@@ -27,9 +27,9 @@ PAGE = Path(__file__).parents[2] / "FORMAT.md"
 
 
 def newest(store: Path, video_id: str) -> tuple[Path, dict]:
-    """The group of a video and its record, every file of which is checked."""
+    """The files of a video's group and its record; every file is checked."""
     mark = json.loads((store / "fewframes-store.json").read_text("utf-8"))
-    assert mark == {"format": "fewframes store", "version": 1}
+    assert mark == {"format": "fewframes store", "version": 2}
     name = urllib.parse.quote(video_id, safe="")
     name = "%2E" + name[1:] if name.startswith(".") else name
     if len(name) > 255:
@@ -37,7 +37,8 @@ def newest(store: Path, video_id: str) -> tuple[Path, dict]:
         name = re.sub("%.?$", "", name[:222]).ljust(223, "!") + digest
     groups = [(read_record(group), group) for group in (store / "videos" / name).iterdir()]
     record, group = max(groups, key=lambda pair: pair[0]["created"])
-    assert record["recipe"]["format_version"] == 1
+    assert (record["recipe"]["format_version"], record["layout"]) == (1, 2)
+    group = group / record["attempt"]
     for file in record["files"]:
         data = (group / file["path"]).read_bytes()
         assert (len(data), xxhash.xxh3_128_hexdigest(data)) == (file["size"], file["xxh3"])

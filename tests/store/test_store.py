@@ -20,8 +20,8 @@ from fewframes.checking.verify import verify_store
 from fewframes.errors import CorruptStoreError
 from fewframes.naming import nearest
 from fewframes.store.compaction import compact
-from fewframes.store.layout import MARKER
-from fewframes.store.marker import FORMAT_VERSION, mark_bytes
+from fewframes.store.layout import LAYOUT_VERSION, MARKER
+from fewframes.store.marker import mark_bytes
 from fewframes.store.resolve import resolve_store
 from fewframes.store.store import create_store, open_store
 
@@ -191,8 +191,8 @@ def test_an_array_of_another_video_is_seen(tmp_path):
 @pytest.mark.parametrize(
     ("version", "words"),
     [
-        (FORMAT_VERSION + 1, f"but this fewframes reads up to {FORMAT_VERSION}"),
-        (FORMAT_VERSION - 1, f"and this fewframes reads {FORMAT_VERSION}; bring it up to date"),
+        (LAYOUT_VERSION + 1, f"but this fewframes reads up to {LAYOUT_VERSION}"),
+        (LAYOUT_VERSION - 1, f"and this fewframes reads {LAYOUT_VERSION}; bring it up to date"),
     ],
 )
 def test_a_store_of_another_version_is_refused(where, version, words):
