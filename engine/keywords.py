@@ -55,13 +55,13 @@ def keywords_of(options: Callable[..., Any], *, without: Collection[str] = ()) -
         known = {
             name: None
             for name, one in signature.parameters.items()
-            if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)
+            if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY) and name != "self"
         }.keys()
 
         @wraps(function)
         def call(*args: Any, **given: Any) -> Any:  # noqa: ANN401 (the function's own)
             if not given.keys() <= known:
-                raise _unknown(function.__name__, given, known)
+                raise unknown_option(function.__name__, given, known)
             return function(*args, **given)
 
         call.__signature__ = signature  # type: ignore[attr-defined]  # read by inspect
@@ -105,8 +105,12 @@ def _signature(
     return signature.replace(parameters=[*own, *more])
 
 
-def _unknown(function: str, given: Iterable[str], known: Iterable[str]) -> TypeError:
-    """The error of the first keyword that is none: with the option that is near, or with all."""
+def unknown_option(function: str, given: Iterable[str], known: Iterable[str]) -> TypeError:
+    """Makes the error of the first keyword that is none: with the option that is near, or all.
+
+    >>> unknown_option("index", ["fsp"], ["fps", "size"])
+    TypeError("index() has no option 'fsp'; did you mean 'fps'?")
+    """
     names = list(known)
     name = next(one for one in given if one not in names)
     near = difflib.get_close_matches(name, names, n=1)

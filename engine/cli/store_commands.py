@@ -160,7 +160,7 @@ def rm(store: str | Path, videos: tuple[str, ...], recipe: str | None) -> None:
         remove_videos(store, videos)
         return
     for video in videos:
-        remove_recipe(store, video, recipe)
+        say(f"{quoted(video)}: {remove_recipe(store, video, recipe)} deleted")
 
 
 @click.command()

@@ -5,7 +5,7 @@ from fewframes.models.export import changed_tokens
 from fewframes.models.neighbours import with_neighbours
 from fewframes.models.resolutions import sides_by_score
 from fewframes.models.runtimes import RUNTIMES, Runtime, tokens
-from fewframes.models.tokens import TokenFit, fit_tokens, sample_within
+from fewframes.models.token_fit import TokenFit, fit_tokens, sample_within
 from fewframes.store.embedding import Embedder, load_embedder, named_embedder
 
 __all__ = [

@@ -5,6 +5,7 @@ what is sent. Nothing about time is ever made up: where a runtime cannot be told
 pictures go between lines of text that say them.
 """
 
+import inspect
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from fewframes.arrays import F64, I64, Mask
 from fewframes.decode.batch import FrameBatch, Handover
 from fewframes.features.patches import changed_patches
+from fewframes.keywords import unknown_option
 from fewframes.models.runtimes import RUNTIMES
 from fewframes.plugins import load
 
@@ -34,7 +36,13 @@ def hand_over(batch: FrameBatch, runtime: str, **options: Any) -> Handover:  # n
             f"{len(batch)} frames are more than {runtime!r} takes ({model.max_frames}); sample "
             f"with budget={model.max_frames}"
         )
-    exported: Handover = load(model.exporter)(batch, runtime, model, **options)
+    exporter = load(model.exporter)
+    takes = inspect.signature(exporter).parameters.values()
+    known = [one.name for one in takes if one.kind == one.KEYWORD_ONLY]
+    is_open = any(one.kind == one.VAR_KEYWORD for one in takes)
+    if not is_open and not options.keys() <= set(known):
+        raise unknown_option("to", options, known)
+    exported: Handover = exporter(batch, runtime, model, **options)
     return exported
 
 

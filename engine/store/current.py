@@ -86,7 +86,9 @@ def under(commits: Sequence[Manifest], recipe: Recipe | str) -> Manifest:
         f"{commit.key}: {Recipe.from_dict(commit.facts['recipe']).words}" for commit in commits
     )
     name = commits[0].facts["id"]
-    raise KeyError(f"video {name!r} has {len(found) or 'no'} recipes {recipe!r} (there: {there})")
+    raise KeyError(
+        f"video {name!r} has {len(found) or 'no'} recipes for {recipe!r} (there: {there})"
+    )
 
 
 def choose(store: StoreBackend, video_id: str, commit: Manifest) -> None:

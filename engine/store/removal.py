@@ -36,8 +36,10 @@ def remove_videos(where: AnyStore, ids: Sequence[str]) -> None:
     compact(store, whole=False)
 
 
-def remove_recipe(where: AnyStore, video_id: str, recipe: Recipe | str) -> None:
-    """Deletes one recipe of a video: its pictures, tables and vectors.
+def remove_recipe(where: AnyStore, video_id: str, recipe: Recipe | str) -> str:
+    """Deletes one recipe of a video: pictures, tables and vectors; says in words which.
+
+    The last one is the video itself.
 
     Raises:
         KeyError: There is no such video or recipe; then nothing is deleted.
@@ -45,9 +47,12 @@ def remove_recipe(where: AnyStore, video_id: str, recipe: Recipe | str) -> None:
     """
     store = resolve_store(where)
     video = open_store(store).video(video_id, recipe=recipe)
+    words = Recipe.from_dict(video.facts["recipe"]).words
+    is_last = len(video.recipes) == 1
     remove_group(store, video_id, video.commit.key)
     sweep(store)
     compact(store, whole=False)
+    return f"{words}, the last recipe," if is_last else words
 
 
 def prune(where: AnyStore) -> int:

@@ -14,6 +14,7 @@ from fewframes.store.backend import StoreBackend
 from fewframes.store.catalogue import Catalogue
 from fewframes.store.current import current, under
 from fewframes.store.embedding import Embedder
+from fewframes.store.failures import FailureRecords
 from fewframes.store.groups import commits_of, holds
 from fewframes.store.marker import check_store, create_store
 from fewframes.store.recipes import Recipe
@@ -152,7 +153,6 @@ class Store(Mapping[str, Video]):
         []
         """
         from fewframes.store.catalogue_rows import row_of_failure, row_of_unreadable
-        from fewframes.store.failures import FailureRecords
 
         return [
             row_of_failure(record) if record else row_of_unreadable(video_id)
@@ -174,6 +174,8 @@ class Store(Mapping[str, Video]):
                 f"the catalogue of {self._files.name!r} lists video {video_id!r}, but it is not "
                 "there; run 'fewframes compact'"
             )
+        if failure := FailureRecords(self._files).read(video_id):
+            return f"film {video_id!r} was not indexed: {failure['reason']}"
         near = nearest(video_id, ids)
         hint = f"; near: {', '.join(map(repr, near))}" if near else "; it is empty"
         return f"no video {video_id!r} in {self._files.name!r}{hint}"

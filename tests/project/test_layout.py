@@ -6,6 +6,7 @@ import subprocess
 import sys
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -196,4 +197,5 @@ def test_public_names_have_docstrings_and_stand_in_the_readme(facade):
         if facade == "fewframes.training" and name.startswith("Clip") and name not in vars(module):
             continue  # of PyTorch, which may not be there; its own tests import it by this name
         value = getattr(module, name)
+        assert not isinstance(value, ModuleType), f"a module hides the public name {name}"
         assert not callable(value) or value.__doc__, name

@@ -15,7 +15,7 @@ from fewframes.models.export import changed_tokens
 from fewframes.models.neighbours import with_neighbours
 from fewframes.models.resolutions import sides_by_score
 from fewframes.models.runtimes import RUNTIMES, resized
-from fewframes.models.tokens import fit_tokens, sample_within
+from fewframes.models.token_fit import fit_tokens, sample_within
 
 COUNTED = [name for name, row in RUNTIMES.items() if row.factor]
 
