@@ -42,7 +42,11 @@ def compact(where: AnyStore, *, whole: bool = True, waits: bool = True) -> int:
         notes = [(name, store.is_over(name)) for name in journal_names(store)]
         before = snapshot_keys(store)
         table = _whole_table(store) if whole else _renewed(store, [name for name, _ in notes])
-        if write_snapshot(store, table, before):
+        key = write_snapshot(store, table, before)
+        if key and snapshot_keys(store)[-1] != key:  # its number was free again: others were faster
+            store.delete(key)
+            key = ""
+        if key:
             done = [f"{JOURNAL}/{name}" for name, is_done in notes if is_done]
             store.delete(*before, *done)
             return len(table)
@@ -82,8 +86,8 @@ def _renewed(store: StoreBackend, notes: list[str]) -> Any:  # noqa: ANN401 (a p
     return pa.concat_tables([kept, table_of_rows(rows_of(store, ids))]).sort_by("id")
 
 
-def write_snapshot(store: StoreBackend, table: Any, before: list[str]) -> bool:  # noqa: ANN401
-    """Writes a table as the snapshot one number after those before; False where one is there."""
+def write_snapshot(store: StoreBackend, table: Any, before: list[str]) -> str:  # noqa: ANN401
+    """Writes a table as the snapshot one number after those before; gives its key, or nothing."""
     import pyarrow as pa
     import xxhash
 
@@ -93,4 +97,5 @@ def write_snapshot(store: StoreBackend, table: Any, before: list[str]) -> bool: 
     data = memoryview(sink.getvalue())
     number = 1 + max(map(number_of, before), default=0)
     key = f"{CATALOGUE}/snapshot-{number:010d}.arrows"
-    return store.create(key, b"".join((data, xxhash.xxh3_128_digest(data))))
+    is_made = store.create(key, b"".join((data, xxhash.xxh3_128_digest(data))))
+    return key if is_made else ""

@@ -6,12 +6,13 @@ Groups themselves never change; a reader that does not know the file takes the n
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from fewframes.errors import UnreachableStoreError
 from fewframes.store.backend import StoreBackend
-from fewframes.store.groups import commits_of, home_of
+from fewframes.store.groups import commits_of, home_of, intact_commits, published_keys
 from fewframes.store.journal import announce
 from fewframes.store.layout import CURRENT
 from fewframes.store.manifest import Manifest
@@ -93,12 +94,27 @@ def under(commits: Sequence[Manifest], recipe: Recipe | str) -> Manifest:
 
 def choose(store: StoreBackend, video_id: str, commit: Manifest) -> None:
     """Makes a group of a video the current one, until another is published or chosen."""
-    since = datetime.now(UTC).isoformat(timespec="microseconds")
+    since = next_time(store, video_id)
     data = canonical_json({"key": commit.key, "since": since}) + b"\n"
     with Staging(store.workspace) as staging:
         announce(store, staging, video_id)
         store.put(f"{home_of(video_id)}/{CURRENT}", data)
+        if not published_keys(store, video_id):  # the video was removed just now
+            store.delete(f"{home_of(video_id)}/{CURRENT}")
         store.end(staging.name)
+
+
+def next_time(store: StoreBackend, video_id: str) -> str:
+    """Gives the time of what is published or chosen now: later than all before of the video.
+
+    Clocks of several machines differ, and may have been wrong.
+    """
+    times = [commit.facts["created"] for commit in intact_commits(store, video_id)]
+    now = datetime.now(UTC)
+    for text in (*times, _choice(store, video_id)[1]):
+        with suppress(ValueError, OverflowError, TypeError):  # not as we write it
+            now = max(now, datetime.fromisoformat(text) + timedelta(microseconds=1))
+    return now.isoformat(timespec="microseconds")
 
 
 def _choice(store: StoreBackend, video_id: str) -> tuple[str, str]:

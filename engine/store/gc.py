@@ -18,7 +18,6 @@ from fewframes.store.journal import read_entry
 from fewframes.store.layout import FAILURES, GROUP, PARTS, SIDECAR, folder_name
 from fewframes.store.manifest import commit_at
 from fewframes.store.publish import remove_group, remove_home
-from fewframes.store.record_rules import check_group_facts, check_sidecar_facts
 from fewframes.store.staging import sweep as sweep_workspace
 from fewframes.store.untrusted import remove_tree
 
@@ -42,9 +41,7 @@ def sweep(store: StoreBackend) -> None:
 def _clean(store: StoreBackend, place: str) -> None:
     """Removes the files of an attempt, unless the record beside them names it or is damaged."""
     home, _, attempt = place.rpartition("/")
-    key = home.rpartition("/")[2]
-    check = check_group_facts if GROUP.fullmatch(key) else check_sidecar_facts
-    commit = commit_at(store, home, check)
+    commit = commit_at(store, home)
     if commit is None or commit.facts["attempt"] != attempt:
         store.delete_below(place)
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from fewframes.errors import CorruptStoreError, UnreachableStoreError
 from fewframes.store.backend import StoreBackend
-from fewframes.store.layout import ATTEMPT, JOURNAL, VIDEOS, folder_name
+from fewframes.store.layout import ATTEMPT, JOURNAL, VIDEOS, folder_name, is_place
 from fewframes.store.recipes import canonical_json
 from fewframes.store.record_rules import is_text
 from fewframes.store.staging import Staging
@@ -37,6 +37,7 @@ class JournalEntry:
 
 def announce(store: StoreBackend, staging: Staging, video_id: str, *places: str) -> None:
     """Announces a change of one video, and waits until that is durable."""
+    staging.is_announced = True
     store.begin(staging)
     store.put(f"{JOURNAL}/{staging.name}", _sealed({"id": video_id, "places": places}))
 
@@ -90,4 +91,4 @@ def journaled_ids(store: StoreBackend, names: Iterable[str]) -> Iterator[str]:
 def _is_below(place: str, home: str) -> bool:
     """Whether a place is that of an attempt below a video's folder, and nowhere else."""
     parts = place.removeprefix(home).split("/")
-    return place.startswith(home) and len(parts) == 2 and ATTEMPT.fullmatch(parts[1]) is not None
+    return place.startswith(home) and len(parts) == 2 and is_place(parts[1])

@@ -45,6 +45,8 @@ STRAYS = (
 GROUP = re.compile("[0-9a-f]{16}")
 SIDECAR = re.compile("[0-9a-f]{16}[.][0-9a-f]{16}")
 ATTEMPT = re.compile("[0-9a-f]{32}")
+FORMER_FILES = {"frames", "signatures", "vectors", "zarr.json", "frames.parquet"}
+"""What lay beside a group's record in the former layout."""
 LONGEST_NAME = 255
 """Bytes that file systems take for the name of a folder."""
 
@@ -133,3 +135,12 @@ def _id_in(data: bytes | None, name: str) -> str:
         return str(facts["id"]) if folder_name(facts["id"]) == name else ""
     except (ValueError, TypeError, KeyError, AttributeError):  # it is damaged
         return ""
+
+
+def is_place(name: str) -> bool:
+    """Whether files that a record names may lie below this name beside it.
+
+    >>> is_place("0123456789abcdef" * 2), is_place("frames"), is_place(".DS_Store")
+    (True, True, False)
+    """
+    return name in FORMER_FILES or ATTEMPT.fullmatch(name) is not None

@@ -17,9 +17,9 @@ from fewframes.errors import CorruptStoreError, UnreachableStoreError
 from fewframes.store.backend import GroupFiles, StoreBackend
 from fewframes.store.digests import digest_file
 from fewframes.store.folder import Folder
-from fewframes.store.layout import COMMIT, LAYOUT_VERSION
+from fewframes.store.layout import COMMIT, LAYOUT_VERSION, SIDECAR
 from fewframes.store.recipes import canonical_json
-from fewframes.store.record_rules import check_group_facts, checked_files
+from fewframes.store.record_rules import check_group_facts, check_sidecar_facts, checked_files
 from fewframes.store.untrusted import load_json
 from fewframes.times import seconds_of
 
@@ -148,10 +148,13 @@ def sealed_record(facts: Mapping[str, Any], attempt: str, files: list[dict[str, 
     return _bytes_of(record)
 
 
-def commit_at(store: StoreBackend, home: str, check: Check = check_group_facts) -> Manifest | None:
-    """Reads and checks a record; None where there is none.
+def check_of(home: str) -> Check:
+    """Gives what refuses the facts of anything else than what a place holds."""
+    return check_sidecar_facts if SIDECAR.fullmatch(home.rpartition("/")[2]) else check_group_facts
 
-    ``check`` refuses the facts of anything else than a group, or than what else has a record.
+
+def commit_at(store: StoreBackend, home: str) -> Manifest | None:
+    """Reads and checks the record of a group or a sidecar; None where there is none.
 
     Raises:
         CorruptStoreError: It is damaged, or it is reached by a link.
@@ -165,7 +168,7 @@ def commit_at(store: StoreBackend, home: str, check: Check = check_group_facts) 
         raise
     except OSError as error:
         raise CorruptStoreError(f"{name} cannot be read: {error.strerror}") from error
-    facts, files = parse_commit(data, name, check)
+    facts, files = parse_commit(data, name, check_of(home))
     return Manifest(store, home, store.files(f"{home}/{facts['attempt']}"), facts, files)
 
 

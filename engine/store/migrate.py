@@ -22,14 +22,14 @@ from fewframes.store.layout import (
     CATALOGUE,
     COMMIT,
     FAILURES,
-    GROUP,
     LAYOUT_VERSION,
     MARKER,
     VIDEOS,
 )
-from fewframes.store.manifest import parse_record, sealed_record
+from fewframes.store.manifest import check_of, parse_record, sealed_record
 from fewframes.store.marker import layout_version, mark_bytes
-from fewframes.store.record_rules import check_group_facts, check_sidecar_facts, checked_files
+from fewframes.store.publish import tidy
+from fewframes.store.record_rules import checked_files
 from fewframes.store.resolve import AnyStore, resolve_store
 from fewframes.store.tables import read_table
 
@@ -74,11 +74,11 @@ def _migrate_group(store: StoreBackend, home: str) -> None:
     data = store.read(f"{home}/{COMMIT}")
     facts = parse_record(data, name)
     if facts.get("layout") == LAYOUT_VERSION:
+        tidy(store, home)
         return
     files = checked_files(facts.pop("files"), name)
     former, place = facts.pop("attempt", None), xxhash.xxh3_128_hexdigest(data)
-    check = check_group_facts if GROUP.fullmatch(home.rpartition("/")[2]) else check_sidecar_facts
-    check({**facts, "attempt": former or place, "layout": LAYOUT_VERSION}, name)
+    check_of(home)({**facts, "attempt": former or place, "layout": LAYOUT_VERSION}, name)
     old = f"{home}/{former}" if former else home
     if PARQUET in files:
         table = _renamed_table(store, f"{old}/{PARQUET}", files[PARQUET], facts, name)
@@ -88,8 +88,7 @@ def _migrate_group(store: StoreBackend, home: str) -> None:
         _move(store, f"{old}/{path}", f"{home}/{place}/{path}")
     entries = [{"path": path, "size": n, "xxh3": x} for path, (n, x) in sorted(files.items())]
     store.put(f"{home}/{COMMIT}", sealed_record(facts, place, entries))
-    if PARQUET in files:
-        store.delete(f"{old}/{PARQUET}")
+    tidy(store, home)
 
 
 def _move(store: StoreBackend, key: str, to: str) -> None:

@@ -12,15 +12,16 @@ A group is removed in the reverse order: announced, record, files. Groups and wh
 (`sidecars`) are published alike, on a disk and at a URL.
 """
 
+import errno
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from fewframes.errors import CorruptStoreError, StaleIndexError
 from fewframes.store.backend import StoreBackend
 from fewframes.store.groups import home_of
 from fewframes.store.journal import announce
-from fewframes.store.layout import ATTEMPT, COMMIT, SIDECAR
-from fewframes.store.manifest import Check, Manifest, commit_at
-from fewframes.store.record_rules import check_group_facts
+from fewframes.store.layout import COMMIT, SIDECAR, is_place
+from fewframes.store.manifest import Manifest, commit_at
 from fewframes.store.staging import Staging
 
 
@@ -32,7 +33,6 @@ def publish(
     *,
     video_id: str,
     paths: Sequence[str],
-    check: Check = check_group_facts,
     replaces: bool = False,
     report_progress: Callable[[], None] = lambda: None,
 ) -> Manifest:
@@ -45,7 +45,6 @@ def publish(
         record: What `commit_bytes` gave.
         video_id: Of which video it is.
         paths: The files that the record names.
-        check: What the record of another writer must pass.
         replaces: Whether it takes the place of a sound record, too.
         report_progress: Called as files are put; a sign of life.
 
@@ -56,42 +55,46 @@ def publish(
     place = f"{home}/{staging.name}"
     announce(store, staging, video_id, place)
     store.adopt(staging.folder, place, paths, report_progress)
-    if not store.create(f"{home}/{COMMIT}", record) and (
-        replaces or _is_damaged(store, home, check)
-    ):
+    if not store.create(f"{home}/{COMMIT}", record) and (replaces or _is_damaged(store, home)):
         store.put(f"{home}/{COMMIT}", record)
         _remove_sidecars(store, video_id, home)
-    standing = commit_at(store, home, check)
-    named = f"{home}/{standing.facts['attempt']}" if standing else ""
-    for other in _places(store, home, staging.name):
-        if other != named:
-            store.delete_below(other)
+    standing = tidy(store, home, staging.name)
     store.end(staging.name)
+    tidy(store, home)  # who removed the group meanwhile has left these files, as of one at work
     if standing is None:
         raise StaleIndexError(f"{video_id!r} was removed while it was indexed; index it again")
     return standing
 
 
-def _is_damaged(store: StoreBackend, home: str, check: Check) -> bool:
+def tidy(store: StoreBackend, home: str, mine: str = "") -> Manifest | None:
+    """Removes files that no record names, but for those of others at work; gives the record.
+
+    Places are listed before the record is read: whoever is over by then has put his record.
+    """
+    found = [name for name in store.names(home) if is_place(name)]
+    places = [name for name in found if name == mine or store.is_over(name)]
+    standing = commit_at(store, home)
+    for name in places:
+        if standing is None or name != standing.facts["attempt"]:
+            store.delete_below(f"{home}/{name}")
+    return standing
+
+
+def _is_damaged(store: StoreBackend, home: str) -> bool:
     """Whether a record stands that is worth less than any whole one."""
     try:
-        commit_at(store, home, check)
+        commit_at(store, home)
     except CorruptStoreError:
         return True
     return False
 
 
-def _places(store: StoreBackend, home: str, mine: str = "") -> list[str]:
-    """The places of attempts at a group, but for those of others who are still at work."""
-    found = (name for name in store.names(home) if ATTEMPT.fullmatch(name))
-    return [f"{home}/{name}" for name in found if name == mine or store.is_over(name)]
-
-
 def remove_group(store: StoreBackend, video_id: str, key: str) -> None:
-    """Takes a group away, and the vectors made of it first."""
+    """Takes a group away, and the vectors made of it: also those that come meanwhile."""
     home = home_of(video_id, key)
     _remove_sidecars(store, video_id, home)
     remove_home(store, video_id, home)
+    _remove_sidecars(store, video_id, home)
 
 
 def remove_orphans(store: StoreBackend, video_id: str) -> None:
@@ -113,18 +116,35 @@ def _remove_sidecars(store: StoreBackend, video_id: str, home: str) -> None:
 def remove_home(store: StoreBackend, video_id: str, home: str) -> None:
     """Takes a group or what is made of it away: in one step out of sight, then its files.
 
-    What to remove is listed while the record stands: nothing else there can be published so long.
-    A link in its place goes itself.
+    A link in its place goes itself. On a full disk it is announced when the files are gone.
     """
+    try:
+        _remove_announced(store, video_id, home)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _take_away(store, home)
+        _remove_announced(store, video_id, home)
+
+
+def _remove_announced(store: StoreBackend, video_id: str, home: str) -> None:
     with Staging(store.workspace) as staging:
         try:
-            places = _places(store, home)
-        except CorruptStoreError:
-            announce(store, staging, video_id)
-            store.delete_below(home)
-        else:
-            announce(store, staging, video_id, *places)
-            store.delete(f"{home}/{COMMIT}")
-            for place in places:
-                store.delete_below(place)
+            names = filter(is_place, store.names(home))
+            places = [f"{home}/{name}" for name in names if store.is_over(name)]
+        except CorruptStoreError:  # a link
+            places = []
+        announce(store, staging, video_id, *places)
+        _take_away(store, home)
         store.end(staging.name)
+
+
+def _take_away(store: StoreBackend, home: str) -> None:
+    """Deletes a record and then what it named, or a link in its place."""
+    try:
+        store.delete(f"{home}/{COMMIT}")
+    except CorruptStoreError:
+        store.delete_below(home)
+        return
+    with suppress(CorruptStoreError):  # somebody has put a record there again, and a damaged one
+        tidy(store, home)

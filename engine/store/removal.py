@@ -7,7 +7,7 @@ from fewframes.store.compaction import compact
 from fewframes.store.current import recipes_of
 from fewframes.store.failures import FailureRecords
 from fewframes.store.gc import remove_video, sweep
-from fewframes.store.groups import holds
+from fewframes.store.groups import holds, home_of
 from fewframes.store.publish import remove_group
 from fewframes.store.recipes import Recipe
 from fewframes.store.resolve import AnyStore, resolve_store
@@ -28,7 +28,8 @@ def remove_videos(where: AnyStore, ids: Sequence[str]) -> None:
     videos = open_store(store)
     failed = FailureRecords(store).ids()
     for video_id in ids:
-        if not holds(store, video_id) and video_id not in failed:
+        is_there = holds(store, video_id) or video_id in failed or store.names(home_of(video_id))
+        if not is_there:
             videos[video_id]  # says which ids are near
     for video_id in ids:
         remove_video(store, video_id)
@@ -66,7 +67,9 @@ def prune(where: AnyStore) -> int:
             there = recipes_of(store, video_id)
         except CorruptStoreError:
             continue
-        for old in (one for one in there if not one.is_current):
-            remove_group(store, video_id, old.key)
-            given_back += old.bytes
+        for key in [one.key for one in there if not one.is_current]:
+            now = {one.key: one for one in recipes_of(store, video_id)}
+            if key in now and not now[key].is_current:
+                remove_group(store, video_id, key)
+                given_back += now[key].bytes
     return given_back

@@ -30,7 +30,6 @@ from fewframes.store.gc import sweep
 from fewframes.store.layout import SIDECAR
 from fewframes.store.manifest import Manifest, commit_at, commit_bytes
 from fewframes.store.publish import publish, remove_home, remove_orphans
-from fewframes.store.record_rules import check_sidecar_facts
 from fewframes.store.shard_reader import ShardReader
 from fewframes.store.staging import Staging
 
@@ -97,7 +96,7 @@ def sidecar_homes(group: Manifest) -> list[str]:
 
 def sidecar_at(group: Manifest, home: str) -> Sidecar | None:
     """Gives the sidecar at a place, or None; CorruptStoreError where its record is damaged."""
-    commit = commit_at(group.store, home, check_sidecar_facts)
+    commit = commit_at(group.store, home)
     return None if commit is None else Sidecar(commit)
 
 
@@ -240,7 +239,6 @@ def _publish(
         record,
         video_id=video_id,
         paths=files,
-        check=check_sidecar_facts,
         replaces=not _stands(group, identity),
     )
     now = commit_at(group.store, group.home)

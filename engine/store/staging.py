@@ -37,6 +37,8 @@ class Staging:
     def __init__(self, store: Path) -> None:
         self._home = store / ATTEMPTS
         self._lock = -1
+        self.is_announced = False
+        """Whether a note says what it changes: then a sweep finds what an error leaves of it."""
         self.folder = self._home / uuid.uuid4().hex
 
     def __enter__(self) -> "Staging":
@@ -52,9 +54,13 @@ class Staging:
             raise
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """Removes what is left of the attempt and gives the lock back."""
-        _remove_all(self._home, self.name)
+    def __exit__(self, error: type[BaseException] | None = None, *_: object) -> None:
+        """Removes what is left of the attempt and gives the lock back.
+
+        One that was announced and ends by an error, as by Ctrl-C, is left as a killed one is.
+        """
+        if error is None or not self.is_announced:
+            _remove_all(self._home, self.name)
         os.close(self._lock)
 
     @property

@@ -194,8 +194,8 @@ def _embedded(
     try:
         video = store[video_id]
         made = video.embed(embedder, batch=batch, progress=report_progress)
-    except FewframesError as error:
-        return Outcome(video_id, Status.FAILED, str(error))
+    except (FewframesError, KeyError) as error:  # it may have been removed just now
+        return Outcome(video_id, Status.FAILED, str(error.args[0]))
     rows, stored = video.facts["counts"]["rows"], video.facts["counts"]["stored"]
     status = Status.OK if made else Status.DONE
     return Outcome(video_id, status, rows=rows, stored=stored)

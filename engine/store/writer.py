@@ -10,7 +10,6 @@ import json
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict
-from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Any, Self
 
@@ -25,6 +24,7 @@ from fewframes.media.timeline import Timeline
 from fewframes.store.backend import StoreBackend
 from fewframes.store.codecs import picture_codec
 from fewframes.store.compaction import compact_if_long
+from fewframes.store.current import next_time
 from fewframes.store.digests import digest_file
 from fewframes.store.frame_table_io import StoredRows, write_rows
 from fewframes.store.gc import sweep
@@ -69,9 +69,9 @@ class VideoWriter:
         self._closing.callback(self._shards.abandon)
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *error: Any) -> None:  # noqa: ANN401 (as Python passes it)
         """Removes the attempt, if it was not published."""
-        self._closing.close()
+        self._closing.__exit__(*error)
 
     def append(self, data: bytes) -> int:
         """Stores one picture of the writer's size, encoded by the recipe's codec; gives its slot.
@@ -129,7 +129,7 @@ class VideoWriter:
     def _facts(self, timeline: Timeline, rows: StoredRows, digest: str) -> dict[str, Any]:
         return {
             "id": self._id,
-            "created": datetime.now(UTC).isoformat(timespec="microseconds"),
+            "created": next_time(self._store, self._id),
             "recipe": self._recipe.to_dict(),
             "frame_size": list(self._size),
             "counts": {
