@@ -1,5 +1,6 @@
 """What file systems, desktops and editors put into folders, whoever's they are."""
 
+import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def strew(folder: Path) -> list[Path]:
 def strew_below(root: Path) -> int:
     """Strews foreign files over all folders of a tree while others are at work there."""
     count = 0
-    for folder in [root, *root.rglob("*")]:
+    for folder in [Path(path) for path, _, _ in os.walk(root)]:  # some go meanwhile
         with suppress(OSError):
             if folder.is_dir() and folder.name not in FOLDERS:
                 count += len(strew(folder))
