@@ -118,8 +118,8 @@ class ObjectStoreBackend:
         self.objects.delete(keys)
 
     def delete_below(self, prefix: str) -> None:
-        """Lists objects and deletes them."""
-        self.objects.delete([entry.key for entry in self.objects.listed(prefix)])
+        """Lists objects and deletes them, and one that is called so itself."""
+        self.objects.delete([prefix, *(entry.key for entry in self.objects.listed(prefix))])
 
     def begin(self, staging: Staging) -> None:
         """Puts an empty object named as the attempt."""
