@@ -157,6 +157,10 @@ class StoreBackend(Protocol):
         """Whether an attempt has ended, or was taken back after its process had died."""
         ...
 
+    def check_unlinked(self, names: Iterable[str]) -> None:
+        """Refuses with a CorruptStoreError a store of which one of these is a link."""
+        ...
+
     def check_writable(self) -> None:
         """Refuses with an OSError a store that cannot be written."""
         ...

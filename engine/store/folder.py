@@ -238,6 +238,12 @@ class FolderStore:
         """Whether the lock of an attempt is gone."""
         return staging.is_over(self.path, attempt)
 
+    def check_unlinked(self, names: Iterable[str]) -> None:
+        """Looks at each name right below the folder."""
+        for name in names:
+            if is_link(f"{self.path}/{name}"):
+                check_not_linked(self.path / name)
+
     def check_writable(self) -> None:
         """Asks of each folder that a run writes in whether it may."""
         for name in ("videos", "catalogue", "journal"):

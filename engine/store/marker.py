@@ -54,8 +54,7 @@ def check_store(store: StoreBackend) -> None:
 
 def layout_version(store: StoreBackend) -> int:
     """Gives the version of a store's layout; raises as `check_store` does, but for an older one."""
-    for name in OWN_NAMES:
-        store.files(name)
+    store.check_unlinked(OWN_NAMES)
     try:
         data = store.read(MARKER)
     except FileNotFoundError:

@@ -7,7 +7,7 @@ the server's clock, is dead; a writer that was asleep for hours gives up before 
 
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -146,6 +146,9 @@ class ObjectStoreBackend:
         except FileNotFoundError:
             return True
         return False
+
+    def check_unlinked(self, names: Iterable[str]) -> None:
+        """Objects are no links."""
 
     def check_writable(self) -> None:
         """The mark of an attempt has been put: that is enough."""
