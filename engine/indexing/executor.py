@@ -25,7 +25,7 @@ from fewframes.indexing.quarantine import Quarantine
 from fewframes.indexing.results import Progress
 from fewframes.indexing.retry import RetryPolicy
 from fewframes.indexing.scheduler import FATAL_ERRORS, MOST_PART_BYTES, Schedule, failed
-from fewframes.indexing.tasks import FilmEstimate, estimate_film, execute, needed_bytes
+from fewframes.indexing.tasks import LOADED, FilmEstimate, estimate_film, execute, needed_bytes
 from fewframes.plugins import plugin
 from fewframes.store.backend import StoreBackend
 from fewframes.store.results import Outcome, Status
@@ -116,7 +116,8 @@ class IndexRun:
         memory = options.memory_bytes if options.device == "cpu" else UNBOUNDED
         if options.ray is None:
             pool = [
-                stack.enter_context(Worker(memory_bytes=memory)) for _ in range(options.processes)
+                stack.enter_context(Worker(memory_bytes=memory, load=LOADED))
+                for _ in range(options.processes)
             ]
             for worker in pool:  # idle by then; to take its libraries down takes each 0.2 s
                 stack.callback(worker.stop)

@@ -3,28 +3,28 @@
 FFmpeg is native code that meets hostile files. Where it loops or crashes, a thread cannot be
 stopped and takes the program along, but a process can be killed:
 
-1. `Worker` starts a fresh Python (no fork, and nothing of multiprocessing, so that it works in
-   threads, in daemonic processes such as PyTorch's loader workers, and without a main guard).
+1. `Worker` has a process started by the `fork_server` (nothing of multiprocessing, so that it works
+   in threads, in daemonic processes such as PyTorch's loader workers, and without a main guard).
 2. A function goes over by its name, with its arguments; progress and the result come back.
 3. A worker that gives no sign within the limit is killed, one that dies is noticed at once; either
    is a typed error, and the next call starts another.
 4. A worker whose parent is gone ends itself.
 """
 
-import json
 import os
 import pickle
 import signal
-import subprocess
 import sys
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from multiprocessing.connection import Connection, Pipe
 from typing import Any, NoReturn, Self, TypeAlias, TypeVar
 
 from fewframes.errors import CrashedError, MemoryLimitError, TimedOutError
+from fewframes.indexing.fork_server import ONE_THREAD, ForkedProcess, start_process
 
 LIMIT_SECONDS = 60.0
 """Time without a sign."""
@@ -34,17 +34,10 @@ there is no other sign."""
 MEMORY_BYTES = 4 << 30
 STOP_SECONDS = 5.0
 """How long a worker may take to end after its last call before it is killed."""
+PACKAGE = "fewframes."
+"""Modules below it are loaded before a worker is forked; it loads others itself."""
 TELL_SECONDS = 0.05
 """Progress is passed on at most so often."""
-START = """
-import json, sys
-sys.path[:], *numbers = json.loads(sys.argv[1])
-from fewframes.indexing.isolation import serve
-serve(*numbers)
-"""
-
-ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-"""There is a worker a core, so its linear algebra uses one thread, unless the caller says more."""
 R = TypeVar("R")
 Call: TypeAlias = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 """A function, its arguments and its keywords."""
@@ -71,7 +64,7 @@ def isolated(
     The function must be importable by its name; arguments and result are pickled. It has
     ``limit_seconds`` of wall time and ``memory_bytes`` of memory (on Linux). What it raises is
     raised here; beyond that there are `TimedOutError`, `CrashedError` and `MemoryLimitError`.
-    Starting a process takes about a third of a second; for many calls use a `Worker`.
+    The first call loads what it needs; later ones start a process in a few milliseconds.
 
     >>> import fewframes as ff
     >>> ff.isolated(ff.read, "film.mp4", frames=[7], size=64, limit_seconds=30)
@@ -126,9 +119,10 @@ class Worker(WorkerHandle):
     5.0
     """
 
-    def __init__(self, *, memory_bytes: int = MEMORY_BYTES) -> None:
-        self.memory_bytes = memory_bytes
-        self._process: subprocess.Popen[bytes] | None = None
+    def __init__(self, *, memory_bytes: int = MEMORY_BYTES, load: str = "") -> None:
+        """Takes the memory that it may use, and what `start_process` is to load for it."""
+        self.memory_bytes, self.load = memory_bytes, load
+        self._process: ForkedProcess | None = None
         self._calls: Connection | None = None
         self._life: Connection | None = None
 
@@ -158,7 +152,7 @@ class Worker(WorkerHandle):
     ) -> tuple[str, Any]:
         """Sends a call and waits for its end; a process that fails to answer is put away."""
         try:
-            calls = self._started()
+            calls = self._started(call[0].__module__ or "")
             calls.send((*call, progress is not None))
             while calls.poll(limit_seconds):
                 kind, value = calls.recv()
@@ -179,24 +173,18 @@ class Worker(WorkerHandle):
             "pass a higher limit where the file is only slow"
         )
 
-    def _started(self) -> Connection:
+    def _started(self, module: str) -> Connection:
         if self._calls is not None and self._process is not None and self._process.poll() is None:
             return self._calls
         self._end(0)
         self._calls, theirs = Pipe()
         watched, self._life = Pipe(duplex=False)
-        numbers = (theirs.fileno(), watched.fileno())
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", START, json.dumps([sys.path, *numbers, self.memory_bytes])],
-            pass_fds=numbers,
-            stdin=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            env=ONE_THREAD | os.environ,
-        )
-        theirs.close()
-        watched.close()
-        if self.is_stopped:
+        load = f"{module if module.startswith(PACKAGE) else ''} {self.load}"
+        with theirs, watched, _standard_output() as output:
+            handles = [theirs.fileno(), watched.fileno(), output]
+            self._process = start_process(load, handles, lambda: self.is_stopped)
+        self._calls.send((self.memory_bytes, dict(ONE_THREAD | os.environ), _current_folder()))
+        if self.is_stopped and self._process is not None:
             self._process.kill()
         return self._calls
 
@@ -209,21 +197,46 @@ class Worker(WorkerHandle):
     def _end(self, seconds: float) -> None:
         """Waits so long for the process to end, then kills it; closes every handle."""
         if self._process is not None:
-            try:
-                self._process.wait(seconds)
-            except subprocess.TimeoutExpired:
+            if not self._process.wait(seconds):
                 self._process.kill()
                 self._process.wait()
+            self._process.close()
         for end in (self._calls, self._life):
             if end is not None and not end.closed:
                 end.close()
         self._process = self._calls = self._life = None
 
 
-def serve(calls_number: int, life_number: int, memory_bytes: int) -> None:
+@contextmanager
+def _standard_output() -> Iterator[int]:
+    """A descriptor of what this process prints to, or of nothing where that is closed."""
+    try:
+        number = os.dup(1)
+    except OSError:
+        number = os.open(os.devnull, os.O_WRONLY)
+    try:
+        yield number
+    finally:
+        os.close(number)
+
+
+def _current_folder() -> str:
+    """The folder that paths count from; empty where it was removed."""
+    try:
+        return os.getcwd()  # noqa: PTH109 (a text goes over)
+    except FileNotFoundError:
+        return ""
+
+
+def serve(calls_number: int, life_number: int) -> None:
     """Makes the calls that come over a connection, until it closes."""
     calls, life = Connection(calls_number), Connection(life_number)
     threading.Thread(target=_end_with_parent, args=(life,), daemon=True).start()
+    memory_bytes, variables, folder = calls.recv()
+    os.environ.clear()
+    os.environ.update(variables)
+    if folder:
+        os.chdir(folder)
     _bound_memory(memory_bytes)
     while True:
         try:

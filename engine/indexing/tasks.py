@@ -18,6 +18,8 @@ from fewframes.indexing.options import FilmTask
 from fewframes.indexing.results import RangeResult
 from fewframes.store.results import Outcome
 
+LOADED = "fewframes.indexing.pipeline fewframes.files.probing fewframes.features.scan:warm_up"
+"""What a worker that does tasks needs, as `fork_server.start_process` takes it."""
 UNKNOWN_SECONDS_A_MEGABYTE = 0.3
 """CPU time that is guessed for a film by URL whose timeline is not remembered."""
 
