@@ -28,6 +28,7 @@ from multiprocessing.connection import Connection, Pipe, wait
 from typing import Any, ClassVar, NoReturn
 
 from fewframes.errors import CrashedError, TimedOutError
+from fewframes.indexing.worker_process import serve
 
 IDLE_SECONDS = 60.0
 """How long the server waits for a request when no worker is left."""
@@ -279,8 +280,6 @@ def _load(name: str) -> None:
 
 def _become_worker(strange: list[int], handles: list[int]) -> NoReturn:
     """Goes on as a worker: what is the server's own is closed."""
-    from fewframes.indexing.isolation import serve
-
     status = 1
     try:
         signal.set_wakeup_fd(-1)

@@ -8,20 +8,16 @@ stopped and takes the program along, but a process can be killed:
 2. A function goes over by its name, with its arguments; progress and the result come back.
 3. A worker that gives no sign within the limit is killed, one that dies is noticed at once; either
    is a typed error, and the next call starts another.
-4. A worker whose parent is gone ends itself.
+4. `worker_process` is the other side; a worker whose parent is gone ends itself.
 """
 
 import os
-import pickle
 import signal
-import sys
-import threading
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection, Pipe
-from typing import Any, NoReturn, Self, TypeAlias, TypeVar
+from typing import Any, Self, TypeAlias, TypeVar
 
 from fewframes.errors import CrashedError, MemoryLimitError, TimedOutError
 from fewframes.indexing.fork_server import ONE_THREAD, ForkedProcess, start_process
@@ -36,8 +32,6 @@ STOP_SECONDS = 5.0
 """How long a worker may take to end after its last call before it is killed."""
 PACKAGE = "fewframes."
 """Modules below it are loaded before a worker is forked; it loads others itself."""
-TELL_SECONDS = 0.05
-"""Progress is passed on at most so often."""
 R = TypeVar("R")
 Call: TypeAlias = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 """A function, its arguments and its keywords."""
@@ -226,77 +220,3 @@ def _current_folder() -> str:
         return os.getcwd()  # noqa: PTH109 (a text goes over)
     except FileNotFoundError:
         return ""
-
-
-def serve(calls_number: int, life_number: int) -> None:
-    """Makes the calls that come over a connection, until it closes."""
-    calls, life = Connection(calls_number), Connection(life_number)
-    threading.Thread(target=_end_with_parent, args=(life,), daemon=True).start()
-    memory_bytes, variables, folder = calls.recv()
-    os.environ.clear()
-    os.environ.update(variables)
-    if folder:
-        os.chdir(folder)
-    _bound_memory(memory_bytes)
-    while True:
-        try:
-            function, args, options, scalars = calls.recv()
-        except EOFError:
-            return
-        except (AttributeError, ImportError) as error:
-            calls.send(
-                ("error", TypeError(f"{error}; pass a function of a module, not of a script"))
-            )
-            continue
-        if scalars:
-            options["progress"] = _Teller(calls)
-        try:
-            answer = ("result", function(*args, **options))
-        except MemoryError:
-            answer = ("error", _too_much(memory_bytes))
-        except Exception as error:
-            answer = ("error", error)
-        _send(calls, answer)
-
-
-class _Teller:
-    """A progress callback that sends on what it is told, unless it did so a moment ago."""
-
-    def __init__(self, calls: Connection) -> None:
-        self.calls, self.next_time = calls, 0.0
-
-    def __call__(self, *values: object) -> None:
-        """Sends the values."""
-        now = time.monotonic()
-        if now >= self.next_time:
-            self.next_time = now + TELL_SECONDS
-            self.calls.send(("progress", values))
-
-
-def _send(calls: Connection, answer: tuple[str, Any]) -> None:
-    """Sends an answer; one that cannot be pickled is described instead."""
-    try:
-        calls.send(answer)
-    except (TypeError, AttributeError, ValueError, pickle.PicklingError) as error:
-        calls.send(("error", TypeError(f"{answer[0]} {answer[1]!r} cannot be sent: {error}")))
-
-
-def _too_much(memory_bytes: int) -> MemoryLimitError:
-    return MemoryLimitError(
-        f"decoding needs more than the {memory_bytes / 2**20:.0f} MB it may use; "
-        "pass a higher bound where the pictures are that large"
-    )
-
-
-def _bound_memory(memory_bytes: int) -> None:
-    """Makes allocations beyond the bound fail (Linux counts all private memory)."""
-    if sys.platform == "linux":
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
-
-
-def _end_with_parent(life: Connection) -> NoReturn:
-    """Waits for the parent's end of a pipe to close, and ends this process."""
-    life.poll(None)
-    os._exit(1)

@@ -119,7 +119,7 @@ def serving(folder: Path) -> Iterator[psutil.Process]:
         try:
             is_ours = process.environ().get("FEWFRAMES_CACHE") == str(folder / "cache")
             words = " ".join(process.cmdline())
-            if is_ours and ("isolation import serve" in words or "ray::" in words):
+            if is_ours and ("fork_server import run_server" in words or "ray::" in words):
                 yield process
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
