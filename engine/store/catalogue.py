@@ -2,8 +2,8 @@
 
 1. The groups and their commit records are the truth. The catalogue is a cache of them: a snapshot,
    one Arrow stream and behind it the xxh3-128 of its bytes, and the journal of later changes.
-2. A reader takes the journal first, then the newest snapshot. A video that a note names is looked
-   up in its own folder; for every other one the snapshot's row stands.
+2. They lie in one folder, so that one listing finds both. A video that a note names is looked up in
+   its own folder; for every other one the newest snapshot's row stands.
 3. Where there is no snapshot, the folders are listed. Store.__getitem__ never asks the catalogue,
    so that a wrong one can hide a video from a list, but never give another's frames.
 """
@@ -27,7 +27,7 @@ from fewframes.store.catalogue_rows import (
 )
 from fewframes.store.current import current
 from fewframes.store.groups import commits_of, holds, published_ids, published_keys
-from fewframes.store.journal import journal_names, journaled_ids
+from fewframes.store.journal import journaled_ids, notes_among
 from fewframes.store.layout import CATALOGUE
 from fewframes.store.tables import check_values, read_plain
 
@@ -107,8 +107,12 @@ class Catalogue:
 
     def _look(self, columns: Iterable[str] = ()) -> "_View":
         """What is there now; ``columns`` of the snapshot are to be used, and ids."""
-        ids = sorted(set(journaled_ids(self._store, journal_names(self._store))))
-        self._snapshot = newest_snapshot(self._store, self._snapshot, columns=columns)
+        while True:
+            names = self._store.names(CATALOGUE)
+            ids = sorted(set(journaled_ids(self._store, notes_among(names))))
+            with suppress(FileNotFoundError):  # a newer one has just taken its place, and the notes
+                self._snapshot = _newest_among(self._store, names, self._snapshot, columns)
+                break
         if self._snapshot is None:
             return _View(None, None, list(published_ids(self._store)))
         table = self._snapshot.table
@@ -134,26 +138,43 @@ class _View(NamedTuple):
         return found
 
 
-def newest_snapshot(
-    store: StoreBackend, known: Snapshot | None = None, *, columns: Iterable[str] = tuple(COLUMNS)
-) -> Snapshot | None:
-    """Opens the newest snapshot, or gives ``known`` if it is that; None where there is none.
+def newest_snapshot(store: StoreBackend) -> Snapshot | None:
+    """Opens the newest snapshot with all its columns; None where there is none.
 
     One of other columns, as another version writes it, counts as none. Raises CorruptStoreError
-    where its bytes are not what was written, or ``columns`` have what cannot be.
+    where its bytes are not what was written.
     """
-    while keys := snapshot_keys(store):
-        if known is not None and keys[-1] == known.key:
-            return known.check(columns)
-        with suppress(FileNotFoundError):  # a newer one has just taken its place
-            found = _open_snapshot(store, keys[-1])
-            return found and found.check(columns)
-    return None
+    while True:
+        with suppress(FileNotFoundError):
+            return _newest_among(store, store.names(CATALOGUE), None, COLUMNS)
+
+
+def _newest_among(
+    store: StoreBackend, names: Sequence[str], known: Snapshot | None, columns: Iterable[str]
+) -> Snapshot | None:
+    """As `newest_snapshot`, or ``known`` if it is that; FileNotFoundError if it is gone.
+
+    Only ``columns`` are checked. A snapshot goes before the notes that its successor has taken in:
+    so if a note was missed, what was then the newest one is gone, too.
+    """
+    keys = snapshots_among(names)
+    if not keys:
+        return None
+    if known is None or keys[-1] != known.key:
+        known = _open_snapshot(store, keys[-1])
+    elif not store.is_remote:  # a folder is listed in any order, an object store by names in order
+        store.files(CATALOGUE).size(keys[-1].rpartition("/")[2])
+    return known and known.check(columns)
 
 
 def snapshot_keys(store: StoreBackend) -> list[str]:
     """Lists the snapshots, the newest last; there is more than one for moments only."""
-    ours = filter(_SNAPSHOT.fullmatch, store.names(CATALOGUE))
+    return snapshots_among(store.names(CATALOGUE))
+
+
+def snapshots_among(names: Iterable[str]) -> list[str]:
+    """Gives the keys of snapshots by names in the catalogue, the newest last."""
+    ours = filter(_SNAPSHOT.fullmatch, names)
     return sorted((f"{CATALOGUE}/{name}" for name in ours), key=number_of)
 
 

@@ -21,7 +21,7 @@ from fewframes.store.catalogue import (
 from fewframes.store.catalogue_rows import table_of_rows
 from fewframes.store.groups import published_ids
 from fewframes.store.journal import journal_names, journaled_ids
-from fewframes.store.layout import CATALOGUE, JOURNAL
+from fewframes.store.layout import CATALOGUE
 from fewframes.store.resolve import AnyStore, resolve_store
 
 log = logging.getLogger("fewframes")
@@ -47,8 +47,8 @@ def compact(where: AnyStore, *, whole: bool = True, waits: bool = True) -> int:
             store.delete(key)
             key = ""
         if key:
-            done = [f"{JOURNAL}/{name}" for name, is_done in notes if is_done]
-            store.delete(*before, *done)
+            store.delete(*before)  # first: see `catalogue`
+            store.delete(*(f"{CATALOGUE}/{name}" for name, is_done in notes if is_done))
             return len(table)
         if not waits:
             return 0

@@ -246,7 +246,7 @@ class FolderStore:
 
     def check_writable(self) -> None:
         """Asks of each folder that a run writes in whether it may."""
-        for name in ("videos", "catalogue", "journal"):
+        for name in ("videos", "catalogue"):
             folder = self.path / name
             if folder.is_dir() and not os.access(folder, os.W_OK | os.X_OK):
                 raise PermissionError(f"{name} is read-only")

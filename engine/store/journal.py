@@ -14,7 +14,7 @@ from typing import Any
 
 from fewframes.errors import CorruptStoreError, UnreachableStoreError
 from fewframes.store.backend import StoreBackend
-from fewframes.store.layout import ATTEMPT, JOURNAL, VIDEOS, folder_name, is_place
+from fewframes.store.layout import ATTEMPT, CATALOGUE, VIDEOS, folder_name, is_place
 from fewframes.store.recipes import canonical_json
 from fewframes.store.record_rules import is_text
 from fewframes.store.staging import Staging
@@ -39,7 +39,7 @@ def announce(store: StoreBackend, staging: Staging, video_id: str, *places: str)
     """Announces a change of one video, and waits until that is durable."""
     staging.is_announced = True
     store.begin(staging)
-    store.put(f"{JOURNAL}/{staging.name}", _sealed({"id": video_id, "places": places}))
+    store.put(f"{CATALOGUE}/{staging.name}", _sealed({"id": video_id, "places": places}))
 
 
 def _sealed(facts: Mapping[str, Any]) -> bytes:
@@ -51,8 +51,13 @@ def _sealed(facts: Mapping[str, Any]) -> bytes:
 
 
 def journal_names(store: StoreBackend) -> list[str]:
-    """Lists the attempts that have a note now; files of other names are not ours."""
-    return [name for name in store.names(JOURNAL) if ATTEMPT.fullmatch(name)]
+    """Lists the attempts that have a note now."""
+    return notes_among(store.names(CATALOGUE))
+
+
+def notes_among(names: Iterable[str]) -> list[str]:
+    """Gives which names in the catalogue are those of notes; others than ours are passed over."""
+    return list(filter(ATTEMPT.fullmatch, names))
 
 
 def read_entry(store: StoreBackend, attempt: str) -> JournalEntry | None:
@@ -63,7 +68,7 @@ def read_entry(store: StoreBackend, attempt: str) -> JournalEntry | None:
     """
     damage = f"note {attempt} of the journal is damaged; run 'fewframes compact'"
     try:
-        data = store.read(f"{JOURNAL}/{attempt}", most_bytes=LONGEST_ENTRY)
+        data = store.read(f"{CATALOGUE}/{attempt}", most_bytes=LONGEST_ENTRY)
         facts = {name: value for name, value in load_json(data).items() if name != "xxh3"}
         video_id, places = facts["id"], facts["places"]
         home = f"{VIDEOS}/{folder_name(video_id)}/"

@@ -7,8 +7,8 @@
     STORE/videos/<quoted id>/<key>/<attempt>/…    the files that the record names
     STORE/videos/<quoted id>/<key>.<model>/…      vectors of its pictures, in the same way
     STORE/videos/<quoted id>/current.json         which group is current, if not the newest
-    STORE/catalogue/…                             a cache of the list of videos
-    STORE/journal/<attempt>                       names a video that may have changed since
+    STORE/catalogue/snapshot-<n>.arrows           a cache of the list of videos
+    STORE/catalogue/<attempt>                     names a video that may have changed since
     STORE/failures/<quoted id>                    why a film was not indexed
     STORE/.attempts/<attempt>                     unfinished work
     STORE/.parts/<quoted id>/                     what is done of long films (on a disk)
@@ -32,10 +32,9 @@ VIDEOS = "videos"
 COMMIT = "commit.json"
 CURRENT = "current.json"
 CATALOGUE = "catalogue"
-JOURNAL = "journal"
 FAILURES = "failures"
 PARTS = ".parts"
-OWN_NAMES = {MARKER, VIDEOS, ATTEMPTS, PARTS, CATALOGUE, JOURNAL, FAILURES}
+OWN_NAMES = {MARKER, VIDEOS, ATTEMPTS, PARTS, CATALOGUE, FAILURES}
 """What a store has of its own, which is nowhere a link."""
 STRAYS = (
     *(".nfs*", ".DS_Store", "._*", ".Trash-*", "Thumbs.db", "desktop.ini", "lost+found"),

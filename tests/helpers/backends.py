@@ -28,7 +28,7 @@ class Wrapped:
 
 def lasting(where: AnyStore) -> list[str]:
     """The files of a store but for its cache of the list of videos."""
-    return [key for key in keys(where) if key.split("/")[0] not in ("journal", "catalogue")]
+    return [key for key in keys(where) if key.split("/")[0] != "catalogue"]
 
 
 def is_whole(where: AnyStore, rows: int = 20) -> bool:

@@ -237,7 +237,7 @@ def mutate_note(store: Path, _canary: Path, chance: random.Random) -> str:
     facts = {"id": group.parent.name, "places": chance.choice([places, places, "x", [1], None])}
     facts["xxh3"] = xxhash.xxh3_64_hexdigest(canonical_json(facts))
     name = "a" * 32
-    (store / "journal" / name).write_bytes(canonical_json(facts) + b"\n")
+    (store / "catalogue" / name).write_bytes(canonical_json(facts) + b"\n")
     return f"note {facts['places']}"
 
 
@@ -249,7 +249,7 @@ def mutate_link(store: Path, canary: Path, chance: random.Random) -> str:
 
 def mutate_own_link(store: Path, canary: Path, chance: random.Random) -> str:
     """One of the store's own folders is a link."""
-    names = (".attempts", ".parts", "failures", "videos", "catalogue", "journal")
+    names = (".attempts", ".parts", "failures", "videos", "catalogue")
     names += ("videos/film", ".parts/film", "failures/bad")
     return linked(store / chance.choice(names), store, canary, chance)
 

@@ -64,7 +64,7 @@ def store(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
-    [".attempts", ".parts", "failures", "videos", "catalogue", "journal"],
+    [".attempts", ".parts", "failures", "videos", "catalogue"],
 )
 @pytest.mark.parametrize("words", ["ls", "rm", "compact", "verify", "index"])
 def test_a_store_whose_own_folder_is_a_link_is_refused(tmp_path, store, name, words):

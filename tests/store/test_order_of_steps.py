@@ -101,7 +101,7 @@ def test_publishing_announces_then_brings_the_files_then_the_record(where):
     verbs = [verb for verb, _ in ordered.steps]
     assert verbs == ["begin", "put", "adopt", "create", "end"]
     note, record = ordered.steps[1][1], ordered.steps[3][1]
-    assert note.startswith("journal/")
+    assert note.startswith("catalogue/")
     assert record == f"{HOME}/commit.json"
 
 

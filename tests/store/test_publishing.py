@@ -124,7 +124,7 @@ def test_all_is_on_the_disk_before_it_is_seen(tmp_path, monkeypatch):
     for name in ("rename", "replace"):
         monkeypatch.setattr(Path, name, noted(getattr(Path, name)))
     put(tmp_path / "s", "film")
-    place, journal = place_of(tmp_path / "s", "film"), tmp_path / "s/journal"
+    place, journal = place_of(tmp_path / "s", "film"), tmp_path / "s/catalogue"
     named = [step[1] for step in seen if isinstance(step, tuple)]
     assert named == [journal / place.name, place, tmp_path / "s" / HOME / "commit.json"]
     note, moved, record = (i for i, step in enumerate(seen) if isinstance(step, tuple))

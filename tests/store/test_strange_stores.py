@@ -136,7 +136,7 @@ def test_no_snapshot_has_a_number_that_is_overlooked(store):
 
 def test_folders_and_files_that_changed_places(store):
     (store / "catalogue" / "snapshot-0000000009.arrows").mkdir()
-    (store / "journal" / ("c" * 32)).mkdir()
+    (store / "catalogue" / ("c" * 32)).mkdir()
     assert "fewframes compact" in run("ls", store).output
     assert run("compact", store).exit_code == 0
     assert run("ls", store).exit_code == 0
