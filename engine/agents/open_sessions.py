@@ -26,6 +26,7 @@ from typing import NamedTuple
 
 from fewframes.agents.session import Session, Step
 from fewframes.errors import FewframesError
+from fewframes.store.store import id_in
 from fewframes.store.video import Video
 
 MOST_SESSIONS = 32
@@ -124,9 +125,10 @@ class OpenSessions:
     def use(self, video: str) -> Iterator[OpenSession]:
         """Gives the session of a video, which is not let go meanwhile.
 
-        Raises FewframesError where all sessions that there may be are in use, and in the block,
-        for a video that there is not, KeyError.
+        An id and its stem mean one session. Raises FewframesError where all sessions that there may
+        be are in use, and for a video that there is not, KeyError.
         """
+        video = video if video in self._open else id_in(self.store, video)
         opened = self._enter(video)
         try:
             yield opened
