@@ -145,9 +145,14 @@ def _migrate_group(store: StoreBackend, home: str, renamed: Mapping[str, str]) -
     entries = [{"path": path, "size": n, "xxh3": x} for path, (n, x) in sorted(files.items())]
     store.put(f"{to}/{COMMIT}", sealed_record(facts, place, entries))
     if to != home:
-        store.delete(f"{home}/{COMMIT}")
-        store.delete_below(home)
+        _remove_former(store, home)
     tidy(store, to)
+
+
+def _remove_former(store: StoreBackend, home: str) -> None:
+    """Removes a group that has gone elsewhere, its record first."""
+    store.delete(f"{home}/{COMMIT}")
+    store.delete_below(home)
 
 
 def _destination(home: str, video_id: str, renamed: Mapping[str, str]) -> str:
