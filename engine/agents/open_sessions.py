@@ -26,6 +26,7 @@ from typing import NamedTuple
 
 from fewframes.agents.session import Session, Step
 from fewframes.errors import FewframesError
+from fewframes.store.ids import stem_of
 from fewframes.store.store import id_in
 from fewframes.store.video import Video
 
@@ -183,12 +184,18 @@ class OpenSessions:
         return Session(
             self.store[video],
             max_frames=self.max_frames,
-            film=self.films.get(video),
+            film=self._film_of(video),
             cache_bytes=PICTURE_BYTES,
             film_bytes=PICTURE_BYTES,
             given=gone.given,
             on_step=on_step,
         )
+
+    def _film_of(self, video: str) -> Path | None:
+        """The film of a video, by its id or by its stem, if that means it."""
+        stem = stem_of(video)
+        is_by_stem = video not in self.films and stem in self.films
+        return self.films.get(stem if is_by_stem and id_in(self.store, stem) == video else video)
 
     def _note(
         self, log: Path, video: str, session: int, number: int, step: Step, decoded: int

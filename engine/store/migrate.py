@@ -32,6 +32,7 @@ from fewframes.store.layout import (
     FAILURES,
     LAYOUT_VERSION,
     MARKER,
+    SIDECAR,
     VIDEOS,
     folder_name,
     unquoted,
@@ -47,6 +48,7 @@ from fewframes.store.untrusted import load_json
 FORMER_FAILURES = "quarantine"
 RENAMED = "renamed-ids.json"
 """Ids that get a suffix, while a store is brought up to date."""
+MOST_RENAMED_BYTES = 1 << 30
 FORMER_COLUMNS = {"oddity": ANOMALY}
 """Names of columns that have changed since the former layout."""
 ZARR = "zarr.json"
@@ -65,7 +67,7 @@ def migrate(where: AnyStore, *, progress: Callable[[str], None] = lambda _: None
     if layout_version(store) == LAYOUT_VERSION:
         return []
     renamed = _renamed_ids(store)
-    for path in sorted(store.named(VIDEOS, COMMIT)):
+    for path in sorted(store.named(VIDEOS, COMMIT), key=_groups_first):
         home = path.removesuffix(f"/{COMMIT}")
         progress(home)
         try:
@@ -87,23 +89,20 @@ def migrate(where: AnyStore, *, progress: Callable[[str], None] = lambda _: None
 
 def _renamed_ids(store: StoreBackend) -> dict[str, str]:
     """The ids that get a suffix, and what they become; as a run that was killed has found them."""
-    with suppress(FileNotFoundError, ValueError):
-        known: dict[str, str] = load_json(store.read(RENAMED))
+    with suppress(FileNotFoundError, ValueError, AttributeError):
+        known: dict[str, str] = load_json(store.read(RENAMED, most_bytes=MOST_RENAMED_BYTES))
         if all(is_text(new) and stem_of(new) == old != new for old, new in known.items()):
             return known
     films: dict[str, set[str]] = {}
     for path in store.named(VIDEOS, COMMIT):
         with suppress(CorruptStoreError, FileNotFoundError, KeyError, TypeError, ValueError):
             facts = parse_record(store.read(path), path)
-            is_former = facts.get("layout") != LAYOUT_VERSION
+            is_former = facts.get("layout") != LAYOUT_VERSION and "source" in facts
             if is_former and path.split("/")[1] == folder_name(facts["id"]):
-                names = films.setdefault(facts["id"], set())
-                names |= {facts["source"]["name"]} if "source" in facts else set()
-    found = {}
-    for video_id, names in films.items():
-        new = _with_suffix(video_id, names)
-        if new and not store.names(home_of(new)):
-            found[video_id] = new
+                films.setdefault(facts["id"], set()).add(facts["source"]["name"])
+    taken = set(store.names(VIDEOS))
+    news = {video_id: _with_suffix(video_id, names) for video_id, names in films.items()}
+    found = {old: new for old, new in news.items() if new and folder_name(new) not in taken}
     store.put(RENAMED, json.dumps(found).encode("ascii"))
     return found
 
@@ -116,7 +115,7 @@ def _with_suffix(video_id: str, names: set[str]) -> str:
     """
     name = names.pop() if len(names) == 1 else ""
     folders, slash, last = video_id.rpartition("/")
-    is_stem = name != last and stem_of(name) == last
+    is_stem = is_text(name) and name != last and stem_of(name) == last
     return f"{folders}{slash}{name}" if is_stem and "/" not in name else ""
 
 
@@ -133,7 +132,10 @@ def _migrate_group(store: StoreBackend, home: str, renamed: Mapping[str, str]) -
     files = checked_files(facts.pop("files"), name)
     former, place = facts.pop("attempt", None), xxhash.xxh3_128_hexdigest(data)
     check_of(home)({**facts, "attempt": former or place, "layout": LAYOUT_VERSION}, name)
-    old, to = f"{home}/{former}" if former else home, _destination(home, facts["id"], renamed)
+    old, to = (
+        f"{home}/{former}" if former else home,
+        _destination(store, home, facts["id"], renamed),
+    )
     _check_there(store, files, old, f"{to}/{place}")
     facts["id"] = facts["id"] if to == home else renamed[facts["id"]]
     written = _rewritten(store, old, files, facts, name, is_renamed=to != home)
@@ -155,11 +157,22 @@ def _remove_former(store: StoreBackend, home: str) -> None:
     store.delete_below(home)
 
 
-def _destination(home: str, video_id: str, renamed: Mapping[str, str]) -> str:
-    """Where a group goes: to the folder of its video's new id, or nowhere else."""
+def _groups_first(path: str) -> tuple[bool, str]:
+    """Sorts the records of groups before those of sidecars."""
+    return SIDECAR.fullmatch(path.split("/")[2]) is not None, path
+
+
+def _destination(store: StoreBackend, home: str, video_id: str, renamed: Mapping[str, str]) -> str:
+    """Where a group goes: to the folder of its video's new id, or nowhere else.
+
+    A sidecar goes there if its group has.
+    """
     folder, _, key = home.rpartition("/")
-    is_renamed = video_id in renamed and home_of(video_id) == folder
-    return home_of(renamed[video_id], key) if is_renamed else home
+    if video_id not in renamed or home_of(video_id) != folder:
+        return home
+    group = home_of(renamed[video_id], key.partition(".")[0])
+    has_gone = not SIDECAR.fullmatch(key) or COMMIT in store.names(group)
+    return home_of(renamed[video_id], key) if has_gone else home
 
 
 def _check_there(store: StoreBackend, paths: Iterable[str], old: str, new: str) -> None:

@@ -116,7 +116,7 @@ class Store(Mapping[str, Video]):
         >>> [one.recipe.words for one in store["film"].recipes]
         ['2 fps, 160, jpeg 90']
         >>> store.video("film", recipe=store["film"].recipes[0].key)
-        Video('film': 20 rows, 20 pictures of 120x160, 10.00 s, ok)
+        Video('film.mp4': 20 rows, 20 pictures of 120x160, 10.00 s, ok)
         """
         commits = self._commits(video_id)
         if not commits and (found := self.id_of(video_id)) != video_id:
@@ -165,7 +165,7 @@ class Store(Mapping[str, Video]):
 
         >>> import fewframes as ff
         >>> ff.open("corpus.zarr").to_table("status = 'ok' and rows > 10")["id"].to_pylist()
-        ['film']
+        ['film.mp4']
         """
         from fewframes.store.sql import videos_table
 
