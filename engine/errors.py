@@ -3,6 +3,8 @@
 Each class is also a builtin, so that code which knows nothing of this package can catch it too.
 """
 
+from typing import Any
+
 
 class FewframesError(Exception):
     """Base of every error of this package."""
@@ -58,6 +60,12 @@ class CrashedError(FewframesError, RuntimeError):
 
 class MemoryLimitError(FewframesError, MemoryError):
     """A file needs more memory than it may use."""
+
+
+class NothingIndexedError(FewframesError, RuntimeError):
+    """Every film of a run failed; ``report`` is the run's `IndexReport`."""
+
+    report: Any = None
 
 
 class BudgetSpentError(FewframesError, ValueError):

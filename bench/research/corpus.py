@@ -167,7 +167,8 @@ import json, os, shutil, sys, tempfile
 import fewframes as ff
 store = tempfile.mkdtemp(dir=os.environ["FEWFRAMES_BENCH_FOLDER"])
 workers, least = int(sys.argv[2]), float(sys.argv[3])
-report = ff.index(sys.argv[1], store + "/s", workers=workers, range_seconds=least)
+how = {"workers": workers, "range_seconds": least, "duplicates": "keep"}
+report = ff.index(sys.argv[1], store + "/s", **how)
 hours = sum(outcome.film_seconds for outcome in report.outcomes) / 3600
 print(json.dumps({"film_hours": round(hours, 4), "statuses": repr(report).split(",")[0]}))
 shutil.rmtree(store)

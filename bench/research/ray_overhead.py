@@ -55,7 +55,7 @@ def timed(films: list[Path], store: Path, address: str | None) -> tuple[float, f
 
 def index(films: list[Path], store: Path, address: str | None) -> None:
     """Indexes films into a new store, and insists that all of them are there."""
-    report = ff.index(films, store, workers=WORKERS, ray=address)
+    report = ff.index(films, store, workers=WORKERS, ray=address, duplicates="keep")
     if len(report.with_status("ok")) != len(films):
         raise RuntimeError(f"not all were indexed: {report.outcomes}")
     shutil.rmtree(store)

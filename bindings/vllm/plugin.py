@@ -30,10 +30,8 @@ from fewframes.arrays import U8
 from fewframes.media.sizes import fitted_size
 from fewframes.models.runtimes import RUNTIMES
 from fewframes.selection.selection import Selection, select
-from fewframes.store.groups import holds
 from fewframes.store.layout import LONGEST_NAME, MARKER, VIDEOS, folder_name
 from fewframes.store.recipes import canonical_json
-from fewframes.store.resolve import resolve_store
 from fewframes.store.store import open_store
 from fewframes.store.video import Video
 from fewframes.times import as_seconds
@@ -248,11 +246,12 @@ def _video(address: Address) -> Video:
         raise ValueError(f"there is no store {address.store!r}")
     try:
         _check_inside(folder, address.video)
-        if not holds(
-            resolve_store(folder), address.video
-        ):  # a KeyError of the store's would name others
+        store = open_store(folder)
+        if address.video not in store:  # a KeyError of the store's would name others
             raise ValueError(f"there is no video {shown} in {address.store!r}")
-        return open_store(folder)[address.video]
+        video_id = store.id_of(address.video)
+        _check_inside(folder, video_id)
+        return store[video_id]
     except (OSError, KeyError) as error:  # which name paths, or others
         raise ValueError(f"video {shown} of {address.store!r} cannot be read") from error
 

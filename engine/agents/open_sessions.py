@@ -26,6 +26,8 @@ from typing import NamedTuple
 
 from fewframes.agents.session import Session, Step
 from fewframes.errors import FewframesError
+from fewframes.store.ids import stem_of
+from fewframes.store.store import id_in
 from fewframes.store.video import Video
 
 MOST_SESSIONS = 32
@@ -124,9 +126,10 @@ class OpenSessions:
     def use(self, video: str) -> Iterator[OpenSession]:
         """Gives the session of a video, which is not let go meanwhile.
 
-        Raises FewframesError where all sessions that there may be are in use, and in the block,
-        for a video that there is not, KeyError.
+        An id and its stem mean one session. Raises FewframesError where all sessions that there may
+        be are in use, and for a video that there is not, KeyError.
         """
+        video = video if video in self._open else id_in(self.store, video)
         opened = self._enter(video)
         try:
             yield opened
@@ -181,12 +184,18 @@ class OpenSessions:
         return Session(
             self.store[video],
             max_frames=self.max_frames,
-            film=self.films.get(video),
+            film=self._film_of(video),
             cache_bytes=PICTURE_BYTES,
             film_bytes=PICTURE_BYTES,
             given=gone.given,
             on_step=on_step,
         )
+
+    def _film_of(self, video: str) -> Path | None:
+        """The film of a video, by its id or by its stem, if that means it."""
+        stem = stem_of(video)
+        is_by_stem = video not in self.films and stem in self.films
+        return self.films.get(stem if is_by_stem and id_in(self.store, stem) == video else video)
 
     def _note(
         self, log: Path, video: str, session: int, number: int, step: Step, decoded: int

@@ -100,7 +100,7 @@ def _index_again(store: StoreBackend, video_id: str, key: str, film: Path) -> No
             f"{film.name!r} is another film than the one that was indexed; index it under an id of "
             "its own"
         )
-    task = FilmTask(film, store, video_id, recipe, replaces=True)
+    task = FilmTask(film, store, video_id, recipe, is_repair=True)
     limit = limit_for(film.stat().st_size)
     isolated(execute, task, limit_seconds=limit, progress=lambda *_: None)
 

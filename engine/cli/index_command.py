@@ -9,10 +9,12 @@ import click
 
 import fewframes
 from fewframes.cli.film_commands import BACKEND, DEVICE
-from fewframes.cli.params import RATE, SIZE, WHERE, cli_errors, option, say
+from fewframes.cli.params import RATE, SIZE, WHERE, as_typed, cli_errors, option, say
 from fewframes.decode.batch import QUALITY
+from fewframes.indexing.discovery import FilmPath
+from fewframes.indexing.inputs import find_inputs
 from fewframes.indexing.isolation import SECONDS_PER_GB
-from fewframes.indexing.options import WORKERS_OF_GPU, IndexOptions
+from fewframes.indexing.options import DUPLICATES, WORKERS_OF_GPU, IndexOptions
 from fewframes.naming import quoted
 from fewframes.store.codecs import CODECS, QUALITIES
 
@@ -50,7 +52,14 @@ LOG_HELP = "Form of progress on stderr; json is one object per line."
     default=DEFAULTS.dedup,
     help="Largest local difference, 0 to 1, of frames that share one picture; 0 stores all.",
 )
-@option("--id", "video_id", help="Id of the video; only with a single file.")
+@option("--id", "ids", metavar="NAME", help="Id of the video; only with one film.")
+@option("--replace", is_flag=True, help="Replace another film that is stored under the same id.")
+@option(
+    "--duplicates",
+    type=click.Choice(list(DUPLICATES)),
+    default=DEFAULTS.duplicates,
+    help="Films whose content is stored under another id: skip them, or keep both.",
+)
 @option("--stream", type=int, help="Index of the video stream in the container.")
 @option(
     "--workers",
@@ -89,7 +98,7 @@ LOG_HELP = "Form of progress on stderr; json is one object per line."
 def index(
     paths: tuple[str, ...],
     store: str | Path,
-    video_id: str | None,
+    ids: str | None,
     memory: int,
     quiet: bool,
     log: str,
@@ -99,14 +108,13 @@ def index(
 ) -> None:
     """Indexes films into a store. A second run continues an interrupted one.
 
+    The id of a film is its path below the folder, pattern or prefix given, with its suffix.
+
     PATHS are films, folders, patterns, URLs (of a film, or of a prefix that ends in /), and lists:
     @films.txt with one of those per line, @films.csv or @films.parquet with a column "path" and
     optionally a column "id".
     """
-    if video_id and len(paths) != 1:
-        raise click.UsageError("--id names one video; pass one file")
-    ids = {paths[0]: video_id} if video_id else None
-    options = IndexOptions(ids=ids, memory_bytes=memory << 20, **more)
+    options = IndexOptions(ids=ids_of(paths, ids), memory_bytes=memory << 20, **more)
     if dry_run:
         show_forecast(paths, store, options, as_json=as_json)
         return
@@ -114,10 +122,23 @@ def index(
         raise click.UsageError("--json is the form of --dry-run; for a run, pass --log json")
     from fewframes.indexing.reporting import JsonReporter, Reporter
 
-    with (JsonReporter if log == "json" else Reporter)(quiet=quiet) as reporter:
-        report = fewframes.index(list(paths), store, options, progress=reporter)
+    kind = JsonReporter if log == "json" else Reporter
+    with kind(quiet=quiet, as_typed=as_typed) as reporter:
+        report = fewframes.index(
+            list(paths), store, options, progress=reporter, allow_all_failed=True
+        )
         reporter.finish(report)
     sys.exit(report.exit_status)
+
+
+def ids_of(paths: tuple[str, ...], name: str | None) -> dict[FilmPath, str] | None:
+    """The id of the one film that is meant; None where no id is given."""
+    if name is None:
+        return None
+    films = list(find_inputs(paths).values()) if len(paths) == 1 else paths
+    if len(films) != 1:
+        raise click.UsageError(f"--id names one film, and {len(films)} are given; pass one")
+    return {films[0]: name}
 
 
 def show_forecast(

@@ -108,6 +108,8 @@ def clean(words: object) -> str:
 def as_typed(words: str) -> str:
     """Writes arguments in an error, as Python has them, as options of the command that runs.
 
+    One in quotes is left alone, since it is a name. An option may be the value of a mapping's item.
+
     >>> from fewframes.cli.film_commands import sample
     >>> with click.Context(sample):
     ...     as_typed("it may be damaged; allow_damaged=True gives it. budget=0 selects nothing")
@@ -119,9 +121,10 @@ def as_typed(words: str) -> str:
             continue
         typed = max(option.opts, key=len)
         if option.is_flag:
-            words = re.sub(rf"\b{option.name}=True\b", typed, words)
+            words = re.sub(rf"(?<![\w'\"/]){option.name}=True\b", typed, words)
         else:
-            words = re.sub(rf"\b{option.name}=(?=[\w'\".-])", f"{typed} ", words)
+            words = re.sub(rf"\b{option.name}=\{{\w+: '(\w+)'\}}", rf"{typed} \1", words)
+            words = re.sub(rf"(?<![\w'\"/]){option.name}=(?=[\w'\".-])", f"{typed} ", words)
     return words
 
 

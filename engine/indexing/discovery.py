@@ -48,10 +48,7 @@ class Found(NamedTuple):
 
 
 def find_films(paths: Sequence[Path], ids: Mapping[Any, str] | None = None) -> dict[str, Path]:
-    """Lists films on disk by id: the path below the given folder without its suffix.
-
-    Films whose ids would clash keep their suffixes, and get ``~2``, ``~3`` … if that is not enough.
-    """
+    """Lists films on disk by id: the path below the given folder; raises as `name_films` does."""
     found = [film for path in paths for film in found_at(path)]
     films = name_films(found, ids).items()
     return {video_id: film for video_id, film in films if isinstance(film, Path)}
@@ -150,39 +147,51 @@ def _entries(folder: Path, passed: list[tuple[str, str]]) -> list["os.DirEntry[s
 
 
 def name_films(found: Iterable[Found], ids: Mapping[Any, str] | None = None) -> dict[str, FilmPath]:
-    """Gives films their ids; one that is there twice is taken once, unless lists give it two ids.
+    """Gives films their ids; one that is named twice is taken once, unless lists give it two ids.
+
+    The id of a film is what ``ids`` or a list says, or its path below what was given. Where a
+    folder and one below it are given, it is the path below the upper one. So nothing else that is
+    listed decides an id, nor does the order.
 
     Raises:
-        ValueError: Two lines of lists name different films and lead to one id.
+        ValueError: Two films lead to one id.
     """
     named = {_key(film): video_id for film, video_id in (ids or {}).items()}
     once: dict[tuple[FilmPath, str], Found] = {}
     for entry in found:
-        once.setdefault((_key(entry.film), entry.given_id), entry)
-    plain = [entry.relative.with_suffix("").as_posix() for entry in once.values()]
-    count = Counter(plain)
-    films: dict[str, FilmPath] = {}
-    lines: dict[str, str] = {}
-    for entry, short in zip(once.values(), plain, strict=True):
-        requested = short if entry.line or count[short] == 1 else entry.relative.as_posix()
-        requested = named.get(_key(entry.film), entry.given_id or requested)
-        if entry.line:
-            _check_line(entry, requested, lines, films)
-        films[_unused(requested, films)] = entry.film
-    return films
+        known = once.setdefault((_key(entry.film), entry.given_id), entry)
+        if len(entry.relative.parts) > len(known.relative.parts):
+            once[_key(entry.film), entry.given_id] = entry
+    first: dict[str, Found] = {}
+    for (key, given_id), entry in once.items():
+        video_id = named.get(key, given_id or entry.relative.as_posix())
+        other = first.setdefault(video_id, entry)
+        if not _is_same_file(other.film, entry.film):
+            raise ValueError(_clash(video_id, other, entry))
+    return {video_id: entry.film for video_id, entry in first.items()}
 
 
-def _check_line(
-    entry: Found, requested: str, lines: dict[str, str], films: Mapping[str, FilmPath]
-) -> None:
-    """Refuses an id that is taken: that of a listed film must not depend on the order."""
-    if requested in films:
-        other = lines.get(requested, "another film")
-        raise ValueError(
-            f"{entry.line}: {shown(str(entry.film))!r} has the id {requested!r} of {other}; "
-            "give each an id of its own in a column 'id' of a CSV or Parquet file"
-        )
-    lines[requested] = entry.line
+def _is_same_file(one: FilmPath, other: FilmPath) -> bool:
+    """Whether two films are one file, by whatever path; a URL is the same as itself alone."""
+    if one == other:
+        return True
+    try:
+        return isinstance(one, Path) and isinstance(other, Path) and one.samefile(other)
+    except OSError:  # it went just now
+        return False
+
+
+def _clash(video_id: str, one: Found, other: Found) -> str:
+    """Says that two films lead to one id, and what to do."""
+    films = (
+        f"{shown(str(entry.film))!r}{f' ({entry.line})' if entry.line else ''}"
+        for entry in (one, other)
+    )
+    return (
+        f"{' and '.join(films)} are two films with the id {video_id!r}; name the folder above "
+        "both, index one alone with an id of its own (ids={film: 'NAME'}), or pass a list with a "
+        "column 'id'"
+    )
 
 
 def looks_like_film(relative: PurePath) -> bool:
@@ -204,12 +213,4 @@ def is_hidden(relative: PurePath) -> bool:
 
 
 def _key(film: Any) -> FilmPath:  # noqa: ANN401 (what a caller calls a film by)
-    return film if isinstance(film, str) and is_url(film) else Path(film)
-
-
-def _unused(requested: str, taken: Mapping[str, FilmPath]) -> str:
-    candidate, count = requested, 1
-    while candidate in taken:
-        count += 1
-        candidate = f"{requested}~{count}"
-    return candidate
+    return film if isinstance(film, str) and is_url(film) else Path(film).absolute()

@@ -9,6 +9,7 @@ from fewframes.indexing.discovery import FilmPath
 from fewframes.indexing.fetching import stamp_of
 from fewframes.indexing.inputs import find_inputs
 from fewframes.indexing.options import IndexOptions
+from fewframes.store.ids import stem_of
 
 
 def films_of(
@@ -28,9 +29,10 @@ def narrowed(films: Mapping[str, FilmPath], options: IndexOptions) -> dict[str, 
     """Gives the films, by id, that were changed, match and belong to a shard.
 
     ``since`` is a date or time (ISO 8601, local time unless it says otherwise): films changed
-    then or later. ``only`` are patterns of ids with ``*``, ``?`` and ``[…]``, one of which must
-    match. ``shard="2/5"`` is the second of five parts, by a hash of the id: a film is always in the
-    same one, so that five machines share a corpus without knowing of each other.
+    then or later. ``only`` are patterns with ``*``, ``?`` and ``[…]``, one of which must match the
+    id, or the id without its suffix. ``shard="2/5"`` is the second of five parts, by a hash of the
+    id: a film is always in the same one, so that five machines share a corpus without knowing of
+    each other.
 
     Raises:
         ValueError: The date or the shard is none.
@@ -46,7 +48,7 @@ def narrowed(films: Mapping[str, FilmPath], options: IndexOptions) -> dict[str, 
         films = {
             name: film
             for name, film in films.items()
-            if any(fnmatchcase(name, pattern) for pattern in patterns)
+            if any(fnmatchcase(one, like) for like in patterns for one in (name, stem_of(name)))
         }
     if options.shard is not None:
         place, count = _shard(options.shard)

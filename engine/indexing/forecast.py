@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from fewframes.indexing.cost_model import PredictedCost
+from fewframes.indexing.duplicates import duplicate
 from fewframes.indexing.executor import FilmEstimates, IndexRun
 from fewframes.indexing.filters import films_of
 from fewframes.indexing.options import IndexKeywords, IndexOptions
@@ -31,7 +32,7 @@ class Forecast:
     looks: tuple[FilmEstimate, ...]
     """Of the films to be indexed."""
     others: tuple[Outcome, ...] = field(default=())
-    """Films that are in the store already, or cannot be read."""
+    """Films that are in the store already, are duplicates, or cannot be indexed."""
     workers: int = 1
 
     def __repr__(self) -> str:
@@ -146,9 +147,12 @@ def forecast(
     looked = FilmEstimates()
     with ExitStack() as stack:
         workers = run.pool(stack)
-        for _ in run.look(films, workers[: len(films)], looked):
-            pass
+        for look in (run.look, run.compare):
+            for _ in look(films, workers[: len(films)], looked):
+                pass
     words = "a worker crashed or hung on it"
     crashed = [Outcome(name, Status.FAILED, words) for name in looked.again]
-    others = (*looked.outcomes, *crashed)
+    copies = looked.copies.originals.items()
+    waiting = [duplicate(name, original) for name, original in copies if name in looked.waiting]
+    others = (*looked.outcomes, *waiting, *crashed)
     return Forecast(tuple(looked.looks.values()), others, len(workers))

@@ -10,13 +10,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Unpack
 
+from fewframes.errors import NothingIndexedError
 from fewframes.indexing.disk_space import make_ready
 from fewframes.indexing.executor import IndexRun
 from fewframes.indexing.filters import films_of
 from fewframes.indexing.options import IndexKeywords, IndexOptions
-from fewframes.indexing.results import IndexReport, Progress
+from fewframes.indexing.results import ExitStatus, IndexReport, Progress
 from fewframes.keywords import changed, keywords_of
+from fewframes.naming import quoted
 from fewframes.store.resolve import AnyStore, resolve_store
+
+MOST_REASONS = 3
+"""Films of which an error says why they failed."""
 
 
 @keywords_of(IndexOptions)
@@ -26,6 +31,7 @@ def index(
     options: IndexOptions | None = None,
     *,
     progress: Callable[[Progress], None] | None = None,
+    allow_all_failed: bool = False,
     **changes: Unpack[IndexKeywords],
 ) -> IndexReport:
     """Indexes films into a store: a folder, or a URL as text.
@@ -38,6 +44,12 @@ def index(
     How they are indexed is said by keywords, by an object of `IndexOptions`, which explains each
     field, or by both: a keyword changes the object's field for this call. ``progress`` is called
     with how far the run is.
+
+    The id of a film is its path below what was given, with its suffix, or what ``ids`` says. Where
+    the store has another film under that id, this one fails, unless it is to ``replace`` that: then
+    nothing is left of the other, whatever its recipes. A film whose content is stored under another
+    id is a "duplicate", and is not decoded, unless ``duplicates="keep"``; of several in one run,
+    the first in the order given is indexed.
 
     ``fps``, ``size``, ``codec``, ``quality``, ``dedup`` and ``stream`` are the recipe. Films that
     are in the store already, unchanged and under the same recipe, are left alone, whoever decodes
@@ -57,8 +69,10 @@ def index(
     `NoSpaceError` raised where the disk has less; ``check_space=False`` leaves that out. For a URL,
     films are written below the cache folder before they are put, and that is the disk.
 
-    A film that cannot be read is an outcome, never an exception; a missing path is
-    `UnreadableMediaError`, and a store that cannot be written `UnwritableStoreError`, before
+    A film that cannot be read is an outcome, no exception. Where every film failed,
+    `NothingIndexedError` is raised at the end, whose ``report`` is that of the run, unless
+    ``allow_all_failed`` is set. A missing path is `UnreadableMediaError`, two films of one id are a
+    `ValueError`, and a store that cannot be written `UnwritableStoreError`, before
     anything is done. Of a film that is in the store already, what was found then is said again: as
     "damaged" it counts in every run, and ``strict`` refuses it. Of several recipes of one film,
     the one that was asked for last is current.
@@ -78,4 +92,22 @@ def index(
             outcomes[event.video_id] = event.outcome
         if progress:
             progress(event)
-    return IndexReport(tuple(outcomes[name] for name in films), time.monotonic() - started)
+    seconds = time.monotonic() - started
+    report = IndexReport(tuple(outcomes[name] for name in films), seconds)
+    if films and report.exit_status == ExitStatus.FAILED and not allow_all_failed:
+        raise _nothing_indexed(report)
+    return report
+
+
+def _nothing_indexed(report: IndexReport) -> NothingIndexedError:
+    """The error of a run of which every film failed; names the first ones."""
+    count = len(report.outcomes)
+    first = report.outcomes[:MOST_REASONS]
+    words = "; ".join(f"{quoted(one.video_id)}: {one.reason}" for one in first)
+    more = f"; and {count - len(first)} more" if count > len(first) else ""
+    error = NothingIndexedError(
+        f"none of {count} film{'s' * (count != 1)} was indexed: {words}{more} (allow_all_failed="
+        "True gives the report instead of this error)"
+    )
+    error.report = report
+    return error

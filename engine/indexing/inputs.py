@@ -6,10 +6,11 @@
 - ``@FILE``: a list, ``@films.txt`` with one of the above a line, or ``@films.csv``,
   ``@films.parquet`` with a column ``path`` and optionally a column ``id``.
 
-The id of a film that matches a pattern is its path below the folders before the first ``*``.
-A path in a list counts from the list's own folder. Its id is the path as it is written there,
-without suffix; of an absolute path the name alone, and of a URL the path below the bucket. So ids
-do not depend on the order of lines, nor on what else is listed. Errors name the line.
+The id of a film is its path below the folder given, with its suffix; of one that matches a pattern,
+below the folders before the first ``*``. A path in a list counts from the list's own folder, and
+its id is the path as it is written there; of an absolute path the name alone, and of a URL the path
+below the bucket. No id depends on what else is listed, nor on the order (`discovery.name_films`).
+Errors name the line.
 """
 
 import csv
@@ -35,11 +36,11 @@ def find_inputs(
 
     Raises:
         UnreadableMediaError: A path does not exist, or a pattern matches no film.
-        ValueError: A list cannot be read, or leads to one id twice.
+        ValueError: A list cannot be read, or two films lead to one id.
         UnreachableStoreError: The object store of a URL does not answer.
 
     >>> find_inputs(["videos/*.mp4"])
-    {'case_07': PosixPath('videos/case_07.mp4')}
+    {'case_07.mp4': PosixPath('videos/case_07.mp4')}
     """
     return discovery.name_films((film for word in words for film in _meant(word)), ids)
 

@@ -21,6 +21,8 @@ from fewframes.store.backend import StoreBackend
 from fewframes.store.recipes import DEDUP, Recipe, canonical_json
 from fewframes.store.resolve import AnyStore, resolve_store
 
+DUPLICATES = ("skip", "keep")
+"""What may become of films whose content is stored under another id."""
 WORKERS_OF_GPU = 2
 """One keeps all video engines of a GPU at work; another fills the gaps between films. Each has a
 context and memory of its own there."""
@@ -54,14 +56,19 @@ class IndexOptions:
     stream: int | None = None
     """Index of the video stream in the container; None takes the default one."""
     ids: Mapping[Any, str] | None = None
-    """The id of a film, by its path as it was given; of others it is the path below the given
-    folder, without the suffix."""
+    """The id of a film, by its path; of others it is the path below what was given, with suffix."""
+    replace: bool = False
+    """Whether a film takes the place of another one that is stored under its id; else it fails."""
+    duplicates: str = "skip"
+    """What becomes of a film whose content is stored under another id, or is that of a film before
+    it in this run: "skip" reports it and decodes nothing, "keep" stores it, too."""
     strict: bool = False
     """Whether films that do not decode completely are refused."""
     since: datetime | str | None = None
     """Only films that were changed at this date or time (ISO 8601), or later."""
     only: str | Sequence[str] = ()
-    """Only films whose ids match this pattern, or one of these, with ``*``, ``?`` and ``[…]``."""
+    """Only films whose ids match this pattern, or one of these, with ``*``, ``?`` and ``[…]``; it
+    may leave out the suffix."""
     shard: str | None = None
     """Only films of one part of several, by a hash of their ids: "2/5" is the second of five."""
     workers: int | None = None
@@ -89,6 +96,8 @@ class IndexOptions:
         _ = self.recipe, self.request
         if self.workers is not None and self.workers < 1:
             raise ValueError(f"workers={self.workers} indexes nothing; pass workers >= 1")
+        if self.duplicates not in DUPLICATES:
+            raise ValueError(f"duplicates={self.duplicates!r} is unknown; pass 'skip' or 'keep'")
         for name in ("limit_seconds", "memory_bytes", "range_seconds"):
             value = getattr(self, name)
             if not value > 0:
@@ -131,6 +140,8 @@ class IndexKeywords(TypedDict, total=False):
     dedup: float
     stream: int | None
     ids: Mapping[Any, str] | None
+    replace: bool
+    duplicates: str
     strict: bool
     since: datetime | str | None
     only: str | Sequence[str]
@@ -171,8 +182,10 @@ class FilmTask:
     part: int | None = None
     """Which range of the film, from 0: it gives a `RangeResult`. None for the film itself, which is
     merged where all parts of its ranges are there, and decoded in one go where they are not."""
-    replaces: bool = False
-    """Whether the film takes the place of a group that is there and broken."""
+    is_repair: bool = False
+    """Whether the same film takes the place of its group, which is there and broken."""
+    replaces_content: bool = False
+    """Whether the film takes the place of another one that is there under its id."""
     range_seconds: float = RANGE_SECONDS
     """Least CPU time of a range, as predicted; a film of less than two is not cut. Nor is one by
     URL, which each range would fetch anew."""

@@ -28,7 +28,7 @@ from fewframes.media.sizes import output_size
 from fewframes.media.source import Source
 from fewframes.media.timeline import Timeline
 from fewframes.store.codecs import PictureCodec, picture_codec
-from fewframes.store.results import Outcome, stored_status
+from fewframes.store.results import Outcome, Status, stored_status
 from fewframes.store.standing import what_stands
 from fewframes.store.writer import VideoWriter, ensure_store
 
@@ -78,31 +78,35 @@ class Scan:
 
 def standing(task: FilmTask, source: Source, *, is_dry: bool = False) -> Outcome | None:
     """Gives the outcome of a film that the store has already; see `what_stands`."""
-    how = {"is_strict": task.is_strict, "is_dry": is_dry}
-    return what_stands(task.files, task.video_id, task.recipe, source, **how)
+    how = {"is_strict": task.is_strict, "replaces_content": task.replaces_content}
+    return what_stands(task.files, task.video_id, task.recipe, source, is_dry=is_dry, **how)
 
 
 def index_film(
     task: FilmTask, progress: Callable[[int, int], None] = lambda _done, _all: None
 ) -> Outcome:
-    """Indexes one film, on disk, unless the store has it already under the same recipe.
+    """Indexes one film, on disk, unless the store has it already, or another one under its id.
 
     Where `index_range` has left the parts of all its ranges, they are merged; else the film is
     decoded. ``progress`` is told frames done and frames in all. Raises `UnreadableMediaError` where
     nothing can be decoded, and where the task is strict `DamagedFrameError` if not everything can.
     """
     path, video_id, recipe = Path(task.path), task.video_id, task.recipe
-    there = None if task.replaces else standing(task, identify(path))
+    there = None if task.is_repair else standing(task, identify(path))
     if there is not None:
         return there
     film = Scan.of(probe(path, stream=recipe.stream), task)
     height, width = film.picture_size
     parts = film.parts(task.files.workspace) if len(film.ranges) > 1 else None
     files = parts.find_all() if parts else None
-    about: dict[str, Any] = {"video_id": video_id, "recipe": recipe, "replaces": task.replaces}
+    about: dict[str, Any] = {"video_id": video_id, "recipe": recipe, "is_repair": task.is_repair}
+    about["replaces_content"] = task.replaces_content
     with VideoWriter(task.files, height=height, width=width, **about) as out:
         scanned = merge(film, files, out, progress) if files else decode(film, out, progress)
         check_usable(scanned, is_strict=task.is_strict)
+        there = None if task.is_repair else standing(task, film.timeline.source)
+        if there is not None and there.status == Status.FAILED:
+            return there  # another film came under this id meanwhile
         count = len(film.numbers)
         out.commit(scanned, report_progress=partial(progress, count, count))
     if parts:

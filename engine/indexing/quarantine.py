@@ -51,8 +51,9 @@ class Quarantine:
         """Remembers a film that failed, or forgets one that did not; a full disk is only logged."""
         video_id = outcome.video_id
         try:
-            if outcome.status == Status.FAILED and not outcome.was_stored:
-                self._add(video_id, film, outcome.reason, is_avoided=is_avoided)
+            if outcome.status == Status.FAILED:
+                if not outcome.was_stored:  # else what is stored has not failed
+                    self._add(video_id, film, outcome.reason, is_avoided=is_avoided)
             elif video_id in self._known and self._is_mine(video_id):
                 self._records.remove(video_id)
                 self._known.discard(video_id)

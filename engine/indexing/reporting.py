@@ -4,6 +4,7 @@ import json
 import logging
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Self
 
@@ -27,9 +28,12 @@ GO_ON = "interrupted; run the same command again to go on"
 class _Reporter(logging.Handler):
     """A progress callback for `index` that also says what the package warns of meanwhile."""
 
-    def __init__(self, *, quiet: bool = False) -> None:
+    def __init__(
+        self, *, quiet: bool = False, as_typed: Callable[[str], str] = lambda words: words
+    ) -> None:
+        """Takes whether only errors are said, and what puts a reason into a shell's words."""
         super().__init__(logging.WARNING)
-        self.quiet, self.said = quiet, 0.0
+        self.quiet, self.said, self.as_typed = quiet, 0.0, as_typed
 
     def __enter__(self) -> Self:
         log.addHandler(self)
@@ -42,8 +46,10 @@ class _Reporter(logging.Handler):
 class Reporter(_Reporter):
     """A progress callback for `index` that talks to stderr."""
 
-    def __init__(self, *, quiet: bool = False) -> None:
-        super().__init__(quiet=quiet)
+    def __init__(
+        self, *, quiet: bool = False, as_typed: Callable[[str], str] = lambda words: words
+    ) -> None:
+        super().__init__(quiet=quiet, as_typed=as_typed)
         self.bar: Bar | None = None
         self.task: TaskID | None = None
         self.said = time.monotonic()
@@ -80,10 +86,10 @@ class Reporter(_Reporter):
         for outcome in report.outcomes:
             if outcome.notes:
                 self._say(f"note: {quoted(outcome.video_id)}: {outcome.notes}")
-        for outcome in report.with_status(Status.DAMAGED, Status.FAILED):
-            self._say(
-                f"{outcome.status}: {quoted(outcome.video_id)}: {outcome.reason}", always=True
-            )
+        for outcome in report.with_status(Status.DUPLICATE, Status.DAMAGED, Status.FAILED):
+            words = f"{quoted(outcome.video_id)}: {self.as_typed(outcome.reason)}"
+            is_bad = outcome.status != Status.DUPLICATE
+            self._say(f"{outcome.status}: {words}", always=is_bad)
         self._say(repr(report))
 
     def _draw(self, bar: "Bar", now: Progress) -> None:
@@ -123,7 +129,8 @@ class JsonReporter(_Reporter):
     def __call__(self, now: Progress) -> None:
         """Writes a film's outcome, and now and then how far the run is."""
         if now.outcome:
-            self._say("film", asdict(now.outcome), is_bad=now.outcome.status == Status.FAILED)
+            facts = asdict(now.outcome) | {"reason": self.as_typed(now.outcome.reason)}
+            self._say("film", facts, is_bad=now.outcome.status == Status.FAILED)
         if now.outcome or time.monotonic() - self.said >= JSON_SECONDS:
             self.said = time.monotonic()
             facts = asdict(now)
@@ -143,9 +150,10 @@ class JsonReporter(_Reporter):
 
 def _line(now: Progress, outcome: Outcome) -> str:
     was = " before" if outcome.was_stored else ""
+    counts = f", {outcome.rows} frames, {outcome.stored} stored{was}" if outcome.rows else ""
     return (
-        f"[{now.films_done}/{now.films_total}] {quoted(outcome.video_id)}: {outcome.status}, "
-        f"{outcome.rows} frames, {outcome.stored} stored{was}; {_so_far(now)}"
+        f"[{now.films_done}/{now.films_total}] {quoted(outcome.video_id)}: {outcome.status}"
+        f"{counts}; {_so_far(now)}"
     )
 
 

@@ -80,7 +80,7 @@ class IndexReport:
     @property
     def exit_status(self) -> ExitStatus:
         """0 all done, 1 nothing could be indexed, 3 some films are damaged or failed."""
-        if not self.with_status(Status.OK, Status.DONE, Status.DAMAGED):
+        if len(self.with_status(Status.FAILED)) == len(self.outcomes):
             return ExitStatus.FAILED
         is_all = not self.with_status(Status.DAMAGED, Status.FAILED)
         return ExitStatus.DONE if is_all else ExitStatus.NOT_ALL

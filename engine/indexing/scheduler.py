@@ -49,13 +49,20 @@ class Schedule(Iterator[FilmTask]):
     """The tasks of a run, as they become possible."""
 
     def __init__(
-        self, films: Iterable[tuple[FilmTask, FilmEstimate]], again: Iterable[FilmTask] = ()
+        self,
+        films: Iterable[tuple[FilmTask, FilmEstimate]],
+        again: Iterable[FilmTask] = (),
+        waiting: Iterable[tuple[FilmTask, FilmEstimate]] = (),
     ) -> None:
-        """Takes films with what a look said of them; those of ``again`` have failed once."""
+        """Takes films with what a look said of them; those of ``again`` have failed once.
+
+        Those that are ``waiting`` are done only if they are released.
+        """
         self._films = {task.video_id: _Film(task, look) for task, look in films}
         self._cut, self._whole = deque[_Film](), deque[_Film]()
         for film in self._films.values():
-            (self._cut if film.look.ranges > 1 else self._whole).append(film)
+            self._line_up(film)
+        self._films |= {task.video_id: _Film(task, look) for task, look in waiting}
         self._again = deque(again)
         self._films |= {task.video_id: _Film(task, NOTHING_KNOWN) for task in self._again}
         self._tried = {_key(task) for task in self._again}
@@ -89,6 +96,10 @@ class Schedule(Iterator[FilmTask]):
             self._open.remove(film)
         return outcome
 
+    def release(self, video_id: str) -> None:
+        """Has a film done that was waiting."""
+        self._line_up(self._films[video_id])
+
     @property
     def most_tasks(self) -> int:
         """How many tasks may be done at once: more workers have nothing to do."""
@@ -99,6 +110,9 @@ class Schedule(Iterator[FilmTask]):
         look = self._films[task.video_id].look
         is_merge = look.ranges > 1 and task.part is None
         return 0.0 if is_merge else look.effort.cpu_seconds / look.ranges
+
+    def _line_up(self, film: _Film) -> None:
+        (self._cut if film.look.ranges > 1 else self._whole).append(film)
 
     def _next(self) -> FilmTask | None:
         if self._ready:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeAlias
 
 from fewframes.indexing.cost_model import PredictedCost
 from fewframes.indexing.disk_space import FILM_BYTES, GRID_BYTES, predict_bytes
@@ -22,6 +23,10 @@ LOADED = "fewframes.indexing.pipeline fewframes.files.probing fewframes.features
 """What a worker that does tasks needs, as `fork_server.start_process` takes it."""
 UNKNOWN_SECONDS_A_MEGABYTE = 0.3
 """CPU time that is guessed for a film by URL whose timeline is not remembered."""
+
+
+Content: TypeAlias = tuple[int, str]
+"""Bytes of a film and the digest of its edges: films that differ in one are not the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,8 @@ class FilmEstimate:
     """What it may take in the store: half as much again as natural film does (`space`)."""
     ranges: int = 1
     """Into how many ranges it is cut."""
+    content: Content | None = None
+    """By which copies of it are looked for."""
 
     @property
     def part_bytes(self) -> int:
@@ -45,7 +52,7 @@ class FilmEstimate:
 
 
 def estimate_film(task: FilmTask, *, is_dry: bool = False) -> FilmEstimate | Outcome:
-    """Looks at a film, or gives the outcome of one that the store has already (`what_stands`).
+    """Looks at a film, or gives the outcome of one that needs no decoding (`what_stands`).
 
     Runs in a worker, from packets alone; the timeline is remembered for the run that follows. A
     film by URL is not fetched for it: of one whose timeline is not remembered, the effort is
@@ -58,6 +65,7 @@ def estimate_film(task: FilmTask, *, is_dry: bool = False) -> FilmEstimate | Out
 
     film, recipe = task.path, task.recipe
     source = identify(film) if isinstance(film, Path) else source_of(film)
+    content = (source.size_bytes, source.edges_xxh3)
     there = standing(task, source, is_dry=is_dry)
     if there is not None:
         return there
@@ -66,15 +74,21 @@ def estimate_film(task: FilmTask, *, is_dry: bool = False) -> FilmEstimate | Out
     else:
         known = timeline_cache.load(source, recipe.stream)
         if known is None:
-            guess = source.size_bytes / 1e6 * UNKNOWN_SECONDS_A_MEGABYTE
-            return FilmEstimate(task.video_id, 0.0, PredictedCost(cpu_seconds=guess), FILM_BYTES)
+            return _guessed(task, source.size_bytes, content)
         timeline, task = known, replace(task, range_seconds=math.inf)
     scan = Scan.of(timeline, task)
     height, width = scan.picture_size
     most = predict_bytes(recipe, rows=len(scan.numbers), height=height, width=width)
     parts = scan.parts(task.files.workspace)
     count = 1 if parts.unsplittable_reason else len(scan.ranges)
-    return FilmEstimate(task.video_id, timeline.duration_seconds, scan.effort, most, count)
+    seconds = timeline.duration_seconds
+    return FilmEstimate(task.video_id, seconds, scan.effort, most, count, content)
+
+
+def _guessed(task: FilmTask, size_bytes: int, content: Content) -> FilmEstimate:
+    """What a film by URL takes of which nothing is known but its size."""
+    effort = PredictedCost(cpu_seconds=size_bytes / 1e6 * UNKNOWN_SECONDS_A_MEGABYTE)
+    return FilmEstimate(task.video_id, 0.0, effort, FILM_BYTES, content=content)
 
 
 def needed_bytes(looks: Iterable[FilmEstimate], *, at_once: int | None, parts_bytes: int) -> int:

@@ -109,7 +109,7 @@ def sample_within(
     >>> import fewframes as ff
     >>> batch = sample_within(ff.open("corpus.zarr")["film"], "qwen3-vl", 400, min_tokens=16)
     >>> batch, batch.to("qwen3-vl").report["tokens"]
-    (FrameBatch([20, 128, 160, 3] u8 rgb of 'film', frames 0 to 237, 0.00 s to 9.48 s), 200)
+    (FrameBatch([20, 128, 160, 3] u8 rgb of 'film.mp4', frames 0 to 237, 0.00 s to 9.48 s), 200)
     """
     fit = fit_tokens(
         runtime,

@@ -53,7 +53,7 @@ def export_videos(videos: Sequence["Video"], folder: Path, *, form: str) -> None
 
     >>> import fewframes as ff
     >>> export_videos([ff.open("corpus.zarr")["film"]], Path("exported"), form="jpeg")
-    >>> json.loads(Path("exported/film/frames.json").read_text())["frames"][1]["seconds"]
+    >>> json.loads(Path("exported/film.mp4/frames.json").read_text())["frames"][1]["seconds"]
     0.48
     """
     if form not in FORMATS:

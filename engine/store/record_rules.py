@@ -162,6 +162,7 @@ OPTIONAL: dict[str, Rule] = {
     "repaired_frames": _COUNT,
     "notes": (_is_texts, "a list of sentences"),
     "decoding": (_is_decoding, "facts of the decoder"),
+    "replaces_content": (lambda value: value is True, "true"),
 }
 SIDECAR: dict[str, Rule] = {
     "id": RULES["id"],

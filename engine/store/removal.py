@@ -3,15 +3,17 @@
 from collections.abc import Sequence
 
 from fewframes.errors import CorruptStoreError
+from fewframes.store.backend import StoreBackend
 from fewframes.store.compaction import compact
 from fewframes.store.current import recipes_of
 from fewframes.store.failures import FailureRecords
 from fewframes.store.gc import remove_video, sweep
 from fewframes.store.groups import holds, home_of
+from fewframes.store.ids import id_meant
 from fewframes.store.publish import remove_group
 from fewframes.store.recipes import Recipe
 from fewframes.store.resolve import AnyStore, resolve_store
-from fewframes.store.store import open_store
+from fewframes.store.store import Store, open_store
 
 
 def remove_videos(where: AnyStore, ids: Sequence[str]) -> None:
@@ -21,20 +23,25 @@ def remove_videos(where: AnyStore, ids: Sequence[str]) -> None:
     left; what a killed process has left is swept, too.
 
     Raises:
-        KeyError: There is no such video; then nothing is deleted.
+        KeyError: There is no such video, or a name is the stem of several, or of a video and of a
+            film that failed; then nothing is deleted.
         FileNotFoundError: That is no store.
     """
     store = resolve_store(where)
     videos = open_store(store)
-    failed = FailureRecords(store).ids()
-    for video_id in ids:
-        is_there = holds(store, video_id) or video_id in failed or store.names(home_of(video_id))
-        if not is_there:
-            videos[video_id]  # says which ids are near
-    for video_id in ids:
+    found = [_id_of(store, videos, name) for name in ids]
+    for video_id in dict.fromkeys(found):
         remove_video(store, video_id)
     sweep(store)
     compact(store, whole=False)
+
+
+def _id_of(store: StoreBackend, videos: Store, name: str) -> str:
+    """The id that a name means, of a video, of what is left of one, or of a film that failed."""
+    failed = FailureRecords(store).ids()
+    if holds(store, name) or name in failed or store.names(home_of(name)):
+        return name
+    return id_meant(name, sorted({*videos, *failed})) or videos.id_of(name)  # says what is near
 
 
 def remove_recipe(where: AnyStore, video_id: str, recipe: Recipe | str) -> str:
@@ -50,7 +57,7 @@ def remove_recipe(where: AnyStore, video_id: str, recipe: Recipe | str) -> str:
     video = open_store(store).video(video_id, recipe=recipe)
     words = Recipe.from_dict(video.facts["recipe"]).words
     is_last = len(video.recipes) == 1
-    remove_group(store, video_id, video.commit.key)
+    remove_group(store, video.id, video.commit.key)
     sweep(store)
     compact(store, whole=False)
     return f"{words}, the last recipe," if is_last else words

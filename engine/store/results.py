@@ -12,6 +12,8 @@ class Status(StrEnum):
     """Indexed, with nothing wrong."""
     DONE = "done"
     """Was there before, undamaged."""
+    DUPLICATE = "duplicate"
+    """Not indexed: its content is there under another id."""
     DAMAGED = "damaged"
     """Indexed where it decodes, now or before."""
     FAILED = "failed"
@@ -48,7 +50,7 @@ class Outcome:
     video_id: str
     status: Status
     reason: str = ""
-    """A sentence, for damaged and failed films."""
+    """A sentence, for damaged and failed films, and duplicates."""
     rows: int = 0
     """Scanned frames."""
     stored: int = 0
@@ -59,6 +61,6 @@ class Outcome:
     stored_bytes: int = 0
     """Bytes of the pictures stored."""
     was_stored: bool = False
-    """Whether it was in the store before this run, which has decoded nothing of it."""
+    """Whether its id was in the store before this run, which has decoded nothing of it."""
     notes: str = ""
     """What a careful reader should know of a film and what is no damage, in sentences."""

@@ -1,12 +1,17 @@
 """Standing: is a film in a store already, and what became of it?
 
-1. A film is there if a group has its size, edges and recipe, and its time of change; or, if only
-   that differs, the digest of the whole file.
-2. What is to know of it is told again: a film that was stored as damaged is reported as damaged by
-   every run, and refused by a strict one.
-3. Its group becomes the current one of the video (`current`).
+1. The content of an id is that of the group which was published last. A film has it if size and
+   edges are the same, and its time of change; or, if only that differs, the digest of the whole
+   file.
+2. A film of other content is refused under that id, unless it is to replace what is there. Then its
+   record says so, and every older group of other content goes: now, or if that run was killed, when
+   any later one looks at the id.
+3. A film of that content is there if a group has its recipe. What is to know of it is told again: a
+   film that was stored as damaged is reported as damaged by every run, and refused by a strict one.
+4. Its group becomes the current one of the video (`current`).
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from fewframes.media.source import Source
@@ -15,6 +20,7 @@ from fewframes.store.current import choose, current
 from fewframes.store.digests import digest_file
 from fewframes.store.groups import intact_commits
 from fewframes.store.manifest import Manifest
+from fewframes.store.publish import remove_group
 from fewframes.store.recipes import Recipe
 from fewframes.store.results import Outcome, Status, joined
 
@@ -27,14 +33,25 @@ def what_stands(
     *,
     is_strict: bool = False,
     is_dry: bool = False,
+    replaces_content: bool = False,
 ) -> Outcome | None:
-    """Gives the outcome of a film that is there under this recipe, or None.
+    """Gives the outcome of a film that needs no decoding, or None for one that is to be indexed.
 
-    Its group becomes the current one, unless it `is_dry`.
+    It is there under this recipe, or its id has other content, which it does not replace. A group
+    that is there becomes the current one, unless it `is_dry`.
     """
     there = list(intact_commits(store, video_id))
-    found = next((commit for commit in there if is_of(commit, recipe, source)), None)
-    if found is None:
+    if not there:
+        return None
+    if not is_dry:
+        there = remove_replaced(store, video_id, there)
+    there = of_newest_content(there)
+    is_same = has_content(there, source)
+    if is_same is False and not replaces_content:
+        return Outcome(video_id, Status.FAILED, _refusal(there[-1], source), was_stored=True)
+    asked = recipe.to_dict()
+    found = next((commit for commit in there if commit.facts["recipe"] == asked), None)
+    if found is None or not is_same:
         return None
     if not is_dry and current(store, video_id, there) is not found:
         choose(store, video_id, found)
@@ -54,16 +71,56 @@ def outcome_of(commit: Manifest, *, is_strict: bool) -> Outcome:
     return Outcome(name, Status.DAMAGED, damage, rows, stored, notes=notes, was_stored=True)
 
 
-def is_of(commit: Manifest, recipe: Recipe, source: Source) -> bool:
-    """Whether a group is of this file and recipe; one that was touched is read whole for it."""
-    known = commit.facts["source"]
-    is_alike = (known["size_bytes"], known["edges_xxh3"]) == (source.size_bytes, source.edges_xxh3)
-    if not is_alike or commit.facts["recipe"] != recipe.to_dict():
+def of_newest_content(commits: Sequence[Manifest]) -> list[Manifest]:
+    """Gives those of a video's groups that have the content of the newest one, which is last."""
+    by_age = sorted(commits, key=lambda commit: commit.age_order)
+    digest = by_age[-1].facts["source"]["digest"]
+    return [commit for commit in by_age if commit.facts["source"]["digest"] == digest]
+
+
+def has_content(commits: Sequence[Manifest], source: Source) -> bool | None:
+    """Whether a file has the content of groups that have one; if it was touched, it is read whole.
+
+    None for a film by URL that was touched: whoever fetches it can tell.
+    """
+    known = [commit.facts["source"] for commit in commits]
+    here = (source.size_bytes, source.edges_xxh3)
+    if all((facts["size_bytes"], facts["edges_xxh3"]) != here for facts in known):
         return False
-    is_untouched: bool = known["mtime_ns"] == source.mtime_ns
-    if is_untouched or not source.path.is_file():
-        return is_untouched
-    return bool(known["digest"] == digest_file(source.path))
+    if any(facts["mtime_ns"] == source.mtime_ns for facts in known):
+        return True
+    if not source.path.is_file():
+        return None
+    return bool(known[0]["digest"] == digest_file(source.path))
+
+
+def remove_replaced(
+    store: StoreBackend, video_id: str, commits: Sequence[Manifest]
+) -> list[Manifest]:
+    """Removes groups whose content was replaced, with their vectors; gives those that stay.
+
+    Of two writers, only the newer one removes what the other has published.
+    """
+    stay = of_newest_content(commits)
+    replacing = [commit.age_order for commit in stay if commit.facts.get("replaces_content")]
+    if not replacing:
+        return list(commits)
+    keys = {commit.key for commit in stay}
+    for other in commits:
+        if other.key not in keys and other.age_order < max(replacing):
+            remove_group(store, video_id, other.key)
+    return stay
+
+
+def _refusal(commit: Manifest, source: Source) -> str:
+    """Says which film an id stands for, where another one is given."""
+    known, name = commit.facts["source"], commit.facts["id"]
+    when = commit.facts["created"][:19].replace("T", " ")
+    return (
+        f"id {name!r} is that of another film: {known['name']!r} of {known['size_bytes']} bytes, "
+        f"indexed {when} (this one has {source.size_bytes} bytes); replace=True puts this one in "
+        "its place, ids={film: 'NAME'} gives it another id"
+    )
 
 
 def other_film(commit: Manifest, film: Path) -> str:

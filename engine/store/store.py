@@ -16,6 +16,8 @@ from fewframes.store.current import current, under
 from fewframes.store.embedding import Embedder
 from fewframes.store.failures import FailureRecords
 from fewframes.store.groups import commits_of, holds
+from fewframes.store.ids import id_meant, with_stem
+from fewframes.store.manifest import Manifest
 from fewframes.store.marker import check_store, create_store
 from fewframes.store.recipes import Recipe
 from fewframes.store.resolve import AnyStore, resolve_store
@@ -44,10 +46,12 @@ def open_store(path: AnyStore) -> "Store":
 class Store(Mapping[str, Video]):
     """The videos of a store by id; what is published later is seen without reopening.
 
+    An id without its suffix is accepted where one video alone has it.
+
     >>> import fewframes as ff
     >>> store = ff.open("corpus.zarr")
-    >>> "film" in store, list(store)
-    (True, ['film'])
+    >>> list(store), "film.mp4" in store, store["film"].id
+    (['film.mp4'], True, 'film.mp4')
     """
 
     def __init__(self, files: StoreBackend) -> None:
@@ -66,7 +70,31 @@ class Store(Mapping[str, Video]):
         return iter(self._catalogue.ids())
 
     def __contains__(self, video_id: object) -> bool:
-        return isinstance(video_id, str) and holds(self._files, video_id)
+        if not isinstance(video_id, str):
+            return False
+        try:
+            return holds(self._files, self.id_of(video_id))
+        except KeyError:
+            return False
+
+    def id_of(self, name: str) -> str:
+        """Gives the id of the video that a name means: the name, or the one id whose stem it is.
+
+        Raises:
+            KeyError: There is none, or it is the stem of several; lists these, or near ones.
+            CorruptStoreError: The catalogue is damaged, or lists it wrongly; an id asks for none.
+
+        >>> import fewframes as ff
+        >>> ff.open("corpus.zarr").id_of("film")
+        'film.mp4'
+        """
+        if holds(self._files, name):
+            return name
+        ids = self._catalogue.ids()
+        found = None if name in ids else id_meant(name, ids)
+        if found is None:
+            raise KeyError(self._missing(name, ids))
+        return found
 
     def __getitem__(self, video_id: str) -> Video:
         """Gives a video; of several groups the newest, or the one that was asked for last.
@@ -88,12 +116,13 @@ class Store(Mapping[str, Video]):
         >>> [one.recipe.words for one in store["film"].recipes]
         ['2 fps, 160, jpeg 90']
         >>> store.video("film", recipe=store["film"].recipes[0].key)
-        Video('film': 20 rows, 20 pictures of 120x160, 10.00 s, ok)
+        Video('film.mp4': 20 rows, 20 pictures of 120x160, 10.00 s, ok)
         """
-        # A group that vanishes between listing and reading has a successor: list once more.
-        commits = commits_of(self._files, video_id) or commits_of(self._files, video_id)
+        commits = self._commits(video_id)
+        if not commits and (found := self.id_of(video_id)) != video_id:
+            video_id, commits = found, self._commits(found)
         if not commits:
-            raise KeyError(self._missing(video_id))
+            raise KeyError(self._missing(video_id, self._catalogue.ids()))
         if recipe is not None:
             return Video(under(commits, recipe))
         return Video(current(self._files, video_id, commits))
@@ -136,7 +165,7 @@ class Store(Mapping[str, Video]):
 
         >>> import fewframes as ff
         >>> ff.open("corpus.zarr").to_table("status = 'ok' and rows > 10")["id"].to_pylist()
-        ['film']
+        ['film.mp4']
         """
         from fewframes.store.sql import videos_table
 
@@ -160,6 +189,10 @@ class Store(Mapping[str, Video]):
             if not record or record["recipe"] not in self._recipes(video_id)
         ]
 
+    def _commits(self, video_id: str) -> list[Manifest]:
+        """The records of a video; one that vanishes meanwhile has a successor: lists once more."""
+        return commits_of(self._files, video_id) or commits_of(self._files, video_id)
+
     def _recipes(self, video_id: str) -> list[dict[str, Any]]:
         """The recipes under which a video is there; none where a record of it is damaged."""
         try:
@@ -167,18 +200,31 @@ class Store(Mapping[str, Video]):
         except CorruptStoreError:
             return []
 
-    def _missing(self, video_id: str) -> str:
-        ids = self._catalogue.ids()
+    def _missing(self, video_id: str, ids: Sequence[str]) -> str:
         if video_id in ids:
             raise CorruptStoreError(
                 f"the catalogue of {self._files.name!r} lists video {video_id!r}, but it is not "
                 "there; run 'fewframes compact'"
             )
-        if failure := FailureRecords(self._files).read(video_id):
-            return f"film {video_id!r} was not indexed: {failure['reason']}"
+        records = FailureRecords(self._files)
+        for name in (video_id, *with_stem(records.ids(), video_id)):
+            if failure := records.read(name):
+                return f"film {name!r} was not indexed: {failure['reason']}"
         near = nearest(video_id, ids)
         hint = f"; near: {', '.join(map(repr, near))}" if near else "; it is empty"
         return f"no video {video_id!r} in {self._files.name!r}{hint}"
+
+
+def id_in(store: Mapping[str, Video], name: str) -> str:
+    """Gives the id of the video that a name means in a store, or in a mapping by ids alone.
+
+    Raises KeyError as `Store.id_of` does.
+
+    >>> import fewframes as ff
+    >>> id_in(ff.open("corpus.zarr"), "film"), id_in({}, "film")
+    ('film.mp4', 'film')
+    """
+    return store.id_of(name) if isinstance(store, Store) else name
 
 
 def _embedded(

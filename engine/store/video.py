@@ -162,9 +162,9 @@ class Video:
         >>> import fewframes as ff
         >>> video = ff.open("corpus.zarr")["film"]
         >>> video.read(frames=[25, 0, 25])
-        FrameBatch([3, 120, 160, 3] u8 rgb of 'film', frames 25 to 25, 1.00 s to 1.00 s)
+        FrameBatch([3, 120, 160, 3] u8 rgb of 'film.mp4', frames 25 to 25, 1.00 s to 1.00 s)
         >>> video.read(seconds=slice(2, 4), size=80)
-        FrameBatch([4, 60, 80, 3] u8 rgb of 'film', frames 50 to 87, 2.00 s to 3.48 s)
+        FrameBatch([4, 60, 80, 3] u8 rgb of 'film.mp4', frames 50 to 87, 2.00 s to 3.48 s)
         """
         at = self.rows_of(frames=frames, rows=rows, seconds=(seconds := requested_times(seconds)))
         request = check_asked(backend, device, self._shards.codec.name, out)

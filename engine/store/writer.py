@@ -3,7 +3,7 @@
 1. Pictures and rows are written into an attempt that nobody sees.
 2. `VideoWriter.commit` makes the record with every file's digest, and publishes both (`publish`).
    Where another process was first, its group stands.
-3. Older groups of the same id and recipe, made of another source, are removed.
+3. Where it replaces other content of its id, the groups of that are removed (`standing`).
 """
 
 import json
@@ -31,12 +31,13 @@ from fewframes.store.gc import sweep
 from fewframes.store.groups import home_of, intact_commits
 from fewframes.store.manifest import Manifest, commit_bytes
 from fewframes.store.marker import create_store
-from fewframes.store.publish import publish, remove_group, remove_orphans
+from fewframes.store.publish import publish, remove_orphans
 from fewframes.store.recipes import Recipe
 from fewframes.store.resolve import AnyStore, resolve_store
 from fewframes.store.results import stored_status
 from fewframes.store.shard_writer import ShardWriter
 from fewframes.store.staging import Staging
+from fewframes.store.standing import remove_replaced
 
 
 class VideoWriter:
@@ -53,11 +54,17 @@ class VideoWriter:
         recipe: Recipe,
         height: int,
         width: int,
-        replaces: bool = False,
+        is_repair: bool = False,
+        replaces_content: bool = False,
     ) -> None:
-        """Takes where to and what; with ``replaces`` in place of a group that is broken."""
+        """Takes where to and what.
+
+        ``is_repair`` puts it in place of the same group, which is broken; ``replaces_content`` in
+        place of all groups of the id that are of another source.
+        """
         self._store, self._id, self._recipe = resolve_store(store), video_id, recipe
-        self._home, self._replaces = home_of(video_id), replaces
+        self._home, self._is_repair = home_of(video_id), is_repair
+        self._replaces_content = replaces_content
         self._size = (height, width)
         self._closing = ExitStack()
 
@@ -110,6 +117,8 @@ class VideoWriter:
         rows = _rows_of(scanned, self._shards.slots)
         digest = source_digest or _digest_of(scanned.timeline.source)
         facts = self._facts(scanned.timeline, rows, digest) | _outcome_facts(scanned)
+        is_replacing = self._replaces_content and self._has_other_content(digest)
+        facts |= {"replaces_content": True} if is_replacing else {}
         files = self._finish(rows, facts)
         standing = publish(
             self._store,
@@ -118,13 +127,18 @@ class VideoWriter:
             commit_bytes(self._attempt.folder, facts, files),
             video_id=self._id,
             paths=list(files),
-            replaces=self._replaces,
+            replaces=self._is_repair or is_replacing,
             report_progress=report_progress,
         )
-        _remove_superseded(self._store, standing)
+        remove_replaced(self._store, self._id, list(intact_commits(self._store, self._id)))
         remove_orphans(self._store, self._id)
         compact_if_long(self._store)
         return standing
+
+    def _has_other_content(self, digest: str) -> bool:
+        """Whether groups of the id are of another source."""
+        there = intact_commits(self._store, self._id)
+        return any(commit.facts["source"]["digest"] != digest for commit in there)
 
     def _facts(self, timeline: Timeline, rows: StoredRows, digest: str) -> dict[str, Any]:
         return {
@@ -157,14 +171,6 @@ def ensure_store(where: AnyStore) -> StoreBackend:
     store = create_store(where)
     sweep(store)
     return store
-
-
-def _remove_superseded(store: StoreBackend, newest: Manifest) -> None:
-    """Removes older groups of the recipe; of two writers, only the newer one removes the other."""
-    for other in intact_commits(store, newest.facts["id"]):
-        is_same = other.facts["recipe"] == newest.facts["recipe"]
-        if is_same and other.age_order < newest.age_order:
-            remove_group(store, newest.facts["id"], other.key)
 
 
 def _rows_of(scanned: ScanResult, stored: int) -> StoredRows:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from fewframes.store.store import open_store
+from fewframes.store.store import id_in, open_store
 from fewframes.store.video import Video
 
 Videos: TypeAlias = Sequence[str] | str | Path | float | tuple[float, float] | None
@@ -28,13 +28,16 @@ def chosen_videos(store: str | Path | Mapping[str, Video], videos: Videos = None
 
     >>> import fewframes as ff
     >>> [video.id for video in chosen_videos(ff.open("corpus.zarr"), (0.0, 1.0))]
-    ['film']
+    ['film.mp4']
     """
     opened = store if isinstance(store, Mapping) else open_store(store)
     if videos is None:
         return list(opened.values())
     share = _share(videos)
-    ids = _named(videos) if share is None else _in_share(opened, *share)
+    if share is None:
+        ids = [id_in(opened, name) for name in _named(videos)]
+    else:
+        ids = _in_share(opened, *share)
     if not ids:
         raise ValueError(
             f"videos={videos!r} chooses none of the {len(opened)} videos; pass ids, a file of "

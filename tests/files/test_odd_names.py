@@ -63,8 +63,9 @@ def store(place, tmp_path_factory):
     path = tmp_path_factory.mktemp("stores") / "s"
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
-        report = ff.index([f"{name}.mp4" for name in NAMES], path, size=64)
-    assert {o.video_id: o.status for o in report.outcomes} == dict.fromkeys(NAMES, "ok")
+        films = [f"{name}.mp4" for name in NAMES]
+        report = ff.index(films, path, size=64, duplicates="keep")
+    assert {o.video_id: o.status for o in report.outcomes} == dict.fromkeys(films, "ok")
     return path
 
 
@@ -82,7 +83,7 @@ def test_a_film_in_the_current_folder_is_read(here, films, name):
         f"{name}.mp4",
         len(ff.probe(films("x264_uneven"))),
     )
-    assert list(find_inputs([f"{name}.mp4"])) == [name]
+    assert list(find_inputs([f"{name}.mp4"])) == [f"{name}.mp4"]
     said = run("probe", "--json", "--", f"{name}.mp4")
     assert json.loads(said.stdout)["file"] == f"{name}.mp4"
 
@@ -94,9 +95,10 @@ def test_a_film_is_verified_under_any_name(here):
 
 @pytest.mark.slow
 def test_a_folder_and_a_store_list_them(place, store):
-    assert set(find_inputs([place])) == set(find_inputs([f"{place}/*.mp4"])) == set(NAMES)
+    names = {f"{name}.mp4" for name in NAMES}
+    assert set(find_inputs([place])) == set(find_inputs([f"{place}/*.mp4"])) == names
     videos = ff.open(store)
-    assert set(videos) == set(NAMES)
+    assert set(videos) == names
     assert all(videos[name].facts["source"]["name"] == f"{name}.mp4" for name in NAMES)
     listed = [json.loads(line)["id"] for line in run("ls", "--json", store).stdout.splitlines()]
     assert listed == list(videos)
@@ -112,9 +114,9 @@ def test_a_list_has_a_line_a_video_and_its_bytes(store, encoding):
     lines = done.stdout.splitlines()
     assert len(lines) == len(NAMES)
     ids = {line.rsplit(b"  ", 5)[0] for line in lines}
-    quoted = {b"$'two\\nlines'", b"$'\\x1b[31mred'", b"$'tab\\there'"}
-    assert quoted | {b"caf\xe9", "🎬 film".encode(), b"back\\slash"} <= ids
-    assert os.fsencode("2024-01-01T10:20:30") in ids
+    quoted = {b"$'two\\nlines.mp4'", b"$'\\x1b[31mred.mp4'", b"$'tab\\there.mp4'"}
+    assert quoted | {b"caf\xe9.mp4", "🎬 film.mp4".encode(), b"back\\slash.mp4"} <= ids
+    assert os.fsencode("2024-01-01T10:20:30.mp4") in ids
 
 
 @pytest.mark.slow
@@ -127,7 +129,9 @@ def test_ids_that_are_shown_can_be_pasted(store):
         script = f"printf %s {quoted(name)}" if name != "-dash" else f"printf %s -- {name}"
         done = subprocess.run([shell, "-c", script], capture_output=True, check=True)
         assert done.stdout.removeprefix(b"--") == name.encode()
-    assert json.loads(run("info", store, "--json", "--", "two\nlines").stdout)["id"] == "two\nlines"
+    for name in ("two\nlines", "two\nlines.mp4"):
+        said = run("info", store, "--json", "--", name).stdout
+        assert json.loads(said)["id"] == "two\nlines.mp4"
 
 
 @pytest.mark.slow
@@ -135,7 +139,7 @@ def test_a_name_that_looks_like_an_option_is_explained(store):
     said = run("info", store, "-dash")
     assert said.exit_code == 2
     assert "An id or a file whose name begins with '-' goes behind '--'." in said.output
-    assert json.loads(run("info", store, "--json", "--", "-dash").stdout)["id"] == "-dash"
+    assert json.loads(run("info", store, "--json", "--", "-dash").stdout)["id"] == "-dash.mp4"
 
 
 @pytest.mark.slow
@@ -159,7 +163,7 @@ def test_progress_and_errors_are_a_line_each(here, tmp_path):
     said = run("index", tmp_path, "two\nlines.mp4", "-o", tmp_path / "s", "--size", 64)
     lines = said.output.splitlines()
     assert (said.exit_code, len(lines)) == (3, 4)
-    assert lines[2].startswith("failed: $'no\\nfilm': 'no\\nfilm.mp4' is not a video")
+    assert lines[2].startswith("failed: $'no\\nfilm.mp4': 'no\\nfilm.mp4' is not a video")
 
 
 @pytest.mark.slow
@@ -175,9 +179,10 @@ def test_they_are_exported_into_a_folder_with_a_colon(store, tmp_path, monkeypat
 def test_a_store_may_be_called_anything(place, tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     films = find_inputs([place / "-dash.mp4", place / "back\\slash.mp4"])
-    assert run("index", *films.values(), "-o", name, "--range-seconds", 0.01).exit_code == 0
+    more = ("--range-seconds", 0.01, "--duplicates", "keep")
+    assert run("index", *films.values(), "-o", name, *more).exit_code == 0
     assert run("compact", name).output == "2 videos\n"
-    assert list(ff.open(name)) == ["-dash", "back\\slash"]
+    assert list(ff.open(name)) == ["-dash.mp4", "back\\slash.mp4"]
     assert len(ff.open(name)["-dash"].read(frames=[0])) == 1
     assert run("ls", name, "--parquet", f"{name}.parquet").exit_code == 0
     with Path(f"{name}.parquet").open("rb") as file:
@@ -188,13 +193,14 @@ def test_a_store_may_be_called_anything(place, tmp_path, monkeypatch, name):
 @pytest.mark.slow
 def test_videos_are_removed_by_any_name(films, tmp_path, place):
     odd = ["two\nlines", "caf\udce9", "2024-01-01T10:20:30"]
-    ff.index([place / f"{name}.mp4" for name in odd], tmp_path / "s", size=64)
+    films = [place / f"{name}.mp4" for name in odd]
+    ff.index(films, tmp_path / "s", size=64, duplicates="keep")
     assert run("rm", tmp_path / "s", "--", *odd).exit_code == 0
     assert list(ff.open(tmp_path / "s")) == []
 
 
 @pytest.mark.slow
 def test_what_is_called_like_a_list_is_a_film(here):
-    assert list(find_inputs(["@list.mp4"])) == ["@list"]
+    assert list(find_inputs(["@list.mp4"])) == ["@list.mp4"]
     with pytest.raises(UnreadableMediaError, match="list 'none' does not exist"):
         find_inputs(["@none"])

@@ -52,17 +52,16 @@ def write_rows(file: Path, rows: list[dict[str, object]]) -> str:
 @pytest.mark.parametrize(
     ("words", "ids"),
     [
-        (["a/001.mp4"], ["001"]),
-        (["a"], ["001", "002"]),
-        (["a", "b"], ["001.mp4", "002", "001.mp4~2"]),
-        (["a", "a/001.mp4"], ["001", "002"]),
-        (["*/*.mp4"], ["a/001", "b/001"]),
-        (["a/*"], ["001", "002"]),
-        (["**/*.mp4"], ["a/001", "b/001", "c [1]"]),
-        (["c [1].mp4"], ["c [1]"]),
-        (["b/notes.txt"], ["notes"]),
-        ([Path("c [1].mp4")], ["c [1]"]),
-        (["s3://bucket/films/a/001.mp4"], ["001"]),
+        (["a/001.mp4"], ["001.mp4"]),
+        (["a"], ["001.mp4", "002.mkv"]),
+        (["a", "a/001.mp4"], ["001.mp4", "002.mkv"]),
+        (["*/*.mp4"], ["a/001.mp4", "b/001.mp4"]),
+        (["a/*"], ["001.mp4", "002.mkv"]),
+        (["**/*.mp4"], ["a/001.mp4", "b/001.mp4", "c [1].mp4"]),
+        (["c [1].mp4"], ["c [1].mp4"]),
+        (["b/notes.txt"], ["notes.txt"]),
+        ([Path("c [1].mp4")], ["c [1].mp4"]),
+        (["s3://bucket/films/a/001.mp4"], ["001.mp4"]),
     ],
 )
 def test_words_mean_films_with_ids_below_what_is_given(place, words, ids):
@@ -72,9 +71,9 @@ def test_words_mean_films_with_ids_below_what_is_given(place, words, ids):
 def test_a_pattern_that_ends_in_a_suffix_takes_what_it_matches(place):
     for name in ("x.dat", "y.DAT", ".z.dat", "b/w.dat"):
         Path(name).touch()
-    assert list(find_inputs(["*.dat"])) == ["x"]
-    assert list(find_inputs(["**/*.dat"])) == ["b/w", "x"]
-    assert list(find_inputs(["*/notes.txt"])) == ["b/notes"]
+    assert list(find_inputs(["*.dat"])) == ["x.dat"]
+    assert list(find_inputs(["**/*.dat"])) == ["b/w.dat", "x.dat"]
+    assert list(find_inputs(["*/notes.txt"])) == ["b/notes.txt"]
     with pytest.raises(UnreadableMediaError, match=r"no film matches 'b/n\*': .* \.mp4 .*; end"):
         find_inputs(["b/n*"])
 
@@ -82,7 +81,7 @@ def test_a_pattern_that_ends_in_a_suffix_takes_what_it_matches(place):
 @pytest.mark.parametrize("suffix", ["dav", "f4v", "mod", "trp", "gif", "ts2", "MP4"])
 def test_folders_are_searched_for_what_cameras_and_recorders_write(tmp_path, suffix):
     (tmp_path / f"x.{suffix}").touch()
-    assert list(find_inputs([tmp_path])) == ["x"]
+    assert list(find_inputs([tmp_path])) == [f"x.{suffix}"]
 
 
 def test_a_folder_without_a_film_says_what_it_was_searched_for(place):
@@ -94,7 +93,7 @@ def test_a_folder_without_a_film_says_what_it_was_searched_for(place):
         find_inputs(["empty"])
     result = CliRunner().invoke(main, ["index", "empty", "-o", "s"])
     assert (result.exit_code, result.output.count("\n")) == (1, 1)
-    assert list(find_inputs(["empty/x.dat"])) == ["x"]
+    assert list(find_inputs(["empty/x.dat"])) == ["x.dat"]
 
 
 def test_linked_folders_are_searched_once_and_by_the_path_of_the_link(place, tmp_path_factory):
@@ -112,10 +111,11 @@ def test_linked_folders_are_searched_once_and_by_the_path_of_the_link(place, tmp
     (place / "b" / "more").symlink_to(elsewhere)
     (place / "c").symlink_to(elsewhere)
     found = find_inputs([place])
-    assert found == {**before, "b/more/deep/004": place / "b/more/deep/004.mp4"}
-    assert list(found) == ["a/001", "a/002", "b/001", "b/more/deep/004", "c [1]"]
-    assert list(find_inputs(["**/*.mp4"])) == ["a/001", "b/001", "b/more/deep/004", "c [1]"]
-    assert list(find_inputs(["0 t*/*.mp4"])) == ["0 twin/001"]
+    assert found == {**before, "b/more/deep/004.mp4": place / "b/more/deep/004.mp4"}
+    deep = ["b/more/deep/004.mp4", "c [1].mp4"]
+    assert list(found) == ["a/001.mp4", "a/002.mkv", "b/001.mp4", *deep]
+    assert list(find_inputs(["**/*.mp4"])) == ["a/001.mp4", "b/001.mp4", *deep]
+    assert list(find_inputs(["0 t*/*.mp4"])) == ["0 twin/001.mp4"]
 
 
 def test_a_list_gives_the_ids_that_are_written_in_it_in_any_order(place):
@@ -123,19 +123,20 @@ def test_a_list_gives_the_ids_that_are_written_in_it_in_any_order(place):
     for text in (lines, lines[::-1]):
         Path("films.txt").write_text("\n".join(text))
         assert find_inputs(["@films.txt"]) == {
-            "b/001": Path("b/001.mp4"),
-            "a/001": Path("a/001.mp4"),
-            "day 1/001": "s3://bucket/day 1/001.mp4",
-            "002": Path("a/002.mkv"),
+            "b/001.mp4": Path("b/001.mp4"),
+            "a/001.mp4": Path("a/001.mp4"),
+            "day 1/001.mp4": "s3://bucket/day 1/001.mp4",
+            "002.mkv": Path("a/002.mkv"),
         }
 
 
 def test_paths_of_a_list_count_from_its_own_folder(place):
     (place / "a" / "films.txt").write_text("001.mp4\n../b/001.mp4\n")
-    with pytest.raises(ValueError, match=r"line 2: 'a/\.\./b/001\.mp4' has the id '001' of films"):
+    words = r"'a/\.\./b/001\.mp4' \(films\.txt line 2\) are two films with the id '001\.mp4'"
+    with pytest.raises(ValueError, match=words):
         find_inputs(["@a/films.txt"])
     (place / "a" / "films.txt").write_text("001.mp4\n../c [1].mp4\n")
-    assert list(find_inputs(["@a/films.txt"])) == ["001", "c [1]"]
+    assert list(find_inputs(["@a/films.txt"])) == ["001.mp4", "c [1].mp4"]
 
 
 @pytest.mark.parametrize("name", ["films.csv", "films.parquet"])
@@ -147,7 +148,7 @@ def test_manifests_give_ids_and_ignore_other_columns(place, name):
         {"split": "test", "id": "far", "path": "s3://bucket/x.mp4"},
     ]
     films = find_inputs([write_rows(Path(name), rows), "a/002.mkv"])
-    assert list(films) == ["case 7/left", "b/001", "again", "far", "002"]
+    assert list(films) == ["case 7/left", "b/001.mp4", "again", "far", "002.mkv"]
     assert films["case 7/left"] == films["again"] == Path("a/001.mp4")
 
 
@@ -159,13 +160,20 @@ def test_manifests_give_ids_and_ignore_other_columns(place, name):
         ({"path": ""}, r"line \d: there is no path; fill it in"),
         ({"path": "a", "id": "x"}, r"line \d: 'a' is not one film and cannot have the id 'x'"),
         ({"path": "@films.csv"}, r"line \d: '@films.csv' is a list in a list"),
-        ({"path": "b/001.mp4", "id": "one"}, r"line \d: 'b/001.mp4' has the id 'one' of films"),
     ],
 )
 @pytest.mark.parametrize("name", ["films.csv", "films.parquet"])
 def test_errors_of_a_manifest_name_the_line(place, row, words, name):
     file = write_rows(Path(name), [{"path": "a/001.mp4", "id": "one"}, {"id": "", **row}])
     with pytest.raises((ValueError, UnreadableMediaError), match=f"{name} {words}"):
+        find_inputs([file])
+
+
+@pytest.mark.parametrize("name", ["films.csv", "films.parquet"])
+def test_two_films_of_one_id_are_named_with_their_lines(place, name):
+    file = write_rows(Path(name), [{"path": f"{one}/001.mp4", "id": "x"} for one in "ab"])
+    films = rf"'a/001\.mp4' \({name} line \d\) and 'b/001\.mp4' \({name} line \d\)"
+    with pytest.raises(ValueError, match=f"{films} are two films with the id 'x'; name the folder"):
         find_inputs([file])
 
 
@@ -193,11 +201,11 @@ def test_a_prefix_is_searched_as_a_folder_is(place, bucket):
         objects.put(name, b"x")
     films = find_inputs([f"{bucket}/"])
     assert films == {
-        "001": f"{bucket}/001.mp4",
-        "a/001": f"{bucket}/a/001.mp4",
-        "a/day 2#1": f"{bucket}/a/day 2#1.mkv",
+        "001.mp4": f"{bucket}/001.mp4",
+        "a/001.mp4": f"{bucket}/a/001.mp4",
+        "a/day 2#1.mkv": f"{bucket}/a/day 2#1.mkv",
     }
-    assert size_of(films["a/day 2#1"]) == 1
+    assert size_of(films["a/day 2#1.mkv"]) == 1
     with pytest.raises(UnreadableMediaError, match="no film is below"):
         find_inputs([f"{bucket}/b/"])
 
@@ -278,7 +286,10 @@ def test_films_by_url_are_indexed_as_those_on_disk_and_fetched_once(films, bucke
     ff.index(film, tmp_path / "one", size=64)
     url = f"{bucket}/films/"
     report = ff.index(url, tmp_path / "s", size=64, workers=1)
-    assert {o.video_id: o.status for o in report.outcomes} == {"ward 1/a": "ok", "bad": "failed"}
+    assert {o.video_id: o.status for o in report.outcomes} == {
+        "ward 1/a.mp4": "ok",
+        "bad.mp4": "failed",
+    }
     assert "'bad.mp4' is not a video" in report.with_status("failed")[0].reason
     here, there = ff.open(tmp_path / "one")["x264_uneven"], ff.open(tmp_path / "s")["ward 1/a"]
     assert here.encoded(range(len(here.slots))) == there.encoded(range(len(there.slots)))
@@ -287,11 +298,11 @@ def test_films_by_url_are_indexed_as_those_on_disk_and_fetched_once(films, bucke
     assert ff.index(url, tmp_path / "s", size=64).outcomes[-1].status == "done"
     with pytest.MonkeyPatch.context() as patch:
         patch.delattr(ObstoreBackend, "blocks")
-        task = FilmTask(f"{url}ward 1/a.mp4", tmp_path / "s", "ward 1/a", Recipe(size="64"))
+        task = FilmTask(f"{url}ward 1/a.mp4", tmp_path / "s", "ward 1/a.mp4", Recipe(size="64"))
         assert execute(task).status == "done"
     assert list((cache_home() / "films" / ".attempts").iterdir()) == []
     resolve_store(bucket).put("films/ward 1/a.mp4", films("x264_no_b").read_bytes())
-    assert ff.index(url, tmp_path / "s", size=64).outcomes[-1].status == "ok"
+    assert ff.index(url, tmp_path / "s", size=64, replace=True).outcomes[-1].status == "ok"
     assert (
         ff.open(tmp_path / "s")["ward 1/a"].facts["source"]["digest"]
         != here.facts["source"]["digest"]

@@ -35,7 +35,7 @@ def heed_ctrl_c():
 @pytest.mark.parametrize("log", ["plain", "json"])
 def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(tmp_path, log):
     for number in range(4):
-        write_film(tmp_path / f"{number}.mp4", Film(frames=200))
+        write_film(tmp_path / f"{number}.mp4", Film(frames=200 + number))
     words = ["index", tmp_path, "-o", tmp_path / "s.zarr", "--workers", 1, "--log", log]
     command = [sys.executable, "-m", "fewframes", *map(str, words)]
     env = {**os.environ, "PYTHONUNBUFFERED": "1"}

@@ -58,7 +58,7 @@ def test_the_typed_twin_has_the_same_names_and_types():
         ("worker", "did you mean 'workers'?"),
         ("limit", "did you mean 'limit_seconds'?"),
         ("memory", "did you mean 'memory_bytes'?"),
-        ("colour", f"it has paths, store, options, progress, {', '.join(NAMES)}"),
+        ("colour", f"it has paths, store, options, progress, allow_all_failed, {', '.join(NAMES)}"),
     ],
 )
 def test_a_misspelt_option_is_answered_before_anything_is_done(tmp_path, name, words):
@@ -134,7 +134,7 @@ def test_what_is_no_options_object_is_refused(film, tmp_path):
 
 
 def test_the_command_has_an_option_for_every_field_and_its_default():
-    words = {"ids": "video_id", "memory_bytes": "memory"}
+    words = {"memory_bytes": "memory"}
     context = index_command.make_context("index", ["a.mp4", "-o", "s"])
     for field in fields(ff.IndexOptions):
         value = context.params[words.get(field.name, field.name)]

@@ -22,8 +22,8 @@ def folder(tmp_path_factory):
     root = tmp_path_factory.mktemp("corpus")
     (root / "day2").mkdir()
     write_film(root / "long.mp4", LONG)
-    for name in ("a", "day2/b"):
-        write_film(root / f"{name}.mp4", Film(frames=50))
+    for name, frames in {"a": 50, "day2/b": 51}.items():
+        write_film(root / f"{name}.mp4", Film(frames=frames))
     (root / "text.mp4").write_text("this is not a video\n" * 50)
     return root
 
@@ -37,7 +37,7 @@ def test_a_dry_run_predicts_and_writes_nothing(folder, tmp_path):
     words = ["index", folder, "-o", tmp_path / "s", "--dry-run", "--range-seconds", 0.01]
     result = run(*words, "--json", "--workers", 2)
     said = json.loads(result.stdout)
-    assert [film["video"] for film in said["films"]] == ["a", "day2/b", "long"]
+    assert [film["video"] for film in said["films"]] == ["a.mp4", "day2/b.mp4", "long.mp4"]
     assert said["films"][2]["ranges"] > 1
     assert (said["films"][2]["rows"], said["films"][2]["film_seconds"]) == (48, 24.0)
     assert [other["status"] for other in said["others"]] == ["failed"]
@@ -45,11 +45,11 @@ def test_a_dry_run_predicts_and_writes_nothing(folder, tmp_path):
     assert said["total"]["workers"] == 2
     assert not (tmp_path / "s").exists()
     plain = run(*words).output
-    assert "long: 0:00:24 of film, 48 frames" in plain
-    assert "text: failed: 'text.mp4' is not a video" in plain
+    assert "long.mp4: 0:00:24 of film, 48 frames" in plain
+    assert "text.mp4: failed: 'text.mp4' is not a video" in plain
     ff.index(folder / "a.mp4", tmp_path / "s")
     again = json.loads(run(*words, "--json").stdout)
-    assert [film["video"] for film in again["films"]] == ["day2/b", "long"]
+    assert [film["video"] for film in again["films"]] == ["day2/b.mp4", "long.mp4"]
 
 
 @pytest.mark.slow
@@ -68,8 +68,10 @@ def test_what_is_predicted_is_what_is_decoded(folder, tmp_path):
 def test_a_run_is_narrowed_by_date_pattern_and_shard(folder):
     films = find_films([folder])
     os.utime(folder / "a.mp4", (0, 0))
-    assert list(narrowed(films, ff.IndexOptions(since="2001-01-01"))) == ["day2/b", "long", "text"]
-    assert list(narrowed(films, ff.IndexOptions(only=["day2/*", "a"]))) == ["a", "day2/b"]
+    late = ["day2/b.mp4", "long.mp4", "text.mp4"]
+    assert list(narrowed(films, ff.IndexOptions(since="2001-01-01"))) == late
+    some = narrowed(films, ff.IndexOptions(only=["day2/*", "a"]))
+    assert list(some) == ["a.mp4", "day2/b.mp4"]
     shards = [narrowed(films, ff.IndexOptions(shard=f"{place}/3")) for place in (1, 2, 3)]
     assert sorted(name for shard in shards for name in shard) == sorted(films)
     for words in ("3", "0/3", "4/3", "a/b"):
@@ -86,14 +88,14 @@ def test_progress_as_json_is_a_line_an_event(folder, tmp_path):
     said = [json.loads(line) for line in result.stderr.splitlines()]
     films = {event["video_id"]: event for event in said if event["event"] == "film"}
     assert {name: film["status"] for name, film in films.items()} == {
-        "a": "ok",
-        "day2/b": "ok",
-        "long": "ok",
-        "text": "failed",
+        "a.mp4": "ok",
+        "day2/b.mp4": "ok",
+        "long.mp4": "ok",
+        "text.mp4": "failed",
     }
     last = [event for event in said if event["event"] == "progress"][-1]
     assert (last["films_done"], last["films_total"], last["failed"]) == (4, 4, 1)
-    assert (last["share_done"], last["film_seconds"]) == (1.0, 28.0)
+    assert (last["share_done"], last["film_seconds"]) == (1.0, 28.04)
     assert said[-1]["event"] == "end"
     assert said[-1]["exit_status"] == result.exit_code == 3
     quiet = run(*words, "--quiet").stderr.splitlines()

@@ -91,7 +91,7 @@ def test_commands_need_a_regular_file(odd, command, name):
 
 def test_a_pipe_in_a_folder_is_passed_over(odd):
     (odd / "a.mp4").touch()
-    assert list(find_inputs([odd])) == ["a"]
+    assert list(find_inputs([odd])) == ["a.mp4"]
 
 
 def test_what_a_search_passes_over_is_said_and_counted(odd, caplog):
@@ -99,7 +99,7 @@ def test_what_a_search_passes_over_is_said_and_counted(odd, caplog):
     for name in ("one.mkv", "two.mkv"):
         (odd / name).symlink_to("/nowhere")
     Path("notes.txt").symlink_to("/nowhere")
-    assert list(find_inputs([odd])) == ["a"]
+    assert list(find_inputs([odd])) == ["a.mp4"]
     (line,) = caplog.messages
     assert line.startswith(f"passed over below {str(odd)!r}: 1 device ('")
     assert f"2 links that lead nowhere ('{odd}/one.mkv' …)" in line
@@ -118,7 +118,7 @@ def test_a_folder_that_may_not_be_read_is_said(tmp_path, caplog, monkeypatch):
     (tmp_path / "locked").mkdir()
     (tmp_path / "a.mp4").touch()
     monkeypatch.setattr(os, "scandir", scandir)
-    assert list(find_inputs([tmp_path])) == ["a"]
+    assert list(find_inputs([tmp_path])) == ["a.mp4"]
     assert f"1 folder that may not be read ('{tmp_path}/locked')" in caplog.messages[0]
 
 

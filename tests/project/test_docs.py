@@ -8,6 +8,7 @@ import re
 import shlex
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -49,7 +50,7 @@ def workplace(tmp_path_factory):
     folder = tmp_path_factory.mktemp("workplace")
     write_film(folder / "film.mp4", FILM)
     (folder / "videos").mkdir()
-    shutil.copy(folder / "film.mp4", folder / "videos" / "case_07.mp4")
+    write_film(folder / "videos" / "case_07.mp4", replace(FILM, frames=251))
     (folder / "films.csv").write_text("path,id,split\nfilm.mp4,day 1/film,train\n")
     ff.index(folder / "film.mp4", folder / "corpus.zarr", size=160)
     return folder

@@ -135,6 +135,7 @@ def soak(
     ff.index(folder / "warm.mp4", folder / "warm", fps=None, size=64)  # compiles the kernels
     films = make_films(folder / "films", count, clips=clips, seed=seed, every=every)
     words = ["--fps", "all", "--size", "64", "--workers", "2", "--limit", str(LIMIT_SECONDS)]
+    words += ["--duplicates", "keep"]
     places = (folder / "films", folder / "store", folder / "hook")
     first = run_index(*places, *words)
     check(films, folder / "store", first)

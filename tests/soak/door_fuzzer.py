@@ -338,7 +338,7 @@ def fuzz(count: int, *, seed: int = 0) -> dict:
 def in_process(judge: Judge, numbers: list[int], seed: int) -> None:
     """Calls from several threads: of one server without a limit of frames, and of one with it."""
     world = judge.world
-    films, store = {"film": world.film}, ff.open(world.store)
+    films, store = {"film.mp4": world.film}, ff.open(world.store)
     free = StoreTools(store, films=films, log=world.log, hidden=[world.store], most=THREADS)
     tight = StoreTools(store, films=films, hidden=[world.store], max_frames=LIMIT, most=THREADS)
     half = len(numbers) * 3 // 4

@@ -292,7 +292,7 @@ def mutate_name(store: Path, _canary: Path, chance: random.Random) -> str:
 def mutate_json(store: Path, _canary: Path, chance: random.Random) -> str:
     """A small file of JSON with other words: the mark, a failure, a choice of a group."""
     file = chance.choice([store / "fewframes-store.json", store / "failures/bad", store / "q"])
-    file = store / "videos/film/current.json" if file.name == "q" else file
+    file = store / "videos/film.mp4/current.json" if file.name == "q" else file
     facts = json.loads(file.read_text()) if file.is_file() else {"key": "0" * 16, "since": "9"}
     at, new = (
         chance.choice(list(paths_in(facts))),

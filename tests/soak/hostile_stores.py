@@ -63,13 +63,13 @@ def build(folder: Path) -> Path:
     write_film(film, Film(frames=40, size=(48, 64), options={"g": "10"}))
     create_store(store)
     for recipe in (OTHER, RECIPE):
-        index_film(FilmTask(film, store, "film", recipe))
+        index_film(FilmTask(film, store, "film.mp4", recipe))
         index_film(FilmTask(film, store, "ward/other", recipe))
     colour = named_embedder(lambda batch: batch.mean(axis=(1, 2)), name="colour", dim=3)
-    ff.open(store)["film"].embed(colour)
+    ff.open(store)["film.mp4"].embed(colour)
     compact(store)
     index_film(FilmTask(film, store, "late", RECIPE))
-    parts = store / ".parts" / "film" / ("0" * 32)
+    parts = store / ".parts" / "film.mp4" / ("0" * 32)
     parts.mkdir(parents=True)
     (parts / "0000-00.arrow").write_bytes(b"part")
     facts = {"id": "bad", "recipe": RECIPE.to_dict(), "limits": [60.0, 1 << 30], "file": [1, 2]}
@@ -131,7 +131,7 @@ def commands(store: Path | str, film: Path, out: Path) -> list[list[str]]:
         ["export", s, "film", "--to", str(out / "x"), "--format", "mp4"],
         ["index", f, "-o", s, "--fps", "5", "--size", "64", "--workers", "1", "--quiet"],
         ["verify", s, "--film", f, "--repair"], ["verify", s, "--repair", "--drop"],
-        ["compact", s], ["ls", s], ["rm", s, "film"], ["rm", s, "ward/other", "late"],
+        ["compact", s], ["ls", s], ["rm", s, "film.mp4"], ["rm", s, "ward/other", "late"],
     ]  # fmt: skip
 
 

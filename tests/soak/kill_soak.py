@@ -33,6 +33,7 @@ from fewframes.bench.research.films import Film, write_film
 from fewframes.checking.verify import verify_store
 
 OPTIONS = ("--fps", "5", "--size", "64", "--workers", "2", "--range-seconds", "0.01")
+OPTIONS += ("--duplicates", "keep")
 LOG = ("--log", "json")
 LONG_FRAMES = 600
 LONGEST_SECONDS = 600.0

@@ -36,7 +36,7 @@ from fewframes.bench.research.films import Film, write_film
 from fewframes.store.resolve import resolve_store
 
 BUCKET = "trial"
-WORDS = ("--fps", "10", "--size", "64", "--limit", "60")
+WORDS = ("--fps", "10", "--size", "64", "--limit", "60", "--duplicates", "keep")
 RECIPES = [
     Film(frames=40, size=(64, 96), options={"g": "20"}),
     Film(frames=30, size=(48, 80), times="uneven", suffix=".mkv"),

@@ -123,11 +123,11 @@ def _stretch(clip: Path, share: float, film: Film) -> Iterator[av.VideoFrame]:
 
 
 def _broken(home: Path, name: str, way: str, clips: list[Path], rng: Random) -> SoakFilm:
-    video_id = f"{home.name}/{name}"
     if way == "huge":
         write_huge(home / f"{name}.mov")
-        return SoakFilm(video_id, way, ("damaged", "failed"), reason=r"\w{3}")
+        return SoakFilm(f"{home.name}/{name}.mov", way, ("damaged", "failed"), reason=r"\w{3}")
     whole, _ = write_clip(home / name, clips, rng)
+    video_id = _id(whole, home.parent)
     if way == "crashes":
         return SoakFilm(video_id, way, ("failed",), reason="SIGSEGV")
     if way == "hangs":
@@ -140,7 +140,7 @@ def _broken(home: Path, name: str, way: str, clips: list[Path], rng: Random) -> 
         return SoakFilm(video_id, way, ("failed",), reason="is not a video")
     for _ in range(MOST_FILMS):
         if statuses := _mutated(whole, way, clips, rng):
-            return SoakFilm(video_id, way, statuses, reason=r"\w{3}")
+            return SoakFilm(_id(whole, home.parent), way, statuses, reason=r"\w{3}")
         whole.unlink()
         whole, _ = write_clip(home / name, clips, rng)
     raise RuntimeError(f"FFmpeg finds nothing wrong with {MOST_FILMS} films after {way}")
@@ -193,7 +193,7 @@ def _generated(folder: Path) -> Path:
 
 
 def _id(path: Path, folder: Path) -> str:
-    return path.relative_to(folder).with_suffix("").as_posix()
+    return path.relative_to(folder).as_posix()
 
 
 def write_hook(folder: Path) -> dict[str, str]:

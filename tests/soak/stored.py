@@ -95,11 +95,15 @@ def table_of(timeline: Timeline) -> FrameTable:
 def put(
     store: AnyStore, video_id: str, *, frames: int = 40, digest: str = "d1", **facts
 ) -> Manifest:
-    """Stores a video of frames / 2 rows, of which every third repeats the picture before it."""
+    """Stores a video of frames / 2 rows, of which every third repeats the picture before it.
+
+    It takes the place of what has another digest.
+    """
     timeline, slots = film(frames), []
     table = table_of(timeline)
     options = {"video_id": video_id, "recipe": facts.pop("recipe", RECIPE)}
     how = {"source_digest": digest, "report_progress": facts.pop("report_progress", lambda: None)}
+    options["replaces_content"] = True
     with VideoWriter(store, **options, height=HEIGHT, width=WIDTH) as out:
         for row in range(len(table)):
             slots.append(slots[-1] if row % 3 == 2 else out.append(jpeg(row)))

@@ -53,7 +53,7 @@ def replace(store):
     real = VideoWriter.__init__
 
     def init(self, *given, **options):
-        real(self, *given, **options | {"replaces": True})
+        real(self, *given, **options | {"is_repair": True})
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(VideoWriter, "__init__", init)

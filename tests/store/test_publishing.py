@@ -174,10 +174,11 @@ def test_a_group_with_a_damaged_record_is_replaced(where):
     assert len(lasting(where)) == 8, "nothing is left of the damaged group"
 
 
-def test_a_newer_source_replaces_an_older_one(where):
+def test_a_newer_source_replaces_an_older_one_under_every_recipe(where):
     put(where, "film", digest="d1")
-    other = put(where, "film", digest="d1", recipe=Recipe(fps=1))
+    put(where, "film", digest="d1", recipe=Recipe(fps=1))
     new = put(where, "film", digest="d2")
+    other = put(where, "film", digest="d2", recipe=Recipe(fps=1))
     assert resolve_store(where).names("videos/film") == sorted([other.key, new.key])
     assert open_store(where)["film"].facts["source"]["digest"] == "d2"
 
@@ -187,7 +188,8 @@ def test_published_work_is_found_again(where):
     store, source = resolve_store(where), film(40).source
     assert what_stands(store, "film", RECIPE, source).status == "done"
     assert what_stands(store, "film", Recipe(fps=1), source) is None
-    assert what_stands(store, "film", RECIPE, film(38).source) is None
+    assert what_stands(store, "film", RECIPE, film(38).source).status == "failed"
+    assert what_stands(store, "film", RECIPE, film(38).source, replaces_content=True) is None
     assert what_stands(store, "other", RECIPE, source) is None
 
 
@@ -205,7 +207,7 @@ def test_the_source_is_digested_whole(where, tmp_path):
     touched, store = Source(path, stat.st_size, 1, "edges"), resolve_store(where)
     assert what_stands(store, "film", RECIPE, touched).status == "done"
     path.write_bytes(b"x" * 2_000_000 + b"y" + b"x" * 999_999)
-    assert what_stands(store, "film", RECIPE, touched) is None
+    assert what_stands(store, "film", RECIPE, touched).status == "failed"
 
 
 def test_files_get_the_umask_of_the_user_and_hold_no_path(tmp_path):
