@@ -74,8 +74,8 @@ def outcome_of(commit: Manifest, *, is_strict: bool) -> Outcome:
 def of_newest_content(commits: Sequence[Manifest]) -> list[Manifest]:
     """Gives those of a video's groups that have the content of the newest one, which is last."""
     by_age = sorted(commits, key=lambda commit: commit.age_order)
-    digest = by_age[-1].facts["source"]["digest"]
-    return [commit for commit in by_age if commit.facts["source"]["digest"] == digest]
+    newest = by_age[-1].facts["source"]["digest"] if by_age else ""
+    return [commit for commit in by_age if commit.facts["source"]["digest"] == newest]
 
 
 def has_content(commits: Sequence[Manifest], source: Source) -> bool | None:

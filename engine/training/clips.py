@@ -22,6 +22,7 @@ import numpy as np
 
 from fewframes.arrays import F64, I64, U8
 from fewframes.media.sizes import Size, fitted_size
+from fewframes.store.ids import id_meant
 from fewframes.store.video import Video
 from fewframes.times import SAME_SECONDS
 from fewframes.training.clip_places import Windows, readable_places
@@ -178,12 +179,13 @@ class ClipPlan:
     def weights(self, spans: Spans, *, elsewhere: float = 0.0) -> F64:
         """Gives each clip the weight of the spans its anchor lies in, ``[n] f64``.
 
-        ``elsewhere`` is the weight of all others. Raises KeyError for a video that there is not.
+        Videos are named by their ids, or by stems that one of them has. ``elsewhere`` is the weight
+        of all others. Raises KeyError for a video that there is not.
         """
         known = {video.id: at for at, video in enumerate(self.videos)}
         weights = np.full(len(self), elsewhere)
         for name, marked in spans.items():
-            at = known[name]
+            at = known[name if name in known else id_meant(name, sorted(known)) or name]
             first = int(self.ends[at - 1]) if at else 0
             times = self.past_seconds + np.asarray(self.places[at]) * self.stride_seconds
             added = sum(w * ((times >= s) & (times <= e)) for s, e, w in marked)

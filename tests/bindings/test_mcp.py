@@ -88,8 +88,8 @@ def test_with_the_films_a_client_may_zoom_and_each_look_is_logged(store, tmp_pat
     assert picture.shape == (24, 32, 3)
     steps = [json.loads(line) for line in log.read_text().splitlines()]
     assert [(step["video"], step["action"], step["decoded"]) for step in steps] == [
-        ("case", "zoom", 1),
-        ("case", "frame_at", 2),
+        ("case.mp4", "zoom", 1),
+        ("case.mp4", "frame_at", 2),
     ]
     assert str(store.parent) not in log.read_text()
 

@@ -7,6 +7,7 @@ import importlib.util
 import os
 import random
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -35,8 +36,8 @@ def need_ray() -> None:
 def films(tmp_path_factory) -> Path:
     """Sound films, and hostile ones."""
     folder = tmp_path_factory.mktemp("films")
-    for name in ("a", "b", "c", "crashes", "hangs"):
-        write_film(folder / f"{name}.mp4", SMALL)
+    for number, name in enumerate(("a", "b", "c", "crashes", "hangs")):
+        write_film(folder / f"{name}.mp4", replace(SMALL, frames=SMALL.frames + number))
     (folder / "text.mp4").write_text("no film\n" * 50)
     compiled = tmp_path_factory.mktemp("compiled")
     ff.index(folder / "a.mp4", compiled / "s", fps=10, size=64)  # kernels, at the first time
@@ -68,8 +69,8 @@ def test_a_cluster_makes_the_store_that_one_machine_makes(films, cluster, tmp_pa
     there = ff.index(films.name, tmp_path / "there", ray=cluster.address, **options)
     here = ff.index(films, tmp_path / "here", **options)
     assert {o.video_id: o.status for o in there.outcomes} == {
-        **dict.fromkeys("abc", "ok"),
-        **dict.fromkeys(("crashes", "hangs", "text"), "failed"),
+        **dict.fromkeys(("a.mp4", "b.mp4", "c.mp4"), "ok"),
+        **dict.fromkeys(("crashes.mp4", "hangs.mp4", "text.mp4"), "failed"),
     }
     words = {outcome.video_id: outcome.reason for outcome in here.outcomes}
     assert {outcome.video_id: outcome.reason for outcome in there.outcomes} == words

@@ -69,15 +69,15 @@ def flip(store, key):
 @pytest.mark.slow
 @pytest.mark.parametrize("file", ["frames/c/0/0/0/0", "frames.parquet", "commit.json"])
 def test_what_is_broken_is_indexed_again_from_its_film(corpus, where, films, file):
-    before = contents(corpus, "a")
-    flip(corpus, key_of(corpus, "a", file))
+    before = contents(corpus, "a.mp4")
+    flip(corpus, key_of(corpus, "a.mp4", file))
     words = ["verify", where, "--film", films]
     assert run(*words).exit_code == 3
     done = run(*words, "--repair")
     assert done.exit_code == 0, done.output
-    assert done.output.splitlines()[-1] == "a: indexed again from 'a.mp4'"
+    assert done.output.splitlines()[-1] == "a.mp4: indexed again from 'a.mp4'"
     assert run(*words).exit_code == 0
-    after = contents(corpus, "a")
+    after = contents(corpus, "a.mp4")
     changed = [name for name in before if before[name] != after[name]]
     assert sorted(changed) == ["commit.json", "zarr.json"]
 
@@ -95,32 +95,32 @@ def test_vectors_of_a_broken_group_are_made_again_after_it(corpus, where, films)
 
 @pytest.mark.slow
 def test_without_a_film_only_drop_removes(corpus, where, films):
-    flip(corpus, key_of(corpus, "a", "frames.parquet"))
+    flip(corpus, key_of(corpus, "a.mp4", "frames.parquet"))
     done = run("verify", where, "--repair", "--json")
     assert done.exit_code == 3
     assert json.loads(done.output.splitlines()[-1]) == {
-        "video": "a",
+        "video": "a.mp4",
         "is_repaired": False,
         "words": "left as it is: no film of this id is given; pass it as --film",
     }
-    assert home_of(corpus, "a")
+    assert home_of(corpus, "a.mp4")
     assert run("verify", where, "--repair", "--drop").exit_code == 0
-    assert list(ff.open(where)) == ["b"]
-    assert corpus.names("videos") == ["b"]
+    assert list(ff.open(where)) == ["b.mkv"]
+    assert corpus.names("videos") == ["b.mkv"]
     assert run("verify", where, "--drop").exit_code == 2
     assert run("verify", films / "a.mp4", "--repair").exit_code == 2
 
 
 @pytest.mark.slow
 def test_a_film_that_cannot_be_read_leaves_the_broken_group_where_it_is(corpus, where, films):
-    table = key_of(corpus, "a", "frames.parquet")
+    table = key_of(corpus, "a.mp4", "frames.parquet")
     flip(corpus, table)
     (films / "a.mp4").write_text("no film any more")
     done = run("verify", where, "--film", films, "--repair")
     assert done.exit_code == 3
     assert "left as it is: 'a.mp4' is another film" in done.output
     assert corpus.read(table)
-    assert list(ff.open(where)) == ["a", "b"]
+    assert list(ff.open(where)) == ["a.mp4", "b.mkv"]
 
 
 def test_every_group_of_a_video_is_verified(where):

@@ -45,7 +45,10 @@ def test_luma_xxh64_is_that_of_the_decoded_plane(films, tmp_path, recipe):
 def test_a_sound_film_and_store_are_as_they_should_be(corpus):
     assert verify_film(corpus / "films" / "a.mp4").differences == ()
     verdicts = verify_store(corpus / "s.zarr", [corpus / "films"])
-    assert [(v.video, v.compared, v.differences) for v in verdicts] == [("a", 6, ()), ("b", 4, ())]
+    assert [(v.video, v.compared, v.differences) for v in verdicts] == [
+        ("a.mp4", 6, ()),
+        ("b.mkv", 4, ()),
+    ]
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
@@ -70,7 +73,7 @@ def test_another_film_of_the_same_name_is_found(corpus):
     assert said.exit_code == 3
     first, second = map(json.loads, said.output.splitlines())
     (words,) = first["differences"]
-    assert "'a.mp4' is another film than the one that was indexed as 'a'" in words
+    assert "'a.mp4' is another film than the one that was indexed as 'a.mp4'" in words
     assert second["differences"] == []
 
 
@@ -91,6 +94,6 @@ def test_a_video_whose_film_is_not_given_is_said_not_to_be_compared(corpus):
     store = corpus / "s.zarr"
     given = verify_store(store, [corpus / "films" / "a.mp4"])
     verdicts = {verdict.video: verdict for verdict in given}
-    assert verdicts["a"].notes == ()
-    assert "not compared" in verdicts["b"].notes[0]
+    assert verdicts["a.mp4"].notes == ()
+    assert "not compared" in verdicts["b.mkv"].notes[0]
     assert all(not verdict.notes for verdict in verify_store(store))

@@ -271,7 +271,7 @@ def test_a_password_is_used_and_shown_nowhere(films, tmp_path):
         wrong = CliRunner().invoke(main, ["index", url.replace("s3", "w3"), *args[3:]])
         assert "refused: status 401" in wrong.output
         assert "w3cr3t" not in wrong.output
-    assert list(ff.open(tmp_path / "s")) == ["a"]
+    assert list(ff.open(tmp_path / "s")) == ["a.mp4"]
     _check_kept(tmp_path, "s3cr3t")
 
 
@@ -279,11 +279,11 @@ def test_a_password_is_used_and_shown_nowhere(films, tmp_path):
 def test_a_signature_is_sent_as_it_is_and_kept_nowhere(films, tmp_path):
     with serving(data=films("x264_uneven").read_bytes()) as (place, seen):
         url = f"{place}/films/day 1/a.mp4?{SIGNED}"
-        assert list(find_inputs([url])) == ["a"]
+        assert list(find_inputs([url])) == ["a.mp4"]
         (tmp_path / "films.csv").write_text(f'path,id\n"{url}",\n"{url}",mine\n')
-        assert list(find_inputs([f"@{tmp_path}/films.csv"])) == ["films/day 1/a", "mine"]
+        assert list(find_inputs([f"@{tmp_path}/films.csv"])) == ["films/day 1/a.mp4", "mine"]
         report = ff.index(url, tmp_path / "s", size=64)
-        assert [(one.video_id, one.status) for one in report.outcomes] == [("a", "ok")]
+        assert [(one.video_id, one.status) for one in report.outcomes] == [("a.mp4", "ok")]
         assert {path for path, _ in seen} == {f"/films/day%201/a.mp4?{SIGNED}"}
         assert ff.index(url, tmp_path / "s", size=64).outcomes[0].status == "done"
         said = CliRunner().invoke(

@@ -183,7 +183,7 @@ def test_sample_json_is_one_object_with_times_in_order(folder, tmp_path):
     result = run("sample", tmp_path / "s.zarr", "a", "-k", 3, "--json")
     said = json.loads(result.output)
     assert list(said) == ["video", "policy", "budget", "repaired_frames", "frames"]
-    assert (said["video"], said["policy"], said["budget"]) == ("a", "adaptive", 3)
+    assert (said["video"], said["policy"], said["budget"]) == ("a.mp4", "adaptive", 3)
     assert [list(row) for row in said["frames"]] == [["frame", "pts", "seconds", "score"]] * 3
     times = [row["seconds"] for row in said["frames"]]
     assert times == sorted(times)

@@ -14,6 +14,7 @@ from stored import RECIPE, film, picture_of_row, put
 import fewframes as ff
 from fewframes.checking.verify import verify_store
 from fewframes.cli.main import main
+from fewframes.store.layout import quoted
 from fewframes.store.migrate import migrate
 from fewframes.store.recipes import Recipe, canonical_json
 from fewframes.store.resolve import resolve_store
@@ -133,7 +134,7 @@ def test_a_record_leads_nowhere_else(former, attempt):
 def rename_video(former, video_id, new, film_name):
     """Puts the group of one of the store's videos under another id, as its own writer would."""
     for key in [key for key in keys(former) if key.startswith(f"videos/{video_id}/")]:
-        to = key.replace(f"videos/{video_id}/", f"videos/{new.replace('/', '%2F')}/")
+        to = key.replace(f"videos/{video_id}/", f"videos/{quoted(new)}/")
         former.rename(key, to)
         if key.endswith("commit.json"):
             record = json.loads(former.read(to)) | {"id": new}

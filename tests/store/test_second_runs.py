@@ -49,7 +49,7 @@ def test_a_second_run_says_again_that_a_film_is_damaged(where, damaged):
     words = ("index", damaged, "-o", where, "--size", 64, "--fps", "all", "--workers", 1)
     first, second = run(*words), run(*words)
     assert (first.exit_code, second.exit_code) == (3, 3)
-    said = [line for line in second.output.splitlines() if line.startswith("damaged: film: ")]
+    said = [line for line in second.output.splitlines() if line.startswith("damaged: film.mp4: ")]
     assert said == [line for line in first.output.splitlines() if line.startswith("damaged: ")]
     assert "stored before" in second.output
     report = ff.index(damaged, where, size=64, fps=None, workers=1)
@@ -65,11 +65,12 @@ def test_a_second_run_says_again_that_a_film_is_damaged(where, damaged):
 @pytest.mark.slow
 def test_strict_refuses_a_film_that_is_stored_as_damaged(where, damaged):
     assert ff.index(damaged, where, size=64, workers=1).exit_status == 3
-    report = ff.index(damaged, where, size=64, workers=1, strict=True)
+    strict = {"strict": True, "allow_all_failed": True}
+    report = ff.index(damaged, where, size=64, workers=1, **strict)
     assert [outcome.status for outcome in report.outcomes] == ["failed"]
     assert "is in the store, and is damaged, which strict refuses" in report.outcomes[0].reason
     assert report.exit_status == 1
-    assert list(ff.open(where)) == ["film"], "what is there stays"
+    assert list(ff.open(where)) == ["film.mp4"], "what is there stays"
 
 
 def test_notes_are_said_again(where):
@@ -121,8 +122,8 @@ def replaced(where, tmp_path):
 def broken_table(where):
     """Breaks the table of the film's only group; gives its key."""
     store = resolve_store(where)
-    (key,) = store.names("videos/film")
-    table = f"{place_of(store, f'videos/film/{key}')}/frames.parquet"
+    (key,) = store.names("videos/film.mp4")
+    table = f"{place_of(store, f'videos/film.mp4/{key}')}/frames.parquet"
     store.put(table, b"broken")
     return table
 
@@ -131,7 +132,7 @@ def broken_table(where):
 def test_verify_says_that_a_film_is_another_one(where, replaced):
     (verdict,) = verify_store(where, [replaced])
     (words,) = verdict.differences
-    assert "'film.mp4' is another film than the one that was indexed as 'film'" in words
+    assert "'film.mp4' is another film than the one that was indexed as 'film.mp4'" in words
     assert "decodes to another picture" not in words
 
 
@@ -174,10 +175,10 @@ def test_the_recipe_that_was_asked_for_last_is_current(where, tmp_path):
     assert next(ff.open(where).lines())["recipe_fps"] == 2, "a forecast changes nothing"
     ff.index(path, where, size=64, fps=9, workers=1)
     assert ff.open(where)["film"].facts["recipe"]["fps"] == 9, "what is published is newer"
-    store.put("videos/film/current.json", b"[")
+    store.put("videos/film.mp4/current.json", b"[")
     assert ff.open(where)["film"].facts["recipe"]["fps"] == 9
     assert run("rm", where, "film").exit_code == 0
-    assert store.names("videos/film") == []
+    assert store.names("videos/film.mp4") == []
     assert lasting(where) == ["fewframes-store.json"]
 
 

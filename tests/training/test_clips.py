@@ -34,7 +34,7 @@ def plan(store):
 @pytest.mark.slow
 def test_numbers_go_through_the_videos(plan):
     told = [plan.anchor(number) for number in range(len(plan))]
-    assert [video.id for video, _ in told] == ["a"] * 6 + ["b"] * 2
+    assert [video.id for video, _ in told] == ["a.mp4"] * 6 + ["b.mp4"] * 2
     assert [second for _, second in told] == [2, 3.5, 5, 6.5, 8, 9.5, 2, 3.5]
     with pytest.raises(IndexError, match="there are 8"):
         plan.clip(8)
@@ -63,6 +63,8 @@ def test_weights_follow_spans(plan):
     often = epoch_order(8, seed=0, weights=weights, draws=4000)
     share = np.bincount(often, minlength=8) / 4000
     assert np.abs(share - weights / weights.sum()).max() < 0.03
+    with pytest.raises(KeyError, match="none"):
+        plan.weights({"none": [(3, 4, 1.0)]})
     with pytest.raises(ValueError, match="one above 0"):
         epoch_order(8, seed=0, weights=np.zeros(8))
 
