@@ -121,7 +121,7 @@ class VideoWriter:
             replaces=self._replaces,
             report_progress=report_progress,
         )
-        _remove_superseded(self._store, standing)
+        remove_superseded(self._store, standing)
         remove_orphans(self._store, self._id)
         compact_if_long(self._store)
         return standing
@@ -159,7 +159,7 @@ def ensure_store(where: AnyStore) -> StoreBackend:
     return store
 
 
-def _remove_superseded(store: StoreBackend, newest: Manifest) -> None:
+def remove_superseded(store: StoreBackend, newest: Manifest) -> None:
     """Removes older groups of the recipe; of two writers, only the newer one removes the other."""
     for other in intact_commits(store, newest.facts["id"]):
         is_same = other.facts["recipe"] == newest.facts["recipe"]
