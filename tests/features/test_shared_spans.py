@@ -91,6 +91,14 @@ def test_a_shared_title_is_told_though_nothing_moves_in_it():
     assert (span.a, span.start_a, span.b, span.start_b, span.seconds) == (1, 0, 3, 30, 7)
 
 
+def test_votes_on_both_sides_of_a_whole_second_meet():
+    random = np.random.default_rng(11)
+    one, other = scenes(random, 200), scenes(random, 200)
+    one[40:54] = other[20:34] = random.integers(1, 2**64, dtype=np.uint64)
+    span = one_span([film(one, start=0.22), film(other, rate=1 / 0.51)])
+    assert (span.start_a, span.start_b) == pytest.approx((20.22, 10.2)), "10.02 s, at the end 9.89"
+
+
 def test_flat_and_common_pictures_tell_nothing_and_are_counted():
     random = np.random.default_rng(6)
     films = [scenes(random, 400) for _ in range(20)]
@@ -126,9 +134,9 @@ def test_very_many_rows_of_few_pictures_do_not_explode():
 
 def test_a_still_camera_is_no_copy_of_itself_but_a_loop_is():
     random = np.random.default_rng(9)
-    still = noisy(random, np.full(600, few := random.integers(1, 2**64, dtype=np.uint64)), 5)
-    assert few
-    assert shared_spans([film(still)])[0] == []
+    scene = np.full(600, random.integers(1, 2**64, dtype=np.uint64))
+    days = [noisy(random, scene, bits) for bits in (2, 2, 4, 6)]
+    assert shared_spans([film(day) for day in days])[0] == []
     looped = scenes(random, 300)
     looped[200:240] = noisy(random, looped[20:60], 2)
     span = one_span([film(looped)])
