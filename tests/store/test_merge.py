@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import signal
 from contextlib import suppress
 
 import pytest
@@ -10,7 +11,7 @@ from backends import CHANGES, Wrapped, lasting, place_of
 from click.testing import CliRunner
 from hostile_mutations import sealed
 from places import keys
-from stored import RECIPE, put
+from stored import KILLED_AT_A_STEP, RECIPE, put, run_apart
 
 import fewframes as ff
 from fewframes.checking.verify import verify_store
@@ -273,6 +274,30 @@ def test_killed_at_any_step_it_leaves_whole_groups_and_goes_on(tmp_path, is_made
         assert ff.open(out)["film"].facts["recipe"] == SLOW.to_dict()
         assert all(result.is_well for result in verify_store(out))
     assert 20 < changes < 79
+
+
+KILLED = f"""{KILLED_AT_A_STEP}
+from fewframes.store.merge import merge_stores
+pathlib.Path.rename, pathlib.Path.unlink = count(pathlib.Path.rename), count(pathlib.Path.unlink)
+pathlib.Path.mkdir = count(pathlib.Path.mkdir)
+os.link, os.fsync = count(os.link), count(os.fsync)
+merge_stores([f"{{store}}/a", f"{{store}}/b"], f"{{store}}/c")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("steps", [7, 20, 33, 46, 59, 72, 120, 180])
+def test_a_process_that_is_killed_leaves_what_the_next_one_goes_on_with(tmp_path, steps):
+    fill(tmp_path / "a", tmp_path / "b")
+    before = everything(tmp_path / "a"), everything(tmp_path / "b")
+    assert run_apart(KILLED, tmp_path, steps).returncode == -signal.SIGKILL
+    assert all(result.is_well for result in verify_store(tmp_path / "c"))
+    assert merge_stores([tmp_path / "a", tmp_path / "b"], tmp_path / "c").problems == ()
+    assert (everything(tmp_path / "a"), everything(tmp_path / "b")) == before
+    assert len(lasting(tmp_path / "c")) == 1 + 4 * 7 + 4 + 2
+    assert list((tmp_path / "c/.attempts").iterdir()) == []
+    assert ff.open(tmp_path / "c")["film"].facts["recipe"] == SLOW.to_dict()
+    assert all(result.is_well for result in verify_store(tmp_path / "c"))
 
 
 class Meanwhile(Wrapped):
