@@ -22,6 +22,7 @@ from fewframes.errors import (
 )
 from fewframes.naming import plain, shown
 from fewframes.store.object_store import Listed, ObjectFacts
+from fewframes.store.object_store import ObjectStore as AnyObjectStore
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -159,6 +160,19 @@ class ObstoreBackend:
         with _translate_errors(self.url):
             obstore.rename(_client(self.url), key, to)
 
+    def copies(self, other: AnyObjectStore) -> bool:
+        """Whether another prefix is of the same bucket; of a web address nobody knows."""
+        mine = _bucket(self.url)
+        return mine != "" and isinstance(other, ObstoreBackend) and mine == _bucket(other.url)
+
+    def copy(self, other: AnyObjectStore, key: str, to: str) -> None:
+        """Copies an object of another prefix of the bucket on the server."""
+        import obstore
+
+        places = (_in_bucket(other.url, key), _in_bucket(self.url, to))
+        with _translate_errors(self.url):
+            obstore.copy(_client(_bucket(self.url)), *places)
+
     def delete(self, keys: Sequence[str]) -> None:
         """Deletes objects, a thousand a request."""
         import obstore
@@ -166,6 +180,18 @@ class ObstoreBackend:
         for first in range(0, len(keys), LIST_ENTRIES):
             with _translate_errors(self.url), suppress(FileNotFoundError):
                 obstore.delete(_client(self.url), list(keys[first : first + LIST_ENTRIES]))
+
+
+def _bucket(url: str) -> str:
+    """The URL of a whole bucket; nothing for a web address, whose path may name it or not."""
+    scheme, _, rest = url.partition("://")
+    return "" if scheme.startswith("http") else f"{scheme}://{rest.split('/')[0]}"
+
+
+def _in_bucket(url: str, key: str) -> str:
+    """The key of an object in its bucket, by its key below a URL."""
+    prefix = getattr(_client(url), "prefix", None)
+    return f"{prefix}/{key}" if prefix else key
 
 
 def _client(url: str) -> "ObjectStore":

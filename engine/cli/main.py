@@ -25,6 +25,8 @@ COMMANDS: dict[str, str] = {
     "rm": "fewframes.cli.store_commands:rm",
     "compact": "fewframes.cli.store_commands:compact",
     "migrate": "fewframes.cli.store_commands:migrate",
+    "merge": "fewframes.cli.join_commands:merge",
+    "duplicates": "fewframes.cli.join_commands:duplicates",
     "export": "fewframes.cli.store_commands:export",
     "mcp": "fewframes.cli.store_commands:mcp",
     "policies": "fewframes.cli.film_commands:policies",

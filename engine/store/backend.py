@@ -56,6 +56,10 @@ class GroupFiles(Protocol):
         """The xxh3-128 of a file, in bounded memory."""
         ...
 
+    def fetch(self, path: str, to: Path) -> bool:
+        """Makes ``to`` of a file: by a hard link where that can be, which it says, or as a copy."""
+        ...
+
     def tail(self, path: str, count: int) -> tuple[bytes, int]:
         """The last ``count`` bytes of a file, fewer where it has fewer, and its size."""
         ...
@@ -131,6 +135,10 @@ class StoreBackend(Protocol):
         report_progress: Callable[[], None],
     ) -> None:
         """Takes files of a folder of the workspace over, below a prefix that nobody else uses."""
+        ...
+
+    def copier(self, source: GroupFiles) -> Callable[[str, str], None] | None:
+        """Gives what copies a path of another store to a key without this machine, if it can."""
         ...
 
     def delete(self, *keys: str) -> None:

@@ -94,8 +94,18 @@ def under(commits: Sequence[Manifest], recipe: Recipe | str) -> Manifest:
 
 def choose(store: StoreBackend, video_id: str, commit: Manifest) -> None:
     """Makes a group of a video the current one, until another is published or chosen."""
-    since = next_time(store, video_id)
-    data = canonical_json({"key": commit.key, "since": since}) + b"\n"
+    _put_choice(store, video_id, commit.key, next_time(store, video_id))
+
+
+def carry_choice(source: StoreBackend, store: StoreBackend, video_id: str) -> None:
+    """Takes over which group of a video another store had chosen, unless a later choice is here."""
+    key, since = _choice(source, video_id)
+    while _choice(store, video_id)[1] < since and published_keys(store, video_id):
+        _put_choice(store, video_id, key, since)
+
+
+def _put_choice(store: StoreBackend, video_id: str, key: str, since: str) -> None:
+    data = canonical_json({"key": key, "since": since}) + b"\n"
     with Staging(store.workspace) as staging:
         announce(store, staging, video_id)
         store.put(f"{home_of(video_id)}/{CURRENT}", data)

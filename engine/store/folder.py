@@ -16,7 +16,7 @@ from typing import Any
 from fewframes.arrays import U8
 from fewframes.atomic import flush, write_atomic
 from fewframes.store import staging
-from fewframes.store.backend import OpenFile
+from fewframes.store.backend import GroupFiles, OpenFile
 from fewframes.store.digests import digest_own
 from fewframes.store.staging import Staging, flush_tree
 from fewframes.store.untrusted import (
@@ -27,6 +27,7 @@ from fewframes.store.untrusted import (
     open_regular,
     read_regular,
     remove_tree,
+    unlinked,
 )
 
 
@@ -80,6 +81,10 @@ class Folder:
     def digest(self, path: str) -> str:
         """The xxh3-128 of a file."""
         return digest_own(unlinked(self.path, path))
+
+    def fetch(self, path: str, to: Path) -> bool:
+        """Links a file, or copies it to another file system; nothing writes a file in place."""
+        return staging.link_or_copy(unlinked(self.path, path), to)
 
     def tail(self, path: str, count: int) -> tuple[bytes, int]:
         """The last bytes of a file, and its size."""
@@ -205,6 +210,9 @@ class FolderStore:
         for home in takewhile(lambda folder: folder != self.path.parent, place.parents):
             flush(home)  # each may be new, and then only the one above names it
 
+    def copier(self, source: GroupFiles) -> None:
+        """Files come through this machine, as links where that can be."""
+
     def delete(self, *keys: str) -> None:
         """Unlinks files, for good before anything else goes, and folders that are empty then."""
         files = [self._entry(key) for key in keys]
@@ -262,20 +270,6 @@ class FolderStore:
             while folder.parent not in (self.path, folder):
                 folder.rmdir()
                 folder = folder.parent
-
-
-def unlinked(folder: Path, key: str) -> Path:
-    """A file or folder below one, if neither it nor what is between is a link.
-
-    Raises:
-        CorruptStoreError: One is.
-    """
-    at = str(folder)
-    for part in key.split("/"):
-        at = f"{at}/{part}"
-        if is_link(at):
-            check_not_linked(Path(at))
-    return Path(at)
 
 
 def _in_folder(file: Path, make: Callable[[], object]) -> None:

@@ -10,6 +10,7 @@
     STORE/catalogue/snapshot-<n>.arrows           a cache of the list of videos
     STORE/catalogue/<attempt>                     names a video that may have changed since
     STORE/failures/<quoted id>                    why a film was not indexed
+    STORE/duplicates.json                         which films show the same pictures, if saved
     STORE/.attempts/<attempt>                     unfinished work
     STORE/.parts/<quoted id>/                     what is done of long films (on a disk)
 
@@ -33,8 +34,9 @@ COMMIT = "commit.json"
 CURRENT = "current.json"
 CATALOGUE = "catalogue"
 FAILURES = "failures"
+DUPLICATES = "duplicates.json"
 PARTS = ".parts"
-OWN_NAMES = {MARKER, VIDEOS, ATTEMPTS, PARTS, CATALOGUE, FAILURES}
+OWN_NAMES = {MARKER, VIDEOS, ATTEMPTS, PARTS, CATALOGUE, FAILURES, DUPLICATES}
 """What a store has of its own, which is nowhere a link."""
 STRAYS = (
     *(".nfs*", ".DS_Store", "._*", ".Trash-*", "Thumbs.db", "desktop.ini", "lost+found"),

@@ -15,6 +15,7 @@ from typing import Any
 from fewframes.errors import StaleIndexError
 from fewframes.media.timeline_cache import cache_home
 from fewframes.naming import shown
+from fewframes.store.backend import GroupFiles
 from fewframes.store.object_store import Objects, ObjectStore, whole_object
 from fewframes.store.staging import ATTEMPTS, Staging
 from fewframes.store.untrusted import MOST_RECORD_BYTES
@@ -112,6 +113,12 @@ class ObjectStoreBackend:
             if idle_seconds > SIGN_SECONDS:
                 self.objects.put(f"{ATTEMPTS}/{folder.name}", b"")
                 last_sign = time.time()
+
+    def copier(self, source: GroupFiles) -> Callable[[str, str], None] | None:
+        """Copies on the server what lies in the same bucket."""
+        if not isinstance(source, Objects) or not self.objects.copies(source.objects):
+            return None
+        return lambda path, key: self.objects.copy(source.objects, f"{source.prefix}/{path}", key)
 
     def delete(self, *keys: str) -> None:
         """Deletes objects."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple, Protocol
 
 from fewframes.arrays import U8
@@ -89,6 +89,14 @@ class ObjectStore(Protocol):
         """Copies an object on the server and deletes it; FileNotFoundError for a missing one."""
         ...
 
+    def copies(self, other: "ObjectStore") -> bool:
+        """Whether the server copies objects of another prefix, which `copy` then does."""
+        ...
+
+    def copy(self, other: "ObjectStore", key: str, to: str) -> None:
+        """Copies an object of another prefix; FileNotFoundError for a missing one."""
+        ...
+
     def delete(self, keys: Sequence[str]) -> None:
         """Deletes objects; those that are not there are passed over."""
         ...
@@ -152,16 +160,26 @@ class Objects:
         """The xxh3-128 of an object, read in blocks."""
         import xxhash
 
-        digest, key = xxhash.xxh3_128(), f"{self.prefix}/{path}"
-        for start in range(0, self.objects.size(key), BLOCK_BYTES):
-            (block,) = self.objects.ranges(key, [(start, BLOCK_BYTES)])
+        digest = xxhash.xxh3_128()
+        for block in self._blocks(path):
             digest.update(block)
         return digest.hexdigest()
+
+    def fetch(self, path: str, to: Path) -> bool:
+        """Writes an object to a new file, read in blocks."""
+        with to.open("xb") as out:
+            out.writelines(self._blocks(path))
+        return False
 
     @contextmanager
     def open(self, path: str, spans: Iterable[tuple[int, int]]) -> Iterator[OpenFile]:
         """Opens an object; its spans are fetched some together when the first is read."""
         yield _Fetched(self.objects, f"{self.prefix}/{path}", spans)
+
+    def _blocks(self, path: str) -> Iterator[bytes]:
+        key = f"{self.prefix}/{path}"
+        for start in range(0, self.objects.size(key), BLOCK_BYTES):
+            yield from self.objects.ranges(key, [(start, BLOCK_BYTES)])
 
 
 def whole_object(objects: ObjectStore, key: str, most_bytes: int) -> bytes:

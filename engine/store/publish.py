@@ -34,6 +34,7 @@ def publish(
     video_id: str,
     paths: Sequence[str],
     replaces: bool = False,
+    bring: Callable[[str], None] | None = None,
     report_progress: Callable[[], None] = lambda: None,
 ) -> Manifest:
     """Publishes a finished attempt, unless a sound record stands there; gives what stands.
@@ -46,6 +47,7 @@ def publish(
         video_id: Of which video it is.
         paths: The files that the record names.
         replaces: Whether it takes the place of a sound record, too.
+        bring: Puts the files below a place, if they are not in the attempt's folder.
         report_progress: Called as files are put; a sign of life.
 
     Raises:
@@ -54,7 +56,10 @@ def publish(
     """
     place = f"{home}/{staging.name}"
     announce(store, staging, video_id, place)
-    store.adopt(staging.folder, place, paths, report_progress)
+    if bring is not None:
+        bring(place)
+    else:
+        store.adopt(staging.folder, place, paths, report_progress)
     if not store.create(f"{home}/{COMMIT}", record) and (replaces or _is_damaged(store, home)):
         store.put(f"{home}/{COMMIT}", record)
         _remove_sidecars(store, video_id, home)

@@ -241,9 +241,16 @@ def _publish(
         paths=files,
         replaces=not _stands(group, identity),
     )
-    now = commit_at(group.store, group.home)
+    check_current(group, home)
+
+
+def check_current(group: Manifest, home: str) -> None:
+    """Takes a sidecar away whose group was replaced meanwhile, and says so by StaleIndexError."""
+    now, video_id = commit_at(group.store, group.home), group.facts["id"]
     if now is None or _mark_of(now) != _mark_of(group):
-        remove_home(group.store, video_id, home)
+        there = commit_at(group.store, home)
+        if there is not None and there.facts["group"] == _mark_of(group):
+            remove_home(group.store, video_id, home)
         raise StaleIndexError(
             f"video {video_id!r} was replaced while it was embedded; embed it again"
         )

@@ -15,6 +15,7 @@ import fcntl
 import os
 import platform
 import re
+import shutil
 import time
 import uuid
 from collections.abc import Iterator
@@ -28,6 +29,8 @@ ATTEMPTS = ".attempts"
 """The folder of unfinished work; in it, a folder and a lock an attempt."""
 OLD_SECONDS = 24 * 3600.0
 """Leftovers of another machine are kept this long after their last change."""
+_NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
+"""How file systems refuse a hard link."""
 _NAME = re.compile("[0-9a-f]{32}")
 
 
@@ -122,7 +125,7 @@ def link(draft: Path, file: Path) -> None:
     try:
         os.link(draft, file)
     except OSError as error:
-        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
+        if error.errno not in _NO_LINKS:
             raise
         flags = os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
         with os.fdopen(os.open(draft.parents[1] / "create.lock", flags, 0o666), "r+b") as lock:
@@ -130,6 +133,23 @@ def link(draft: Path, file: Path) -> None:
             if os.path.lexists(file):
                 raise FileExistsError(errno.EEXIST, "it is there", str(file)) from error
             draft.rename(file)
+
+
+def link_or_copy(file: Path, to: Path) -> bool:
+    """Gives a file of a store a name elsewhere, too; where no link can be, it copies, and says so.
+
+    A link is safe, since nothing writes a file of a store in place.
+    """
+    try:
+        os.link(file, to, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in (errno.EXDEV, *_NO_LINKS):
+            raise
+    else:
+        return True
+    with os.fdopen(open_regular(file), "rb") as whole, to.open("xb") as out:
+        shutil.copyfileobj(whole, out, 1 << 20)
+    return False
 
 
 def flush_tree(folder: Path) -> None:

@@ -22,6 +22,7 @@ from fewframes.store.marker import check_store, create_store
 from fewframes.store.recipes import Recipe
 from fewframes.store.resolve import AnyStore, resolve_store
 from fewframes.store.results import Outcome, Status
+from fewframes.store.together import read_anchors
 from fewframes.store.video import Video
 
 __all__ = ["Store", "Video", "create_store", "open_store"]
@@ -171,6 +172,22 @@ class Store(Mapping[str, Video]):
 
         videos = self._catalogue.table()
         return videos_table(videos.slice(0, 0) if failed else videos, self.failures(), where)
+
+    def contents(self) -> dict[str, str]:
+        """Gives what a split goes by, for each video: equal for those that belong together.
+
+        It is the digest of its film, or that of another one which shows the same pictures, where
+        ``fewframes duplicates --save`` has found it. For an unreadable video it is the id. Raises
+        CorruptStoreError where the catalogue, or what was saved, is damaged.
+
+        >>> import fewframes as ff
+        >>> store = ff.open("corpus.zarr")
+        >>> store.contents() == {"film": store["film"].facts["source"]["digest"]}
+        True
+        """
+        anchors = read_anchors(self._files)
+        digests = {row["id"]: row["film_xxh3"] for row in self.lines(["id", "film_xxh3"])}
+        return {name: anchors.get(digest, digest) or name for name, digest in digests.items()}
 
     def failures(self) -> list[dict[str, Any]]:
         """Gives a row of `COLUMNS` for each film that failed, until it is indexed or removed.

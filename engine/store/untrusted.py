@@ -45,6 +45,20 @@ def check_not_linked(path: Path) -> None:
         )
 
 
+def unlinked(folder: Path, key: str) -> Path:
+    """A file or folder below one, if neither it nor what is between is a link.
+
+    Raises:
+        CorruptStoreError: One is.
+    """
+    at = str(folder)
+    for part in key.split("/"):
+        at = f"{at}/{part}"
+        if is_link(at):
+            check_not_linked(Path(at))
+    return Path(at)
+
+
 def open_regular(path: Path, flags: int = os.O_RDONLY) -> int:
     """Opens a regular file and gives its handle.
 

@@ -1,7 +1,9 @@
 """Which videos of a store are clips made of: all, those named, those of a file, or a share?
 
-A share takes a video by a hash of its id. Nothing else decides whether it is in, so a split stays
-as it is when videos are added, and shares that do not overlap have no video in common.
+A share takes a video by a hash of what its film holds, not of its id: copies of a film fall on one
+side, and a split stays as it is when videos are added or renamed. Films that share pictures fall
+together where `fewframes duplicates --save` has found them. Shares that do not overlap have no
+video in common.
 """
 
 from collections import Counter
@@ -9,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from fewframes.store.store import id_in, open_store
+from fewframes.store.store import Store, id_in, open_store
 from fewframes.store.video import Video
 
 Videos: TypeAlias = Sequence[str] | str | Path | float | tuple[float, float] | None
@@ -49,15 +51,15 @@ def chosen_videos(store: str | Path | Mapping[str, Video], videos: Videos = None
     return [opened[video] for video in sorted(ids)]
 
 
-def place_of(video_id: str) -> float:
-    """Gives where an id lies from 0 to below 1: the first 53 bits of its xxh3-64.
+def place_of(content: str) -> float:
+    """Gives where the digest of a film lies from 0 to below 1: the first 53 bits of its xxh3-64.
 
     >>> round(place_of("case_07"), 6)
     0.781035
     """
     import xxhash
 
-    digest: int = xxhash.xxh3_64_intdigest(video_id.encode("utf-8", "surrogateescape"))
+    digest: int = xxhash.xxh3_64_intdigest(content.encode("utf-8", "surrogateescape"))
     return (digest >> 11) / 2**53
 
 
@@ -74,8 +76,12 @@ def _share(videos: Videos) -> tuple[float, float] | None:
     return float(ends[0]), float(ends[1])
 
 
-def _in_share(ids: Mapping[str, Video], start: float, end: float) -> list[str]:
-    return [video for video in ids if start <= place_of(video) < end]
+def _in_share(videos: Mapping[str, Video], start: float, end: float) -> list[str]:
+    if isinstance(videos, Store):
+        contents = videos.contents()
+    else:
+        contents = {name: one.facts["source"]["digest"] for name, one in videos.items()}
+    return [name for name, content in contents.items() if start <= place_of(content) < end]
 
 
 def _named(videos: Videos) -> list[str]:

@@ -108,7 +108,7 @@ class ClipPlan:
             future_seconds: How long the window behind is.
             future_frames: Frames of the window behind.
             size: Longest side of the frames, or their exact height and width; None as stored.
-            videos: Which videos: ids, a file of ids, or a share by a hash of the id.
+            videos: Which videos: ids, a file of ids, or a share by a hash of their films.
 
         Raises:
             ValueError: A number is too small, or no video is chosen.
