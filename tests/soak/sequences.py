@@ -43,7 +43,10 @@ from fewframes.store.resolve import resolve_store
 CHANGES = ("create", "put", "adopt", "rename", "delete", "delete_below", "begin", "end")
 RECIPES = ({"fps": None, "size": 32}, {"fps": 5, "size": 32}, {"fps": None, "size": 48})
 CONTENTS = 4
-IDS = ("a.mp4", "b.mp4", "ward/c.mp4")
+USUAL = {"a.mp4": 0, "b.mp4": 1, "ward/c.mp4": 0}
+"""The content that a film mostly has."""
+OTHER = 0.25
+"""Share of films that have any content."""
 NO_FILM = -1
 """The content of a file that is no film."""
 KILLS = 0.25
@@ -221,7 +224,9 @@ class Trial:
 
 def call(function: Callable[..., Any], *args: Any) -> Any:
     """Calls in a process of its own."""
-    with Worker(load=f"{LOADED} {__name__} pyarrow.parquet pyarrow.compute simplejpeg fastcrc") as worker:
+    with Worker(
+        load=f"{LOADED} {__name__} pyarrow.parquet pyarrow.compute simplejpeg fastcrc"
+    ) as worker:
         return worker.call(function, *args, limit_seconds=120)
 
 
@@ -245,7 +250,7 @@ class Sequence:
         for _ in range(LENGTH):
             self.chance.choices(
                 [self._index, self._remove, self._remove_recipe, self._keep, self._merge],
-                [8, 2, 2, 3, 1],
+                [8, 1, 2, 3, 1],
             )[0]()
         found = call(judge, self.where)
         if found:
@@ -253,8 +258,11 @@ class Sequence:
         self.trial.drop(self.where)
 
     def _index(self) -> None:
-        names = self.chance.sample(IDS, self.chance.randint(1, len(IDS)))
-        films = {name: self.chance.randrange(CONTENTS) for name in names}
+        names = self.chance.sample(sorted(USUAL), self.chance.randint(1, len(USUAL)))
+        films = {name: USUAL[name] for name in names}
+        for name in names:
+            if self.chance.random() < OTHER:
+                films[name] = self.chance.randrange(CONTENTS)
         if self.chance.random() < 0.1:
             films["bad.mp4"] = NO_FILM
         recipe = self.chance.randrange(len(RECIPES))
@@ -330,7 +338,7 @@ class Sequence:
     def _merge(self) -> None:
         """Another store is made of a few films, and merged into this one."""
         other = Sequence(self.trial, self.chance, Counter(), self.trial.place(), clock=self.clock)
-        for _ in range(2):
+        for _ in range(3):
             other._index()
         self.clock = other.clock
         after = dict(self.model)
@@ -359,32 +367,30 @@ class Sequence:
                 self.told.append("given again")
                 call(act, name, self.where, 0, args)
             else:
-                self.model, self.failed = now, set(self._look()["failed"])
+                self.model, self.failed = now
                 return None
             result = None
         self.model, self.failed = after, failed
         self._compare()
         return result
 
-    def _look(self) -> dict[str, Any]:
-        return call(look, self.where)
-
-    def _observed(self) -> dict[str, list[tuple[int, int, bool]]]:
-        """Content, recipe and whether it is current, of each group of each video."""
-        found = {}
-        for name, groups in self._look()["videos"].items():
+    def _observed(self) -> tuple[dict[str, list[tuple[int, int, bool]]], set[str]]:
+        """Content, recipe and whether it is current, of each group; and which films failed."""
+        told, found = call(look, self.where), dict[str, list[tuple[int, int, bool]]]()
+        for name, groups in told["videos"].items():
             found[name] = []
             for recipe, is_current, *seen in groups:
                 content, number = self.trial.truth.get(tuple(seen), (NO_FILM, NO_FILM))
                 if content == NO_FILM or _recipe(number).to_dict() != recipe:
                     raise Faults(f"{name} has strange frames under {recipe}")
                 found[name].append((content, number, is_current))
-        return found
+        return found, set(told["failed"])
 
     def _compare(self) -> None:
         """Raises Faults unless the store is what the dictionary says."""
         seen = {}
-        for name, groups in self._observed().items():
+        there, failed = self._observed()
+        for name, groups in there.items():
             contents = {content for content, _, _ in groups}
             current = [number for _, number, is_current in groups if is_current]
             seen[name] = sorted(contents), sorted(number for _, number, _ in groups), current
@@ -394,15 +400,14 @@ class Sequence:
         }
         if seen != wanted:
             raise Faults(f"the store has {seen}, not {wanted}")
-        failed = set(self._look()["failed"])
         if failed != self.failed:
             raise Faults(f"failed are {failed}, not {self.failed}")
 
-    def _after_kill(self, after: Model) -> Model | None:
+    def _after_kill(self, after: Model) -> tuple[Model, set[str]] | None:
         """What the store has after a kill, which must be of before or after; None for between."""
         if not Path(self.where).exists() and not self.trial.bucket:
             return None
-        found, now, is_clean = self._observed(), dict[str, Stored](), True
+        (found, failed), now, is_clean = self._observed(), dict[str, Stored](), True
         for name in self.model.keys() | after.keys() | found.keys():
             ends = [one[name] for one in (self.model, after) if name in one]
             groups = found.get(name, [])
@@ -418,7 +423,7 @@ class Sequence:
             is_clean &= bool(match) or not groups
             if current and current not in allowed:
                 raise Faults(f"{name} is {current}, before and after it are {ends}")
-        return now if is_clean else None
+        return (now, failed) if is_clean else None
 
     def _now(self) -> int:
         self.clock += 1
