@@ -132,10 +132,8 @@ def _migrate_group(store: StoreBackend, home: str, renamed: Mapping[str, str]) -
     files = checked_files(facts.pop("files"), name)
     former, place = facts.pop("attempt", None), xxhash.xxh3_128_hexdigest(data)
     check_of(home)({**facts, "attempt": former or place, "layout": LAYOUT_VERSION}, name)
-    old, to = (
-        f"{home}/{former}" if former else home,
-        _destination(store, home, facts["id"], renamed),
-    )
+    old = f"{home}/{former}" if former else home
+    to = _destination(store, home, facts["id"], renamed)
     _check_there(store, files, old, f"{to}/{place}")
     facts["id"] = facts["id"] if to == home else renamed[facts["id"]]
     written = _rewritten(store, old, files, facts, name, is_renamed=to != home)
@@ -146,15 +144,15 @@ def _migrate_group(store: StoreBackend, home: str, renamed: Mapping[str, str]) -
         _move(store, f"{old}/{path}", f"{to}/{place}/{path}")
     entries = [{"path": path, "size": n, "xxh3": x} for path, (n, x) in sorted(files.items())]
     store.put(f"{to}/{COMMIT}", sealed_record(facts, place, entries))
+    _tidy_both(store, home, to)
+
+
+def _tidy_both(store: StoreBackend, home: str, to: str) -> None:
+    """Removes what is left of a group where it was, its record first, and beside it."""
     if to != home:
-        _remove_former(store, home)
+        store.delete(f"{home}/{COMMIT}")
+        store.delete_below(home)
     tidy(store, to)
-
-
-def _remove_former(store: StoreBackend, home: str) -> None:
-    """Removes a group that has gone elsewhere, its record first."""
-    store.delete(f"{home}/{COMMIT}")
-    store.delete_below(home)
 
 
 def _groups_first(path: str) -> tuple[bool, str]:

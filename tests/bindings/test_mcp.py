@@ -62,7 +62,7 @@ def test_a_client_looks_at_a_video_and_is_told_its_mistakes(store):
     names = ["list_videos", "glance", "look", "frame_at", "find", "find_like"]
     assert [tool.name for tool in tools] == names
     listed, looked, outside, strange, rest, spent = results
-    assert listed.content[0].text == "case: 4.000 s"
+    assert listed.content[0].text == "case.mp4: 4.000 s"
     assert [part.type for part in looked.content] == ["text", "image"] * 3
     assert looked.content[0].text == "Frame 25 at 1.000 s:"
     picture = simplejpeg.decode_jpeg(base64.b64decode(looked.content[1].data))

@@ -129,7 +129,7 @@ def test_a_start_between_milliseconds_is_kept(tmp_path):
     export(tmp_path / "s", tmp_path / "out", "mp4", "late")
     video = ff.open(tmp_path / "s")["late"]
     assert video.facts["start_pts"] * 1000 % 90000
-    base, pts, _ = decoded(tmp_path / "out" / "late.mp4")
+    base, pts, _ = decoded(tmp_path / "out" / "late.ts.mp4")
     assert (base, pts) == (Fraction(1, 90000), video.table.pts.tolist())
 
 
@@ -139,7 +139,7 @@ def test_odd_pictures_and_odd_time_bases_become_an_mp4(tmp_path):
     ff.index(tmp_path / "a.avi", tmp_path / "s", fps=None, size=(49, 65))
     export(tmp_path / "s", tmp_path / "out", "mp4", "a")
     video = ff.open(tmp_path / "s")["a"]
-    base, pts, pixels = decoded(tmp_path / "out" / "a.mp4")
+    base, pts, pixels = decoded(tmp_path / "out" / "a.avi.mp4")
     exact = [tick * video.table.time_base for tick in video.table.pts.tolist()]
     assert [tick * base for tick in pts] == exact
     assert psnr(pixels, video.read(rows=range(20)).frames) > 30
@@ -195,8 +195,8 @@ def test_wrong_exports_are_refused(store, tmp_path):
 def test_stored_pictures_are_read_by_any_jpeg_reader(store, tmp_path):
     export(store, tmp_path / "out", "jpeg", "even")
     video = ff.open(store)["even"]
-    rows = json.loads((tmp_path / "out/even/frames.json").read_text())["frames"]
-    pixels = simplejpeg.decode_jpeg((tmp_path / "out/even" / rows[7]["file"]).read_bytes())
+    rows = json.loads((tmp_path / "out/even.mp4/frames.json").read_text())["frames"]
+    pixels = simplejpeg.decode_jpeg((tmp_path / "out/even.mp4" / rows[7]["file"]).read_bytes())
     np.testing.assert_array_equal(pixels, video.read(rows=[7]).frames[0])
 
 

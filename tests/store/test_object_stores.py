@@ -67,7 +67,7 @@ def test_commands_take_a_url(films, bucket, tmp_path):
         return done.output
 
     run("index", film, "-o", bucket, "--size", "64", "--quiet")
-    assert run("ls", bucket).startswith("x264_uneven  ok")
+    assert run("ls", bucket).startswith("x264_uneven.mp4  ok")
     assert "x264_uneven" in run("info", bucket)
     assert len(run("sample", bucket, "-k", "3").splitlines()) == 4
     assert "as it should be" in run("verify", bucket, "--film", film)
