@@ -182,7 +182,7 @@ class Store(Mapping[str, Video]):
 
         >>> import fewframes as ff
         >>> store = ff.open("corpus.zarr")
-        >>> store.contents() == {"film": store["film"].facts["source"]["digest"]}
+        >>> store.contents() == {"film.mp4": store["film"].facts["source"]["digest"]}
         True
         """
         anchors = read_anchors(self._files)

@@ -1,9 +1,9 @@
-"""Sequences: whatever a user does one after the other, a store has the right recording under each id.
+"""Sequences: whatever is done one after the other, each id has the recording that it should have.
 
-1. Commands at random (index under several recipes, with other content under a known id, with copies,
-   with files that are none; rm of a video or a recipe, compact, prune, migrate, merge) change a
-   store and a dictionary. Each command runs in a process of its own; some are killed at a random
-   step, then given again or not.
+1. Commands at random (index under several recipes, with other content under a known id, with
+   copies, with files that are none; rm of a video or a recipe, compact, prune, migrate, merge)
+   change a store and a dictionary. Each command runs in a process of its own; some are killed at a
+   random step, then given again or not.
 2. After each, every video that is listed has the frames of the content and recipe that the
    dictionary says; after a kill, those of before or after.
 
@@ -11,7 +11,6 @@ Stores lie in a folder, and with ``--url`` on an S3 server on loopback.
 ``python tests/soak/sequences.py -n 500 -o bench/results/sequences.json`` is the long run.
 """
 
-import hashlib
 import os
 import random
 import shutil
@@ -25,22 +24,15 @@ from unittest import mock
 
 import click
 from places import new_bucket, served
+from sequence_steps import act, judge, look, seen_of
 
 import fewframes as ff
 from fewframes.bench.measure import keep_result, machine
 from fewframes.bench.research.films import Film, write_film
-from fewframes.checking.verify import verify_store
-from fewframes.errors import CrashedError, FewframesError
-from fewframes.indexing.executor import IndexRun
-from fewframes.indexing.isolation import Worker, WorkerHandle
+from fewframes.errors import CrashedError
+from fewframes.indexing.isolation import Worker
 from fewframes.indexing.tasks import LOADED
-from fewframes.store.compaction import compact
-from fewframes.store.merge import merge_stores
-from fewframes.store.migrate import migrate
-from fewframes.store.removal import prune, remove_recipe, remove_videos
-from fewframes.store.resolve import resolve_store
 
-CHANGES = ("create", "put", "adopt", "rename", "delete", "delete_below", "begin", "end")
 RECIPES = ({"fps": None, "size": 32}, {"fps": 5, "size": 32}, {"fps": None, "size": 48})
 CONTENTS = 4
 USUAL = {"a.mp4": 0, "b.mp4": 1, "ward/c.mp4": 0}
@@ -85,101 +77,7 @@ class Stored:
 Model = dict[str, Stored]
 
 
-# ---- what runs in a process of its own
-
-
-class Here(WorkerHandle):
-    """Makes calls in this process."""
-
-    def answer(self, call: Any, limit_seconds: float, progress: Any) -> tuple[str, Any]:
-        """Calls at once."""
-        function, args, options = call
-        if progress:
-            options["progress"] = progress
-        try:
-            return "result", function(*args, **options)
-        except Exception as error:  # as a worker does
-            return "error", error
-
-    def stop(self) -> None:
-        """There is nothing to stop."""
-
-
-class Mortal:
-    """A store whose process dies before a step."""
-
-    def __init__(self, files: Any, step: int) -> None:
-        self.files_below, self.left = files, step
-
-    def __getattr__(self, name: str) -> Any:
-        real = getattr(self.files_below, name)
-        if name not in CHANGES:
-            return real
-
-        def change(*args: Any, **options: Any) -> Any:
-            self.left -= 1
-            if not self.left:
-                os._exit(9)
-            return real(*args, **options)
-
-        return change
-
-
-def run_index(store: Any, folder: str, options: dict[str, Any]) -> dict[str, str]:
-    """Indexes a folder; gives each film's status."""
-    with mock.patch.object(IndexRun, "pool", lambda *_: [Here()]):
-        report = ff.index(
-            folder, store, check_space=False, retry_failed=True, allow_all_failed=True, **options
-        )
-    return {one.video_id: str(one.status) for one in report.outcomes}
-
-
-def act(name: str, where: str, step: int, args: tuple[Any, ...]) -> Any:
-    """Runs a command on a store, and dies before a step of it, unless that is 0."""
-    store: Any = resolve_store(where)
-    store = Mortal(store, step) if step else store
-    commands: dict[str, Callable[..., Any]] = {
-        "index": run_index,
-        "rm": lambda there, video: remove_videos(there, [video]),
-        "rm recipe": remove_recipe,
-        "prune": prune,
-        "compact": compact,
-        "migrate": migrate,
-        "merge": lambda there, other: merge_stores([other], there).problems,
-    }
-    try:
-        return commands[name](store, *args)
-    except (KeyError, FewframesError) as error:
-        return f"{type(error).__name__}: {error}"
-
-
-def look(where: str) -> dict[str, Any]:
-    """Gives every video's recipes, each with the digest of its film and of its frames."""
-    store = ff.open(where)
-    found: dict[str, Any] = {}
-    for video_id in store:
-        found[video_id] = [
-            (one.recipe.to_dict(), one.is_current, *_seen(store.video(video_id, recipe=one.key)))
-            for one in store[video_id].recipes
-        ]
-    return {"videos": found, "failed": [row["id"] for row in store.failures()]}
-
-
-def _seen(video: Any) -> tuple[str, str]:
-    frames = video.read(rows=range(len(video.table)))
-    pixels = hashlib.sha256(frames.frames.tobytes() + frames.frame_numbers.tobytes()).hexdigest()
-    return video.facts["source"]["digest"], pixels
-
-
-def judge(where: str) -> list[str]:
-    """Says what `verify` finds."""
-    return [words for verdict in verify_store(where) for words in verdict.differences]
-
-
-# ---- the dictionary
-
-
-class Faults(AssertionError):
+class StoreFaultError(AssertionError):
     """A store is not what the dictionary says."""
 
 
@@ -196,7 +94,7 @@ class Trial:
             for number, recipe in enumerate(RECIPES):
                 ff.index(film, folder / f"alone_{content}_{number}", workers=1, **recipe)
                 (video,) = ff.open(folder / f"alone_{content}_{number}").values()
-                self.truth[_seen(video)] = content, number
+                self.truth[seen_of(video)] = content, number
 
     def place(self) -> str:
         """Gives the place of a new store."""
@@ -254,7 +152,7 @@ class Sequence:
             )[0]()
         found = call(judge, self.where)
         if found:
-            raise Faults(f"verify: {found}")
+            raise StoreFaultError(f"verify: {found}")
         self.trial.drop(self.where)
 
     def _index(self) -> None:
@@ -275,7 +173,7 @@ class Sequence:
         words = f"index {films} {RECIPES[recipe]} {more}"
         result = self._give("index", (folder, RECIPES[recipe] | more), words, after, failed)
         if isinstance(result, dict) and result != statuses:
-            raise Faults(f"{words}: {result}, not {statuses}")
+            raise StoreFaultError(f"{words}: {result}, not {statuses}")
         shutil.rmtree(folder)
 
     def _indexed(
@@ -382,12 +280,12 @@ class Sequence:
             for recipe, is_current, *seen in groups:
                 content, number = self.trial.truth.get(tuple(seen), (NO_FILM, NO_FILM))
                 if content == NO_FILM or _recipe(number).to_dict() != recipe:
-                    raise Faults(f"{name} has strange frames under {recipe}")
+                    raise StoreFaultError(f"{name} has strange frames under {recipe}")
                 found[name].append((content, number, is_current))
         return found, set(told["failed"])
 
     def _compare(self) -> None:
-        """Raises Faults unless the store is what the dictionary says."""
+        """Raises StoreFaultError unless the store is what the dictionary says."""
         seen = {}
         there, failed = self._observed()
         for name, groups in there.items():
@@ -399,9 +297,9 @@ class Sequence:
             for name, one in self.model.items()
         }
         if seen != wanted:
-            raise Faults(f"the store has {seen}, not {wanted}")
+            raise StoreFaultError(f"the store has {seen}, not {wanted}")
         if failed != self.failed:
-            raise Faults(f"failed are {failed}, not {self.failed}")
+            raise StoreFaultError(f"failed are {failed}, not {self.failed}")
 
     def _after_kill(self, after: Model) -> tuple[Model, set[str]] | None:
         """What the store has after a kill, which must be of before or after; None for between."""
@@ -412,17 +310,17 @@ class Sequence:
             ends = [one[name] for one in (self.model, after) if name in one]
             groups = found.get(name, [])
             if not groups and len(ends) == 2:
-                raise Faults(f"{name} is gone")
+                raise StoreFaultError(f"{name} is gone")
             (current,) = [(c, n) for c, n, is_current in groups if is_current] or [None]
             allowed = {(one.content, number) for one in ends for number in one.created}
             if not {(content, number) for content, number, _ in groups} <= allowed:
-                raise Faults(f"{name} has {groups}, before and after it are {ends}")
+                raise StoreFaultError(f"{name} has {groups}, before and after it are {ends}")
             match = [one for one in ends if _is_seen(one, groups)]
             if groups and match:
                 now[name] = match[-1]
             is_clean &= bool(match) or not groups
             if current and current not in allowed:
-                raise Faults(f"{name} is {current}, before and after it are {ends}")
+                raise StoreFaultError(f"{name} is {current}, before and after it are {ends}")
         return (now, failed) if is_clean else None
 
     def _now(self) -> int:
@@ -466,7 +364,7 @@ def sequences(trial: Trial, count: int, seed: int) -> dict[str, Any]:
         one = Sequence(trial, random.Random(f"{seed} {number}"), counts)
         try:
             one.run()
-        except Faults as error:
+        except StoreFaultError as error:
             faults.append({"sequence": number, "commands": one.told, "fault": str(error)})
     return {"sequences": count, "seed": seed, "commands": dict(counts), "faults": faults}
 
@@ -476,7 +374,7 @@ def sequences(trial: Trial, count: int, seed: int) -> dict[str, Any]:
 @click.option("--seed", default=1, show_default=True)
 @click.option("--url", is_flag=True, help="Stores of an S3 server on loopback.")
 @click.option("-o", "out", type=click.Path(path_type=Path), help="Where the result goes, as JSON.")
-def main(count: int, seed: int, url: bool, out: Path | None) -> None:  # noqa: FBT001
+def main(count: int, seed: int, url: bool, out: Path | None) -> None:
     """Runs sequences of commands beside a dictionary."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder)
