@@ -12,6 +12,7 @@ from fewframes.models.export import repaired_frames
 from fewframes.naming import byte_words
 from fewframes.selection.policies import Policy, policies
 from fewframes.store.catalogue_rows import row_from
+from fewframes.store.sidecars import sidecars_of
 
 if TYPE_CHECKING:
     from fewframes.store.store import Video
@@ -104,7 +105,11 @@ def video_facts(video: "Video") -> dict[str, Any]:
         f"{', current' if one.is_current else ''}"
         for one in video.recipes
     ]
-    return {**line, **counted, **size_facts(video), "recipes": recipes, **video.facts}
+    sidecars = [
+        f"{one.words}, {byte_words(one.commit.size_bytes)}" for one in sidecars_of(video.commit)
+    ]
+    more = {"recipes": recipes, "sidecars": sidecars}
+    return {**line, **counted, **size_facts(video), **more, **video.facts}
 
 
 def size_facts(video: "Video") -> dict[str, Any]:

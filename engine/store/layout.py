@@ -5,7 +5,7 @@
     STORE/fewframes-store.json                    says that this is a store, and its version
     STORE/videos/<quoted id>/<key>/commit.json    the record of a group; without it none is there
     STORE/videos/<quoted id>/<key>/<attempt>/…    the files that the record names
-    STORE/videos/<quoted id>/<key>.<model>/…      vectors of its pictures, in the same way
+    STORE/videos/<quoted id>/<key>.<key>/…        what was made of its pictures, in the same way
     STORE/videos/<quoted id>/current.json         which group is current, if not the newest
     STORE/catalogue/snapshot-<n>.arrows           a cache of the list of videos
     STORE/catalogue/<attempt>                     names a video that may have changed since

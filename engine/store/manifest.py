@@ -19,7 +19,8 @@ from fewframes.store.digests import digest_file
 from fewframes.store.folder import Folder
 from fewframes.store.layout import COMMIT, LAYOUT_VERSION, SIDECAR
 from fewframes.store.recipes import canonical_json
-from fewframes.store.record_rules import check_group_facts, check_sidecar_facts, checked_files
+from fewframes.store.record_rules import check_group_facts, checked_files
+from fewframes.store.sidecar_kinds import check_sidecar_facts
 from fewframes.store.untrusted import load_json
 from fewframes.times import seconds_of
 

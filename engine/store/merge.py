@@ -180,13 +180,14 @@ class _Merge:
     def _add_group(self, commit: Manifest) -> Manifest:
         """Brings a group, unless a later one of its recipe is here; gives what is here then."""
         there = {one.key: one for one in intact_commits(self.out, commit.facts["id"])}
-        standing = there.get(commit.key)
-        if standing is not None and standing.age_order >= commit.age_order:
-            self.counts["present"] += 1
-            return standing
-        standing = self._bring(commit, replaces=standing is not None)
-        if standing.facts["recipe"] != commit.facts["recipe"]:
-            raise CorruptStoreError(f"its key {commit.key} is that of another recipe here")
+        known = there.get(commit.key)
+        if known is not None:
+            _check_recipe(known, commit)
+            if known.age_order >= commit.age_order:
+                self.counts["present"] += 1
+                return known
+        standing = self._bring(commit, replaces=known is not None)
+        _check_recipe(standing, commit)
         if standing.age_order < commit.age_order:  # of another merge, which was first
             standing = self._bring(commit, replaces=True)
         self.counts["groups"] += 1
@@ -267,6 +268,11 @@ class _Merge:
         self.problems.append(MergeProblem(source.name, video_id, reason))
 
 
+def _check_recipe(standing: Manifest, commit: Manifest) -> None:
+    if standing.facts["recipe"] != commit.facts["recipe"]:
+        raise CorruptStoreError(f"its key {commit.key} is that of another recipe here")
+
+
 def _sources(commits: Iterable[Manifest]) -> set[tuple[Any, ...]]:
     """What tells films apart: sizes, edges and whole digests."""
     sources = (commit.facts["source"] for commit in commits)
@@ -291,5 +297,4 @@ def _copy_all(copy: Callable[[str, str], None], paths: Iterable[str], place: str
 
 
 def _place(store: StoreBackend) -> str | Path:
-    """Tells whether two stores are one."""
     return store.name.rstrip("/") if store.is_remote else store.workspace.resolve()

@@ -42,6 +42,7 @@ from fewframes.store.marker import layout_version, mark_bytes
 from fewframes.store.publish import tidy
 from fewframes.store.record_rules import checked_files, is_text
 from fewframes.store.resolve import AnyStore, resolve_store
+from fewframes.store.sidecar_kinds import VECTORS
 from fewframes.store.tables import read_table
 from fewframes.store.untrusted import load_json
 
@@ -130,6 +131,7 @@ def _migrate_group(store: StoreBackend, home: str, renamed: Mapping[str, str]) -
         tidy(store, home)
         return
     files = checked_files(facts.pop("files"), name)
+    facts |= {"kind": VECTORS} if SIDECAR.fullmatch(home.rpartition("/")[2]) else {}
     former, place = facts.pop("attempt", None), xxhash.xxh3_128_hexdigest(data)
     check_of(home)({**facts, "attempt": former or place, "layout": LAYOUT_VERSION}, name)
     old = f"{home}/{former}" if former else home

@@ -29,7 +29,8 @@ WHOLE = ("quality", "stream")
 """Facts of a recipe that are whole numbers, or nothing."""
 
 
-def _is_int(value: object, low: int, high: int) -> bool:
+def is_int(value: object, low: int, high: int) -> bool:
+    """Whether a value is a whole number within bounds, and no truth value."""
     return type(value) is int and low <= value <= high
 
 
@@ -52,11 +53,11 @@ def _is_name(value: object) -> bool:
 
 
 def _is_ticks(value: object) -> bool:
-    return _is_int(value, -MOST_TICKS, MOST_TICKS)
+    return is_int(value, -MOST_TICKS, MOST_TICKS)
 
 
 def _is_count(value: object) -> bool:
-    return _is_int(value, 0, 1 << 53)
+    return is_int(value, 0, 1 << 53)
 
 
 def _is_fraction(value: object) -> bool:
@@ -66,7 +67,7 @@ def _is_fraction(value: object) -> bool:
 def _is_size(value: object) -> bool:
     if not isinstance(value, list) or len(value) != 2:
         return False
-    return all(_is_int(side, 1, MOST_SIDE) for side in value) and value[0] * value[1] <= MOST_PIXELS
+    return all(is_int(side, 1, MOST_SIDE) for side in value) and value[0] * value[1] <= MOST_PIXELS
 
 
 def _is_texts(value: object) -> bool:
@@ -88,7 +89,7 @@ def _is_rising(pair: list[Any]) -> bool:
 
 
 def _is_recipe(value: object) -> bool:
-    if not isinstance(value, dict) or not _is_int(value.get("format_version"), 1, 1 << 30):
+    if not isinstance(value, dict) or not is_int(value.get("format_version"), 1, 1 << 30):
         return False
     if value["format_version"] > FORMAT_VERSION:
         return True  # its readers say so
@@ -116,42 +117,42 @@ def _is_decoding(value: object) -> bool:
 
 
 Rule = tuple[Callable[[object], bool], str]
-_LAYOUT: Rule = (lambda value: _is_int(value, LAYOUT_VERSION, LAYOUT_VERSION), str(LAYOUT_VERSION))
-_ATTEMPT: Rule = (lambda value: isinstance(value, str) and bool(_HEX.fullmatch(value)), "32 digits")
-_TEXT: Rule = (is_text, "text")
+LAYOUT: Rule = (lambda value: is_int(value, LAYOUT_VERSION, LAYOUT_VERSION), str(LAYOUT_VERSION))
+ATTEMPT: Rule = (lambda value: isinstance(value, str) and bool(_HEX.fullmatch(value)), "32 digits")
+TEXT: Rule = (is_text, "text")
 _TICKS: Rule = (_is_ticks, "ticks, a whole number below 2**62")
 _COUNT: Rule = (_is_count, "a whole number from 0")
-_SIDE: Rule = (lambda value: _is_int(value, 0, (1 << 31) - 1), "pixels, a whole number")
+_SIDE: Rule = (lambda value: is_int(value, 0, (1 << 31) - 1), "pixels, a whole number")
 _SIDES = f"a height and a width, up to {MOST_SIDE} and {MOST_PIXELS} pixels in all"
 
 RULES: dict[str, Rule] = {
     "id": (_is_name, "a name"),
-    "attempt": _ATTEMPT,
-    "layout": _LAYOUT,
-    "created": _TEXT,
+    "attempt": ATTEMPT,
+    "layout": LAYOUT,
+    "created": TEXT,
     "recipe": (_is_recipe, "a recipe"),
     "frame_size": (_is_size, _SIDES),
     "counts.frames": _COUNT,
-    "counts.rows": (lambda value: _is_int(value, 0, MOST_ROWS), f"0 to {MOST_ROWS} rows"),
-    "counts.stored": (lambda value: _is_int(value, 0, MOST_ROWS), f"0 to {MOST_ROWS} pictures"),
-    "source.name": _TEXT,
-    "source.size_bytes": (lambda value: _is_int(value, 0, MOST_TICKS), "bytes"),
+    "counts.rows": (lambda value: is_int(value, 0, MOST_ROWS), f"0 to {MOST_ROWS} rows"),
+    "counts.stored": (lambda value: is_int(value, 0, MOST_ROWS), f"0 to {MOST_ROWS} pictures"),
+    "source.name": TEXT,
+    "source.size_bytes": (lambda value: is_int(value, 0, MOST_TICKS), "bytes"),
     "source.mtime_ns": _TICKS,
-    "source.edges_xxh3": _TEXT,
-    "source.digest": _TEXT,
-    "stream.container": _TEXT,
-    "stream.codec": _TEXT,
-    "stream.pixel_format": _TEXT,
+    "source.edges_xxh3": TEXT,
+    "source.digest": TEXT,
+    "stream.container": TEXT,
+    "stream.codec": TEXT,
+    "stream.pixel_format": TEXT,
     "stream.height": _SIDE,
     "stream.width": _SIDE,
     "stream.index": _SIDE,
-    "stream.time_base": _TEXT,
+    "stream.time_base": TEXT,
     "time_base": (_is_fraction, "a fraction such as '1/12800'"),
     "start_pts": _TICKS,
     "end_pts": _TICKS,
     "duration_pts": _TICKS,
-    "timing": _TEXT,
-    "state": _TEXT,
+    "timing": TEXT,
+    "state": TEXT,
     "status": (lambda value: value in STORED, f"one of {', '.join(STORED)}"),
     "damage": (_is_texts, "a list of sentences"),
     "bad_ranges": (_is_ranges, "a list of first and last frames"),
@@ -164,18 +165,6 @@ OPTIONAL: dict[str, Rule] = {
     "decoding": (_is_decoding, "facts of the decoder"),
     "replaces_content": (lambda value: value is True, "true"),
 }
-SIDECAR: dict[str, Rule] = {
-    "id": RULES["id"],
-    "attempt": _ATTEMPT,
-    "layout": _LAYOUT,
-    "created": _TEXT,
-    "group": (lambda value: isinstance(value, dict), "key and time of a group"),
-    "model.name": _TEXT,
-    "model.revision": _TEXT,
-    "model.dim": (lambda value: _is_int(value, 1, MOST_SIDE), f"1 to {MOST_SIDE}"),
-    "rows": RULES["counts.stored"],
-}
-"""What the record of a sidecar has."""
 
 
 def check_group_facts(facts: Mapping[str, Any], name: str) -> None:
@@ -185,19 +174,14 @@ def check_group_facts(facts: Mapping[str, Any], name: str) -> None:
     Traceback (most recent call last):
     fewframes.errors.CorruptStoreError: film/00ff/commit.json is damaged: created=5 must be text
     """
-    _check(facts, RULES, name)
-    _check(facts, {key: rule for key, rule in OPTIONAL.items() if key in facts}, name)
+    check_rules(facts, RULES, name)
+    check_rules(facts, {key: rule for key, rule in OPTIONAL.items() if key in facts}, name)
     counts = facts["counts"]
     if not counts["stored"] <= counts["rows"] <= counts["frames"]:
         raise CorruptStoreError(
             f"{name} is damaged: {counts['stored']} pictures of {counts['rows']} rows of "
             f"{counts['frames']} frames do not fit"
         )
-
-
-def check_sidecar_facts(facts: Mapping[str, Any], name: str) -> None:
-    """Refuses with a CorruptStoreError facts that are not those of a sidecar."""
-    _check(facts, SIDECAR, name)
 
 
 def is_failure(record: object, video_id: str) -> bool:
@@ -233,7 +217,7 @@ def checked_files(files: object, name: str) -> dict[str, tuple[int, str]]:
         facts = file if isinstance(file, dict) else {}
         path, size, digest = (facts.get(key) for key in ("path", "size", "xxh3"))
         is_digest = isinstance(digest, str) and _HEX.fullmatch(digest)
-        if not (is_digest and _is_int(size, 0, MOST_BYTES) and _is_below(path)):
+        if not (is_digest and is_int(size, 0, MOST_BYTES) and _is_below(path)):
             raise CorruptStoreError(
                 f"{name} is damaged: file {_shown(path)} of {_shown(size)} bytes is none below it"
             )
@@ -247,7 +231,8 @@ def _is_below(path: object) -> bool:
     return not {"", ".", ".."} & set(path.split("/"))
 
 
-def _check(facts: Mapping[str, Any], rules: Mapping[str, Rule], name: str) -> None:
+def check_rules(facts: Mapping[str, Any], rules: Mapping[str, Rule], name: str) -> None:
+    """Refuses with a CorruptStoreError facts that break one of these rules; see `RULES`."""
     for key, (is_right, words) in rules.items():
         value = facts.get(key)
         if value is None and "." in key:

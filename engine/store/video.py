@@ -33,7 +33,7 @@ from fewframes.store.marker import check_version
 from fewframes.store.recipes import FORMAT_VERSION
 from fewframes.store.results import Status
 from fewframes.store.shard_reader import ShardReader
-from fewframes.store.sidecars import find_sidecar, sidecars_of, write_sidecar
+from fewframes.store.vectors import embeddings_of, find_vectors, read_vectors, write_vectors
 from fewframes.times import FrameIndexer, requested_times, span_of
 
 
@@ -50,7 +50,7 @@ class Video:
         version = commit.facts["recipe"]["format_version"]
         check_version(f"video {commit.facts['id']!r}", version, FORMAT_VERSION)
         self.commit = commit  # the record of what was published
-        self._vectors: dict[Identity, F32] = {}
+        self._vectors: dict[str, F32] = {}
 
     def __reduce__(self) -> tuple[type["Video"], tuple[Manifest]]:
         return Video, (self.commit,)
@@ -232,7 +232,7 @@ class Video:
         """Stores what a model makes of the pictures; gives how many it was shown.
 
         That is 0 where all were there. ``batch`` pictures are read at a time; ``progress`` is told
-        how many are done, and of how many. Raises as `write_sidecar` does.
+        how many are done, and of how many. Raises as `write_vectors` does.
 
         >>> import fewframes as ff
         >>> from fewframes.store.embedding import named_embedder
@@ -241,12 +241,12 @@ class Video:
         >>> video.embed(colour), video.embed(colour), video.vectors("colour").shape
         (20, 0, (20, 3))
         """
-        return write_sidecar(self.commit, self._shards, embedder, batch=batch, progress=progress)
+        return write_vectors(self.commit, self._shards, embedder, batch=batch, progress=progress)
 
     @property
     def embeddings(self) -> tuple[Identity, ...]:
         """The models whose vectors are stored: name, revision and length."""
-        return tuple(sidecar.identity for sidecar in sidecars_of(self.commit))
+        return embeddings_of(self.commit)
 
     def vectors(self, embedder: Embedder | str) -> F32:
         """Gives what `embed` stored, for each row a vector of length 1, ``[n, dim] f32``.
@@ -294,7 +294,7 @@ class Video:
         return with_gaps(batch, bad, self._rows.table, at, duration_seconds=end, **request)
 
     def _vectors_of(self, embedder: Embedder | str) -> F32:
-        sidecar = find_sidecar(self.commit, embedder)
-        if sidecar.identity not in self._vectors:
-            self._vectors[sidecar.identity] = sidecar.read()
-        return self._vectors[sidecar.identity]
+        sidecar = find_vectors(self.commit, embedder)
+        if sidecar.name not in self._vectors:
+            self._vectors[sidecar.name] = read_vectors(sidecar)
+        return self._vectors[sidecar.name]

@@ -16,12 +16,13 @@ from stored import KILLED_AT_A_STEP, picture_of_row, put, run_apart
 from fewframes.checking.verify import verify_store
 from fewframes.errors import CorruptStoreError, StaleIndexError
 from fewframes.selection.selection import select
-from fewframes.store import sidecars
+from fewframes.store import sidecars, vectors
 from fewframes.store.embedding import Identity, named_embedder
 from fewframes.store.removal import remove_videos
 from fewframes.store.resolve import resolve_store
-from fewframes.store.staging import ATTEMPTS
+from fewframes.store.staging import ATTEMPTS, Staging
 from fewframes.store.store import open_store
+from fewframes.store.vectors import identity_in
 
 
 def expected(rows, *, plus=0):
@@ -81,7 +82,7 @@ def test_a_picture_without_any_value_keeps_the_zero_vector(video):
 @pytest.mark.parametrize("where", ["folder"], indirect=True)
 @pytest.mark.parametrize("chunk", [1, 5, 14, 100])
 def test_plain_zarr_reads_the_vectors(video, monkeypatch, chunk):
-    monkeypatch.setattr(sidecars, "CHUNK_ROWS", chunk)
+    monkeypatch.setattr(vectors, "CHUNK_ROWS", chunk)
     video.embed(looker(), batch=3)
     group = zarr.open_group(sidecar_of(video).folder, mode="r")
     assert group.attrs["fewframes"]["model"] == {"name": "looks", "revision": "1", "dim": DIM}
@@ -298,7 +299,7 @@ def test_vectors_whose_group_is_gone_are_removed(video, where, going):
     home, files = "videos/film/0123456789abcdef.0123456789abcdef", record.facts["attempt"]
     for path in ("commit.json", *(f"{files}/{path}" for path in record.files)):
         store.put(f"{home}/{path}", store.read(f"{record.home}/{path}"))
-    assert video.embeddings == (sidecars.Sidecar(record).identity,)
+    assert video.embeddings == (identity_in(sidecars.Sidecar(record)),)
     if going == "embedded":
         video.embed(looker("other"))
         assert len(video.embeddings) == 2
@@ -385,3 +386,24 @@ def test_a_kill_leaves_whole_sidecars_or_none(video, where, steps):
     np.testing.assert_allclose(video.vectors(looker()), expected(range(20)), atol=2e-3)
     put(where, "other")
     assert work(where) == []
+
+
+def test_a_kind_of_a_newer_version_is_listed_checked_and_removed_and_read_by_nobody(where):
+    put(where, "film")
+    video = open_store(where)["film"]
+    video.embed(looker("one"))
+    group = video.commit
+    home = f"{group.home}.{'0' * 16}"
+    with Staging(group.store.workspace) as staging:
+        (staging.folder / "words.txt").write_bytes(b"a newer version's")
+        facts = {**sidecars.facts_of(group, "words"), "language": "en"}
+        sidecars.publish_sidecar(staging, group, home, facts, ["words.txt"])
+    video = open_store(where)["film"]
+    assert [one.kind for one in sidecars.sidecars_of(video.commit)] == ["vectors", "words"]
+    assert [identity.name for identity in video.embeddings] == ["one"]
+    assert [verdict.differences for verdict in verify_store(where)] == [()]
+    (record,) = [one for one in sidecars.sidecars_of(video.commit) if one.kind == "words"]
+    group.store.put(f"{home}/{record.commit.facts['attempt']}/words.txt", b"a newer version'S")
+    assert any("words.txt" in word for one in verify_store(where) for word in one.differences)
+    remove_videos(where, ["film"])
+    assert not [key for key in lasting(where) if "words" in key]
