@@ -37,6 +37,7 @@ from fewframes.features.shots import shot_starts
 DETAIL, BLACK, FROZEN, SHOT_START = "detail", "black", "frozen", "shot_start"
 CHANGE, CHANGED_AREA, TONE_CHANGE = "change", "changed_area", "tone_change"
 COLOUR_CHANGE, LUMA_HASH, PICTURE_HASH = "colour_change", "luma_xxh64", "picture_xxh64"
+DHASH, CONTRAST = "dhash64", "contrast"
 """Names of columns that other pages read, beside `RARITY` and `ANOMALY`."""
 
 Scope: TypeAlias = Literal["frame", "pair", "film"]
@@ -92,7 +93,7 @@ _frame, _pair, _film = (partial(_row, scope) for scope in get_args(Scope))
 _ROWS = (
     _frame("brightness", "levels, 0 to 255", "mean luma", lambda one: one.moments[LUMA][MEAN]),
     _frame(
-        "contrast",
+        CONTRAST,
         "levels",
         "standard deviation of the block means of luma",
         lambda frame: frame.moments[LUMA][DEVIATION],
@@ -189,7 +190,7 @@ _ROWS = (
         "midst of a fade; its running sum numbers the shots from 1",
         _shot_starts,
     ),
-    _frame("dhash64", "hash", "perceptual difference hash of luma, for similarity", dtype="uint64"),
+    _frame(DHASH, "hash", "perceptual difference hash of luma, for similarity", dtype="uint64"),
     _film(
         LUMA_HASH,
         "hash, or 0",

@@ -14,6 +14,7 @@ from fewframes.arrays import F32
 from fewframes.errors import CorruptStoreError
 from fewframes.features.hash_votes import FilmHashes
 from fewframes.features.shared_spans import SharedSpan, shared_spans
+from fewframes.features.signals import CONTRAST, DHASH
 from fewframes.store.backend import StoreBackend
 from fewframes.store.frame_table_io import read_rows, read_signatures
 from fewframes.store.manifest import Manifest
@@ -174,10 +175,10 @@ def _save(store: StoreBackend, films: _Films, spans: list[SharedPictures]) -> No
 def _hashes(commit: Manifest) -> FilmHashes:
     """What is compared of a film; ValueError where its table has no hashes."""
     table = read_rows(commit).table
-    if "dhash64" not in table.signals:
+    if DHASH not in table.signals:
         raise ValueError(f"video {commit.facts['id']!r} has no hashes; index it again")
-    hashes = table.signals["dhash64"]
-    contrast = table.signals.get("contrast", np.full(len(table), 255.0))
+    hashes = table.signals[DHASH]
+    contrast = table.signals.get(CONTRAST, np.full(len(table), 255.0))
     return FilmHashes(table.seconds, hashes, (contrast < FLAT_LEVELS) | (hashes == 0))
 
 

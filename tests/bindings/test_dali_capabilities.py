@@ -295,7 +295,7 @@ def test_a_run_has_as_many_workers(tmp_path, monkeypatch, device, workers, count
     from fewframes.indexing import executor
 
     class Worker:
-        def __init__(self, memory_bytes):
+        def __init__(self, memory_bytes, load):
             assert memory_bytes == executor.UNBOUNDED
 
         def __enter__(self):

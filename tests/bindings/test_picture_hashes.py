@@ -107,7 +107,7 @@ def test_verify_of_a_file_sees_other_chroma_after_a_seek(film, wrong):
 
 @pytest.mark.slow
 def test_verify_of_a_store_reads_in_sequence_and_after_seeks(film, wrong, tmp_path):
-    index_film(FilmTask(film, tmp_path / "s.zarr", "a", RECIPE))
+    index_film(FilmTask(film, tmp_path / "s.zarr", "a.mp4", RECIPE))
     assert verify_store(tmp_path / "s.zarr", [film])[0].differences == ()
     wrong()
     differences = verify_store(tmp_path / "s.zarr", [film])[0].differences
@@ -117,7 +117,7 @@ def test_verify_of_a_store_reads_in_sequence_and_after_seeks(film, wrong, tmp_pa
 
 @pytest.mark.slow
 def test_verify_of_a_store_sees_other_chroma_in_sequence(film, tmp_path, monkeypatch):
-    index_film(FilmTask(film, tmp_path / "s.zarr", "a", RECIPE))
+    index_film(FilmTask(film, tmp_path / "s.zarr", "a.mp4", RECIPE))
 
     def other(picture, scaler):
         np.frombuffer(memoryview(picture.planes[2]), np.uint8)[0] ^= 1
@@ -131,7 +131,7 @@ def test_verify_of_a_store_sees_other_chroma_in_sequence(film, tmp_path, monkeyp
 
 @pytest.mark.slow
 def test_a_frame_that_no_longer_decodes_has_changed(film, tmp_path):
-    index_film(FilmTask(film, tmp_path / "s.zarr", "a", RECIPE))
+    index_film(FilmTask(film, tmp_path / "s.zarr", "a.mp4", RECIPE))
     packets = fewframes.probe(film).packets
     data = bytearray(film.read_bytes())
     at, size = int(packets.position[30]), int(packets.size_bytes[30])
@@ -147,7 +147,7 @@ def test_a_store_without_the_column_opens_lists_reads_and_verifies(film, tmp_pat
     store = tmp_path / "s.zarr"
     with monkeypatch.context() as patch:
         patch.delitem(SIGNALS, "picture_xxh64")
-        index_film(FilmTask(film, store, "a", RECIPE))
+        index_film(FilmTask(film, store, "a.mp4", RECIPE))
     video = fewframes.open(store)["a"]
     assert "picture_xxh64" not in video.table.signals
     assert video.read(rows=[0]).frames.shape[0] == 1

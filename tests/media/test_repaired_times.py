@@ -80,7 +80,7 @@ def test_a_run_says_it_and_all_is_well(report, capsys):
     assert (outcome.status, outcome.reason, report.exit_status) == ("ok", "", 0)
     assert outcome.notes.startswith(NOTE)
     Reporter().finish(report)
-    assert f"note: film: {NOTE}" in capsys.readouterr().err
+    assert f"note: film.ts: {NOTE}" in capsys.readouterr().err
 
 
 @pytest.mark.slow
@@ -135,12 +135,12 @@ def test_every_export_says_it(joined, video, tmp_path):
     store = joined.parent / "s"
     for form in ("jpeg", "webdataset", "mp4", "lerobot"):
         run("export", store, "film", "--to", tmp_path / form, "--format", form)
-    for path in (tmp_path / "jpeg/film/frames.json", tmp_path / "mp4/film.json"):
+    for path in (tmp_path / "jpeg/film.ts/frames.json", tmp_path / "mp4/film.ts.json"):
         facts = json.loads(path.read_text())
         check_rows(facts["frames"], joined)
         assert (facts["timing"], facts["container_time_base"]) == ("repaired", "1/90000")
         assert facts["notes"][0].startswith(NOTE)
-    with tarfile.open(tmp_path / "webdataset/film.tar") as tar:
+    with tarfile.open(tmp_path / "webdataset/film.ts.tar") as tar:
         names = [name for name in tar.getnames() if name.endswith("json")]
         check_rows([json.loads(tar.extractfile(name).read()) for name in names], joined)
     (path,) = (tmp_path / "lerobot").glob("data/*/*.parquet")

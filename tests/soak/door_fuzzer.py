@@ -58,6 +58,7 @@ from fewframes.agents.tools import QUALITY
 from fewframes.bench.measure import keep_result, machine
 from fewframes.bindings.mcp_server import MOST_BYTES, StoreTools
 from fewframes.bindings.vllm import plugin as vllm_plugin
+from fewframes.store.store import id_in
 
 # Judges
 
@@ -81,6 +82,10 @@ class Judge:
             Path.home(),
         )
         self._folders = [str(folder) for folder in folders if len(str(folder)) > 2]
+
+    def id_of(self, video: str) -> str:
+        """The id of a video, which may be called by its stem."""
+        return id_in(ff.open(self.world.store), video)
 
     def fail(self, number: int, words: str) -> None:
         with self._lock:
@@ -147,11 +152,12 @@ def judge_look(judge, number, lines, name, arguments, is_valid, is_limited) -> N
     """Of an answer: the frames are true, and are counted."""
     given = [(words.split(), file) for words, file in lines if file is not None]
     frames = [(int(w[1]), float(w[3]), file) for w, file in given]
+    video = judge.id_of(arguments["video"])
     with judge._lock:
-        judge.looks[arguments["video"]] += 1
+        judge.looks[video] += 1
         if is_limited:
             mark = -1 if name == "zoom" else 1
-            judge.given[arguments["video"]] |= {mark * (1 + frame) for frame, _, _ in frames}
+            judge.given[video] |= {mark * (1 + frame) for frame, _, _ in frames}
     if arguments["video"] in IDS and name != "zoom":
         judge.frames(number, arguments["video"], frames)
     if is_valid and not frames:
