@@ -22,8 +22,10 @@ from fewframes.store.staging import ATTEMPTS
 @contextmanager
 def served(cache: Path) -> Iterator[Any]:
     """Runs an S3 server, which obstore finds by the environment, as a moto `ThreadedMotoServer`."""
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication
     from moto.server import ThreadedMotoServer
 
+    only = mock.patch.object(DomainDispatcherApplication, "get_backend_for_host", return_value="s3")
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     running = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     running.start()
@@ -37,7 +39,7 @@ def served(cache: Path) -> Iterator[Any]:
         "FEWFRAMES_CACHE": str(cache),
     }
     try:
-        with mock.patch.dict(os.environ, names):
+        with only, mock.patch.dict(os.environ, names):  # else each request looks for its service
             yield running
     finally:
         running.stop()
