@@ -152,9 +152,9 @@ def _is_distinct(rows: HashRows, of_a: I64, of_b: I64) -> bool:
 
 def _rest(rows: HashRows, some: I64) -> U64:
     """Hashes of a film outside of a stretch of it."""
-    film = rows.film[some[0]]
-    before = np.arange(rows.ends[film], some[0])
-    rest = np.r_[before, np.arange(some[-1] + 1, rows.ends[film + 1])]
+    film, first, last = int(rows.film[some[0]]), int(some[0]), int(some[-1])
+    before = np.arange(int(rows.ends[film]), first)
+    rest = np.r_[before, np.arange(last + 1, int(rows.ends[film + 1]))]
     return rows.hashes[_some(rest[rows.is_telling[rest]])]
 
 
