@@ -10,7 +10,7 @@ from pathlib import Path, PurePath, PurePosixPath
 from typing import Any, NamedTuple
 
 from fewframes.errors import UnreadableMediaError
-from fewframes.media.source import KINDS, check_film_file
+from fewframes.media.source import FILM_SUFFIXES, KINDS, check_film_file
 from fewframes.naming import shown
 from fewframes.store.resolve import is_url
 
@@ -18,18 +18,8 @@ log = logging.getLogger("fewframes")
 UNREADABLE, DEAD_LINK = "folder that may not be read", "link that leads nowhere"
 PLURALS = {UNREADABLE: "folders that may not be read", DEAD_LINK: "links that lead nowhere"}
 
-SUFFIXES = frozenset(
-    f".{name}"
-    for names in (
-        "mp4 m4v mov mkv webm avi ts m2ts mts mpg mpeg vob flv wmv asf 3gp 3g2",
-        "ogv ogg mxf h264 264 h265 hevc y4m ivf dv mjpeg dav f4v mod trp gif ts2",
-    )
-    for name in names.split()
-)
-"""What a folder is searched for; a file that is named is taken whatever it is called."""
-
-SEARCHED = f"a search takes names in {' '.join(sorted(SUFFIXES))}"
-"""What an error says where a search brings nothing."""
+SEARCHED = f"a search takes names in {' '.join(sorted(FILM_SUFFIXES))}"
+"""What an error says where a search brings nothing; a file that is named is taken anyhow."""
 
 FilmPath = Path | str
 """A film on disk, or the URL of one as text."""
@@ -200,7 +190,7 @@ def looks_like_film(relative: PurePath) -> bool:
     >>> [looks_like_film(PurePath(name)) for name in ("a/b.MP4", "a/b.txt", ".a/b.mp4")]
     [True, False, False]
     """
-    return relative.suffix.lower() in SUFFIXES and not is_hidden(relative)
+    return relative.suffix.lower() in FILM_SUFFIXES and not is_hidden(relative)
 
 
 def is_hidden(relative: PurePath) -> bool:

@@ -54,6 +54,8 @@ def _meant(word: str | Path) -> Iterator[Found]:
 
 def _named(word: str | Path) -> list[Found]:
     """The films of one word that is no list."""
+    if word == "" or not isinstance(word, str | Path):
+        raise ValueError(f"{word!r} names no films; pass a path, a pattern, a URL or a list")
     if isinstance(word, Path):
         return discovery.found_at(word)
     if is_url(word):

@@ -18,6 +18,17 @@ KINDS = {
 }
 
 
+FILM_SUFFIXES = frozenset(
+    f".{name}"
+    for names in (
+        "mp4 m4v mov mkv webm avi ts m2ts mts mpg mpeg vob flv wmv asf 3gp 3g2",
+        "ogv ogg mxf h264 264 h265 hevc y4m ivf dv mjpeg dav f4v mod trp gif ts2",
+    )
+    for name in names.split()
+)
+"""How films are called."""
+
+
 def check_film_file(path: Path) -> None:
     """Refuses what is no regular file, or a link to one, without opening it.
 

@@ -169,8 +169,17 @@ def table_of_rows(rows: Iterable[Row]) -> Any:  # noqa: ANN401 (a pyarrow.Table)
     """Makes the table of a snapshot of the rows of videos, in any order."""
     import pyarrow as pa
 
-    bare = [row | {"id": id_bytes(row["id"])} for row in rows]
+    bare = [row | {"id": id_bytes(row["id"])} | _writable(row) for row in rows]
     return pa.Table.from_pylist(bare, schema=schema_of_rows()).sort_by("id")
+
+
+def _writable(row: Row) -> Row:
+    """The texts of a row that are not UTF-8, as a file name need not be, with bytes escaped."""
+    return {
+        name: text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        for name in ("film_name", "reason", "notes")
+        if (text := row[name]) and not text.isascii()
+    }
 
 
 def id_bytes(video_id: str) -> bytes:

@@ -107,9 +107,10 @@ class _Films:
     def named(self, span: SharedSpan) -> SharedPictures:
         """A span with the ids of its videos."""
         a, b = (str(self.there[film].facts["id"]) for film in (span.a, span.b))
-        start_a, end_a = round(span.start_a, 3), round(span.end_a, 3)
-        start_b, end_b = round(span.start_b, 3), round(span.end_b, 3)
-        seconds = round(span.seconds, 3)
+        most_a, most_b = (self.there[film].duration_seconds for film in (span.a, span.b))
+        start_a, end_a = round(span.start_a, 3), round(min(span.end_a, most_a), 3)
+        start_b, end_b = round(span.start_b, 3), round(min(span.end_b, most_b), 3)
+        seconds = round(min(end_a - start_a, end_b - start_b), 3)
         return SharedPictures(
             a, start_a, end_a, b, start_b, end_b, seconds, span.share, is_copy=False
         )

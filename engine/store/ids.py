@@ -1,12 +1,16 @@
 """Ids: which video does a name mean? An id means itself; one without its suffix is its stem.
 
 An exact id is found by its place and asks for no list. A name that is no id is looked for among the
-stems of all ids, and means a video if it is the stem of that one alone.
+stems of all ids, and means a video if it is the stem of that one alone. What ends like a film is
+never a stem: ``a.mp4`` is not ``a.mp4.mp4``.
 """
 
 from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import islice, takewhile
+from pathlib import PurePosixPath
+
+from fewframes.media.source import FILM_SUFFIXES
 
 MOST_NAMED = 5
 """Ids that an error names."""
@@ -46,7 +50,8 @@ def id_meant(name: str, ids: Sequence[str]) -> str | None:
     Traceback (most recent call last):
     KeyError: "'a' is the stem of several ids, 'a.mkv', 'a.mp4'; name one of them in full"
     """
-    found = with_stem(ids, name)
+    is_stem = PurePosixPath(name).suffix.lower() not in FILM_SUFFIXES
+    found = with_stem(ids, name) if is_stem else []
     if len(found) > 1:
         more = ["…"] * (len(found) > MOST_NAMED)
         words = ", ".join([*map(repr, found[:MOST_NAMED]), *more])

@@ -5,7 +5,7 @@
 2. Files come as hard links, as copies that an object store makes itself, or through this machine.
    Nothing writes a file of a store in place, so that what is linked stays as it is in both.
 3. Of every file the size is compared, and of what comes through this machine the digest, since it
-   is read anyway; of all others only if asked to, for that reads everything.
+   is read anyway, and of what takes the place of a group; else only if asked to: that reads all.
 4. Where two stores have an id, its recipes are united if they have a source in common, and of one
    recipe the later group is kept; a video of other content is refused.
 """
@@ -214,10 +214,11 @@ class _Merge:
         copy = self.out.copier(commit.place)
         is_small = all(size <= MOST_COPIED_BYTES for size, _ in commit.files.values())
         bring = partial(_copy_all, copy, commit.files) if copy and is_small else None
-        came: Counter[str] = Counter()
+        came, must = Counter[str](), {"is_checked": self.verify or replaces}
         with Staging(self.out.workspace) as staging:
             for path, (size, _) in commit.files.items():
-                came[self._fetch(commit, path, None if bring else staging.folder / path)] += size
+                to = None if bring else staging.folder / path
+                came[self._fetch(commit, path, to, **must)] += size
             standing = publish(
                 self.out,
                 staging,
@@ -231,7 +232,7 @@ class _Merge:
         self.counts.update(came)
         return standing
 
-    def _fetch(self, commit: Manifest, path: str, to: Path | None) -> str:
+    def _fetch(self, commit: Manifest, path: str, to: Path | None, *, is_checked: bool) -> str:
         """Checks a file of another store, and takes it over to ``to``, if it does not stay there.
 
         Gives the name in the report of how it comes.
@@ -243,13 +244,13 @@ class _Merge:
         damage = CorruptStoreError(f"{path} of video {commit.facts['id']!r} is missing or damaged")
         if _size(commit, path) != size:
             raise damage
-        kind, is_checked = "server_bytes", self.verify
+        kind = "server_bytes"
         try:
             if to is not None:
                 to.parent.mkdir(parents=True, exist_ok=True)
                 is_linked = commit.place.fetch(path, to) and not self.out.is_remote
                 kind = "linked_bytes" if is_linked else "copied_bytes"
-                is_checked = self.verify or not is_linked
+                is_checked |= not is_linked
             if is_checked and digest != (digest_file(to) if to else commit.place.digest(path)):
                 raise damage
         except (FileNotFoundError, FileExistsError, NotADirectoryError) as error:
@@ -290,7 +291,6 @@ def _size(commit: Manifest, path: str) -> int | None:
 
 
 def _copy_all(copy: Callable[[str, str], None], paths: Iterable[str], place: str) -> None:
-    """Copies files on the server, several at once."""
     with ThreadPoolExecutor(CONCURRENCY) as threads:
         for _ in threads.map(lambda path: copy(path, f"{place}/{path}"), paths):
             pass

@@ -55,12 +55,13 @@ class VideoWriter:
         height: int,
         width: int,
         is_repair: bool = False,
-        replaces_content: bool = False,
+        replaces_content: bool | None = None,
     ) -> None:
         """Takes where to and what.
 
         ``is_repair`` puts it in place of the same group, which is broken; ``replaces_content`` in
-        place of all groups of the id that are of another source.
+        place of all groups of the id that are of another source; False refuses where there are
+        any, and None does not ask.
         """
         self._store, self._id, self._recipe = resolve_store(store), video_id, recipe
         self._home, self._is_repair = home_of(video_id), is_repair
@@ -111,13 +112,20 @@ class VideoWriter:
 
         Raises:
             ValueError: The columns do not fit each other, or a slot was never written.
-            StaleIndexError: The film has changed since its timeline was read.
+            StaleIndexError: The film has changed since its timeline was read, or the id is that of
+                another one.
             UnreachableStoreError: The object store does not answer, or refuses.
         """
         rows = _rows_of(scanned, self._shards.slots)
         digest = source_digest or _digest_of(scanned.timeline.source)
         facts = self._facts(scanned.timeline, rows, digest) | _outcome_facts(scanned)
-        is_replacing = self._replaces_content and self._has_other_content(digest)
+        is_asked = self._replaces_content is not None and not self._is_repair
+        is_replacing = is_asked and self._has_other_content(digest)
+        if is_replacing and not self._replaces_content:
+            raise StaleIndexError(
+                f"id {self._id!r} is that of another film, whose size, time and edges are the same "
+                "but not its bytes; replace=True puts this one in its place"
+            )
         facts |= {"replaces_content": True} if is_replacing else {}
         files = self._finish(rows, facts)
         standing = publish(

@@ -1,5 +1,6 @@
 """Ids: a film keeps its id whatever lies beside it, and an id keeps its film."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -380,3 +381,44 @@ def test_a_run_of_which_every_film_failed_raises_with_its_report(where, tmp_path
     said = run("index", tmp_path / "films", "-o", where)
     assert (said.exit_code, said.output.count("failed: ")) == (1, 5)
     assert ff.index(tmp_path / "films", where, only="none").outcomes == ()
+
+
+def test_a_film_s_name_is_no_stem(where):
+    put(where, "a.mp4.mp4")
+    put(where, "a.mp4", digest="d2")
+    remove_videos(where, ["a.mp4"])
+    with pytest.raises(KeyError, match=r"a\.mp4"):
+        remove_videos(where, ["a.mp4"])
+    assert list(ff.open(where)) == ["a.mp4.mp4"]
+
+
+@pytest.mark.slow
+def test_bytes_that_changed_in_the_middle_are_other_content(tmp_path):
+    film = tmp_path / "m.mp4"
+    write_film(film, Film(frames=300, size=(480, 640), options={"crf": "1"}))
+    assert film.stat().st_size > 3 << 20
+    assert ff.index(film, tmp_path / "s", fps=1, size=32).outcomes[0].status == "ok"
+    stat, data = film.stat(), bytearray(film.read_bytes())
+    data[len(data) // 2] ^= 1
+    film.write_bytes(data)
+    os.utime(film, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    with pytest.raises(NothingIndexedError, match="size, time and edges are the same"):
+        ff.index(film, tmp_path / "s", fps=2, size=32)
+    assert len(ff.open(tmp_path / "s")["m"].recipes) == 1
+
+
+def test_a_name_that_is_not_utf_8_goes_into_the_catalogue(where, made, tmp_path):
+    name = b"bad\xff.mp4".decode("utf-8", "surrogateescape")
+    (tmp_path / "films").mkdir()
+    shutil.copy(made[10], tmp_path / "films" / name)
+    ff.index(tmp_path / "films", where, size=32)
+    assert compact(where) == 1
+    assert list(ff.open(where)) == [name]
+    assert ff.open(where).to_table()["film_name"].to_pylist() == ["bad\\xff.mp4"]
+
+
+@pytest.mark.parametrize("nothing", ["", None, 3])
+def test_nothing_names_no_films(tmp_path, nothing):
+    with pytest.raises(ValueError, match="names no films; pass a path"):
+        ff.index([nothing], tmp_path / "s")
+    assert not (tmp_path / "s").exists()

@@ -407,3 +407,12 @@ def test_the_command_says_what_came(tmp_path):
     assert done.output.startswith("1 recipes of videos, 0 sets of vectors and 0 failures came")
     facts = json.loads(CliRunner().invoke(main, [*words, "--json"]).output)
     assert (facts["groups"], facts["present"], facts["problems"]) == (0, 1, [])
+
+
+def test_damage_takes_no_sound_group_s_place(tmp_path):
+    put(tmp_path / "a", "film")
+    group = put(tmp_path / "b", "film")  # later
+    flip(next((group.folder / "frames").rglob("c/*/*/*/*")))
+    (problem,) = merge_stores([tmp_path / "b"], tmp_path / "a").problems
+    assert "damaged" in problem.reason
+    assert all(result.is_well for result in verify_store(tmp_path / "a"))
