@@ -94,7 +94,7 @@ def index(
             progress(event)
     seconds = time.monotonic() - started
     report = IndexReport(tuple(outcomes[name] for name in films), seconds)
-    if films and report.exit_status == ExitStatus.FAILED and not allow_all_failed:
+    if report.exit_status == ExitStatus.FAILED and not allow_all_failed:
         raise _nothing_indexed(report)
     return report
 

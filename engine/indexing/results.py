@@ -79,8 +79,8 @@ class IndexReport:
 
     @property
     def exit_status(self) -> ExitStatus:
-        """0 all done, 1 nothing could be indexed, 3 some films are damaged or failed."""
-        if len(self.with_status(Status.FAILED)) == len(self.outcomes):
+        """0 all done, if any, 1 every film failed, 3 some films are damaged or failed."""
+        if self.outcomes and len(self.with_status(Status.FAILED)) == len(self.outcomes):
             return ExitStatus.FAILED
         is_all = not self.with_status(Status.DAMAGED, Status.FAILED)
         return ExitStatus.DONE if is_all else ExitStatus.NOT_ALL

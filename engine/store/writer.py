@@ -119,13 +119,7 @@ class VideoWriter:
         rows = _rows_of(scanned, self._shards.slots)
         digest = source_digest or _digest_of(scanned.timeline.source)
         facts = self._facts(scanned.timeline, rows, digest) | _outcome_facts(scanned)
-        is_asked = self._replaces_content is not None and not self._is_repair
-        is_replacing = is_asked and self._has_other_content(digest)
-        if is_replacing and not self._replaces_content:
-            raise StaleIndexError(
-                f"id {self._id!r} is that of another film, whose size, time and edges are the same "
-                "but not its bytes; replace=True puts this one in its place"
-            )
+        is_replacing = self._is_replacing(digest)
         facts |= {"replaces_content": True} if is_replacing else {}
         files = self._finish(rows, facts)
         standing = publish(
@@ -143,10 +137,18 @@ class VideoWriter:
         compact_if_long(self._store)
         return standing
 
-    def _has_other_content(self, digest: str) -> bool:
-        """Whether groups of the id are of another source."""
+    def _is_replacing(self, digest: str) -> bool:
+        """Whether groups of another source are to go; StaleIndexError if they are not."""
+        if self._replaces_content is None or self._is_repair:
+            return False
         there = intact_commits(self._store, self._id)
-        return any(commit.facts["source"]["digest"] != digest for commit in there)
+        is_other = any(commit.facts["source"]["digest"] != digest for commit in there)
+        if is_other and not self._replaces_content:
+            raise StaleIndexError(
+                f"id {self._id!r} is that of another film, whose size, time and edges are the same "
+                "but not its bytes; replace=True puts this one in its place"
+            )
+        return is_other
 
     def _facts(self, timeline: Timeline, rows: StoredRows, digest: str) -> dict[str, Any]:
         return {
