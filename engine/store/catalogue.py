@@ -93,7 +93,8 @@ class Catalogue:
             for row, video_id in zip(batch.to_pylist(), id_texts(batch["id"]), strict=True):
                 while late and late[0]["id"] < video_id:
                     yield late.pop(0)
-                yield row | {"id": video_id}
+                row["id"] = video_id
+                yield row
         yield from late
 
     def table(self) -> Any:  # noqa: ANN401 (a pyarrow.Table)
