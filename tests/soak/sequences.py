@@ -340,7 +340,10 @@ def _is_seen(one: Stored, groups: list[tuple[int, int, bool]]) -> bool:
 
 def _united(there: Stored, other: Stored) -> Stored:
     """A video of two stores: every recipe, and the one that was published or chosen last."""
-    created = dict(other.created) | there.created
+    created = {
+        one: max(there.created.get(one, 0), other.created.get(one, 0))
+        for one in there.created | other.created
+    }
     choices = [one.choice for one in (there, other)]
     latest = max([there, other] if there.created else [other], key=_last)
     united = Stored(there.content, created, max(choices, key=lambda choice: choice[1]))
