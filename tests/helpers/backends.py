@@ -12,18 +12,6 @@ from fewframes.store.resolve import AnyStore
 
 KEY = RECIPE.key("d1")
 HOME = f"videos/film/{KEY}"
-CHANGES = ("create", "put", "adopt", "delete", "delete_below", "begin", "end")
-"""What changes a store."""
-
-
-class Wrapped:
-    """Passes everything on; a test overrides what it disturbs."""
-
-    def __init__(self, files) -> None:
-        self.files_below = files
-
-    def __getattr__(self, name):
-        return getattr(self.files_below, name)
 
 
 def lasting(where: AnyStore) -> list[str]:

@@ -4,8 +4,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from backends import Wrapped
 from click.testing import CliRunner
+from dying_stores import Wrapped
 from stored import put
 
 import fewframes as ff

@@ -5,8 +5,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from backends import CHANGES, Wrapped, lasting
+from backends import lasting
 from click.testing import CliRunner
+from dying_stores import Dying, Killed, Wrapped
 from stored import RECIPE, put
 
 import fewframes as ff
@@ -275,31 +276,6 @@ def test_what_failed_under_an_id_does_not_block_it(where, place, made):
     assert ff.open(where).failures() == []
 
 
-class Killed(BaseException):
-    """No code of the package catches it."""
-
-
-class Dying(Wrapped):
-    """Changes the store so many times, and is killed at the next."""
-
-    def __init__(self, files, left):
-        super().__init__(files)
-        self.left = left
-
-    def __getattr__(self, name):
-        real = getattr(self.files_below, name)
-        if name not in CHANGES:
-            return real
-
-        def change(*given):
-            self.left -= 1
-            if self.left < 0:
-                raise Killed
-            return real(*given)
-
-        return change
-
-
 @pytest.mark.slow
 def test_a_replacing_run_that_is_killed_leaves_one_film_whole_and_is_finished(where, place):
     a, b = Path("a/001.mp4"), Path("b/001.mp4")
@@ -415,10 +391,3 @@ def test_a_name_that_is_not_utf_8_goes_into_the_catalogue(where, made, tmp_path)
     assert compact(where) == 1
     assert list(ff.open(where)) == [name]
     assert ff.open(where).to_table()["film_name"].to_pylist() == ["bad\\xff.mp4"]
-
-
-@pytest.mark.parametrize("nothing", ["", None, 3])
-def test_nothing_names_no_films(tmp_path, nothing):
-    with pytest.raises(ValueError, match="names no films; pass a path"):
-        ff.index([nothing], tmp_path / "s")
-    assert not (tmp_path / "s").exists()

@@ -307,3 +307,10 @@ def test_films_by_url_are_indexed_as_those_on_disk_and_fetched_once(films, bucke
         ff.open(tmp_path / "s")["ward 1/a"].facts["source"]["digest"]
         != here.facts["source"]["digest"]
     )
+
+
+@pytest.mark.parametrize("nothing", ["", None, 3])
+def test_nothing_names_no_films(tmp_path, nothing):
+    with pytest.raises(ValueError, match="names no films; pass a path"):
+        ff.index([nothing], tmp_path / "s")
+    assert not (tmp_path / "s").exists()

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Any
 from unittest import mock
 
+from dying_stores import Dying
+
 import fewframes as ff
 from fewframes.checking.verify import verify_store
 from fewframes.errors import FewframesError
@@ -16,9 +18,6 @@ from fewframes.store.merge import merge_stores
 from fewframes.store.migrate import migrate
 from fewframes.store.removal import prune, remove_recipe, remove_videos
 from fewframes.store.resolve import resolve_store
-
-CHANGES = ("create", "put", "adopt", "rename", "delete", "delete_below", "begin", "end")
-"""What changes a store."""
 
 
 class Here(WorkerHandle):
@@ -38,24 +37,12 @@ class Here(WorkerHandle):
         """There is nothing to stop."""
 
 
-class Mortal:
+class Mortal(Dying):
     """A store whose process dies before a step."""
 
-    def __init__(self, files: Any, step: int) -> None:
-        self.files_below, self.left = files, step
-
-    def __getattr__(self, name: str) -> Any:
-        real = getattr(self.files_below, name)
-        if name not in CHANGES:
-            return real
-
-        def change(*args: Any, **options: Any) -> Any:
-            self.left -= 1
-            if not self.left:
-                os._exit(9)
-            return real(*args, **options)
-
-        return change
+    def die(self) -> None:
+        """Dies as a killed process does."""
+        os._exit(9)
 
 
 def run_index(store: Any, folder: str, options: dict[str, Any]) -> dict[str, str]:
@@ -70,7 +57,7 @@ def run_index(store: Any, folder: str, options: dict[str, Any]) -> dict[str, str
 def act(name: str, where: str, step: int, args: tuple[Any, ...]) -> Any:
     """Runs a command on a store, and dies before a step of it, unless that is 0."""
     store: Any = resolve_store(where)
-    store = Mortal(store, step) if step else store
+    store = Mortal(store, step - 1) if step else store
     commands: dict[str, Callable[..., Any]] = {
         "index": run_index,
         "rm": lambda there, video: remove_videos(there, [video]),

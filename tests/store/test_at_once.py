@@ -3,7 +3,8 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from backends import CHANGES, HOME, Wrapped, is_whole, lasting
+from backends import HOME, is_whole, lasting
+from dying_stores import Dying, Wrapped
 from stored import RECIPE, put
 
 import fewframes as ff
@@ -96,27 +97,11 @@ def test_vectors_that_come_while_their_group_goes_go_too(where):
     assert lasting(where) == ["fewframes-store.json"]
 
 
-class Interrupted(Wrapped):
+class Interrupted(Dying):
     """A change of the store is made or not, and then Ctrl-C comes."""
 
-    def __init__(self, files, left, *, is_made):
-        super().__init__(files)
-        self.left, self.is_made = left, is_made
-
-    def __getattr__(self, name):
-        real = getattr(self.files_below, name)
-        if name not in CHANGES:
-            return real
-
-        def change(*given):
-            self.left -= 1
-            if self.left >= 0:
-                return real(*given)
-            if self.is_made:
-                real(*given)
-            raise KeyboardInterrupt
-
-        return change
+    def die(self):
+        raise KeyboardInterrupt
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ import signal
 
 import pyarrow as pa
 import pytest
-from backends import Wrapped
+from dying_stores import Wrapped
 from stored import KILLED_AT_A_STEP, put, run_apart
 
 from fewframes.errors import CorruptStoreError

@@ -7,8 +7,9 @@ import signal
 from contextlib import suppress
 
 import pytest
-from backends import CHANGES, Wrapped, lasting, place_of
+from backends import lasting, place_of
 from click.testing import CliRunner
+from dying_stores import Dying, Killed, Wrapped
 from hostile_mutations import sealed
 from places import keys
 from stored import KILLED_AT_A_STEP, RECIPE, put, run_apart
@@ -223,33 +224,6 @@ def test_of_films_that_failed_the_last_word_is_kept(tmp_path):
     assert [row["reason"] for row in ff.open(tmp_path / "c").failures()] == ["a"]
     assert report.failures == 1
     assert [problem.video_id for problem in report.problems] == ["torn"]
-
-
-class Killed(BaseException):
-    """No code of the package catches it."""
-
-
-class Dying(Wrapped):
-    """Changes the store so many times, and is killed at the next, before it or after."""
-
-    def __init__(self, files, left, *, is_made):
-        super().__init__(files)
-        self.left, self.is_made = left, is_made
-
-    def __getattr__(self, name):
-        real = getattr(self.files_below, name)
-        if name not in CHANGES:
-            return real
-
-        def change(*given):
-            self.left -= 1
-            if self.left >= 0:
-                return real(*given)
-            if self.is_made:
-                real(*given)
-            raise Killed
-
-        return change
 
 
 @pytest.mark.slow

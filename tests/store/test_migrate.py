@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from backends import CHANGES, Wrapped, keys
+from backends import keys
 from click.testing import CliRunner
+from dying_stores import Dying, Killed
 from hostile_mutations import sealed
 from stored import RECIPE, film, picture_of_row, put
 
@@ -68,31 +69,6 @@ def test_a_store_of_a_former_layout_says_so_and_is_brought_up_to_date(former):
     put(former, "film.mp4", recipe=RECIPE)
     assert migrate(former) == []
     check(former)
-
-
-class Killed(BaseException):
-    """No code of the package catches it."""
-
-
-class Dying(Wrapped):
-    """Changes the store so many times, and is killed at the next."""
-
-    def __init__(self, files, left):
-        super().__init__(files)
-        self.left = left
-
-    def __getattr__(self, name):
-        real = getattr(self.files_below, name)
-        if name not in (*CHANGES, "rename"):
-            return real
-
-        def change(*given):
-            self.left -= 1
-            if self.left < 0:
-                raise Killed
-            return real(*given)
-
-        return change
 
 
 @pytest.mark.slow

@@ -1,7 +1,8 @@
 """A store by URL whose server is away or whose bytes are damaged: an error names what is wrong."""
 
 import pytest
-from backends import KEY, Wrapped, is_whole, place_of
+from backends import KEY, is_whole, place_of
+from dying_stores import Wrapped
 from stored import RECIPE, put
 
 import fewframes as ff

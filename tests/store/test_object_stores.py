@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from backends import Wrapped, is_whole, keys, lasting
+from backends import is_whole, keys, lasting
 from click.testing import CliRunner
+from dying_stores import Wrapped
 from stored import picture_of_row, put
 
 import fewframes as ff

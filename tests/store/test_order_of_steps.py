@@ -4,7 +4,8 @@ import os
 from pathlib import Path
 
 import pytest
-from backends import CHANGES, HOME, Wrapped
+from backends import HOME
+from dying_stores import CHANGES, Wrapped
 from stored import put
 
 import fewframes as ff

@@ -9,7 +9,8 @@ import threading
 from pathlib import Path
 
 import pytest
-from backends import CHANGES, HOME, Wrapped, is_whole, keys, lasting
+from backends import HOME, is_whole, keys, lasting
+from dying_stores import CHANGES, Wrapped
 from stored import put, run_apart
 
 import fewframes as ff
